@@ -1,0 +1,144 @@
+use std::fmt;
+use std::ops::{Add, Sub};
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+/// A point in time, in milliseconds since 1970. Prints as RFC 3339 with milliseconds, as Paragon does (observed).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Moment(i64);
+
+impl Moment {
+    /// From milliseconds since 1970.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since 1970.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// Reads RFC 3339; `None` when it is something else.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse::<jiff::Timestamp>().ok().map(|timestamp| Self(timestamp.as_millisecond()))
+    }
+
+    /// What the wall clock says. Tokens are judged by it, because the receiver mints them by it.
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the wall clock")]
+    pub fn wall() -> Self {
+        let since_1970 = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        Self(millis(since_1970))
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+impl Add<Duration> for Moment {
+    type Output = Self;
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(millis(duration)))
+    }
+}
+
+/// How long after the other; zero when it is not after it.
+impl Sub for Moment {
+    type Output = Duration;
+    fn sub(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(timestamp) => write!(f, "{timestamp:.3}"),
+            Err(_) => write!(f, "{} ms", self.0),
+        }
+    }
+}
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A span as people read it in a timeline: `+1d 02:03:04`, with `.005` only when there are milliseconds.
+pub fn offset(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    let day = if days > 0 { format!("{days}d ") } else { String::new() };
+    let fraction = if span.subsec_millis() > 0 { format!(".{:03}", span.subsec_millis()) } else { String::new() };
+    format!("+{day}{hours:02}:{minutes:02}:{:02}{fraction}", seconds % 60)
+}
+
+/// A clock that stands still until it is moved, and never goes back.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    now: Moment,
+}
+
+impl Clock {
+    /// A clock that shows `start`.
+    pub fn starting_at(start: Moment) -> Self {
+        Self { now: start }
+    }
+
+    /// What it shows.
+    pub fn now(&self) -> Moment {
+        self.now
+    }
+
+    /// Moves it forward; a moment in the past leaves it alone.
+    pub fn advance_to(&mut self, moment: Moment) {
+        self.now = self.now.max(moment);
+    }
+}
+
+/// Measures how long something really takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(std::time::Instant);
+
+impl Stopwatch {
+    /// Starts to measure.
+    #[expect(clippy::disallowed_methods, reason = "the one place that starts a stopwatch")]
+    pub fn start() -> Self {
+        Self(std::time::Instant::now())
+    }
+
+    /// The time since the start.
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_print_as_paragon_does() {
+        let moment = Moment::parse("2025-07-18T21:47:05.926Z").unwrap();
+        assert_eq!(moment.to_string(), "2025-07-18T21:47:05.926Z");
+        assert_eq!(Moment::from_millis(0).to_string(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(Moment::parse("yesterday"), None);
+        assert_eq!(Moment::from_millis(i64::MAX).to_string(), format!("{} ms", i64::MAX));
+    }
+
+    #[test]
+    fn a_clock_never_goes_back() {
+        let mut clock = Clock::starting_at(Moment::from_millis(10));
+        clock.advance_to(Moment::from_millis(5));
+        assert_eq!(clock.now(), Moment::from_millis(10));
+        assert_eq!(Moment::from_millis(5) - Moment::from_millis(10), Duration::ZERO);
+    }
+
+    #[test]
+    fn offsets_are_readable() {
+        assert_eq!(offset(Duration::from_secs(61)), "+00:01:01");
+        assert_eq!(offset(Duration::from_millis(93_784_005)), "+1d 02:03:04.005");
+    }
+}

@@ -1,0 +1,34 @@
+//! What Paragon says: events, records, schemas, fixtures, and how sure each fact is.
+//!
+//! Nothing here does I/O. [`Event`] is the main type: parse a webhook's body into it, or build one and print it.
+//!
+//! ```
+//! use paragon_testkit::contract::Event;
+//!
+//! let body = br#"{"event":"record_created","sync":"googledrive",
+//!     "syncInstanceId":"163a345e-2dd4-51ff-bcf5-7667de564bb0",
+//!     "user":{"id":"user_01JH448D13EX2BE1SC1GXVT05R"},
+//!     "data":{"recordId":"3ce16e33-0163-564d-98ce-99b0a25ab375","model":"files"}}"#;
+//! let Event::RecordCreated(created) = Event::parse(body)? else { panic!("another event") };
+//! assert_eq!(created.data.model, "files");
+//! # Ok::<(), paragon_testkit::contract::EventError>(())
+//! ```
+
+mod event;
+mod fixture;
+mod grade;
+mod id;
+mod record;
+mod rule;
+mod schema;
+
+pub use event::{
+    Envelope, Event, EventError, EventKind, RecordChange, RecordError, RecordErrored, RecordRef, SyncComplete,
+    SyncCompleteData, SyncError, SyncErrored, UnknownEvent, UserRef,
+};
+pub use fixture::{Fixture, FixtureError, fixtures};
+pub use grade::{Grade, Provenance};
+pub use id::{CredentialId, ExternalId, ProjectId, RecordId, SyncId, UserId};
+pub use record::{File, Hash, Record, tombstone};
+pub use rule::{Rule, rule, rules};
+pub use schema::{Schema, Violation, schemas, validate_event};
