@@ -1,0 +1,32 @@
+//! The fake Paragon: a simulated integration, syncs over it, the Sync API, and the webhooks that follow.
+//!
+//! Inside is one state without I/O: it answers a request of the Sync API, and says which run or attempt is due.
+//! [`FakeParagon`] joins it to a wiremock server, to the network and to a virtual clock that you move.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use paragon_testkit::FakeParagon;
+//! use paragon_testkit::contract::File;
+//!
+//! let paragon = FakeParagon::start().await;
+//! let drive = paragon.user("user_ada").connect("googledrive");
+//! drive.create(File::named("Q1 report.pdf"));
+//! let sync = drive.enable("files")?;
+//! paragon.settle().await;
+//! assert_eq!(sync.records()[0]["name"], "Q1 report.pdf");
+//! # Ok(()) }
+//! ```
+
+mod api;
+mod handles;
+mod paragon;
+mod project;
+mod server;
+mod timeline;
+mod token;
+mod world;
+
+pub use handles::{Connection, Sync, User};
+pub use paragon::{Builder, FakeParagon, StartError};
+pub use project::{KeyError, Project};
+pub use timeline::{Call, Entry, Timeline, What};

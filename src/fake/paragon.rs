@@ -1,0 +1,271 @@
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use url::Url;
+use wiremock::MockServer;
+
+use super::handles::User;
+use super::project::{KeyError, Project};
+use super::server;
+use super::timeline::{Timeline, What};
+use super::world::{Options, World};
+use crate::clock::Moment;
+use crate::contract::{Event, ProjectId, UserId};
+use crate::delivery::{Failure, Http, Outcome, Policy, Transport, WebhookState};
+
+/// The virtual clock of every fake starts here, so that equal seeds give equal bytes.
+const START: Moment = Moment::from_millis(1_767_225_600_000);
+
+/// A panic in a test must not hide behind a second one here.
+pub(super) fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
+    world.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A running fake. It owns its server and its clock; dropping it stops everything.
+///
+/// Time stands still until [`settle`](Self::settle), [`advance`](Self::advance) or
+/// [`run_until_idle`](Self::run_until_idle) is awaited: only there syncs run and webhooks are sent.
+pub struct FakeParagon {
+    world: Arc<Mutex<World>>,
+    server: MockServer,
+    transport: Box<dyn Transport>,
+    /// One driver at a time moves the clock.
+    driver: tokio::sync::Mutex<()>,
+}
+
+/// Why a fake did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The signing key does not sign.
+    #[error("signing key: {0}")]
+    Key(#[from] KeyError),
+    /// The port of the API is not to be had.
+    #[error("cannot listen on 127.0.0.1:{port}: {source}")]
+    Port {
+        /// Which one was asked for.
+        port: u16,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+/// Settings of a fake; see [`FakeParagon::builder`].
+#[derive(Clone, Debug)]
+#[must_use = "call `.start().await`"]
+pub struct Builder {
+    seed: u64,
+    project: Option<ProjectId>,
+    signing_key: Option<String>,
+    port: u16,
+    policy: Policy,
+    options: Options,
+    answer_within: Duration,
+}
+
+impl Builder {
+    /// Everything that is made up follows from it: project, ids. Default 0.
+    pub fn seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// The project's id. Default: made from the seed.
+    pub fn project(self, id: impl Into<ProjectId>) -> Self {
+        Self { project: Some(id.into()), ..self }
+    }
+
+    /// The RSA private key, as PEM, that the receiver signs its user tokens with. Default: a key that this crate
+    /// ships, public and the same for everybody.
+    pub fn signing_key(self, pem: impl Into<String>) -> Self {
+        Self { signing_key: Some(pem.into()), ..self }
+    }
+
+    /// The port of the Sync API on 127.0.0.1. Default 0: any that is free.
+    pub fn port(self, port: u16) -> Self {
+        Self { port, ..self }
+    }
+
+    /// How webhooks are delivered. Default [`Policy::paragon_assumed`].
+    pub fn policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// Pages are never longer than this, whatever is asked for. Default 1,000 (assumed).
+    pub fn page_size_cap(mut self, records: usize) -> Self {
+        self.options.page_size_cap = records.max(1);
+        self
+    }
+
+    /// How long a receiver really has to answer. Default 2 s; on the timeline it counts as the policy's time-out.
+    pub fn answer_within(self, timeout: Duration) -> Self {
+        Self { answer_within: timeout, ..self }
+    }
+
+    /// Starts the fake on 127.0.0.1.
+    ///
+    /// # Errors
+    ///
+    /// When the signing key is none, or the port is taken.
+    pub async fn start(self) -> Result<FakeParagon, StartError> {
+        let id = self.project.unwrap_or_else(|| ProjectId::from_seed(self.seed));
+        let project = Project::new(id, self.signing_key);
+        let world = Arc::new(Mutex::new(World::new(project, self.policy, self.options, START)?));
+        let listener = TcpListener::bind(("127.0.0.1", self.port))
+            .map_err(|source| StartError::Port { port: self.port, source })?;
+        let server = server::serve(world.clone(), listener).await;
+        let transport = Box::new(Http::new(self.answer_within));
+        Ok(FakeParagon { world, server, transport, driver: tokio::sync::Mutex::new(()) })
+    }
+}
+
+impl FakeParagon {
+    /// A fake with the default settings.
+    ///
+    /// # Panics
+    ///
+    /// When no port of 127.0.0.1 is free.
+    pub async fn start() -> Self {
+        Self::builder().start().await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Settings, to be followed by `.start().await`.
+    pub fn builder() -> Builder {
+        Builder {
+            seed: 0,
+            project: None,
+            signing_key: None,
+            port: 0,
+            policy: Policy::paragon_assumed(),
+            options: Options { page_size: 100, page_size_cap: 1_000 },
+            answer_within: Duration::from_secs(2),
+        }
+    }
+
+    /// The base URL of the Sync API, without a slash at the end and without `/api`.
+    pub fn api_url(&self) -> String {
+        self.server.uri()
+    }
+
+    /// What the receiver needs to mint user tokens.
+    pub fn project(&self) -> Project {
+        lock(&self.world).project.clone()
+    }
+
+    /// Sets the URL that events are sent to, and enables the webhook.
+    pub async fn set_webhook(&self, url: Url) {
+        let _driver = self.driver.lock().await;
+        let mut world = lock(&self.world);
+        world.queue.register(url);
+        world.note(None, None, What::Webhook("set and enabled".to_owned()));
+    }
+
+    /// Enables the webhook again after it was disabled. What was missed stays missed (`webhook.missed`, assumed).
+    pub fn enable_webhook(&self) {
+        let mut world = lock(&self.world);
+        world.queue.enable();
+        world.note(None, None, What::Webhook("enabled by hand".to_owned()));
+    }
+
+    /// Disables the webhook by hand. What is still to come is dropped.
+    pub fn disable_webhook(&self) {
+        lock(&self.world).disable_webhook();
+    }
+
+    /// Whether events are delivered.
+    pub fn webhook(&self) -> WebhookState {
+        lock(&self.world).queue.state()
+    }
+
+    /// Plays an outage of the receiver: while it lasts, attempts are not sent and count as failed.
+    pub fn receiver_unreachable(&self, unreachable: bool) {
+        lock(&self.world).queue.adversity.unreachable = unreachable;
+    }
+
+    /// Sends each event twice from now on (`webhook.duplicate`, assumed).
+    pub fn duplicate_events(&self, duplicate: bool) {
+        lock(&self.world).queue.adversity.duplicate = duplicate;
+    }
+
+    /// Plays an outage of the Sync API: it answers every call with this status; `None` ends it.
+    pub fn fail_api(&self, status: Option<u16>) {
+        lock(&self.world).api_fault = status;
+    }
+
+    /// A Connected User, known or new.
+    pub fn user(&self, id: impl Into<UserId>) -> User {
+        User { world: self.world.clone(), id: id.into() }
+    }
+
+    /// Sends an event that no change has caused; it goes out with the next [`settle`](Self::settle). False when the
+    /// webhook is unset or disabled.
+    pub fn send(&self, event: &Event) -> bool {
+        lock(&self.world).send(event)
+    }
+
+    /// POSTs a body to the webhook, at once and once, past queue and policy: for bodies that are no events.
+    /// `None` when no webhook is set.
+    pub async fn post_raw(&self, url: &Url, body: &[u8]) -> Outcome {
+        self.transport.post(url, body).await
+    }
+
+    /// Mounts a mock on the server of the API; it goes ahead of the fake's own answers.
+    pub async fn mount(&self, mock: wiremock::Mock) {
+        mock.mount(&self.server).await;
+    }
+
+    /// What the virtual clock shows.
+    pub fn now(&self) -> Moment {
+        lock(&self.world).clock.now()
+    }
+
+    /// Runs and sends what is due now, until nothing is.
+    pub async fn settle(&self) {
+        self.advance(Duration::ZERO).await;
+    }
+
+    /// Moves the clock by `span`, through every moment at which something is due, in order.
+    pub async fn advance(&self, span: Duration) {
+        let _driver = self.driver.lock().await;
+        let until = self.now() + span;
+        self.drive(until).await;
+        lock(&self.world).clock.advance_to(until);
+    }
+
+    /// Moves the clock until every event is delivered, given up or dropped.
+    pub async fn run_until_idle(&self) {
+        let _driver = self.driver.lock().await;
+        self.drive(self.now()).await;
+        loop {
+            let due = lock(&self.world).queue.next_due();
+            let Some(due) = due else { return };
+            self.drive(due).await;
+        }
+    }
+
+    async fn drive(&self, until: Moment) {
+        loop {
+            let attempts = lock(&self.world).step(until);
+            let Some(attempts) = attempts else { return };
+            for attempt in attempts {
+                let outcome = if attempt.unreachable {
+                    Outcome::Failed(Failure::Unreachable)
+                } else {
+                    // Not under the lock: the receiver may call the API before it answers.
+                    self.transport.post(&attempt.url, &attempt.body).await
+                };
+                lock(&self.world).complete(attempt, outcome);
+            }
+        }
+    }
+
+    /// What has happened so far.
+    pub fn timeline(&self) -> Timeline {
+        lock(&self.world).timeline()
+    }
+
+    /// How many entries the timeline has: the mark from which to [`skip`](Timeline::skip) later.
+    pub fn timeline_mark(&self) -> usize {
+        lock(&self.world).log_len()
+    }
+}

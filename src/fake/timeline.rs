@@ -1,0 +1,211 @@
+use std::fmt;
+
+use crate::clock::{Moment, offset};
+use crate::contract::{SyncId, UserId};
+use crate::delivery::{AttemptRecord, Decision, DeliveryId, Outcome};
+use crate::sync::RunKind;
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Entry {
+    /// When, by the virtual clock.
+    pub at: Moment,
+    /// Whose data it is about, if it is about one user's.
+    pub user: Option<UserId>,
+    /// Which sync it is about, if it is about one.
+    pub sync: Option<SyncId>,
+    /// What.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum What {
+    /// Somebody changed something in the simulated integration.
+    Changed {
+        /// `created`, `updated` or `deleted`.
+        verb: &'static str,
+        /// The file's name.
+        name: String,
+    },
+    /// A sync ran and sent events.
+    Ran {
+        /// How it ran.
+        kind: RunKind,
+        /// How many events followed.
+        events: usize,
+    },
+    /// An event was handed to the delivery.
+    Queued {
+        /// Its name.
+        event: String,
+        /// The file that it is about, if it is about one that has a name.
+        about: Option<String>,
+        /// Its deliveries: none when it is dropped, several when it is duplicated on purpose.
+        deliveries: Vec<DeliveryId>,
+    },
+    /// An event was sent.
+    Attempt {
+        /// Its name.
+        event: String,
+        /// The file that it is about, if it is about one that has a name.
+        about: Option<String>,
+        /// The attempt and its outcome.
+        record: AttemptRecord,
+    },
+    /// An event that was still to come is not sent any more.
+    Dropped {
+        /// Its name.
+        event: String,
+        /// Its delivery.
+        delivery: DeliveryId,
+    },
+    /// The webhook was set, disabled or enabled.
+    Webhook(String),
+    /// Somebody called the Sync API.
+    Call(Call),
+}
+
+/// A call of the Sync API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Call {
+    /// `GET` or `POST`.
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// What was answered.
+    pub status: u16,
+    /// Why it was refused, for the developer.
+    pub reason: Option<String>,
+}
+
+/// What happened in a fake, in order. Printed, it holds what is the same in each run with the same seed: no ports, no
+/// real times, and no API calls, whose order is the receiver's affair; see [`Timeline::with_calls`].
+#[derive(Clone, Debug)]
+pub struct Timeline {
+    start: Moment,
+    entries: Vec<Entry>,
+    calls: bool,
+}
+
+impl Timeline {
+    pub(super) fn new(start: Moment, entries: Vec<Entry>) -> Self {
+        Self { start, entries, calls: false }
+    }
+
+    /// Prints the calls of the Sync API too.
+    #[must_use]
+    pub fn with_calls(mut self) -> Self {
+        self.calls = true;
+        self
+    }
+
+    /// Only what is about this user, and what is about nobody.
+    #[must_use]
+    pub fn of_user(mut self, user: &UserId) -> Self {
+        self.entries.retain(|entry| entry.user.as_ref().is_none_or(|of| of == user));
+        self
+    }
+
+    /// Without the first entries.
+    #[must_use]
+    pub fn skip(mut self, count: usize) -> Self {
+        self.entries.drain(..count.min(self.entries.len()));
+        self
+    }
+
+    /// Everything, in order.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The attempts to deliver an event, in order: its name and the attempt.
+    pub fn attempts(&self) -> impl Iterator<Item = (&str, &AttemptRecord)> {
+        self.entries.iter().filter_map(|entry| match &entry.what {
+            What::Attempt { event, record, .. } => Some((event.as_str(), record)),
+            _ => None,
+        })
+    }
+
+    /// The calls of the Sync API, in order.
+    pub fn calls(&self) -> impl Iterator<Item = &Call> {
+        self.entries.iter().filter_map(|entry| match &entry.what {
+            What::Call(call) => Some(call),
+            _ => None,
+        })
+    }
+
+    /// One line for each entry that is printed.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for entry in &self.entries {
+            let text = match &entry.what {
+                What::Call(_) if !self.calls => continue,
+                // The attempts follow; only what is not sent needs a line of its own.
+                What::Queued { deliveries, .. } if !deliveries.is_empty() => continue,
+                what => what.to_string(),
+            };
+            lines.push(format!("{:<14} {text}", offset(entry.at - self.start)));
+        }
+        lines
+    }
+}
+
+impl fmt::Display for Timeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.lines().iter().try_for_each(|line| writeln!(f, "{line}"))
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Changed { verb, name } => write!(f, "source    {verb} {name:?}"),
+            Self::Ran { kind, events } => {
+                let kind = match kind {
+                    RunKind::Initial => "initial",
+                    RunKind::Incremental => "incremental",
+                    RunKind::Full => "full",
+                };
+                write!(f, "sync      {kind} run, {events} event{}", if *events == 1 { "" } else { "s" })
+            }
+            Self::Queued { event, about, .. } => write!(f, "webhook   {event}{}, not sent", About(about)),
+            Self::Attempt { event, about, record } => {
+                write!(f, "webhook   {event}{}", About(about))?;
+                if record.number > 1 {
+                    write!(f, ", attempt {}", record.number)?;
+                }
+                write!(f, " -> {}", record.outcome)?;
+                if let Outcome::Answered { status, body } = &record.outcome
+                    && !(200..300).contains(status)
+                    && !body.trim().is_empty()
+                {
+                    write!(f, " {:?}", body.trim().chars().take(120).collect::<String>())?;
+                }
+                match record.decision {
+                    Decision::Delivered => Ok(()),
+                    Decision::RetryAt(due) => write!(f, ", again in {}", &offset(due - record.sent)[1..]),
+                    Decision::GivenUp => f.write_str(", given up"),
+                    Decision::Disabled => f.write_str(", the webhook is disabled"),
+                }
+            }
+            Self::Dropped { event, delivery } => write!(f, "webhook   {event} {delivery}, dropped"),
+            Self::Webhook(text) => write!(f, "webhook   {text}"),
+            Self::Call(Call { method, path, status, reason }) => {
+                write!(f, "api       {method} {path} -> {status}")?;
+                reason.as_ref().map_or(Ok(()), |reason| write!(f, " ({reason})"))
+            }
+        }
+    }
+}
+
+struct About<'a>(&'a Option<String>);
+
+impl fmt::Display for About<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |name| write!(f, " {name:?}"))
+    }
+}
