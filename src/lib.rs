@@ -1,9 +1,58 @@
-//! x
-#![allow(missing_docs)]
+//! A fake Paragon for testing Managed Sync webhook receivers.
+//!
+//! [Paragon](https://useparagon.com) pulls a customer's files and records from other services, POSTs webhook events to
+//! your receiver, and serves the records through its Sync API. This crate plays Paragon, so that a test can ask:
+//! will this receiver end up with the right data, whatever Paragon does?
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # use axum::{Router, routing::post};
+//! # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! # let webhook = format!("http://{}/webhook", listener.local_addr()?);
+//! # tokio::spawn(async { axum::serve(listener, Router::new().route("/webhook", post(|| async { "" }))).await });
+//! use std::time::Duration;
+//! use paragon_testkit::FakeParagon;
+//! use paragon_testkit::contract::File;
+//!
+//! let paragon = FakeParagon::start().await;
+//! // Start your receiver with paragon.api_url() and paragon.project(), then say where it listens:
+//! paragon.set_webhook(webhook.parse()?).await;
+//!
+//! let drive = paragon.user("user_ada").connect("googledrive");
+//! let report = drive.create(File::named("Q1 report.pdf"));
+//! let sync = drive.enable("files")?;
+//! paragon.settle().await;                             // the initial sync, and its sync_complete
+//!
+//! drive.delete(&report);
+//! paragon.advance(Duration::from_secs(86_400)).await; // a day of syncs; the full one sees the deletion
+//!
+//! assert_eq!(sync.records().len(), 0);                // what your receiver should hold now
+//! println!("{}", paragon.timeline());
+//! # Ok(()) }
+//! ```
+//!
+//! # The map
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`contract`] | what Paragon says: events, records, schemas, fixtures, rules, each with its grade |
+//! | [`clock`] | virtual time, and waiting for a condition |
+//! | [`source`] | the simulated integration: the truth |
+//! | [`sync`] | when syncs run, and which events follow |
+//! | [`delivery`] | attempts, retries, and the webhook that is disabled |
+//! | [`fake`] | [`FakeParagon`]: all of it behind the Sync API |
+//! | [`check`] | the conformance suite |
+//! | [`report`] | its results as text and JSON |
+//!
+//! Each module imports only from those above it.
+
+pub mod check;
 pub mod clock;
 pub mod contract;
 pub mod delivery;
 pub mod fake;
+pub mod report;
 pub mod source;
 pub mod sync;
+
 pub use fake::FakeParagon;

@@ -16,4 +16,4 @@ mod moment;
 mod wait;
 
 pub use moment::{Clock, Moment, Stopwatch, offset};
-pub use wait::eventually;
+pub use wait::{Patience, eventually};

@@ -14,26 +14,53 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// use std::time::Duration;
 /// let mut asked = 0;
-/// let third = paragon_testkit::clock::eventually(Duration::from_secs(5), async || {
+/// let third = paragon_testkit::clock::eventually(Duration::from_secs(5), || {
 ///     asked += 1;
-///     (asked == 3).then_some(asked)
+///     let answer = (asked == 3).then_some(asked);
+///     async move { answer }
 /// });
 /// assert_eq!(third.await, Some(3));
 /// # }
 /// ```
-#[expect(clippy::disallowed_methods, reason = "the one place that sleeps, between two looks at a condition")]
-pub async fn eventually<T>(within: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> Option<T> {
-    let watch = Stopwatch::start();
-    let mut pause = FIRST_PAUSE;
+pub async fn eventually<T, F>(within: Duration, mut ask: impl FnMut() -> F) -> Option<T>
+where
+    F: Future<Output = Option<T>>,
+{
+    let mut patience = Patience::of(within);
     loop {
-        let last = watch.elapsed() >= within;
         if let Some(answer) = ask().await {
             return Some(answer);
         }
-        if last {
+        if !patience.again().await {
             return None;
         }
-        tokio::time::sleep(pause.min(within.saturating_sub(watch.elapsed()))).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// A bound on waiting, for loops that [`eventually`] does not fit.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    watch: Stopwatch,
+    within: Duration,
+    pause: Duration,
+    over: bool,
+}
+
+impl Patience {
+    /// Lasts for so long, from now.
+    pub fn of(within: Duration) -> Self {
+        Self { watch: Stopwatch::start(), within, pause: FIRST_PAUSE, over: false }
+    }
+
+    /// Waits a little. False when the time is over, and the loop has looked once more since.
+    #[expect(clippy::disallowed_methods, reason = "the one place that sleeps, between two looks at a condition")]
+    pub async fn again(&mut self) -> bool {
+        if self.over {
+            return false;
+        }
+        tokio::time::sleep(self.pause.min(self.within.saturating_sub(self.watch.elapsed()))).await;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.over = self.watch.elapsed() >= self.within;
+        true
     }
 }

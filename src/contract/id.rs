@@ -51,6 +51,14 @@ impl ProjectId {
     }
 }
 
+impl UserId {
+    /// A user that no other case and no other seed has.
+    pub(crate) fn for_case(project: &ProjectId, seed: u64, case: &str) -> Self {
+        let id = derive(&["user", project.as_str(), &seed.to_string(), case]).replace('-', "").to_uppercase();
+        Self(format!("user_{}", &id[..26]))
+    }
+}
+
 impl SyncId {
     /// The same project, user, integration, pipeline and configuration always give the same id
     /// (documented: a sync that is created again has its old id; version 5 is observed).
@@ -86,7 +94,7 @@ impl ExternalId {
 
 /// Length-prefixed, so that no two lists of parts read the same.
 fn derive(parts: &[&str]) -> String {
-    let name: String = parts.iter().map(|part| format!("{}:{part};", part.len())).collect();
+    let name = parts.iter().fold(String::new(), |name, part| format!("{name}{}:{part};", part.len()));
     Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()).to_string()
 }
 

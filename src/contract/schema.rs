@@ -43,7 +43,7 @@ static VALIDATORS: LazyLock<HashMap<&'static str, Validator>> = LazyLock::new(||
     let validator = |schema: &Schema| {
         let registry = jsonschema::Registry::new()
             .extend(SCHEMAS.iter().filter_map(|s| Some((s.json["$id"].as_str()?, s.json.clone()))))
-            .and_then(|registry| registry.prepare())
+            .and_then(jsonschema::RegistryBuilder::prepare)
             .unwrap_or_else(|error| panic!("schemas/: {error}"));
         jsonschema::draft202012::options()
             .with_registry(&registry)

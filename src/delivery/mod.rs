@@ -12,7 +12,7 @@
 //! let now = Moment::from_millis(0);
 //! let mut queue = Queue::new(Policy::paragon_assumed());
 //! queue.register("http://127.0.0.1:9/webhook".parse().unwrap());
-//! queue.enqueue(b"{}".as_slice().into(), now);
+//! queue.enqueue(b"{}", now);
 //! let attempt = queue.poll(now).pop().unwrap();
 //! let failed = queue.complete(attempt, Outcome::Failed(Failure::Refused), now);
 //! assert!(matches!(failed.record.decision, Decision::RetryAt(_)));

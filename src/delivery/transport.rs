@@ -145,13 +145,13 @@ mod tests {
         let serve = async {
             let (mut socket, _) = listener.accept().await.unwrap();
             let mut buffer = [0; 4096];
-            socket.read(&mut buffer).await.unwrap();
+            assert!(socket.read(&mut buffer).await.unwrap() > 0);
             socket.write_all(answer).await.unwrap();
             if hold {
                 std::future::pending::<()>().await;
             }
             drop(socket);
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         let transport: &dyn Transport = &Http::new(Duration::from_millis(300));
         tokio::select! {

@@ -76,7 +76,11 @@ impl Connection {
     pub fn files(&self) -> Vec<(ExternalId, File)> {
         let world = lock(&self.world);
         let account = world.connections.get(&self.credential);
-        account.into_iter().flat_map(|account| account.files()).map(|(id, file)| (id.clone(), file.clone())).collect()
+        account
+            .into_iter()
+            .flat_map(crate::source::Connection::files)
+            .map(|(id, file)| (id.clone(), file.clone()))
+            .collect()
     }
 
     /// Enables a sync, as the app could by `POST /api/syncs`. It runs when the clock is settled or advanced.

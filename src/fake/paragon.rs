@@ -192,6 +192,16 @@ impl FakeParagon {
         lock(&self.world).api_fault = status;
     }
 
+    /// Pages are not longer than this from now on; see [`Builder::page_size_cap`].
+    pub fn limit_pages(&self, records: usize) {
+        lock(&self.world).options.page_size_cap = records.max(1);
+    }
+
+    /// How webhooks are delivered.
+    pub fn policy(&self) -> Policy {
+        lock(&self.world).queue.policy().clone()
+    }
+
     /// A Connected User, known or new.
     pub fn user(&self, id: impl Into<UserId>) -> User {
         User { world: self.world.clone(), id: id.into() }

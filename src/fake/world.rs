@@ -1,5 +1,4 @@
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
 use jsonwebtoken::DecodingKey;
 use serde_json::Value;
@@ -10,7 +9,7 @@ use crate::clock::{Clock, Moment};
 use crate::contract::{CredentialId, Event, ExternalId, File, RecordId, SyncId, UserId};
 use crate::delivery::{Attempt, DeliveryId, Outcome, Policy, Queue};
 use crate::source::Connection;
-use crate::sync::Engine;
+use crate::sync::{Engine, Feed};
 
 /// The whole state of a fake, without I/O.
 pub(super) struct World {
@@ -109,10 +108,6 @@ impl World {
 
     /// Hands an event to the delivery; true when it is sent.
     pub(super) fn send(&mut self, event: &Event) -> bool {
-        self.send_body(event.to_value().to_string().into_bytes(), event)
-    }
-
-    fn send_body(&mut self, body: Vec<u8>, event: &Event) -> bool {
         let envelope = event.envelope();
         let delivered = Delivered {
             event: event.name().to_owned(),
@@ -120,7 +115,7 @@ impl World {
             user: envelope.map(|envelope| envelope.user.id.clone()),
             sync: envelope.map(|envelope| envelope.sync_instance_id.clone()),
         };
-        let deliveries = self.queue.enqueue(Arc::from(body), self.clock.now());
+        let deliveries = self.queue.enqueue(event.to_value().to_string().as_bytes(), self.clock.now());
         let sent = !deliveries.is_empty();
         self.in_delivery.extend(deliveries.iter().map(|id| (*id, delivered.clone())));
         let Delivered { event, about, user, sync } = delivered;
@@ -200,10 +195,7 @@ impl World {
     /// The records that a receiver of this sync should hold.
     pub(super) fn records(&self, sync: &SyncId) -> Vec<Value> {
         let feed = self.engine.get(sync).map(|sync| &sync.feed);
-        feed.into_iter()
-            .flat_map(|feed| feed.live())
-            .filter_map(|(_, json, _)| serde_json::from_str(json).ok())
-            .collect()
+        feed.into_iter().flat_map(Feed::live).filter_map(|(_, json, _)| serde_json::from_str(json).ok()).collect()
     }
 
     /// The name of a file that lives, for the timeline.

@@ -1,0 +1,34 @@
+//! The conformance suite: what a receiver must do, and whether it does.
+//!
+//! A [`Case`] drives the fake through its public face on a fresh user and sync, then looks at what the receiver
+//! holds ([`Held`], from a state probe), what it fetched, and what it answered. What could not be observed is
+//! [`Verdict::NotEvaluable`], never a pass.
+//!
+//! ```no_run
+//! # async fn example(app_url: url::Url, api_url: String) {
+//! use paragon_testkit::FakeParagon;
+//! use paragon_testkit::check::Suite;
+//!
+//! let paragon = FakeParagon::start().await;
+//! // Start your receiver with `paragon.api_url()` and `paragon.project()`, then:
+//! let judgement = Suite::for_receiver(app_url)
+//!     .state_url("http://127.0.0.1:3000/state".parse().unwrap())
+//!     .run(&paragon)
+//!     .await;
+//! judgement.assert_passed();
+//! # }
+//! ```
+
+mod case;
+mod cases;
+mod oracle;
+mod probe;
+mod result;
+mod suite;
+mod trial;
+
+pub use case::{Case, Level, cases};
+pub use oracle::differences;
+pub use probe::{Held, Looking, Probe, ProbeError, StateUrl};
+pub use result::{CaseResult, Judgement, Verdict};
+pub use suite::Suite;

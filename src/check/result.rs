@@ -1,0 +1,97 @@
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+use url::Url;
+
+use super::case::{Case, Level};
+
+/// What a case found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Verdict {
+    /// The receiver did what is required, and that was seen.
+    Pass,
+    /// It did not.
+    Fail,
+    /// What it takes to judge could not be observed.
+    NotEvaluable,
+    /// Not run.
+    Skipped,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::NotEvaluable => "not evaluable",
+            Self::Skipped => "skipped",
+        })
+    }
+}
+
+/// One case, judged.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CaseResult {
+    /// Which.
+    pub case: &'static Case,
+    /// What was found.
+    pub verdict: Verdict,
+    /// The findings, or what could not be observed; for a pass, what it was judged by.
+    pub detail: String,
+    /// What happened, in order.
+    pub timeline: Vec<String>,
+    /// How long it really took.
+    pub took: Duration,
+}
+
+/// A whole run.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Judgement {
+    /// The webhook endpoint that was judged.
+    pub target: Url,
+    /// What everything that was made up followed from.
+    pub seed: u64,
+    /// The policy under which events were delivered.
+    pub policy: String,
+    /// The cases, in the order in which they ran.
+    pub results: Vec<CaseResult>,
+}
+
+impl Judgement {
+    /// How many cases ended so.
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.results.iter().filter(|result| result.verdict == verdict).count()
+    }
+
+    /// Whether a case failed that decides: `may` cases never do.
+    pub fn failed(&self) -> bool {
+        self.results.iter().any(|result| result.verdict == Verdict::Fail && result.case.level != Level::May)
+    }
+
+    /// Whether anything was judged at all.
+    pub fn judged(&self) -> bool {
+        self.results.iter().any(|result| matches!(result.verdict, Verdict::Pass | Verdict::Fail))
+    }
+
+    /// Ends a test unless something was judged and nothing failed.
+    ///
+    /// # Panics
+    ///
+    /// With the findings of each case that failed, or with what could not be observed when nothing was judged.
+    #[track_caller]
+    pub fn assert_passed(&self) {
+        let told = |verdict| {
+            let results = self.results.iter().filter(move |result| result.verdict == verdict);
+            results.map(|result| format!("\n{}: {}\n{}\n", result.case.id, result.case.title, result.detail))
+        };
+        let failed: String = told(Verdict::Fail).collect();
+        assert!(!self.failed(), "the receiver at {} fails, seed {}\n{failed}", self.target, self.seed);
+        let blind: String = told(Verdict::NotEvaluable).collect();
+        assert!(self.judged(), "nothing could be judged of the receiver at {}\n{blind}", self.target);
+    }
+}

@@ -1,0 +1,102 @@
+use serde::Serialize;
+
+use crate::check::{Judgement, Level, Verdict};
+use crate::contract::Grade;
+
+/// The JSON report. Its schema is shipped as `schemas/report.json`.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// 1
+    pub schema_version: u32,
+    /// Reproduces the run.
+    pub seed: u64,
+    /// The webhook endpoint that was judged.
+    pub target: String,
+    /// In the order in which they ran.
+    pub cases: Vec<ReportedCase>,
+    /// How many ended how.
+    pub summary: Summary,
+}
+
+/// One case of a [`Report`].
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct ReportedCase {
+    /// Stable.
+    pub id: &'static str,
+    /// What is required.
+    pub title: &'static str,
+    /// How much it matters.
+    pub level: Level,
+    /// The weakest of what the verdict rests on.
+    pub grade: Grade,
+    /// What was found.
+    pub verdict: Verdict,
+    /// The policy under which events were delivered.
+    pub policy: String,
+    /// The findings, or what could not be observed.
+    pub detail: String,
+    /// The rules that Paragon does not document and that the verdict rests on.
+    pub assumes: Vec<&'static str>,
+    /// What happened, in order.
+    pub timeline: Vec<String>,
+    /// A scenario file that shows the failure; there are none yet.
+    pub scenario: Option<String>,
+    /// The command that runs this case again.
+    pub reproduce: String,
+    /// How long it really took.
+    pub seconds: f64,
+}
+
+/// How many cases ended how.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Did what is required.
+    pub pass: usize,
+    /// Did not.
+    pub fail: usize,
+    /// Could not be judged.
+    pub not_evaluable: usize,
+    /// Were not run.
+    pub skipped: usize,
+}
+
+impl Report {
+    /// `reproduce` tells for a case's id the command that runs it again.
+    pub fn new(judgement: &Judgement, reproduce: impl Fn(&str) -> String) -> Self {
+        let cases = judgement.results.iter().map(|result| ReportedCase {
+            id: result.case.id,
+            title: result.case.title,
+            level: result.case.level,
+            grade: result.case.grade(),
+            verdict: result.verdict,
+            policy: judgement.policy.clone(),
+            detail: result.detail.clone(),
+            assumes: result.case.assumes(),
+            timeline: result.timeline.clone(),
+            scenario: None,
+            reproduce: reproduce(result.case.id),
+            seconds: result.took.as_secs_f64(),
+        });
+        Self {
+            schema_version: 1,
+            seed: judgement.seed,
+            target: judgement.target.to_string(),
+            cases: cases.collect(),
+            summary: Summary {
+                pass: judgement.count(Verdict::Pass),
+                fail: judgement.count(Verdict::Fail),
+                not_evaluable: judgement.count(Verdict::NotEvaluable),
+                skipped: judgement.count(Verdict::Skipped),
+            },
+        }
+    }
+
+    /// Indented, with a newline at the end.
+    pub fn to_json(&self) -> String {
+        let json = serde_json::to_string_pretty(self);
+        json.unwrap_or_else(|error| unreachable!("a report is strings and numbers: {error}")) + "\n"
+    }
+}

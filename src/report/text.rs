@@ -1,0 +1,117 @@
+use std::fmt::Write as _;
+
+use crate::check::{CaseResult, Judgement, Verdict};
+
+/// What a program that judges exits with.
+pub mod exits {
+    /// Something was judged, and nothing failed.
+    pub const PASSED: u8 = 0;
+    /// A case failed.
+    pub const FAILED: u8 = 1;
+    /// A flag, a URL, a file or a key is wrong.
+    pub const USAGE: u8 = 2;
+    /// The receiver or the environment cannot be reached.
+    pub const UNREACHABLE: u8 = 3;
+    /// Nothing was judged.
+    pub const NOTHING_JUDGED: u8 = 4;
+    /// Interrupted.
+    pub const INTERRUPTED: u8 = 130;
+}
+
+/// The exit code that a judgement asks for; see [`exits`].
+pub fn exit_code(judgement: &Judgement) -> u8 {
+    if judgement.failed() {
+        exits::FAILED
+    } else if judgement.judged() {
+        exits::PASSED
+    } else {
+        exits::NOTHING_JUDGED
+    }
+}
+
+/// Of a long timeline so many lines at each end are printed; the JSON report has them all.
+const TIMELINE_END: usize = 20;
+
+/// Writes results for people.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Text {
+    /// With ANSI colours.
+    pub color: bool,
+}
+
+impl Text {
+    /// One line for a case, and below it, unless it passed, what was found.
+    pub fn case(self, result: &CaseResult, reproduce: &str) -> String {
+        let case = result.case;
+        let (word, color) = match result.verdict {
+            Verdict::Pass => ("pass", "32"),
+            Verdict::Fail => ("FAIL", "1;31"),
+            Verdict::NotEvaluable => ("n/a ", "33"),
+            _ => ("skip", "2"),
+        };
+        let mut text = format!("{}  {:<20} {}\n", self.paint(word, color), case.id, case.title);
+        match result.verdict {
+            Verdict::Fail => {
+                Self::block(&mut text, "found", &result.detail);
+                Self::block(&mut text, "why", case.why);
+                Self::block(&mut text, "fix", case.fix);
+                Self::block(&mut text, "level", &format!("{}, rests on {}", case.level, rests_on(result)));
+                Self::block(&mut text, "story", &shorten(&result.timeline));
+                Self::block(&mut text, "again", reproduce);
+            }
+            Verdict::NotEvaluable => Self::block(&mut text, "", &result.detail),
+            _ => (),
+        }
+        text
+    }
+
+    /// The last lines of a run.
+    pub fn summary(self, judgement: &Judgement) -> String {
+        let count = |verdict| judgement.count(verdict);
+        let (failed, blind) = (count(Verdict::Fail), count(Verdict::NotEvaluable));
+        let mut text = format!("\n{} passed", count(Verdict::Pass));
+        let failing = format!("{failed} failed");
+        let failing = if failed > 0 { self.paint(&failing, "1;31") } else { failing };
+        let _ = write!(text, ", {failing}, {blind} not evaluable");
+        if count(Verdict::Skipped) > 0 {
+            let _ = write!(text, ", {} skipped", count(Verdict::Skipped));
+        }
+        let seconds: f64 = judgement.results.iter().map(|result| result.took.as_secs_f64()).sum();
+        let _ = writeln!(text, "; seed {}, policy {}, {seconds:.1} s", judgement.seed, judgement.policy);
+        let judged = judgement.results.iter().filter(|r| matches!(r.verdict, Verdict::Pass | Verdict::Fail));
+        let mut assumed: Vec<_> = judged.flat_map(|result| result.case.assumes()).collect();
+        assumed.sort_unstable();
+        assumed.dedup();
+        if !assumed.is_empty() {
+            let _ = writeln!(text, "these verdicts rest on what Paragon does not document: {}", assumed.join(", "));
+        }
+        if !judgement.judged() {
+            text.push_str("nothing was judged\n");
+        }
+        text
+    }
+
+    fn paint(self, text: &str, color: &str) -> String {
+        if self.color { format!("\x1b[{color}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    fn block(text: &mut String, label: &str, lines: &str) {
+        for (number, line) in lines.lines().enumerate() {
+            let label = if number == 0 { label } else { "" };
+            let _ = writeln!(text, "      {}", format!("{label:<6}{line}").trim_end());
+        }
+    }
+}
+
+fn rests_on(result: &CaseResult) -> String {
+    let rules = result.case.rules().map(|rule| format!("{} ({})", rule.id, rule.grade));
+    rules.collect::<Vec<_>>().join(", ")
+}
+
+fn shorten(lines: &[String]) -> String {
+    let Some(left_out) = lines.len().checked_sub(2 * TIMELINE_END).filter(|left_out| *left_out > 0) else {
+        return lines.join("\n");
+    };
+    let (head, tail) = (&lines[..TIMELINE_END], &lines[lines.len() - TIMELINE_END..]);
+    format!("{}\n… {left_out} lines more in the JSON report …\n{}", head.join("\n"), tail.join("\n"))
+}
