@@ -51,7 +51,7 @@ impl fmt::Display for Failure {
             Self::Refused => f.write_str("connection refused"),
             Self::TimedOut => f.write_str("no answer in time"),
             Self::Broken(why) => write!(f, "connection broken ({why})"),
-            Self::Unreachable => f.write_str("not sent (played outage)"),
+            Self::Unreachable => f.write_str("unreachable (simulated)"),
         }
     }
 }

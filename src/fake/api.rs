@@ -49,7 +49,7 @@ impl World {
         let answer = match (&user, self.api_fault) {
             (_, Some(status)) => {
                 let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-                Err(Refusal::new(status, "Service Unavailable").because("the fake plays an outage of the API"))
+                Err(Refusal::new(status, "Service Unavailable").because("simulated outage of the API"))
             }
             (Err(reason), None) => Err(Refusal::new(StatusCode::UNAUTHORIZED, "Unauthorized").because(reason)),
             (Ok(user), None) => self.route(request, user),

@@ -172,7 +172,9 @@ impl fmt::Display for What {
                 };
                 write!(f, "sync      {kind} run, {events} event{}", if *events == 1 { "" } else { "s" })
             }
-            Self::Queued { event, about, .. } => write!(f, "webhook   {event}{}, not sent", About(about)),
+            Self::Queued { event, about, .. } => {
+                write!(f, "webhook   {event}{}, not sent: the webhook is not enabled", About(about))
+            }
             Self::Attempt { event, about, record } => {
                 write!(f, "webhook   {event}{}", About(about))?;
                 if record.number > 1 {
@@ -195,11 +197,24 @@ impl fmt::Display for What {
             Self::Dropped { event, delivery } => write!(f, "webhook   {event} {delivery}, dropped"),
             Self::Webhook(text) => write!(f, "webhook   {text}"),
             Self::Call(Call { method, path, status, reason }) => {
-                write!(f, "api       {method} {path} -> {status}")?;
+                write!(f, "api       {method} {} -> {status}", shorten(path))?;
                 reason.as_ref().map_or(Ok(()), |reason| write!(f, " ({reason})"))
             }
         }
     }
+}
+
+/// Ids and cursors by their beginning: enough to tell them apart.
+fn shorten(path: &str) -> String {
+    let mut short = String::new();
+    for part in path.split_inclusive(['/', '?', '&', '=']) {
+        let word = part.trim_end_matches(['/', '?', '&', '=']);
+        match word.char_indices().nth(20) {
+            Some(_) => short.extend(word.chars().take(8).chain(['…']).chain(part[word.len()..].chars())),
+            None => short.push_str(part),
+        }
+    }
+    short
 }
 
 struct About<'a>(&'a Option<String>);

@@ -1,0 +1,146 @@
+//! `demo`: the whole story, on a receiver of its own.
+
+mod receiver;
+
+use std::time::Duration;
+
+use paragon_testkit::FakeParagon;
+use paragon_testkit::check::Suite;
+use paragon_testkit::contract::File;
+use paragon_testkit::delivery::WebhookState;
+use paragon_testkit::fake::Sync;
+use paragon_testkit::report::{self, Text, exits};
+use url::Url;
+
+use crate::output;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+pub(crate) fn run(color: bool) -> u8 {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let outcome = runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(tell(color)));
+    outcome.unwrap_or_else(|error| {
+        output::error(&format!("the demo cannot run here: {error}"));
+        exits::UNREACHABLE
+    })
+}
+
+async fn tell(color: bool) -> Result<u8, Box<dyn std::error::Error>> {
+    let paragon = FakeParagon::start().await;
+    let project = paragon.project();
+    let router = receiver::router(receiver::Config {
+        api_url: paragon.api_url(),
+        project_id: project.id.to_string(),
+        signing_key: project.signing_key,
+    })?;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let base = Url::parse(&format!("http://{}", listener.local_addr()?))?;
+    tokio::spawn(async { axum::serve(listener, router).await });
+
+    let mut story = Story { paragon: &paragon, state: base.join("/state")?, told: 0 };
+    say("A fake Paragon and a receiver are up. Days pass in milliseconds; every request below is real.");
+    say(&format!("  Sync API {}   receiver {}", paragon.api_url(), base.join("/webhook")?));
+
+    paragon.set_webhook(base.join("/webhook")?).await;
+    let drive = paragon.user("user_ada").connect("googledrive");
+    let report = drive.create(File::named("Q1 report.pdf"));
+    let draft = drive.create(File::named("draft.docx"));
+    let sync = drive.enable("files")?;
+    paragon.settle().await;
+    story.tell("1. Ada connects Google Drive. The initial sync sends one event, and the receiver pulls", &sync).await?;
+
+    drive.create(File::named("notes.md"));
+    drive.update(&report, |file| file.name = "Q1 report (final).pdf".into());
+    paragon.advance(MINUTE).await;
+    story.tell("2. She adds a file and renames one. The incremental sync, a minute later, notices", &sync).await?;
+
+    drive.delete(&draft);
+    paragon.advance(DAY).await;
+    story.tell("3. She deletes a file. Only the daily full sync sees what is gone", &sync).await?;
+
+    paragon.fail_api(Some(503));
+    drive.create(File::named("budget.xlsx"));
+    paragon.advance(MINUTE).await;
+    paragon.fail_api(None);
+    paragon.run_until_idle().await;
+    story.tell("4. The Sync API fails for a moment: the receiver answers 503 and gets the event again", &sync).await?;
+
+    paragon.receiver_unreachable(true);
+    for number in 1..=4 {
+        drive.create(File::named(format!("minutes {number}.md")));
+    }
+    paragon.advance(MINUTE).await;
+    paragon.run_until_idle().await;
+    let disabled = paragon.webhook() == WebhookState::Disabled;
+    drive.create(File::named("while disabled.txt"));
+    paragon.advance(MINUTE).await;
+    story
+        .tell(
+            "5. The receiver is down for hours: retries fail until the webhook is disabled, and events are lost",
+            &sync,
+        )
+        .await?;
+
+    paragon.receiver_unreachable(false);
+    paragon.enable_webhook();
+    drive.create(File::named("after.txt"));
+    paragon.advance(MINUTE).await;
+    let caught_up = story
+        .tell("6. It is back and enabled: at the next event it pulls from its cursor and catches up", &sync)
+        .await?;
+
+    say("\n7. Would it do so whatever happens? The conformance suite judges it\n");
+    let text = Text { color };
+    let suite = Suite::for_receiver(base.join("/webhook")?)
+        .state_url(base.join("/state")?)
+        .on_result(|result| output::result(&text.case(result, "cargo run -- demo")));
+    let judgement = suite.run(&paragon).await;
+    output::result(&text.summary(&judgement));
+    if !(disabled && caught_up) {
+        output::error("the story did not end as told above");
+        return Ok(exits::FAILED);
+    }
+    say("\nThe retry times and the number of failures that disables are assumed: Paragon does not publish them.");
+    say("Judge your own receiver, in any language: paragon-testkit check --help");
+    Ok(report::exit_code(&judgement))
+}
+
+fn say(text: &str) {
+    output::result(&format!("{text}\n"));
+}
+
+struct Story<'a> {
+    paragon: &'a FakeParagon,
+    state: Url,
+    told: usize,
+}
+
+impl Story<'_> {
+    /// Prints what happened since the last time, and what the receiver holds now; true when that is right.
+    async fn tell(&mut self, what: &str, sync: &Sync) -> Result<bool, Box<dyn std::error::Error>> {
+        say(&format!("\n{what}:"));
+        for line in self.paragon.timeline().skip(self.told).with_calls().lines() {
+            say(&format!("  {line}"));
+        }
+        self.told = self.paragon.timeline_mark();
+        let held: serde_json::Value = reqwest::get(self.state.clone()).await?.json().await?;
+        let mut names: Vec<_> = held["records"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|held| held["record"]["name"].as_str())
+            .collect();
+        names.sort_unstable();
+        let expected = sync.records();
+        let mut truth: Vec<_> = expected.iter().filter_map(|record| record["name"].as_str()).collect();
+        truth.sort_unstable();
+        let right = names == truth;
+        let names = names.join(", ");
+        say(&format!(
+            "  the receiver holds {names}{}",
+            if right { String::new() } else { format!("; Paragon has {} records", truth.len()) }
+        ));
+        Ok(right)
+    }
+}

@@ -1,0 +1,139 @@
+//! A webhook receiver for Paragon Managed Sync, to copy from. It needs axum, reqwest, jsonwebtoken and
+//! `serde_json`.
+//!
+//! An event is only a hint that something changed: at each one it pulls the sync's feed from where it stopped, with a
+//! token of the user whose data it is, and puts what comes in place of what it holds. So an event that comes twice,
+//! late or in another order does no harm. It answers 2xx only when the records are stored; when the Sync API fails
+//! it answers 503, and Paragon sends the event again.
+//!
+//! The index lies in memory; a real one is a database, with the cursor stored in the same transaction as the records.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+/// What it must know of Paragon.
+pub(crate) struct Config {
+    /// `https://sync.useparagon.com` in production.
+    pub(crate) api_url: String,
+    pub(crate) project_id: String,
+    /// The project's signing key, as PEM.
+    pub(crate) signing_key: String,
+}
+
+/// What it holds of one sync.
+#[derive(Default)]
+struct Synced {
+    cursor: Option<String>,
+    records: BTreeMap<String, Value>,
+}
+
+struct Receiver {
+    config: Config,
+    key: EncodingKey,
+    client: reqwest::Client,
+    /// Each sync has a lock of its own: two events of one sync wait for each other, those of others do not.
+    syncs: SyncMutex<HashMap<String, Arc<Mutex<Synced>>>>,
+}
+
+/// `POST /webhook` takes events, `GET /state` tells what is held.
+pub(crate) fn router(config: Config) -> Result<Router, Box<dyn std::error::Error>> {
+    let key = EncodingKey::from_rsa_pem(config.signing_key.as_bytes())?;
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let receiver = Receiver { config, key, client, syncs: SyncMutex::default() };
+    let routes = Router::new().route("/webhook", post(webhook)).route("/state", get(state));
+    Ok(routes.with_state(Arc::new(receiver)))
+}
+
+async fn webhook(State(receiver): State<Arc<Receiver>>, body: Bytes) -> (StatusCode, String) {
+    let Ok(event) = serde_json::from_slice::<Value>(&body) else {
+        return (StatusCode::BAD_REQUEST, "expected JSON".to_owned());
+    };
+    let (Some(sync), Some(user)) = (event["syncInstanceId"].as_str(), event["user"]["id"].as_str()) else {
+        // Such as the probe that verifies the URL.
+        return (StatusCode::OK, "nothing to do".to_owned());
+    };
+    let done = match event["event"].as_str() {
+        Some("sync_complete" | "record_created" | "record_updated") => receiver.pull(sync, user).await,
+        Some("record_deleted") => {
+            receiver.remove(sync, event["data"]["recordId"].as_str().unwrap_or_default()).await;
+            receiver.pull(sync, user).await
+        }
+        _ => Ok(()),
+    };
+    match done {
+        Ok(()) => (StatusCode::OK, "done".to_owned()),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("cannot pull: {error}")),
+    }
+}
+
+async fn state(State(receiver): State<Arc<Receiver>>) -> Json<Value> {
+    let mut records = Vec::new();
+    for (sync, synced) in receiver.all() {
+        for (id, record) in &synced.lock().await.records {
+            records.push(json!({"syncInstanceId": sync, "recordId": id, "record": record}));
+        }
+    }
+    Json(json!({"records": records}))
+}
+
+impl Receiver {
+    /// Pulls what changed since the last time, until nothing is left.
+    async fn pull(&self, sync: &str, user: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let synced = self.sync(sync);
+        let mut synced = synced.lock().await;
+        loop {
+            let url = format!("{}/api/syncs/{sync}/records", self.config.api_url);
+            let mut request = self.client.get(url).query(&[("pageSize", "100")]).bearer_auth(self.token(user)?);
+            if let Some(cursor) = &synced.cursor {
+                request = request.query(&[("cursor", cursor)]);
+            }
+            let page: Value = request.send().await?.error_for_status()?.json().await?;
+            let records = page["data"].as_array().ok_or("a page without data")?;
+            for record in records {
+                let id = record["id"].as_str().ok_or("a record without an id")?.to_owned();
+                // Of a deleted record only the ids are left, and in some versions a mark.
+                if record["deleted"] == true || record.get("name").is_none() {
+                    synced.records.remove(&id);
+                } else {
+                    synced.records.insert(id, record.clone());
+                }
+            }
+            if let Some(cursor) = page["paging"]["cursor"].as_str() {
+                synced.cursor = Some(cursor.to_owned());
+            }
+            if records.is_empty() || page["paging"]["remainingRecords"] == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn remove(&self, sync: &str, record: &str) {
+        self.sync(sync).lock().await.records.remove(record);
+    }
+
+    /// A user token: whose data it opens, for which project, for how long.
+    fn token(&self, user: &str) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+        let now = jsonwebtoken::get_current_timestamp();
+        let audience = format!("useparagon.com/{}", self.config.project_id);
+        let claims = json!({"sub": user, "aud": audience, "iat": now, "exp": now + 3600});
+        Ok(jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &self.key)?)
+    }
+
+    fn sync(&self, id: &str) -> Arc<Mutex<Synced>> {
+        self.syncs.lock().unwrap_or_else(PoisonError::into_inner).entry(id.to_owned()).or_default().clone()
+    }
+
+    fn all(&self) -> Vec<(String, Arc<Mutex<Synced>>)> {
+        let syncs = self.syncs.lock().unwrap_or_else(PoisonError::into_inner);
+        syncs.iter().map(|(id, synced)| (id.clone(), synced.clone())).collect()
+    }
+}

@@ -1,0 +1,148 @@
+//! What was typed to `check`, worked out: URLs, templates, patterns, files. Everything that can be wrong with it is
+//! found here, before anything is started.
+
+use std::fs;
+use std::path::PathBuf;
+
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use paragon_testkit::check::{Case, Level, cases};
+use url::Url;
+
+use crate::args;
+
+pub(crate) struct Plan {
+    pub(crate) typed: args::Check,
+    pub(crate) webhook: Url,
+    pub(crate) state_url: Option<Url>,
+    /// What `{port}` stands for, and `PORT` in the environment.
+    pub(crate) port: u16,
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) seed: u64,
+    pub(crate) signing_key: Option<String>,
+    pub(crate) json: Vec<PathBuf>,
+    only: GlobSet,
+    exclude: GlobSet,
+}
+
+impl Plan {
+    pub(crate) fn of(typed: args::Check) -> Result<Self, String> {
+        let mentions_port = [Some(&typed.url), typed.state_url.as_ref()].iter().flatten().any(|t| t.contains("{port}"));
+        let free = if mentions_port { free_port()? } else { 0 };
+        let webhook = url("URL", &typed.url, free)?;
+        let state_url = typed.state_url.as_ref().map(|text| url("--state-url", text, free)).transpose()?;
+        let port = if mentions_port { free } else { webhook.port_or_known_default().unwrap_or_default() };
+        let env = typed.env.iter().map(|text| variable(text)).collect::<Result<_, _>>()?;
+        let json = typed.report.iter().map(|text| report(text)).collect::<Result<_, _>>()?;
+        let signing_key = match &typed.signing_key {
+            None => None,
+            Some(file) => {
+                let read = fs::read_to_string(file);
+                Some(read.map_err(|error| format!("--signing-key {}: {error}", file.display()))?)
+            }
+        };
+        let (only, exclude) = (globs("--case", &typed.cases)?, globs("--exclude", &typed.exclude)?);
+        // Small enough to be typed again.
+        let seed = typed.seed.unwrap_or_else(|| {
+            let millis = paragon_testkit::clock::Moment::wall().as_millis().unsigned_abs();
+            (millis ^ (u64::from(std::process::id()) << 10)) % 1_000_000
+        });
+        Ok(Self { typed, webhook, state_url, port, env, seed, signing_key, json, only, exclude })
+    }
+
+    pub(crate) fn selects(&self, case: &Case) -> bool {
+        let level = match self.typed.level {
+            args::Level::Must => Level::Must,
+            args::Level::Should => Level::Should,
+            args::Level::May => Level::May,
+        };
+        case.level <= level && (self.only.is_empty() || self.only.is_match(case.id)) && !self.exclude.is_match(case.id)
+    }
+
+    pub(crate) fn selected(&self) -> impl Iterator<Item = &'static Case> {
+        cases().iter().filter(|case| self.selects(case))
+    }
+
+    /// The command that runs one case of this run again.
+    pub(crate) fn reproduce(&self, case: &str) -> String {
+        let mut words = vec!["paragon-testkit".to_owned(), "check".to_owned(), self.typed.url.clone()];
+        let mut option = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
+        if let Some(command) = &self.typed.spawn {
+            option("--spawn", command);
+        }
+        self.typed.env.iter().for_each(|env| option("--env", env));
+        if let Some(state_url) = &self.typed.state_url {
+            option("--state-url", state_url);
+        }
+        if let Some(key) = &self.typed.signing_key {
+            option("--signing-key", &key.display().to_string());
+        }
+        if let Some(project) = &self.typed.project {
+            option("--project", project);
+        }
+        if self.typed.api_port != 0 {
+            option("--api-port", &self.typed.api_port.to_string());
+        }
+        if self.typed.level != args::Level::Should {
+            option("--level", self.typed.level.name());
+        }
+        option("--timeout", &humantime::format_duration(self.typed.timeout).to_string().replace(' ', ""));
+        option("--settle", &humantime::format_duration(self.typed.settle).to_string().replace(' ', ""));
+        option("--case", case);
+        option("--seed", &self.seed.to_string());
+        let quoted = words.iter().map(|word| shlex::try_quote(word).map_or(word.clone(), |word| word.into_owned()));
+        quoted.collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn free_port() -> Result<u16, String> {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    listener.map(|address| address.port()).map_err(|error| format!("no free port for {{port}}: {error}"))
+}
+
+fn url(what: &str, text: &str, port: u16) -> Result<Url, String> {
+    let expected = "expected an address such as http://127.0.0.1:3000/webhook";
+    let url: Url = text
+        .replace("{port}", &port.to_string())
+        .parse()
+        .map_err(|error| format!("{what} {text:?}: {expected} ({error})"))?;
+    match url.scheme() {
+        "http" if url.host_str().is_some() => Ok(url),
+        "https" => Err(format!("{what} {text:?}: https is not supported, judge the receiver where it listens to http")),
+        scheme => Err(format!("{what} {text:?}: {expected}, got the scheme {scheme:?}")),
+    }
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, template)) if !name.is_empty() => Ok((name.to_owned(), template.to_owned())),
+        _ => Err(format!("--env {text:?}: expected NAME=TEMPLATE")),
+    }
+}
+
+fn report(text: &str) -> Result<PathBuf, String> {
+    let expected = || format!("--report {text:?}: expected json=FILE");
+    let (format, file) = text.split_once('=').filter(|(_, file)| !file.is_empty()).ok_or_else(expected)?;
+    if format != "json" {
+        return Err(expected());
+    }
+    let file = PathBuf::from(file);
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder {
+        Some(folder) if !folder.is_dir() => {
+            Err(format!("--report {text:?}: the folder {} does not exist", folder.display()))
+        }
+        _ if file.is_dir() => Err(format!("--report {text:?}: {} is a folder", file.display())),
+        _ => Ok(file),
+    }
+}
+
+fn globs(flag: &str, patterns: &[String]) -> Result<GlobSet, String> {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        set.add(
+            Glob::new(pattern)
+                .map_err(|error| format!("{flag} {pattern:?}: expected a pattern such as rec-* ({error})"))?,
+        );
+    }
+    set.build().map_err(|error| format!("{flag}: {error}"))
+}

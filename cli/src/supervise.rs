@@ -1,0 +1,85 @@
+//! `__supervise`: stands between the program and a receiver that it spawned.
+//!
+//! The program holds the other end of our standard input. When that ends, for whatever reason (also when the program
+//! was killed and could do nothing any more), the receiver's whole process group is ended.
+
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// After being asked to, a receiver may take so long to end.
+const GRACE: Duration = Duration::from_secs(1);
+
+enum Happened {
+    ReceiverEnded(u8),
+    ProgramGone,
+}
+
+pub(crate) fn run(command: &str) -> u8 {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", command]).stdin(Stdio::null());
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut shell, 0);
+    let mut receiver = match shell.spawn() {
+        Ok(receiver) => receiver,
+        Err(error) => {
+            crate::output::error(&format!("cannot run sh: {error}"));
+            return 127;
+        }
+    };
+    let group = Group::of(&receiver);
+    let (happened, wait) = mpsc::channel();
+    let gone = happened.clone();
+    std::thread::spawn(move || {
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        gone.send(Happened::ProgramGone)
+    });
+    std::thread::spawn(move || {
+        let code = receiver.wait().ok().and_then(|status| status.code()).and_then(|code| u8::try_from(code).ok());
+        happened.send(Happened::ReceiverEnded(code.unwrap_or(u8::MAX)))
+    });
+    let code = match wait.recv() {
+        Ok(Happened::ReceiverEnded(code)) => code,
+        _ => {
+            group.ask_to_end();
+            let _ = wait.recv_timeout(GRACE);
+            0
+        }
+    };
+    // What the receiver started and left behind.
+    group.end();
+    code
+}
+
+/// A process and everything it started, as far as that has not left on purpose.
+struct Group {
+    #[cfg(unix)]
+    id: rustix::process::Pid,
+}
+
+#[cfg(unix)]
+impl Group {
+    fn of(leader: &Child) -> Self {
+        Self { id: rustix::process::Pid::from_child(leader) }
+    }
+
+    fn ask_to_end(&self) {
+        let _ = rustix::process::kill_process_group(self.id, rustix::process::Signal::TERM);
+    }
+
+    fn end(&self) {
+        let _ = rustix::process::kill_process_group(self.id, rustix::process::Signal::KILL);
+    }
+}
+
+#[cfg(not(unix))]
+impl Group {
+    fn of(_: &Child) -> Self {
+        Self {}
+    }
+
+    fn ask_to_end(&self) {}
+
+    fn end(&self) {}
+}
