@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Plays Paragon to a Managed Sync webhook receiver, and judges whether it ends up with the right data.
 #[derive(Parser)]
-#[command(name = "paragon-testkit", version, after_help = EXITS)]
+#[command(name = "paragon-testkit", version, after_help = EXITS, args_override_self = true)]
 pub(crate) struct Program {
     #[command(subcommand)]
     pub(crate) verb: Verb,

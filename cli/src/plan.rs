@@ -89,7 +89,7 @@ impl Plan {
         option("--settle", &humantime::format_duration(self.typed.settle).to_string().replace(' ', ""));
         option("--case", case);
         option("--seed", &self.seed.to_string());
-        let quoted = words.iter().map(|word| shlex::try_quote(word).map_or(word.clone(), |word| word.into_owned()));
+        let quoted = words.iter().map(|word| shlex::try_quote(word).map_or(word.clone(), std::borrow::Cow::into_owned));
         quoted.collect::<Vec<_>>().join(" ")
     }
 }

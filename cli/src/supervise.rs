@@ -39,13 +39,12 @@ pub(crate) fn run(command: &str) -> u8 {
         let code = receiver.wait().ok().and_then(|status| status.code()).and_then(|code| u8::try_from(code).ok());
         happened.send(Happened::ReceiverEnded(code.unwrap_or(u8::MAX)))
     });
-    let code = match wait.recv() {
-        Ok(Happened::ReceiverEnded(code)) => code,
-        _ => {
-            group.ask_to_end();
-            let _ = wait.recv_timeout(GRACE);
-            0
-        }
+    let code = if let Ok(Happened::ReceiverEnded(code)) = wait.recv() {
+        code
+    } else {
+        group.ask_to_end();
+        let _ = wait.recv_timeout(GRACE);
+        0
     };
     // What the receiver started and left behind.
     group.end();

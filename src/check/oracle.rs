@@ -40,7 +40,11 @@ pub fn differences(expected: &[Value], held: &[&Held], unfetched: &[(RecordId, b
             found.push(format!("{name:?} is held, but {what} (record {id})"));
         }
     }
-    found.extend(by_record.keys().map(|id| format!("record {id} is held, but it was deleted")));
+    found.extend(by_record.into_iter().map(|(id, copies)| {
+        let name = copies.iter().find_map(|held| held.value.as_ref()?.get("name")?.as_str());
+        let name = name.map_or_else(|| "a record".to_owned(), |name| format!("{name:?}"));
+        format!("{name} is held, but it was deleted (record {id})")
+    }));
     found
 }
 
@@ -85,7 +89,7 @@ mod tests {
         let told = |held: &[&Held], unfetched: &[(RecordId, bool)]| differences(&expected, held, unfetched).join("; ");
         assert_eq!(told(&[], &[]), r#""A" is missing (record a)"#);
         assert_eq!(told(&[&a, &a], &[]), r#""A" is held 2 times (record a)"#);
-        assert_eq!(told(&[&a, &held("b", None)], &[]), "record b is held, but it was deleted");
+        assert_eq!(told(&[&a, &held("b", None)], &[]), "a record is held, but it was deleted (record b)");
         let old = held("a", Some(json!({"size": null})));
         assert_eq!(told(&[&old], &[("a".into(), true)]), r#""A" has size null, the latest version has 1"#);
         assert_eq!(told(&[&a], &[("a".into(), false)]), r#""A" is held, but it was never fetched (record a)"#);

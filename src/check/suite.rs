@@ -122,7 +122,7 @@ impl<'a> Suite<'a> {
         paragon.duplicate_events(false);
         paragon.receiver_unreachable(false);
         paragon.fail_api(None);
-        let timeline = trial.timeline().with_calls().lines();
+        let timeline = trial.timeline().from_first().with_calls().lines();
         CaseResult { case, verdict, detail: detail.to_owned(), timeline, took: watch.elapsed() }
     }
 }

@@ -117,6 +117,13 @@ impl Timeline {
         self
     }
 
+    /// Prints times from its first entry on.
+    #[must_use]
+    pub fn from_first(mut self) -> Self {
+        self.start = self.entries.first().map_or(self.start, |entry| entry.at);
+        self
+    }
+
     /// Everything, in order.
     pub fn entries(&self) -> &[Entry] {
         &self.entries

@@ -1,0 +1,37 @@
+//! What is typed wrongly is told in one clear line, with exit code 2.
+
+use crate::run::{GOOD, WEBHOOK, run};
+
+fn told(args: &[&str]) -> String {
+    let ran = run(args);
+    assert_eq!(ran.code, 2, "{args:?}\n{}{}", ran.stdout, ran.stderr);
+    assert_eq!(ran.stdout, "", "{args:?}");
+    ran.stderr.lines().next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn urls_durations_patterns_reports_and_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key.pem");
+    std::fs::write(&key, "-----BEGIN PRIVATE KEY-----\nbm9uc2Vuc2U=\n-----END PRIVATE KEY-----\n").unwrap();
+    let key = key.to_str().unwrap();
+    let lines = [
+        told(&["check", "nonsense"]),
+        told(&["check", "ftp://127.0.0.1/"]),
+        told(&["check", "https://127.0.0.1/webhook"]),
+        told(&["check", WEBHOOK, "--state-url", "/state"]),
+        told(&["check", WEBHOOK, "--timeout", "soon"]),
+        told(&["check", WEBHOOK, "--settle", "0s"]),
+        told(&["check", WEBHOOK, "--case", "["]),
+        told(&["check", WEBHOOK, "--report", "xml=x"]),
+        told(&["check", WEBHOOK, "--report", "json=nowhere/x.json"]),
+        told(&["check", WEBHOOK, "--spawn", GOOD, "--env", "X"]),
+        told(&["check", WEBHOOK, "--signing-key", "nowhere.pem"]),
+        told(&["check", WEBHOOK, "--signing-key", key]).replace(key, "KEY"),
+        told(&["check", WEBHOOK, "--level", "most"]),
+        told(&["check", WEBHOOK, "--seed", "-1"]),
+        told(&["check"]),
+        told(&["chek"]),
+    ];
+    insta::assert_snapshot!(lines.join("\n"));
+}

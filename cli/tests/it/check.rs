@@ -1,0 +1,93 @@
+//! `check`: what it prints, writes and exits with.
+
+use serde_json::Value;
+
+use crate::run::{GOOD, Ran, STATE, WEBHOOK, check, run};
+
+#[test]
+fn a_good_receiver_is_judged_and_the_report_follows_its_schema() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("out.json");
+    let ran = check(GOOD, &["--report", &format!("json={}", file.display())]);
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("10 passed, 0 failed, 0 not evaluable; seed 7"), "{}", ran.stdout);
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let schemas = paragon_testkit::contract::schemas();
+    let schema = schemas.iter().find(|schema| schema.name == "report").unwrap();
+    let validator = jsonschema::draft202012::new(&schema.json).unwrap();
+    let errors: Vec<_> = validator.iter_errors(&report).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    assert_eq!((&report["seed"], &report["summary"]["pass"]), (&7.into(), &10.into()));
+}
+
+#[test]
+fn a_finding_says_what_was_required_what_happened_and_how_to_see_it_again() {
+    let spawn = "python3 tests/receivers/python/broken.py drops-deletions";
+    let ran = check(spawn, &["--case", "rec-deleted", "--settle", "300ms"]);
+    assert_eq!(ran.code, 1);
+    let stable = ran.stdout.lines().filter(|line| !line.contains(" policy paragon-assumed, ")).collect::<Vec<_>>();
+    insta::assert_snapshot!(stable.join("\n"));
+    assert!(ran.stderr.contains("seed 7"), "{}", ran.stderr);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_story_and_another_one_does_not() {
+    let story = |seed: &str| {
+        let spawn = "python3 tests/receivers/python/broken.py ignores-created";
+        let more = ["--case", "rec-created", "--settle", "100ms", "--seed", seed];
+        let args = [&["check", WEBHOOK, "--spawn", spawn, "--state-url", STATE][..], &more].concat();
+        run(args).stdout.lines().filter(|line| !line.contains(" policy ")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(story("1"), story("1"));
+    assert_ne!(story("1"), story("2"));
+}
+
+#[test]
+fn without_a_state_url_what_cannot_be_known_is_not_evaluable() {
+    let Ran { code, stdout, .. } = run(["check", WEBHOOK, "--spawn", GOOD]);
+    assert_eq!(code, 0);
+    assert!(stdout.contains("7 passed, 0 failed, 3 not evaluable"), "{stdout}");
+    assert!(stdout.contains("n/a   rec-deleted"), "{stdout}");
+}
+
+#[test]
+fn nothing_judged_is_no_success() {
+    let Ran { code, stdout, .. } = run(["check", WEBHOOK, "--spawn", GOOD, "--case", "rec-deleted"]);
+    assert_eq!(code, 4, "{stdout}");
+    assert!(stdout.contains("nothing was judged") && stdout.contains("--state-url"), "{stdout}");
+    let Ran { code, stderr, .. } = run(["check", WEBHOOK, "--spawn", GOOD, "--case", "zzz-*"]);
+    assert_eq!(code, 4);
+    insta::assert_snapshot!(stderr, @"error: nothing is judged: no case matches; `paragon-testkit cases` lists them");
+}
+
+#[test]
+fn nonsense_from_the_state_url_is_told_and_the_run_goes_on() {
+    let ran = check("python3 tests/receivers/python/broken.py nonsense-state", &["--case", "rec-*", "--case", "ack-*"]);
+    assert_eq!(ran.code, 0, "what needs no state is judged\n{}", ran.stdout);
+    assert!(ran.stdout.contains(r#"expected {"records":[{"syncInstanceId""#), "{}", ran.stdout);
+    assert!(ran.stdout.contains("pass  ack-malformed"), "{}", ran.stdout);
+}
+
+#[test]
+fn the_environment_of_a_spawned_receiver_can_be_named_otherwise() {
+    let spawn = r#"PARAGON_API_URL="$MY_API" PARAGON_PROJECT_ID="$MY_PROJECT" PORT="$MY_PORT" exec python3 tests/receivers/python/receiver.py"#;
+    let more = ["--env", "MY_API={api_url}", "--env", "MY_PROJECT={project_id}", "--env", "MY_PORT={port}"];
+    let ran = check(spawn, &[&more[..], &["--project", "mine", "--case", "rec-created"]].concat());
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn a_run_ends_at_the_first_failure_when_asked_to() {
+    let spawn = "python3 tests/receivers/python/broken.py fails-on-record-errored";
+    let ran = check(spawn, &["--fail-fast"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stdout.contains("9 skipped"), "{}", ran.stdout);
+}
+
+#[test]
+fn cases_can_be_listed() {
+    insta::assert_snapshot!(run(["cases"]).stdout);
+    let listed = run(["check", WEBHOOK, "--list", "--level", "must", "--exclude", "rec-*"]);
+    assert_eq!(listed.code, 0);
+    insta::assert_snapshot!(listed.stdout);
+}

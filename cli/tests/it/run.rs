@@ -1,0 +1,34 @@
+//! Runs the program.
+
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+pub(crate) const WEBHOOK: &str = "http://127.0.0.1:{port}/webhook";
+pub(crate) const STATE: &str = "http://127.0.0.1:{port}/state";
+pub(crate) const GOOD: &str = "python3 tests/receivers/python/receiver.py";
+
+/// The program, at the root of the repository.
+pub(crate) fn program<S: AsRef<str>>(args: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_paragon-testkit"));
+    command.args(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+    command.current_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".."));
+    command.stdin(Stdio::null()).env_remove("NO_COLOR").env_remove("GITHUB_ACTIONS");
+    command
+}
+
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+pub(crate) fn run<S: AsRef<str>>(args: impl IntoIterator<Item = S>) -> Ran {
+    let Output { status, stdout, stderr } = program(args).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ran { code: status.code().unwrap_or(-1), stdout: text(stdout), stderr: text(stderr) }
+}
+
+/// `check` of a spawned receiver that tells its state.
+pub(crate) fn check(spawn: &str, more: &[&str]) -> Ran {
+    run([&["check", WEBHOOK, "--state-url", STATE, "--spawn", spawn, "--seed", "7"], more].concat())
+}

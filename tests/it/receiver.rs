@@ -1,0 +1,44 @@
+//! The receiver of the demo, started in the test's own process.
+
+#[path = "../../cli/src/demo/receiver.rs"]
+mod demo;
+
+use paragon_testkit::FakeParagon;
+use url::Url;
+
+pub(crate) struct Receiver {
+    base: Url,
+}
+
+impl Receiver {
+    pub(crate) async fn start(paragon: &FakeParagon) -> Self {
+        let project = paragon.project();
+        let config = demo::Config {
+            api_url: paragon.api_url(),
+            project_id: project.id.to_string(),
+            signing_key: project.signing_key,
+        };
+        let router = demo::router(config).unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        tokio::spawn(async { axum::serve(listener, router).await });
+        Self { base }
+    }
+
+    pub(crate) fn webhook(&self) -> Url {
+        self.base.join("/webhook").unwrap()
+    }
+
+    pub(crate) fn state(&self) -> Url {
+        self.base.join("/state").unwrap()
+    }
+
+    /// The names of the files that it holds.
+    pub(crate) async fn names(&self) -> Vec<String> {
+        let state: serde_json::Value = reqwest::get(self.state()).await.unwrap().json().await.unwrap();
+        let records = state["records"].as_array().unwrap().iter();
+        let mut names: Vec<_> = records.map(|held| held["record"]["name"].as_str().unwrap().to_owned()).collect();
+        names.sort();
+        names
+    }
+}

@@ -1,0 +1,131 @@
+//! A receiver through good and bad days, as a test of a user would tell it.
+
+use std::time::Duration;
+
+use paragon_testkit::FakeParagon;
+use paragon_testkit::check::{Held, Suite, Verdict};
+use paragon_testkit::contract::File;
+use paragon_testkit::delivery::WebhookState;
+
+use crate::receiver::Receiver;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(86_400);
+
+#[tokio::test]
+async fn files_reach_the_index_and_leave_it() {
+    let paragon = FakeParagon::start().await;
+    let app = Receiver::start(&paragon).await;
+    paragon.set_webhook(app.webhook()).await;
+
+    let drive = paragon.user("user_ada").connect("googledrive");
+    let report = drive.create(File::named("Q1 report.pdf"));
+    let draft = drive.create(File::named("draft.docx"));
+    let sync = drive.enable("files").unwrap();
+    paragon.settle().await;
+    assert_eq!(app.names().await, ["Q1 report.pdf", "draft.docx"]);
+
+    drive.update(&report, |file| file.name = "Q1 report (final).pdf".into());
+    drive.delete(&draft);
+    paragon.advance(DAY).await;
+    assert_eq!(app.names().await, ["Q1 report (final).pdf"]);
+    assert_eq!(sync.records()[0]["name"], "Q1 report (final).pdf");
+    assert_eq!(sync.unfetched(), []);
+    insta::assert_snapshot!(paragon.timeline());
+}
+
+#[tokio::test]
+async fn a_webhook_is_disabled_events_are_missed_and_a_pull_catches_up() {
+    let paragon = FakeParagon::start().await;
+    let app = Receiver::start(&paragon).await;
+    paragon.set_webhook(app.webhook()).await;
+    let drive = paragon.user("user_ada").connect("googledrive");
+    drive.enable("files").unwrap();
+    paragon.settle().await;
+
+    paragon.receiver_unreachable(true);
+    for number in 0..4 {
+        drive.create(File::named(format!("{number}.md")));
+    }
+    paragon.advance(MINUTE).await;
+    paragon.run_until_idle().await;
+    assert_eq!(paragon.webhook(), WebhookState::Disabled);
+    drive.create(File::named("missed.md"));
+    paragon.advance(DAY).await;
+    assert_eq!(app.names().await, [] as [&str; 0]);
+
+    paragon.receiver_unreachable(false);
+    paragon.enable_webhook();
+    drive.create(File::named("after.md"));
+    paragon.advance(MINUTE).await;
+    assert_eq!(app.names().await.len(), 6);
+    insta::assert_snapshot!(paragon.timeline());
+}
+
+#[tokio::test]
+async fn the_suite_runs_from_rust_with_a_closure_for_the_state() {
+    let paragon = FakeParagon::start().await;
+    let app = Receiver::start(&paragon).await;
+    let state = app.state();
+    let judgement = Suite::for_receiver(app.webhook())
+        .state(move || {
+            let state = state.clone();
+            async move {
+                let state: serde_json::Value = reqwest::get(state).await.unwrap().json().await.unwrap();
+                let records = state["records"].as_array().unwrap().iter();
+                let id = |held: &serde_json::Value, name: &str| held[name].as_str().unwrap().to_owned();
+                records
+                    .map(|held| Held {
+                        sync: id(held, "syncInstanceId").into(),
+                        record: id(held, "recordId").into(),
+                        value: Some(held["record"].clone()),
+                    })
+                    .collect()
+            }
+        })
+        .run(&paragon)
+        .await;
+    judgement.assert_passed();
+    assert_eq!(judgement.count(Verdict::Pass), judgement.results.len());
+}
+
+#[tokio::test]
+#[should_panic(expected = "rec-created")]
+async fn a_receiver_that_fails_fails_the_test_by_name() {
+    let router = axum::Router::new().route("/webhook", axum::routing::post(|| async { "ok" }));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let webhook = format!("http://{}/webhook", listener.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(async { axum::serve(listener, router).await });
+    let paragon = FakeParagon::start().await;
+    let suite = Suite::for_receiver(webhook).settle(Duration::from_millis(50));
+    suite.select(|case| case.id == "rec-created").run(&paragon).await.assert_passed();
+}
+
+#[tokio::test]
+#[should_panic(expected = "there is no such file")]
+async fn changing_what_is_not_there_fails_at_the_users_line() {
+    let paragon = FakeParagon::start().await;
+    paragon.user("ada").connect("googledrive").delete(&"nothing".into());
+}
+
+#[test]
+fn handles_go_wherever_a_test_needs_them() {
+    fn sendable<T: Send + Sync + 'static>() {}
+    sendable::<FakeParagon>();
+    sendable::<paragon_testkit::fake::Connection>();
+    sendable::<paragon_testkit::fake::Sync>();
+    sendable::<Suite<'static>>();
+}
+
+/// The README shows the beginning of a test above, as it stands.
+#[test]
+fn the_readme_shows_a_test_that_runs() {
+    let readme = include_str!("../../README.md");
+    let (_, rest) = readme.split_once("```rust\n").unwrap();
+    let (shown, _) = rest.split_once("```").unwrap();
+    let mut here = include_str!("story.rs").lines().map(str::trim);
+    for line in shown.lines() {
+        let line = line.split(" // ").next().unwrap().trim();
+        assert!(line.is_empty() || here.any(|here| here == line), "not in this file, or not there: {line}");
+    }
+}

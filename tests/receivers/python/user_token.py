@@ -1,0 +1,67 @@
+"""User tokens for the Sync API (JWT, RS256), with nothing but the standard library.
+
+In production use a library such as PyJWT; this shows that nothing more than a signature is asked for.
+"""
+
+import base64
+import hashlib
+import json
+import time
+
+LIFETIME = 3600
+SHA256_PREFIX = bytes.fromhex("3031300d060960864801650304020105000420")
+
+
+class UserTokens:
+    """Mints a token per user, and again shortly before it expires."""
+
+    def __init__(self, signing_key_pem, project_id):
+        self.modulus, self.exponent = private_key(signing_key_pem)
+        self.audience = f"useparagon.com/{project_id}"
+        self.minted = {}
+
+    def of(self, user):
+        token, expires = self.minted.get(user, (None, 0))
+        now = int(time.time())
+        if expires - 60 < now:
+            expires = now + LIFETIME
+            token = self.sign({"sub": user, "aud": self.audience, "iat": now, "exp": expires})
+            self.minted[user] = (token, expires)
+        return token
+
+    def sign(self, claims):
+        head = encode(json.dumps({"alg": "RS256", "typ": "JWT"}).encode())
+        signed = head + b"." + encode(json.dumps(claims).encode())
+        size = (self.modulus.bit_length() + 7) // 8
+        digest = SHA256_PREFIX + hashlib.sha256(signed).digest()
+        padded = b"\x00\x01" + b"\xff" * (size - len(digest) - 3) + b"\x00" + digest
+        signature = pow(int.from_bytes(padded, "big"), self.exponent, self.modulus)
+        return (signed + b"." + encode(signature.to_bytes(size, "big"))).decode()
+
+
+def encode(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+def private_key(pem):
+    """The modulus and the private exponent of a PEM key, PKCS#8 or PKCS#1."""
+    lines = pem.strip().splitlines()
+    der = base64.b64decode("".join(lines[1:-1]))
+    if "RSA PRIVATE KEY" not in lines[0]:
+        # PKCS#8 wraps the key: version, algorithm, and an octet string with the PKCS#1 form.
+        der = elements(elements(der)[0])[2]
+    numbers = elements(elements(der)[0])
+    return int.from_bytes(numbers[1], "big"), int.from_bytes(numbers[3], "big")
+
+
+def elements(der):
+    """The contents of the DER elements that follow one another in `der`."""
+    found, at = [], 0
+    while at < len(der):
+        length, at = der[at + 1], at + 2
+        if length & 0x80:
+            count = length & 0x7F
+            length, at = int.from_bytes(der[at : at + count], "big"), at + count
+        found.append(der[at : at + length])
+        at += length
+    return found
