@@ -2,7 +2,6 @@ use std::pin::Pin;
 
 use serde::Serialize;
 
-use super::cases::{ack, out, pull, rec};
 use super::trial::{Stop, Trial};
 use crate::contract::{Grade, Rule, rule};
 
@@ -65,39 +64,5 @@ impl Case {
     /// The rules that a verdict rests on and that Paragon does not document.
     pub fn assumes(&self) -> Vec<&'static str> {
         self.rules().filter(|rule| rule.grade != Grade::Documented).map(|rule| rule.id).collect()
-    }
-}
-
-/// All cases, in the order in which they run. The one that may take the receiver down is the last.
-pub fn cases() -> &'static [Case] {
-    const CASES: &[Case] = &[
-        ack::EVERY_EVENT,
-        ack::UNKNOWN_MEMBERS,
-        pull::ALL_PAGES,
-        rec::CREATED,
-        rec::UPDATED,
-        rec::DELETED,
-        rec::DUPLICATE,
-        out::UNREACHABLE,
-        out::API_FAILING,
-        ack::MALFORMED,
-    ];
-    CASES
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cases_are_well_described_and_must_rests_on_documents_alone() {
-        for (i, case) in cases().iter().enumerate() {
-            assert!(cases()[..i].iter().all(|other| other.id != case.id), "{} twice", case.id);
-            assert_eq!(case.rules().count(), case.rests_on.len(), "{} rests on a rule that is not there", case.id);
-            assert!(!case.rests_on.is_empty() && !case.why.is_empty() && !case.fix.is_empty(), "{}", case.id);
-            if case.level == Level::Must {
-                assert_eq!(case.grade(), Grade::Documented, "{} must not rest on {:?}", case.id, case.assumes());
-            }
-        }
     }
 }

@@ -27,7 +27,8 @@ mod result;
 mod suite;
 mod trial;
 
-pub use case::{Case, Level, cases};
+pub use case::{Case, Level};
+pub use cases::cases;
 pub use oracle::differences;
 pub use probe::{Held, Looking, Probe, ProbeError, StateUrl};
 pub use result::{CaseResult, Judgement, Verdict};

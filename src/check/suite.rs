@@ -2,16 +2,14 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::case::{Case, cases};
+use super::case::Case;
+use super::cases::cases;
 use super::probe::{Probe, StateUrl};
 use super::result::{CaseResult, Judgement, Verdict};
-use super::trial::{Stop, Trial};
+use super::trial::{PAGE_SIZE_CAP, Stop, Trial};
 use crate::clock::Stopwatch;
 use crate::contract::UserId;
 use crate::fake::FakeParagon;
-
-/// Pages of a fake that judges should be no longer, so that few records make many pages.
-pub(super) const PAGE_SIZE_CAP: usize = 10;
 
 /// Cases to run on one receiver.
 #[must_use = "call `.run(&paragon).await`"]

@@ -12,6 +12,9 @@ use crate::fake::{Connection, FakeParagon, Sync, Timeline};
 /// A probe that keeps failing is given up after this; a receiver's right answer is taken whenever it comes.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 
+/// Pages of a fake that judges are no longer, so that few records make many pages.
+pub(super) const PAGE_SIZE_CAP: usize = 10;
+
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 

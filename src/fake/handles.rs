@@ -2,8 +2,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-use super::paragon::lock;
-use super::world::World;
+use super::world::{World, lock};
 use crate::contract::{CredentialId, Envelope, ExternalId, File, RecordId, SyncId, UserId};
 use crate::sync::EnableError;
 

@@ -1,5 +1,5 @@
 use std::net::TcpListener;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use url::Url;
@@ -9,18 +9,13 @@ use super::handles::User;
 use super::project::{KeyError, Project};
 use super::server;
 use super::timeline::{Timeline, What};
-use super::world::{Options, World};
+use super::world::{Options, World, lock};
 use crate::clock::Moment;
 use crate::contract::{Event, ProjectId, UserId};
 use crate::delivery::{Failure, Http, Outcome, Policy, Transport, WebhookState};
 
 /// The virtual clock of every fake starts here, so that equal seeds give equal bytes.
 const START: Moment = Moment::from_millis(1_767_225_600_000);
-
-/// A panic in a test must not hide behind a second one here.
-pub(super) fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
-    world.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// A running fake. It owns its server and its clock; dropping it stops everything.
 ///
@@ -210,11 +205,10 @@ impl FakeParagon {
     /// Sends an event that no change has caused; it goes out with the next [`settle`](Self::settle). False when the
     /// webhook is unset or disabled.
     pub fn send(&self, event: &Event) -> bool {
-        lock(&self.world).send(event)
+        lock(&self.world).send_by_hand(event)
     }
 
-    /// POSTs a body to the webhook, at once and once, past queue and policy: for bodies that are no events.
-    /// `None` when no webhook is set.
+    /// POSTs a body to a URL, at once and once, past queue, policy and timeline: for bodies that are no events.
     pub async fn post_raw(&self, url: &Url, body: &[u8]) -> Outcome {
         self.transport.post(url, body).await
     }

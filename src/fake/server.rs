@@ -4,8 +4,7 @@ use std::sync::{Arc, Mutex};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Respond, ResponseTemplate};
 
-use super::paragon::lock;
-use super::world::World;
+use super::world::{World, lock};
 use crate::clock::Moment;
 
 /// Serves the Sync API through a wiremock server of its own: pooled ones keep their port and their connections, so

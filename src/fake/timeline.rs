@@ -59,6 +59,8 @@ pub enum What {
     Dropped {
         /// Its name.
         event: String,
+        /// The file that it is about, if it is about one that has a name.
+        about: Option<String>,
         /// Its delivery.
         delivery: DeliveryId,
     },
@@ -201,7 +203,7 @@ impl fmt::Display for What {
                     Decision::Disabled => f.write_str(", the webhook is disabled"),
                 }
             }
-            Self::Dropped { event, delivery } => write!(f, "webhook   {event} {delivery}, dropped"),
+            Self::Dropped { event, about, .. } => write!(f, "webhook   {event}{}, dropped", About(about)),
             Self::Webhook(text) => write!(f, "webhook   {text}"),
             Self::Call(Call { method, path, status, reason }) => {
                 write!(f, "api       {method} {} -> {status}", shorten(path))?;

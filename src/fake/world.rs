@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jsonwebtoken::DecodingKey;
 use serde_json::Value;
@@ -9,7 +10,7 @@ use crate::clock::{Clock, Moment};
 use crate::contract::{CredentialId, Event, ExternalId, File, RecordId, SyncId, UserId};
 use crate::delivery::{Attempt, DeliveryId, Outcome, Policy, Queue};
 use crate::source::Connection;
-use crate::sync::{Engine, Feed};
+use crate::sync::{Engine, Feed, Found};
 
 /// The whole state of a fake, without I/O.
 pub(super) struct World {
@@ -27,6 +28,11 @@ pub(super) struct World {
     start: Moment,
     log: Vec<Entry>,
     in_delivery: HashMap<DeliveryId, Delivered>,
+}
+
+/// A panic in a test must not hide behind a second one here.
+pub(super) fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
+    world.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What the API leaves open.
@@ -106,12 +112,16 @@ impl World {
         result
     }
 
-    /// Hands an event to the delivery; true when it is sent.
-    pub(super) fn send(&mut self, event: &Event) -> bool {
+    /// Hands an event that no run found to the delivery; true when it is sent.
+    pub(super) fn send_by_hand(&mut self, event: &Event) -> bool {
+        self.send(event, self.name_of(event))
+    }
+
+    fn send(&mut self, event: &Event, about: Option<String>) -> bool {
         let envelope = event.envelope();
         let delivered = Delivered {
             event: event.name().to_owned(),
-            about: self.name_of(event),
+            about,
             user: envelope.map(|envelope| envelope.user.id.clone()),
             sync: envelope.map(|envelope| envelope.sync_instance_id.clone()),
         };
@@ -145,8 +155,8 @@ impl World {
                 let what = What::Ran { kind: run.kind, events: run.events.len() };
                 self.note(Some(run.user), Some(run.sync), what);
             }
-            for event in &run.events {
-                self.send(event);
+            for Found { event, name } in &run.events {
+                self.send(event, name.clone());
             }
         }
         Some(self.queue.poll(now))
@@ -175,8 +185,8 @@ impl World {
 
     fn drop_deliveries(&mut self, dropped: Vec<DeliveryId>) {
         for delivery in dropped {
-            if let Some(Delivered { event, user, sync, .. }) = self.in_delivery.remove(&delivery) {
-                self.note(user, sync, What::Dropped { event, delivery });
+            if let Some(Delivered { event, about, user, sync }) = self.in_delivery.remove(&delivery) {
+                self.note(user, sync, What::Dropped { event, about, delivery });
             }
         }
     }

@@ -65,6 +65,7 @@ pub struct Sync {
 #[derive(Clone, Debug)]
 struct Known {
     id: RecordId,
+    name: String,
     live: bool,
 }
 
@@ -91,7 +92,17 @@ pub struct Run {
     /// How it ran.
     pub kind: RunKind,
     /// In the order in which they are sent.
-    pub events: Vec<Event>,
+    pub events: Vec<Found>,
+}
+
+/// An event, and the name of the record that it is about, which the event itself does not tell.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Found {
+    /// What is sent.
+    pub event: Event,
+    /// For people who read a timeline.
+    pub name: Option<String>,
 }
 
 /// Why a sync was not enabled.
@@ -196,17 +207,15 @@ impl Engine {
 }
 
 impl Sync {
-    fn run(&mut self, kind: RunKind, source: &Connection, now: Moment) -> Vec<Event> {
+    fn run(&mut self, kind: RunKind, source: &Connection, now: Moment) -> Vec<Found> {
         let mut changes = Vec::new();
         let mut found = Vec::new();
         for (external, file) in source.changed_since(self.seen) {
             let Some(file) = file else { continue };
-            let (known, is_new) = self.know(external);
-            changes.push(if is_new {
-                Event::RecordCreated(self.about(&known))
-            } else {
-                Event::RecordUpdated(self.about(&known))
-            });
+            let (known, is_new) = self.know(external, &file.name);
+            let about = self.about(&known);
+            let event = if is_new { Event::RecordCreated(about) } else { Event::RecordUpdated(about) };
+            changes.push(Found { event, name: Some(file.name.clone()) });
             found.push((known.clone(), serialise(&known, external, file), true));
         }
         self.seen = source.mark();
@@ -214,8 +223,8 @@ impl Sync {
             for (external, _) in source.changed_since(self.seen_by_full).filter(|(_, file)| file.is_none()) {
                 let Some(known) = self.records.get_mut(external).filter(|known| known.live) else { continue };
                 known.live = false;
-                let id = known.id.clone();
-                changes.push(Event::RecordDeleted(self.about(&id)));
+                let (id, name) = (known.id.clone(), Some(known.name.clone()));
+                changes.push(Found { event: Event::RecordDeleted(self.about(&id)), name });
                 found.push((id.clone(), tombstone(&id, external).to_string().into(), false));
             }
         }
@@ -232,16 +241,14 @@ impl Sync {
         if kind != RunKind::Incremental {
             self.next.insert(RunKind::Full, now + FULL);
         }
-        if kind == RunKind::Initial { vec![self.complete(now)] } else { changes }
+        if kind == RunKind::Initial { vec![Found { event: self.complete(now), name: None }] } else { changes }
     }
 
     /// The record of an external id, and whether it is new to the receiver.
-    fn know(&mut self, external: &ExternalId) -> (RecordId, bool) {
-        let sync = &self.id;
-        let known = self
-            .records
-            .entry(external.clone())
-            .or_insert_with(|| Known { id: RecordId::derive(sync, external), live: false });
+    fn know(&mut self, external: &ExternalId, name: &str) -> (RecordId, bool) {
+        let new = || Known { id: RecordId::derive(&self.id, external), name: String::new(), live: false };
+        let known = self.records.entry(external.clone()).or_insert_with(new);
+        name.clone_into(&mut known.name);
         (known.id.clone(), !std::mem::replace(&mut known.live, true))
     }
 
@@ -294,7 +301,7 @@ mod tests {
     const START: Moment = Moment::from_millis(1_000);
 
     fn names(run: Option<Run>) -> Vec<String> {
-        run.map(|run| run.events.iter().map(|event| event.name().to_owned()).collect()).unwrap_or_default()
+        run.map(|run| run.events.iter().map(|found| found.event.name().to_owned()).collect()).unwrap_or_default()
     }
 
     fn setup() -> (Engine, Connection, ExternalId, ExternalId) {

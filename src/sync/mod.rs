@@ -6,5 +6,5 @@
 mod engine;
 mod feed;
 
-pub use engine::{EnableError, Engine, Run, RunKind, Status, Sync};
+pub use engine::{EnableError, Engine, Found, Run, RunKind, Status, Sync};
 pub use feed::{CursorError, Feed, Page};

@@ -96,7 +96,11 @@ impl Receiver {
             if let Some(cursor) = &synced.cursor {
                 request = request.query(&[("cursor", cursor)]);
             }
-            let page: Value = request.send().await?.error_for_status()?.json().await?;
+            let answer = request.send().await?;
+            if !answer.status().is_success() {
+                return Err(format!("the Sync API answered {}", answer.status()).into());
+            }
+            let page: Value = answer.json().await?;
             let records = page["data"].as_array().ok_or("a page without data")?;
             for record in records {
                 let id = record["id"].as_str().ok_or("a record without an id")?.to_owned();

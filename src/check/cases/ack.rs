@@ -7,7 +7,7 @@ use crate::check::trial::{DAY, MINUTE, Stop, Trial};
 use crate::contract::{EventKind, File};
 use crate::delivery::{Failure, Outcome};
 
-pub(in crate::check) const EVERY_EVENT: Case = Case {
+pub(super) const EVERY_EVENT: Case = Case {
     id: "ack-every-event",
     level: Level::Must,
     title: "each of the six events is answered 2xx in time",
@@ -50,7 +50,7 @@ async fn every_event(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.answered(trial.mark, &EventKind::ALL)
 }
 
-pub(in crate::check) const UNKNOWN_MEMBERS: Case = Case {
+pub(super) const UNKNOWN_MEMBERS: Case = Case {
     id: "ack-unknown-members",
     level: Level::Should,
     title: "events with members that the receiver does not know are answered 2xx",
@@ -80,7 +80,7 @@ async fn unknown_members(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.answered(mark, &[EventKind::RecordUpdated])
 }
 
-pub(in crate::check) const MALFORMED: Case = Case {
+pub(super) const MALFORMED: Case = Case {
     id: "ack-malformed",
     level: Level::Should,
     title: "a body that is not JSON is answered 4xx, and the receiver goes on",

@@ -7,7 +7,7 @@ use crate::check::trial::{DAY, MINUTE, Stop, Trial};
 use crate::clock::eventually;
 use crate::contract::File;
 
-pub(in crate::check) const UNREACHABLE: Case = Case {
+pub(super) const UNREACHABLE: Case = Case {
     id: "out-unreachable",
     level: Level::Should,
     title: "events that come late, after newer ones, leave the right records",
@@ -41,7 +41,7 @@ async fn unreachable(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.right(&sync).await
 }
 
-pub(in crate::check) const API_FAILING: Case = Case {
+pub(super) const API_FAILING: Case = Case {
     id: "out-api-failing",
     level: Level::Should,
     title: "an event that arrives while the Sync API fails is not lost",

@@ -1,11 +1,10 @@
 //! Using the Sync API.
 
-use super::super::suite::PAGE_SIZE_CAP;
 use crate::check::case::{Case, Level};
-use crate::check::trial::{Stop, Trial};
+use crate::check::trial::{PAGE_SIZE_CAP, Stop, Trial};
 use crate::contract::File;
 
-pub(in crate::check) const ALL_PAGES: Case = Case {
+pub(super) const ALL_PAGES: Case = Case {
     id: "pull-all-pages",
     level: Level::Must,
     title: "after the initial sync every page is pulled, however short pages are",

@@ -4,7 +4,7 @@ use crate::check::case::{Case, Level};
 use crate::check::trial::{DAY, MINUTE, Stop, Trial};
 use crate::contract::{EventKind, File};
 
-pub(in crate::check) const CREATED: Case = Case {
+pub(super) const CREATED: Case = Case {
     id: "rec-created",
     level: Level::Must,
     title: "a record that is created later is fetched and kept",
@@ -26,7 +26,7 @@ async fn created(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.right(&sync).await
 }
 
-pub(in crate::check) const UPDATED: Case = Case {
+pub(super) const UPDATED: Case = Case {
     id: "rec-updated",
     level: Level::Must,
     title: "each change of a record is fetched, also when the event is the same bytes as the one before",
@@ -47,7 +47,7 @@ async fn updated(trial: &Trial<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-pub(in crate::check) const DELETED: Case = Case {
+pub(super) const DELETED: Case = Case {
     id: "rec-deleted",
     level: Level::Must,
     title: "a record that is deleted is removed",
@@ -65,7 +65,7 @@ async fn deleted(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.right(&sync).await
 }
 
-pub(in crate::check) const DUPLICATE: Case = Case {
+pub(super) const DUPLICATE: Case = Case {
     id: "rec-duplicate",
     level: Level::Should,
     title: "an event that arrives twice changes nothing more",
