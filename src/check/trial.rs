@@ -12,6 +12,9 @@ use crate::fake::{Connection, FakeParagon, Sync, Timeline};
 /// A probe that keeps failing is given up after this; a receiver's right answer is taken whenever it comes.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 
+/// A receiver that has not called the Sync API for so long is at rest.
+const QUIET: Duration = Duration::from_millis(500);
+
 /// Pages of a fake that judges are no longer, so that few records make many pages.
 pub(super) const PAGE_SIZE_CAP: usize = 10;
 
@@ -100,6 +103,27 @@ impl Trial<'_> {
                     Stop::Fail(format!("{}\nstill so {waited} after the last event{refused}", found.join("\n")))
                 }
             });
+        }
+    }
+
+    /// As [`Trial::right`], and still so when the receiver has come to rest: for what does its harm late, such as the
+    /// second copy of an event in the queue of a receiver that answered both at once.
+    pub(super) async fn stays_right(&self, sync: &Sync) -> Result<(), Stop> {
+        self.right(sync).await?;
+        self.rest().await;
+        self.right(sync).await
+    }
+
+    /// Waits until the receiver has been quiet for a while, for the settle time at most.
+    async fn rest(&self) {
+        let calls = || self.timeline().calls().count();
+        let (mut seen, mut quiet) = (calls(), Stopwatch::start());
+        let mut patience = Patience::of(self.settle);
+        while quiet.elapsed() < QUIET && patience.again().await {
+            let now = calls();
+            if now != seen {
+                (seen, quiet) = (now, Stopwatch::start());
+            }
         }
     }
 

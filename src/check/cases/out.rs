@@ -38,7 +38,7 @@ async fn unreachable(trial: &Trial<'_>) -> Result<(), Stop> {
     if !timeline.attempts().any(|(event, attempt)| event == "record_created" && attempt.number > 1) {
         return Err(Stop::NotEvaluable("the policy does not try again within the outage".to_owned()));
     }
-    trial.right(&sync).await
+    trial.stays_right(&sync).await
 }
 
 pub(super) const API_FAILING: Case = Case {

@@ -62,7 +62,7 @@ async fn deleted(trial: &Trial<'_>) -> Result<(), Stop> {
     let (sync, files) = trial.synced(&["kept.pdf", "deleted.pdf"]).await?;
     trial.drive.delete(&files[1]);
     trial.paragon.advance(DAY).await;
-    trial.right(&sync).await
+    trial.stays_right(&sync).await
 }
 
 pub(super) const DUPLICATE: Case = Case {
@@ -82,7 +82,7 @@ async fn duplicate(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.drive.create(File::named("c.pdf"));
     trial.drive.update(&files[0], |file| file.size = Some(7));
     trial.paragon.advance(MINUTE).await;
-    trial.right(&sync).await?;
+    trial.stays_right(&sync).await?;
     // Whether a deletion is followed at all is another case; here the second one must not be an error.
     trial.drive.delete(&files[1]);
     let mark = trial.paragon.timeline_mark();
