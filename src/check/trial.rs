@@ -7,7 +7,7 @@ use super::probe::{Held, Probe, ProbeError};
 use crate::clock::{Patience, Stopwatch};
 use crate::contract::{Event, EventKind, ExternalId, File, UserId};
 use crate::delivery::{Failure, Outcome};
-use crate::fake::{Connection, FakeParagon, Sync, Timeline};
+use crate::fake::{Call, Connection, FakeParagon, Sync, Timeline};
 
 /// A probe that keeps failing is given up after this; a receiver's right answer is taken whenever it comes.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
@@ -129,10 +129,13 @@ impl Trial<'_> {
 
     async fn wrong(&self, sync: &Sync) -> Result<Vec<String>, ProbeError> {
         let Some(state) = self.state else {
-            let unfetched = sync.unfetched().into_iter();
-            return Ok(unfetched
-                .map(|(id, _)| format!("the latest version of record {id} was never fetched"))
-                .collect());
+            let (records, unfetched) = (sync.records(), sync.unfetched());
+            let named = unfetched.iter().map(|(id, _)| {
+                let record = records.iter().find(|record| record["id"] == id.as_str());
+                let name = record.map(|record| record["name"].to_string()).unwrap_or_default();
+                format!("{name} was not fetched in its latest version (record {id})")
+            });
+            return Ok(named.collect());
         };
         let held = state.look().await?;
         let of_sync: Vec<&Held> = held.iter().filter(|held| held.sync == *sync.id()).collect();
@@ -141,8 +144,10 @@ impl Trial<'_> {
 
     /// A hint at the usual reason for records that are missing: calls that were refused.
     fn refused_call(&self) -> Option<String> {
-        let timeline = self.paragon.timeline().skip(self.mark);
-        let call = timeline.calls().filter(|call| call.status != 200 && call.status != 404).last()?.clone();
+        let timeline = self.timeline();
+        // That a record is not there any more is no trouble.
+        let usual = |call: &&Call| call.status == 200 || (call.status == 404 && call.path.contains("/records/"));
+        let call = timeline.calls().filter(|call| !usual(call)).last()?.clone();
         let why = call.reason.unwrap_or_default();
         Some(format!("the Sync API refused {} {} with {}: {why}", call.method, call.path, call.status))
     }

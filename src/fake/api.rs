@@ -64,7 +64,9 @@ impl World {
             response = response.header(REASON, reason);
         }
         let sync = path.split(['/', '?']).nth(3).map(SyncId::from).filter(|id| self.engine.get(id).is_some());
-        let user = user.ok().or_else(|| Some(self.engine.get(sync.as_ref()?)?.user.clone()));
+        // A call about somebody's sync belongs to their story, also under another one's token.
+        let owner = sync.as_ref().and_then(|id| self.engine.get(id)).map(|sync| sync.user.clone());
+        let user = owner.or(user.ok());
         let call = Call { method: request.method().to_string(), path, status: status.as_u16(), reason };
         self.note(user, sync, What::Call(call));
         response.status(status).body(body.into_bytes()).unwrap_or_else(|error| unreachable!("fixed headers: {error}"))

@@ -94,6 +94,15 @@ fn bugs_that_lie_deep_are_caught_wherever_they_show() {
 }
 
 #[test]
+fn a_token_of_the_wrong_user_is_told() {
+    let spawn = "python3 tests/receivers/python/broken.py forgets-user";
+    let ran = check(spawn, &["--case", "pull-all-pages", "--case", "rec-created", "--settle", "300ms"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stdout.contains("the Sync API refused GET /api/syncs/"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("with 404: the token's user has no sync"), "{}", ran.stdout);
+}
+
+#[test]
 fn a_receiver_that_does_nothing_passes_no_case_about_records() {
     let verdicts = verdicts("python3 tests/receivers/python/broken.py does-nothing", &["--settle", "500ms"]);
     let passed = with(&verdicts, "pass");
