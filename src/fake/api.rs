@@ -1,4 +1,4 @@
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::timeline::{Call, What};
@@ -60,7 +60,8 @@ impl World {
             Ok(body) => (StatusCode::OK, body, None),
             Err(refusal) => (refusal.status, refusal.body(), refusal.reason),
         };
-        if let Some(reason) = reason.as_ref().filter(|reason| reason.is_ascii()) {
+        // What a client sent may be in it: a reason that no header can hold stays on the timeline.
+        if let Some(reason) = reason.as_ref().and_then(|reason| HeaderValue::from_str(reason).ok()) {
             response = response.header(REASON, reason);
         }
         let sync = path.split(['/', '?']).nth(3).map(SyncId::from).filter(|id| self.engine.get(id).is_some());
@@ -69,7 +70,7 @@ impl World {
         let user = owner.or(user.ok());
         let call = Call { method: request.method().to_string(), path, status: status.as_u16(), reason };
         self.note(user, sync, What::Call(call));
-        response.status(status).body(body.into_bytes()).unwrap_or_else(|error| unreachable!("fixed headers: {error}"))
+        response.status(status).body(body.into_bytes()).unwrap_or_else(|error| unreachable!("valid headers: {error}"))
     }
 
     fn route(&mut self, request: &Request<Vec<u8>>, user: &UserId) -> Answer {
@@ -195,4 +196,54 @@ fn status(sync: &Sync) -> String {
 fn query(request: &Request<Vec<u8>>, names: &[&str]) -> Option<String> {
     let pairs = url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
     pairs.into_iter().find(|(name, _)| names.contains(&&**name)).map(|(_, value)| value.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::ProjectId;
+    use crate::delivery::Policy;
+    use crate::fake::Project;
+    use crate::fake::world::Options;
+    use jsonwebtoken::{Algorithm, EncodingKey, Header};
+    use proptest::prelude::*;
+
+    fn world() -> (World, String) {
+        let project = Project::new(ProjectId::from("p"), None);
+        let key = EncodingKey::from_rsa_pem(project.signing_key.as_bytes()).unwrap();
+        let claims = json!({"sub": "ada", "aud": "useparagon.com/p", "exp": 10});
+        let token = jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &key).unwrap();
+        let options = Options { page_size: 100, page_size_cap: 1_000 };
+        let mut world = World::new(project, Policy::paragon_assumed(), options, Moment::from_millis(0)).unwrap();
+        world.connect(&"ada".into(), "googledrive");
+        (world, format!("Bearer {token}"))
+    }
+
+    fn ask(world: &mut World, method: &str, path: &str, token: &str, body: &[u8]) -> Option<(u16, Value)> {
+        let request = Request::builder().method(method).uri(path).header("authorization", token);
+        let answer = world.handle(&request.body(body.to_vec()).ok()?, Moment::from_millis(0));
+        let status = answer.status().as_u16();
+        Some((status, serde_json::from_slice(answer.body()).unwrap()))
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_asked_is_answered_in_json(
+            method in prop::sample::select(vec!["GET", "POST", "DELETE", "PATCH"]),
+            path in "/api/syncs(/(ID|[ -~]{0,12})(/records(/[!-~é]{0,12})?)?)?(\\?(cursor|pageSize|limit|x)=[!-~]{0,12}){0,2}",
+            good_token in any::<bool>(),
+            token in "[ -~]{0,20}",
+            body in prop_oneof!["[ -~]{0,30}", r#"\{"integration":("googledrive"|"box"|1),"pipeline":("files"|"\\n"|null)\}"#],
+        ) {
+            let (mut world, good) = world();
+            let enabled = ask(&mut world, "POST", "/api/syncs", &good, br#"{"integration":"googledrive","pipeline":"files"}"#);
+            let id = enabled.unwrap().1["id"].as_str().unwrap().to_owned();
+            let token = if good_token { good } else { token };
+            if let Some((status, body)) = ask(&mut world, method, &path.replace("ID", &id), &token, body.as_bytes()) {
+                prop_assert!([200, 400, 401, 404, 409].contains(&status), "{status}");
+                prop_assert_eq!(good_token, status != 401);
+                prop_assert!(status == 200 || body["statusCode"] == status, "{}", body);
+            }
+        }
+    }
 }
