@@ -78,13 +78,14 @@ impl<'a> Suite<'a> {
     /// Runs the cases one after the other. Sets the webhook of the fake, and leaves it without faults.
     pub async fn run(&self, paragon: &FakeParagon) -> Judgement {
         let mut results: Vec<CaseResult> = Vec::new();
-        paragon.limit_pages(PAGE_SIZE_CAP);
+        let pages = paragon.limit_pages(PAGE_SIZE_CAP);
         for case in cases().iter().filter(|case| (self.select)(case)) {
             let stop = self.fail_fast && results.iter().any(|result| result.verdict == Verdict::Fail);
             let result = if stop { skipped(case) } else { self.run_case(case, paragon).await };
             (self.on_result)(&result);
             results.push(result);
         }
+        paragon.limit_pages(pages);
         let policy = paragon.policy().name;
         Judgement { target: self.webhook.clone(), seed: self.seed, policy, results }
     }

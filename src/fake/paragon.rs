@@ -187,9 +187,9 @@ impl FakeParagon {
         lock(&self.world).api_fault = status;
     }
 
-    /// Pages are not longer than this from now on; see [`Builder::page_size_cap`].
-    pub fn limit_pages(&self, records: usize) {
-        lock(&self.world).options.page_size_cap = records.max(1);
+    /// Pages are not longer than this from now on; answers what held before. See [`Builder::page_size_cap`].
+    pub fn limit_pages(&self, records: usize) -> usize {
+        std::mem::replace(&mut lock(&self.world).options.page_size_cap, records.max(1))
     }
 
     /// How webhooks are delivered.

@@ -1,8 +1,11 @@
 //! `check`: what it prints, writes and exits with.
 
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+
 use serde_json::Value;
 
-use crate::run::{GOOD, Ran, STATE, WEBHOOK, check, run};
+use crate::run::{GOOD, Ran, STATE, WEBHOOK, check, program, run};
 
 #[test]
 fn a_good_receiver_is_judged_and_the_report_follows_its_schema() {
@@ -90,4 +93,33 @@ fn cases_can_be_listed() {
     let listed = run(["check", WEBHOOK, "--list", "--level", "must", "--exclude", "rec-*"]);
     assert_eq!(listed.code, 0);
     insta::assert_snapshot!(listed.stdout);
+}
+
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_receiver_that_somebody_else_starts_learns_what_it_needs_from_one_line() {
+    let args = ["check", WEBHOOK, "--state-url", STATE, "--ready-json", "--case", "rec-*"];
+    let mut judge = Killed(program(args).stdout(Stdio::piped()).spawn().unwrap());
+    let mut stdout = BufReader::new(judge.0.stdout.take().unwrap());
+    let mut ready = String::new();
+    stdout.read_line(&mut ready).unwrap();
+    let ready: Value = serde_json::from_str(&ready).unwrap();
+    let environment = ready.as_object().unwrap().iter().map(|(name, value)| (name, value.as_str().unwrap()));
+
+    let mut receiver = Command::new("python3");
+    receiver.arg("tests/receivers/python/receiver.py").envs(environment);
+    receiver.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let _receiver = Killed(receiver.spawn().unwrap());
+    let mut judged = String::new();
+    stdout.read_to_string(&mut judged).unwrap();
+    assert_eq!(judge.0.wait().unwrap().code(), Some(0), "{judged}");
+    assert!(judged.contains("4 passed"), "{judged}");
 }
