@@ -23,6 +23,12 @@ pub struct Suite<'a> {
     on_result: Box<dyn Fn(&CaseResult) + Send + Sync + 'a>,
 }
 
+impl std::fmt::Debug for Suite<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Suite").field("webhook", &self.webhook.as_str()).finish_non_exhaustive()
+    }
+}
+
 impl<'a> Suite<'a> {
     /// All cases, on the receiver whose webhook endpoint this is.
     pub fn for_receiver(webhook: Url) -> Self {

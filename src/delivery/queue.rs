@@ -66,6 +66,8 @@ pub struct AttemptRecord {
     pub delivery: DeliveryId,
     /// The first is 1.
     pub number: u32,
+    /// When it should have been sent.
+    pub due: Moment,
     /// When it was sent.
     pub sent: Moment,
     /// What came of it.
@@ -212,6 +214,7 @@ impl Queue {
 
     /// What came of an attempt that was sent at `sent`. Delivered is what was answered 2xx (`webhook.2xx`).
     pub fn complete(&mut self, attempt: Attempt, outcome: Outcome, sent: Moment) -> Completed {
+        let Attempt { delivery, number, due, body, .. } = attempt;
         let mut dropped = Vec::new();
         let success = matches!(outcome, Outcome::Answered { status: 200..=299, .. });
         let (decision, rule) = if success {
@@ -225,20 +228,18 @@ impl Queue {
             // A time-out is short in real time and takes as long as the policy says in virtual time.
             let timed_out = matches!(outcome, Outcome::Failed(Failure::TimedOut));
             let known = if timed_out { sent + self.policy.timeout } else { sent };
-            let retry = usize::try_from(attempt.number - 1).ok().and_then(|i| self.policy.retry_after.get(i));
+            let retry = usize::try_from(number - 1).ok().and_then(|i| self.policy.retry_after.get(i));
             match retry {
                 _ if !self.enabled => (Decision::Disabled, "webhook.disable"),
                 Some(after) => {
-                    let due = known + *after;
-                    let (delivery, number) = (attempt.delivery, attempt.number + 1);
-                    self.plan(due, Pending { delivery, number, body: attempt.body });
-                    (Decision::RetryAt(due), "webhook.retry")
+                    let again = known + *after;
+                    self.plan(again, Pending { delivery, number: number + 1, body });
+                    (Decision::RetryAt(again), "webhook.retry")
                 }
                 None => (Decision::GivenUp, "webhook.retry"),
             }
         };
-        let (delivery, number) = (attempt.delivery, attempt.number);
-        Completed { record: AttemptRecord { delivery, number, sent, outcome, decision, rule }, dropped }
+        Completed { record: AttemptRecord { delivery, number, due, sent, outcome, decision, rule }, dropped }
     }
 }
 

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
@@ -11,6 +12,12 @@ use crate::sync::EnableError;
 pub struct User {
     pub(super) world: Arc<Mutex<World>>,
     pub(super) id: UserId,
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("User").field(&self.id).finish()
+    }
 }
 
 impl User {
@@ -31,6 +38,12 @@ impl User {
 pub struct Connection {
     world: Arc<Mutex<World>>,
     credential: CredentialId,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Connection").field(&self.credential).finish()
+    }
 }
 
 impl Connection {
@@ -101,6 +114,12 @@ impl Connection {
 pub struct Sync {
     world: Arc<Mutex<World>>,
     id: SyncId,
+}
+
+impl fmt::Debug for Sync {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Sync").field(&self.id).finish()
+    }
 }
 
 impl Sync {

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -47,7 +48,7 @@ pub enum StartError {
 }
 
 /// Settings of a fake; see [`FakeParagon::builder`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "call `.start().await`"]
 pub struct Builder {
     seed: u64,
@@ -57,6 +58,15 @@ pub struct Builder {
     policy: Policy,
     options: Options,
     answer_within: Duration,
+}
+
+/// Without the signing key.
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut builder = f.debug_struct("Builder");
+        builder.field("seed", &self.seed).field("project", &self.project).field("port", &self.port);
+        builder.field("policy", &self.policy).finish_non_exhaustive()
+    }
 }
 
 impl Builder {
@@ -111,6 +121,12 @@ impl Builder {
         let server = server::serve(world.clone(), listener).await;
         let transport = Box::new(Http::new(self.answer_within));
         Ok(FakeParagon { world, server, transport, driver: tokio::sync::Mutex::new(()) })
+    }
+}
+
+impl fmt::Debug for FakeParagon {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FakeParagon").field("api_url", &self.api_url()).finish_non_exhaustive()
     }
 }
 

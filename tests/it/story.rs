@@ -108,6 +108,14 @@ async fn changing_what_is_not_there_fails_at_the_users_line() {
     paragon.user("ada").connect("googledrive").delete(&"nothing".into());
 }
 
+#[tokio::test]
+async fn keys_are_not_printed() {
+    let key = FakeParagon::start().await.project().signing_key;
+    let builder = FakeParagon::builder().signing_key(&key);
+    let told = format!("{builder:?}{:?}", builder.clone().start().await.unwrap());
+    assert!(!told.contains("PRIVATE") && !format!("{:?}", FakeParagon::start().await.project()).contains("PRIVATE"));
+}
+
 #[test]
 fn handles_go_wherever_a_test_needs_them() {
     fn sendable<T: Send + Sync + 'static>() {}
