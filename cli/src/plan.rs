@@ -94,9 +94,15 @@ impl Plan {
     }
 }
 
+/// Below the ports that systems hand out by themselves (32,768 and up on Linux, 49,152 elsewhere), so that nobody is
+/// given this one between now and the receiver's start. Programs that run side by side begin at different places.
 fn free_port() -> Result<u16, String> {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    listener.map(|address| address.port()).map_err(|error| format!("no free port for {{port}}: {error}"))
+    const LOWEST: u32 = 10_000;
+    const PORTS: u32 = 20_000;
+    let first = std::process::id().wrapping_mul(7_919) % PORTS;
+    let mut ports = (0..PORTS).filter_map(|step| u16::try_from(LOWEST + (first + step) % PORTS).ok());
+    let free = ports.find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.ok_or_else(|| format!("no free port for {{port}} between {LOWEST} and {}", LOWEST + PORTS))
 }
 
 fn url(what: &str, text: &str, port: u16) -> Result<Url, String> {
