@@ -3,7 +3,7 @@ use serde_json::{Map, Value};
 
 use super::id::{CredentialId, RecordId, SyncId, UserId};
 
-/// The name of an event, as far as it is documented.
+/// The name of an event that this crate knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum EventKind {
@@ -19,10 +19,12 @@ pub enum EventKind {
     RecordDeleted,
     /// `record_errored`: one record could not be synced; the sync goes on.
     RecordErrored,
+    /// `webhook_verification`: a probe of the URL (observed, not documented).
+    WebhookVerification,
 }
 
 impl EventKind {
-    /// Every documented event, in the order of Paragon's own list.
+    /// Every documented event, in the order of Paragon's own list. The probe is not among them.
     pub const ALL: [Self; 6] = [
         Self::SyncComplete,
         Self::SyncErrored,
@@ -41,12 +43,26 @@ impl EventKind {
             Self::RecordUpdated => "record_updated",
             Self::RecordDeleted => "record_deleted",
             Self::RecordErrored => "record_errored",
+            Self::WebhookVerification => "webhook_verification",
         }
     }
 
-    /// The kind with this name, if it is a documented one.
+    /// The kind with this name, if it is a known one.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
+        Self::ALL.into_iter().chain([Self::WebhookVerification]).find(|kind| kind.name() == name)
+    }
+
+    /// The name of its schema, such as `webhooks/sync_complete`.
+    pub const fn schema(self) -> &'static str {
+        match self {
+            Self::SyncComplete => "webhooks/sync_complete",
+            Self::SyncErrored => "webhooks/sync_errored",
+            Self::RecordCreated => "webhooks/record_created",
+            Self::RecordUpdated => "webhooks/record_updated",
+            Self::RecordDeleted => "webhooks/record_deleted",
+            Self::RecordErrored => "webhooks/record_errored",
+            Self::WebhookVerification => "webhooks/webhook_verification",
+        }
     }
 }
 
@@ -58,8 +74,7 @@ impl std::fmt::Display for EventKind {
 
 /// One webhook event. Its fields mirror the JSON; members that we do not know are kept in `other`.
 ///
-/// An event with an undocumented name parses as [`Event::Unknown`], whole: Paragon's own sample receiver
-/// knows one (`webhook_verification`, observed), and more may come.
+/// An event with an unknown name parses as [`Event::Unknown`], whole: more may come.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
@@ -75,6 +90,8 @@ pub enum Event {
     RecordDeleted(RecordChange),
     /// `record_errored`
     RecordErrored(RecordErrored),
+    /// `webhook_verification`
+    WebhookVerification(WebhookVerification),
     /// Any other name.
     Unknown(UnknownEvent),
 }
@@ -209,7 +226,15 @@ pub struct RecordError {
     pub other: Map<String, Value>,
 }
 
-/// An event whose name is not documented.
+/// `webhook_verification` (observed): sent to see whether the URL answers. It names no sync and no user.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct WebhookVerification {
+    /// Members we do not know.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+/// An event whose name is not known.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UnknownEvent {
     /// The value of `event`.
@@ -273,6 +298,7 @@ impl Event {
             EventKind::RecordUpdated => serde_json::from_value(members).map(Self::RecordUpdated),
             EventKind::RecordDeleted => serde_json::from_value(members).map(Self::RecordDeleted),
             EventKind::RecordErrored => serde_json::from_value(members).map(Self::RecordErrored),
+            EventKind::WebhookVerification => serde_json::from_value(members).map(Self::WebhookVerification),
         }
         .map_err(|source| EventError::Malformed { event: kind.name(), source })
     }
@@ -287,10 +313,11 @@ impl Event {
             Self::RecordUpdated(_) => EventKind::RecordUpdated.name(),
             Self::RecordDeleted(_) => EventKind::RecordDeleted.name(),
             Self::RecordErrored(_) => EventKind::RecordErrored.name(),
+            Self::WebhookVerification(_) => EventKind::WebhookVerification.name(),
         }
     }
 
-    /// Sync, credential and user; `None` for an unknown event, which need not have them.
+    /// Sync, credential and user; `None` for the probe and for an unknown event, which need not have them.
     pub fn envelope(&self) -> Option<&Envelope> {
         match self {
             Self::SyncComplete(event) => Some(&event.envelope),
@@ -299,7 +326,7 @@ impl Event {
                 Some(&event.envelope)
             }
             Self::RecordErrored(event) => Some(&event.envelope),
-            Self::Unknown(_) => None,
+            Self::WebhookVerification(_) | Self::Unknown(_) => None,
         }
     }
 
@@ -323,6 +350,7 @@ impl Event {
                 serde_json::to_value(event)
             }
             Self::RecordErrored(event) => serde_json::to_value(event),
+            Self::WebhookVerification(event) => serde_json::to_value(event),
             Self::Unknown(event) => Ok(Value::Object(event.members.clone())),
         };
         let Ok(Value::Object(mut members)) = members else {
@@ -366,10 +394,20 @@ mod tests {
 
     #[test]
     fn an_unknown_event_survives_whole() {
-        let value = json!({"event": "webhook_verification", "challenge": "x"});
+        let value = json!({"event": "record_moved", "to": "x"});
         let event = Event::from_value(value.clone()).unwrap();
         assert!(matches!(event, Event::Unknown(_)));
         assert_eq!(event.to_value(), value);
+    }
+
+    #[test]
+    fn the_probe_is_known_though_not_documented() {
+        let value = json!({"event": "webhook_verification", "challenge": "x"});
+        let event = Event::from_value(value.clone()).unwrap();
+        assert!(matches!(event, Event::WebhookVerification(_)));
+        assert_eq!((event.envelope(), event.record_id()), (None, None));
+        assert_eq!(event.to_value(), value);
+        assert!(!EventKind::ALL.contains(&EventKind::WebhookVerification));
     }
 
     #[test]

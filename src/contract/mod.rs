@@ -14,21 +14,25 @@
 //! # Ok::<(), paragon_testkit::contract::EventError>(())
 //! ```
 
+pub mod api;
 mod event;
 mod fixture;
 mod grade;
 mod id;
+mod ledger;
+mod object;
 mod record;
-mod rule;
+mod revision;
 mod schema;
 
 pub use event::{
     Envelope, Event, EventError, EventKind, RecordChange, RecordError, RecordErrored, RecordRef, SyncComplete,
-    SyncCompleteData, SyncError, SyncErrored, UnknownEvent, UserRef,
+    SyncCompleteData, SyncError, SyncErrored, UnknownEvent, UserRef, WebhookVerification,
 };
 pub use fixture::{Fixture, FixtureError, fixtures};
 pub use grade::{Grade, Provenance};
 pub use id::{CredentialId, ExternalId, ProjectId, RecordId, SyncId, UserId};
-pub use record::{File, Hash, Record, tombstone};
-pub use rule::{Rule, rule, rules};
-pub use schema::{Schema, Violation, schemas, validate_event};
+pub use ledger::{Rule, RuleKind, rule, rules};
+pub use record::{Company, Contact, CustomObject, Deal, File, Hash, Record, Ticket, Tombstone};
+pub use revision::Revision;
+pub use schema::{Contract, Layer, Schema, Violation, schemas, validate_event};

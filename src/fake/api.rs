@@ -116,11 +116,11 @@ impl World {
             EnableError::Exists(_) => Refusal::new(StatusCode::CONFLICT, error.to_string()),
             EnableError::UnknownPipeline(_) => bad(&error.to_string()),
         })?;
-        Ok(json!({
+        let body = json!({
             "id": sync.id, "userId": sync.user, "integration": sync.integration, "pipeline": sync.pipeline,
             "projectId": self.project.id, "status": sync.status,
-        })
-        .to_string())
+        });
+        Ok(sync.revision.write("api/enable_sync_response", &body).to_string())
     }
 
     fn list(&self, user: &UserId, credential: Option<&str>) -> String {
@@ -135,7 +135,7 @@ impl World {
                 })
             })
             .collect();
-        json!({"data": data}).to_string()
+        self.engine.revision().write("api/list_syncs_response", &json!({"data": data})).to_string()
     }
 
     fn pull(&mut self, id: &str, user: &UserId, request: &Request<Vec<u8>>) -> Answer {
@@ -157,6 +157,7 @@ impl World {
             "totalRecords": page.total, "totalActiveRecords": page.active, "remainingRecords": page.remaining,
             "cursor": page.cursor, "lastSeen": page.last_seen.map(Moment::as_millis),
         });
+        let paging = sync.revision.write("common/paging", &paging);
         let data: Vec<&str> = page.entries.iter().map(|(_, _, json)| &**json).collect();
         let body = format!(r#"{{"data":[{}],"paging":{paging}}}"#, data.join(","));
         let sync = sync.id.clone();
@@ -179,7 +180,7 @@ impl World {
 
 /// The documented members, and those that the documented ones leave out (`summary.latestCursor` of an empty feed).
 fn status(sync: &Sync) -> String {
-    json!({
+    let newest = json!({
         "status": sync.status,
         "summary": {
             "totalRecords": sync.feed.active(),
@@ -188,8 +189,8 @@ fn status(sync: &Sync) -> String {
             "latestCursor": sync.feed.latest_cursor(),
         },
         "credentialId": sync.credential,
-    })
-    .to_string()
+    });
+    sync.revision.write("api/sync_status_response", &newest).to_string()
 }
 
 /// The first of the query's parameters with one of these names.

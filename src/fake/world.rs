@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::project::{KeyError, Project};
 use super::timeline::{Entry, Timeline, What};
 use crate::clock::{Clock, Moment};
-use crate::contract::{CredentialId, Event, ExternalId, File, RecordId, SyncId, UserId};
+use crate::contract::{CredentialId, Event, ExternalId, File, RecordId, Revision, SyncId, UserId};
 use crate::delivery::{Attempt, DeliveryId, Outcome, Policy, Queue};
 use crate::source::Connection;
 use crate::sync::{Engine, Feed, Found};
@@ -125,12 +125,19 @@ impl World {
             user: envelope.map(|envelope| envelope.user.id.clone()),
             sync: envelope.map(|envelope| envelope.sync_instance_id.clone()),
         };
-        let deliveries = self.queue.enqueue(event.to_value().to_string().as_bytes(), self.clock.now());
+        let body = self.revision_of(event).write_event(event).to_string();
+        let deliveries = self.queue.enqueue(body.as_bytes(), self.clock.now());
         let sent = !deliveries.is_empty();
         self.in_delivery.extend(deliveries.iter().map(|id| (*id, delivered.clone())));
         let Delivered { event, about, user, sync } = delivered;
         self.note(user, sync, What::Queued { event, about, deliveries });
         sent
+    }
+
+    /// That of the event's sync; an event of no sync of ours has the newest.
+    fn revision_of(&self, event: &Event) -> Revision {
+        let sync = event.envelope().and_then(|envelope| self.engine.get(&envelope.sync_instance_id));
+        sync.map_or_else(Revision::default, |sync| sync.revision)
     }
 
     fn name_of(&self, event: &Event) -> Option<String> {

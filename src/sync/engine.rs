@@ -7,8 +7,8 @@ use serde_json::Map;
 
 use crate::clock::Moment;
 use crate::contract::{
-    CredentialId, Envelope, Event, ExternalId, File, ProjectId, Record, RecordChange, RecordId, RecordRef,
-    SyncComplete, SyncCompleteData, SyncId, UserId, UserRef, tombstone,
+    CredentialId, Envelope, Event, ExternalId, ProjectId, Record, RecordChange, RecordId, RecordRef, Revision,
+    SyncComplete, SyncCompleteData, SyncId, Tombstone, UserId, UserRef,
 };
 use crate::source::Connection;
 use crate::sync::Feed;
@@ -47,6 +47,8 @@ pub struct Sync {
     pub pipeline: String,
     /// Tells syncs of the same integration and pipeline apart.
     pub configuration_name: String,
+    /// The age of the contract that its events and records have.
+    pub revision: Revision,
     /// Where it is in its life.
     pub status: Status,
     /// When it was enabled.
@@ -121,6 +123,7 @@ pub enum EnableError {
 #[derive(Clone, Debug)]
 pub struct Engine {
     project: ProjectId,
+    revision: Revision,
     syncs: BTreeMap<SyncId, Sync>,
     /// The order in which syncs run that are due at the same time is the order of their ids.
     agenda: BTreeSet<(Moment, SyncId)>,
@@ -129,7 +132,17 @@ pub struct Engine {
 impl Engine {
     /// No syncs yet.
     pub fn new(project: ProjectId) -> Self {
-        Self { project, syncs: BTreeMap::new(), agenda: BTreeSet::new() }
+        Self { project, revision: Revision::default(), syncs: BTreeMap::new(), agenda: BTreeSet::new() }
+    }
+
+    /// Syncs that are enabled from now on have this revision of the contract.
+    pub fn set_revision(&mut self, revision: Revision) {
+        self.revision = revision;
+    }
+
+    /// The revision that syncs get which are enabled now.
+    pub fn revision(&self) -> Revision {
+        self.revision
     }
 
     /// Enables a sync; its initial run is due at once.
@@ -159,6 +172,7 @@ impl Engine {
             integration: integration.to_owned(),
             pipeline: pipeline.to_owned(),
             configuration_name: configuration_name.to_owned(),
+            revision: self.revision,
             status: Status::Initializing,
             created_at: now,
             last_synced_at: None,
@@ -216,7 +230,8 @@ impl Sync {
             let about = self.about(&known);
             let event = if is_new { Event::RecordCreated(about) } else { Event::RecordUpdated(about) };
             changes.push(Found { event, name: Some(file.name.clone()) });
-            found.push((known.clone(), serialise(&known, external, file), true));
+            let record = Record { id: known.clone(), external_id: external.clone(), object: file };
+            found.push((known, serialise(self.revision, "records/file", &record), true));
         }
         self.seen = source.mark();
         if kind == RunKind::Full {
@@ -225,7 +240,8 @@ impl Sync {
                 known.live = false;
                 let (id, name) = (known.id.clone(), Some(known.name.clone()));
                 changes.push(Found { event: Event::RecordDeleted(self.about(&id)), name });
-                found.push((id.clone(), tombstone(&id, external).to_string().into(), false));
+                let tombstone = Tombstone::new(id.clone(), external.clone());
+                found.push((id, serialise(self.revision, "records/tombstone", &tombstone), false));
             }
         }
         if kind != RunKind::Incremental {
@@ -289,14 +305,19 @@ impl Sync {
     }
 }
 
-fn serialise(id: &RecordId, external_id: &ExternalId, file: &File) -> Arc<str> {
-    let record = Record { id: id.clone(), external_id: external_id.clone(), object: file.clone() };
-    serde_json::to_string(&record).unwrap_or_else(|error| unreachable!("a file prints as JSON: {error}")).into()
+fn serialise(revision: Revision, schema: &str, record: &impl Serialize) -> Arc<str> {
+    let impossible = |error| -> String { unreachable!("a record prints as JSON: {error}") };
+    if revision == Revision::default() {
+        return serde_json::to_string(record).unwrap_or_else(impossible).into();
+    }
+    let newest = serde_json::to_value(record).unwrap_or_else(|error| impossible(error).into());
+    revision.write(schema, &newest).to_string().into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contract::File;
 
     const START: Moment = Moment::from_millis(1_000);
 

@@ -1,0 +1,67 @@
+//! What the fake imitates and what verdicts rest on.
+
+use super::{CHECKED, Grade, MONITORING, PERMISSIONS, PULL, RECORDED, Rule, RuleKind, STATUS, SYNC_API, WEBHOOKS};
+
+macro_rules! behaviours {
+    ($($id:literal $grade:ident $says:literal, $source:expr $(, knob $knob:literal)?;)*) => {
+        pub(super) const RULES: &[Rule] = &[$({
+            let rule = Rule {
+                id: $id,
+                kind: RuleKind::Behaviour,
+                grade: Grade::$grade,
+                says: $says,
+                source: $source,
+                checked: CHECKED,
+                here: None,
+                knob: None,
+            };
+            $(let rule = Rule { knob: Some($knob), ..rule };)?
+            rule
+        }),*];
+    };
+}
+
+behaviours! {
+    "webhook.2xx" Documented "an event is delivered when the receiver answers 2xx in time", WEBHOOKS;
+    "webhook.redirect" Assumed "a redirect is a failure and is not followed", "Paragon documents 2xx only";
+    "webhook.events" Documented "there are exactly six events", WEBHOOKS;
+    "webhook.one-per-post" Assumed "each POST carries one event", "all examples are single objects";
+    "webhook.verification" Observed "a probe, webhook_verification, may be sent before any event; it names no sync and no user", "Paragon's own sample receiver answers it";
+    "webhook.new-members" Observed "events gain members over time: credentialId came in 2026", "two ages of the webhooks page", knob "Builder::revision, check --revision";
+    "webhook.timeout" Assumed "an answer later than the time-out is a failure", "documented only as 'timely'", knob "Policy::timeout";
+    "webhook.retry" Assumed "a failed delivery is tried again later", "no schedule is documented; webhook senders retry", knob "Policy::retries";
+    "webhook.disable" Assumed "a webhook is disabled after a number of failures in a row", "documented as 'repeatedly', without a number", knob "Policy::disable_after";
+    "webhook.missed" Assumed "events while the webhook is disabled are not sent later", "undocumented";
+    "webhook.duplicate" Assumed "the same event may arrive more than once", "undocumented; at-least-once follows from retries", knob "FakeParagon::duplicate_events";
+    "webhook.malformed" Assumed "a body that is not JSON may reach the endpoint", "anybody can reach a public URL";
+    "sync.initial" Documented "an initial sync ends with sync_complete and sends no event per record", SYNC_API;
+    "sync.incremental" Documented "an incremental sync, each minute, sends record_created and record_updated", SYNC_API;
+    "sync.full" Documented "a full sync, each 24 hours, notices deletions and sends record_deleted", SYNC_API;
+    "sync.errored" Documented "sync_errored is for errors that do not pass by themselves; the sync is then ERRORED until it is re-enabled", WEBHOOKS;
+    "sync.record-errored" Documented "record_errored leaves the sync running and its status as it is", WEBHOOKS;
+    "sync.transient" Documented "rate limits, network trouble and expired access tokens are retried and never told by webhook", WEBHOOKS;
+    "sync.statuses" Documented "a sync is INITIALIZING, ACTIVE, IDLE, RATE_LIMITED, DISABLED or ERRORED", STATUS;
+    "sync.same-id" Documented "a sync that is deleted and enabled again with the same configuration name has its old id", "https://docs.useparagon.com/managed-sync/api/delete-sync";
+    "events.no-data" Documented "events about records carry the id, not the data", WEBHOOKS;
+    "feed.cursor" Documented "a cursor is stable, and what changed later comes after it", PULL;
+    "feed.cursor-form" Observed "a cursor is base64 of milliseconds, a colon and a record id; clients must not look into it", RECORDED;
+    "feed.caught-up" Documented "an empty page or remainingRecords 0 means caught up", PULL;
+    "feed.moves" Assumed "a changed record moves to the end of the feed", "follows from the stable cursor";
+    "feed.tombstone" Assumed "a deleted record stays in the feed as its ids and `deleted: true`", "the ids are documented, the marker observed in a client";
+    "record.id" Observed "a record keeps its id for as long as its sync lives; in another sync the same external id has another one", RECORDED;
+    "record.folder" Documented "folders are records of the files pipeline, told apart by their type", "https://docs.useparagon.com/managed-sync/synced-objects";
+    "record.null-size" Observed "size is null where the provider has none", RECORDED;
+    "api.page-size" Assumed "a page has 100 records unless asked otherwise, and at most 1,000", "undocumented", knob "Builder::page_size_cap";
+    "api.page-size-names" Observed "the page size is taken as pageSize, page_size or limit", "public clients send all three";
+    "api.errors" Observed "errors have the form {message, error, statusCode}", "a recorded 409; assumed for the others";
+    "api.conflict" Observed "enabling a sync that exists is refused with 409", RECORDED;
+    "api.not-found" Observed "an unknown sync, or another user's, is 404", "Paragon documents 404 for unknown syncs; that another user's is treated alike is assumed";
+    "api.deleted-record" Assumed "a deleted record is 404 when fetched by id", "undocumented";
+    "api.unavailable" Assumed "the Sync API may answer 503 for a while", "undocumented; true of every service", knob "FakeParagon::fail_api";
+    "api.audience" Documented "the token's audience is useparagon.com/<project id>", SYNC_API;
+    "api.audience-dashboard" Observed "dashboard.useparagon.com/<project id> is taken as well", "a sample of Paragon's";
+    "api.token" Documented "a user token is a JWT, RS256, signed with the project's key; its sub is the Connected User", SYNC_API;
+    "permissions.limit" Documented "lists of users and of objects end at 1,000", PERMISSIONS;
+    "permissions.end-of-feed" Documented "the feed of changes ends with an empty page and the same token again", "https://docs.useparagon.com/managed-sync/api/permission-changes";
+    "monitoring.log" Documented "runs, warnings, errors and deliveries are in the event log of the dashboard; no API for it is documented", MONITORING;
+}

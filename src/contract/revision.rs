@@ -1,0 +1,261 @@
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::event::{Event, EventKind};
+use super::schema::{referenced, source};
+
+/// An age of Paragon's contract. What differs between ages is said in the schemas, member by member
+/// (`x-since`, `x-in`), and nowhere else.
+///
+/// ```
+/// use paragon_testkit::contract::Revision;
+/// use serde_json::json;
+///
+/// let tombstone = json!({"id": "3ce16e33-0163-564d-98ce-99b0a25ab375", "externalId": "1kfr", "deleted": true});
+/// let old = Revision::SnakeCase.write("records/tombstone", &tombstone);
+/// assert_eq!(old["external_id"], "1kfr");
+/// assert_eq!(Revision::SnakeCase.read("records/tombstone", &old), tombstone);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Revision {
+    /// Until July 2025 (observed): `external_id`, times as milliseconds, `model: "File"`.
+    SnakeCase,
+    /// From July 2025 (documented): `externalId`, times in RFC 3339, `model: "files"`.
+    CamelCase,
+    /// From March 2026 (documented): events and statuses name the `credentialId`.
+    #[default]
+    CredentialId,
+}
+
+impl Revision {
+    /// Oldest first.
+    pub const ALL: [Self; 3] = [Self::SnakeCase, Self::CamelCase, Self::CredentialId];
+
+    /// The name in files and on the command line, such as `snake_case`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SnakeCase => "snake_case",
+            Self::CamelCase => "camel_case",
+            Self::CredentialId => "credential_id",
+        }
+    }
+
+    /// The revision with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|revision| revision.name() == name)
+    }
+
+    /// A payload of the newest revision as this one has it: members renamed or left out, values converted.
+    /// Members that the schema does not know stay.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such schema.
+    #[must_use]
+    #[track_caller]
+    pub fn write(self, schema: &str, newest: &Value) -> Value {
+        self.convert(&doc(schema), newest, Direction::Write)
+    }
+
+    /// An event as this revision has it; one with an unknown name stays as it is.
+    #[must_use]
+    pub fn write_event(self, event: &Event) -> Value {
+        let newest = event.to_value();
+        match EventKind::from_name(event.name()) {
+            Some(kind) => self.write(kind.schema(), &newest),
+            None => newest,
+        }
+    }
+
+    /// A payload of this revision as the newest one has it. What this revision does not tell stays absent.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such schema.
+    #[must_use]
+    #[track_caller]
+    pub fn read(self, schema: &str, payload: &Value) -> Value {
+        self.convert(&doc(schema), payload, Direction::Read)
+    }
+
+    /// Whether a member with this `x-since` exists here.
+    pub(super) fn has(self, member: &Value) -> bool {
+        let since = member["x-since"].as_str().and_then(Self::from_name);
+        since.is_none_or(|since| self >= since)
+    }
+
+    /// How a member or value differs here from the newest revision.
+    pub(super) fn edit(self, node: &Value) -> Option<&Value> {
+        node.get("x-in")?.get(self.name())
+    }
+
+    fn convert(self, node: &Node<'_>, value: &Value, direction: Direction) -> Value {
+        if self == Self::default() {
+            return value.clone();
+        }
+        let chain = node.chain();
+        for node in &chain {
+            if let Some(edit) = self.edit(node.schema)
+                && let Some(converted) = convert_value(edit, value, direction)
+            {
+                return converted;
+            }
+        }
+        match value {
+            Value::Object(members) => {
+                let properties: Vec<(&str, &str, Node<'_>)> = chain
+                    .iter()
+                    .flat_map(Node::members)
+                    .map(|(name, member)| (name, self.name_of(name, member.schema), member))
+                    .collect();
+                let mut converted = Map::new();
+                for (name, value) in members {
+                    let known = properties.iter().find(|(newest, here, _)| match direction {
+                        Direction::Write => newest == name,
+                        Direction::Read => here == name,
+                    });
+                    match known {
+                        Some((_, _, member)) if !self.has(member.schema) => {}
+                        Some((newest, here, member)) => {
+                            let name = if direction == Direction::Write { here } else { newest };
+                            converted.insert((*name).to_owned(), self.convert(member, value, direction));
+                        }
+                        None => drop(converted.insert(name.clone(), value.clone())),
+                    }
+                }
+                Value::Object(converted)
+            }
+            Value::Array(items) => {
+                let of = chain.iter().find_map(Node::items);
+                let convert =
+                    |item| of.as_ref().map_or_else(|| Value::clone(item), |of| self.convert(of, item, direction));
+                items.iter().map(convert).collect()
+            }
+            _ => value.clone(),
+        }
+    }
+
+    /// The name of a member in this revision.
+    pub(super) fn name_of<'a>(self, newest: &'a str, member: &'a Value) -> &'a str {
+        self.edit(member).and_then(|edit| edit["name"].as_str()).unwrap_or(newest)
+    }
+}
+
+impl std::fmt::Display for Revision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Direction {
+    Write,
+    Read,
+}
+
+/// A place in a shipped schema, with the file that its references are relative to.
+struct Node<'a> {
+    schema: &'a Value,
+    file: &'a str,
+}
+
+#[track_caller]
+fn doc(name: &str) -> Node<'static> {
+    let schema = source(name).unwrap_or_else(|| panic!("there is no schema {name:?}"));
+    Node { schema: &schema.json, file: schema.name }
+}
+
+impl<'a> Node<'a> {
+    fn at(&self, schema: &'a Value) -> Self {
+        Self { schema, file: self.file }
+    }
+
+    /// This place, and those that it refers to.
+    fn chain(&self) -> Vec<Self> {
+        let mut chain = vec![self.at(self.schema)];
+        while let Some(target) = chain.last().and_then(|last| referenced(last.file, last.schema)) {
+            chain.push(Node { schema: &target.json, file: target.name });
+        }
+        chain
+    }
+
+    fn members(&self) -> impl Iterator<Item = (&'a str, Self)> {
+        let members = self.schema["properties"].as_object();
+        members.into_iter().flatten().map(|(name, member)| (name.as_str(), self.at(member)))
+    }
+
+    fn items(&self) -> Option<Self> {
+        self.schema.get("items").map(|items| self.at(items))
+    }
+}
+
+/// `None` when the edit changes no values, or not this one.
+fn convert_value(edit: &Value, value: &Value, direction: Direction) -> Option<Value> {
+    if let Some(values) = edit["values"].as_object() {
+        return match direction {
+            Direction::Write => values.get(value.as_str()?).cloned(),
+            // Where two values became one, the first by name stands for both.
+            Direction::Read => values.iter().find(|(_, here)| *here == value).map(|(newest, _)| newest.as_str().into()),
+        };
+    }
+    match (edit["to"].as_str()?, direction) {
+        ("epoch_ms", Direction::Write) | ("date_time", Direction::Read) => Some(millis(value.as_str()?)?.into()),
+        _ => date_time(value.as_i64()?).map(Value::String),
+    }
+}
+
+fn millis(text: &str) -> Option<i64> {
+    text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
+}
+
+fn date_time(millis: i64) -> Option<String> {
+    jiff::Timestamp::from_millisecond(millis).ok().map(|timestamp| format!("{timestamp:.3}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn each_revision_writes_what_was_seen_of_it() {
+        let complete = json!({
+            "event": "sync_complete", "sync": "googledrive", "syncInstanceId": "s", "credentialId": "c",
+            "user": {"id": "u", "email": "e"}, "data": {"model": "files", "syncedAt": "2025-03-08T11:59:00Z", "numRecords": 3921},
+        });
+        let written = Revision::SnakeCase.write("webhooks/sync_complete", &complete);
+        let expected = json!({
+            "event": "sync_complete", "sync": "googledrive", "syncInstanceId": "s", "user": {"id": "u", "email": "e"},
+            "data": {"model": "File", "synced_at": "2025-03-08T11:59:00Z", "num_records": 3921},
+        });
+        assert_eq!(written, expected);
+        let mut camel = complete.clone();
+        camel.as_object_mut().unwrap().remove("credentialId");
+        assert_eq!(Revision::CamelCase.write("webhooks/sync_complete", &complete), camel);
+        assert_eq!(Revision::CredentialId.write("webhooks/sync_complete", &complete), complete);
+        assert_eq!(Revision::SnakeCase.read("webhooks/sync_complete", &written), camel);
+    }
+
+    #[test]
+    fn times_become_milliseconds_and_come_back() {
+        let file = json!({"externalId": "x", "createdAt": "2017-07-05T00:16:22.269Z", "size": null, "customFields": {"externalId": "stays"}});
+        let written = Revision::SnakeCase.write("records/file", &file);
+        assert_eq!(
+            written,
+            json!({"external_id": "x", "created_at": 1_499_213_782_269_i64, "size": null, "custom_fields": {"externalId": "stays"}})
+        );
+        assert_eq!(Revision::SnakeCase.read("records/file", &written), file);
+        let paging = Revision::SnakeCase
+            .write("common/paging", &json!({"lastSeen": 1_499_213_782_269_i64, "totalActiveRecords": 1}));
+        assert_eq!(paging, json!({"last_seen": "2017-07-05T00:16:22.269Z"}));
+    }
+
+    #[test]
+    fn statuses_have_their_old_words() {
+        let list = json!({"data": [{"status": "DISABLED"}, {"status": "RATE_LIMITED"}]});
+        let status = |revision: Revision| revision.write("api/list_syncs_response", &list)["data"].clone();
+        assert_eq!(status(Revision::SnakeCase), json!([{"status": "paused"}, {"status": "active"}]));
+        assert_eq!(status(Revision::CamelCase), json!([{"status": "DISABLED"}, {"status": "ACTIVE"}]));
+    }
+}

@@ -1,0 +1,349 @@
+use std::collections::HashMap;
+use std::sync::{LazyLock, OnceLock};
+
+use jsonschema::error::ValidationErrorKind as Kind;
+use jsonschema::{Registry, ValidationError, Validator};
+use serde_json::{Value, json};
+
+use super::derive::derive;
+use super::{Layer, referenced, schemas, source};
+use crate::contract::{EventKind, Revision};
+
+/// A revision of the contract, read strictly or tolerantly: what payloads are judged by.
+///
+/// ```
+/// use paragon_testkit::contract::{Contract, Layer, Revision};
+/// use serde_json::json;
+///
+/// let record = json!({"id": "3ce16e33-0163-564d-98ce-99b0a25ab375", "size": "12"});
+/// let tolerant = Contract { revision: Revision::CamelCase, layer: Layer::Tolerant };
+/// let violations = tolerant.validate("records/file", &record);
+/// assert_eq!(violations[0].to_string(), r#"/size: expected integer or null, got "12" (type)"#);
+/// assert!(Contract { layer: Layer::Strict, ..tolerant }.validate("records/file", &record).len() > 1);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Contract {
+    /// Which age of the contract.
+    pub revision: Revision,
+    /// What is let through.
+    pub layer: Layer,
+}
+
+/// The newest revision, read tolerantly: what a receiver has to accept today.
+impl Default for Contract {
+    fn default() -> Self {
+        Self { revision: Revision::default(), layer: Layer::Tolerant }
+    }
+}
+
+/// One way in which a payload breaks the contract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Violation {
+    /// The member, as a JSON pointer: `/data/recordId`, also when it is the one that is missing; empty for the whole
+    /// payload.
+    pub path: String,
+    /// The keyword of the schema that is broken, such as `required` or `format`.
+    pub rule: String,
+    /// What the schema asks for.
+    pub expected: String,
+    /// What came, shortened.
+    pub got: String,
+}
+
+impl std::fmt::Display for Violation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let path = if self.path.is_empty() { "the payload" } else { &self.path };
+        write!(f, "{path}: expected {}, got {} ({})", self.expected, self.got, self.rule)
+    }
+}
+
+/// Judges an event by the newest revision, tolerantly. Empty means valid.
+///
+/// ```
+/// let violations = paragon_testkit::contract::validate_event(&serde_json::json!({"event": "sync_completed"}));
+/// assert_eq!(violations[0].path, "/event");
+/// ```
+pub fn validate_event(event: &Value) -> Vec<Violation> {
+    Contract::default().validate_event(event)
+}
+
+impl Contract {
+    /// Judges an event by the schema that its `event` names. Empty means valid.
+    pub fn validate_event(self, event: &Value) -> Vec<Violation> {
+        match event["event"].as_str().and_then(EventKind::from_name) {
+            Some(kind) => self.set().violations(kind.schema(), event),
+            None => vec![not_an_event(event)],
+        }
+    }
+
+    /// Judges a payload by a schema, such as `records/file`. Empty means valid.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such schema: [`schemas`] has them all.
+    #[track_caller]
+    pub fn validate(self, schema: &str, payload: &Value) -> Vec<Violation> {
+        self.set().violations(name_of(schema), payload)
+    }
+
+    /// Whether a payload is valid by a schema; faster than asking for the violations.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such schema.
+    #[track_caller]
+    pub fn is_valid(self, schema: &str, payload: &Value) -> bool {
+        self.set().validator(name_of(schema)).is_valid(payload)
+    }
+
+    /// The schema itself, without the schemas that it refers to.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such schema.
+    #[track_caller]
+    pub fn schema(self, name: &str) -> &'static Value {
+        &self.set().documents[name_of(name)]
+    }
+
+    /// The schema in one document: those that it refers to stand in its `$defs`, each with its own `$id`.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such schema.
+    #[must_use]
+    #[track_caller]
+    pub fn bundle(self, name: &str) -> Value {
+        let name = name_of(name);
+        let mut bundle = self.schema(name).clone();
+        let mut parts = Vec::new();
+        references(name, self.schema(name), &mut |part| {
+            if part != name && !parts.contains(&part) {
+                parts.push(part);
+                return Some(self.schema(part));
+            }
+            None
+        });
+        for part in parts {
+            bundle["$defs"][part] = self.schema(part).clone();
+        }
+        bundle
+    }
+
+    fn set(self) -> &'static Set {
+        static SETS: [OnceLock<Set>; 6] = [const { OnceLock::new() }; 6];
+        let index = self.revision as usize * 2 + self.layer as usize;
+        SETS[index].get_or_init(|| Set::new(self))
+    }
+}
+
+/// Calls `visit` for every schema that is referred to; goes on in what it hands back.
+fn references<'s>(file: &'static str, schema: &'s Value, visit: &mut dyn FnMut(&'static str) -> Option<&'s Value>) {
+    match schema {
+        Value::Object(members) => {
+            if let Some(target) = referenced(file, schema)
+                && let Some(next) = visit(target.name)
+            {
+                references(target.name, next, visit);
+            }
+            members.values().for_each(|member| references(file, member, visit));
+        }
+        Value::Array(items) => items.iter().for_each(|item| references(file, item, visit)),
+        _ => {}
+    }
+}
+
+#[track_caller]
+fn name_of(schema: &str) -> &'static str {
+    source(schema).unwrap_or_else(|| panic!("there is no schema {schema:?}")).name
+}
+
+/// The schemas of one contract; each is compiled when it is first asked for.
+struct Set {
+    documents: HashMap<&'static str, Value>,
+    registry: Registry<'static>,
+    validators: HashMap<&'static str, LazyValidator>,
+}
+
+type LazyValidator = OnceLock<Validator>;
+
+impl Set {
+    fn new(contract: Contract) -> Self {
+        let derived = schemas().iter().map(|schema| (schema.name, derive(schema, contract.revision, contract.layer)));
+        let documents: HashMap<_, _> = derived.collect();
+        let resources = documents.values().filter_map(|json| Some((json["$id"].as_str()?.to_owned(), json.clone())));
+        let registry = Registry::new()
+            .extend(resources)
+            .and_then(jsonschema::RegistryBuilder::prepare)
+            .unwrap_or_else(|error| panic!("schemas/: {error}"));
+        let validators = documents.keys().map(|name| (*name, OnceLock::new())).collect();
+        Self { documents, registry, validators }
+    }
+
+    fn validator(&self, name: &'static str) -> &Validator {
+        self.validators[name].get_or_init(|| {
+            jsonschema::draft202012::options()
+                .with_registry(&self.registry)
+                .should_validate_formats(true)
+                .build(&self.documents[name])
+                .unwrap_or_else(|error| panic!("schemas/{name}.json does not compile: {error}"))
+        })
+    }
+
+    fn violations(&self, name: &'static str, payload: &Value) -> Vec<Violation> {
+        let mut violations: Vec<_> = self.validator(name).iter_errors(payload).flat_map(|error| told(&error)).collect();
+        violations.sort_by(|a, b| (&a.path, &a.rule).cmp(&(&b.path, &b.rule)));
+        violations
+    }
+}
+
+fn not_an_event(event: &Value) -> Violation {
+    static NAMES: LazyLock<String> =
+        LazyLock::new(|| EventKind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", "));
+    let got = match event {
+        Value::Object(members) => members.get("event").map_or_else(|| "nothing".to_owned(), short),
+        other => short(other),
+    };
+    let path = if event.is_object() { "/event" } else { "" };
+    let expected =
+        if event.is_object() { format!("one of {}", *NAMES) } else { "an object with a member event".into() };
+    Violation { path: path.to_owned(), rule: "event".to_owned(), expected, got }
+}
+
+/// An error of the validator in our words; one for each member that should not be there.
+fn told(error: &ValidationError<'_>) -> Vec<Violation> {
+    let path = error.instance_path().to_string();
+    let got = short(error.instance());
+    let member = |name: &str| format!("{path}/{}", name.replace('~', "~0").replace('/', "~1"));
+    let one = |path: String, expected: String, got: String| {
+        vec![Violation { path, rule: error.kind().keyword().to_owned(), expected, got }]
+    };
+    let expected = match error.kind() {
+        Kind::Required { property } => {
+            return one(member(property.as_str().unwrap_or_default()), "this member".into(), "nothing".into());
+        }
+        Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
+            let violation = |name: &String| Violation {
+                path: member(name),
+                rule: "additionalProperties".to_owned(),
+                expected: "no such member".to_owned(),
+                got: short(&error.instance()[name]),
+            };
+            return unexpected.iter().map(violation).collect();
+        }
+        Kind::Type { kind } => types(&json!(match kind {
+            jsonschema::error::TypeKind::Single(kind) => vec![kind.to_string()],
+            jsonschema::error::TypeKind::Multiple(kinds) => kinds.iter().map(|kind| kind.to_string()).collect(),
+        })),
+        Kind::Constant { expected_value } => expected_value.to_string(),
+        Kind::Enum { options } => {
+            let options: Vec<_> = options.as_array().into_iter().flatten().map(Value::to_string).collect();
+            format!("one of {}", options.join(", "))
+        }
+        Kind::Format { format } => format!("a {format}"),
+        Kind::Minimum { limit } => format!("at least {limit}"),
+        Kind::Maximum { limit } => format!("at most {limit}"),
+        Kind::MinLength { limit } => format!("at least {limit} character(s)"),
+        Kind::MinProperties { limit } => format!("at least {limit} member(s)"),
+        Kind::MaxProperties { limit } => format!("at most {limit} member(s)"),
+        Kind::AnyOf { .. } => "one of the allowed forms".to_owned(),
+        _ => return one(path, error.to_string(), got),
+    };
+    one(path, expected, got)
+}
+
+fn types(kinds: &Value) -> String {
+    let kinds: Vec<_> = kinds.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    kinds.join(" or ")
+}
+
+/// At most 60 characters of a value.
+fn short(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(contract: Contract, schema: &str, payload: &Value) -> Vec<String> {
+        contract.validate(schema, payload).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn violations_name_the_member_what_was_expected_and_what_came() {
+        let event = json!({
+            "event": "record_created", "sync": "", "syncInstanceId": "not a uuid", "a/b": 1,
+            "credentialId": 7, "user": {"id": "u"}, "data": {"model": "messages"},
+        });
+        let strict = Contract { layer: Layer::Strict, ..Contract::default() };
+        insta::assert_snapshot!(told(strict, "webhooks/record_created", &event).join("\n"), @r#"
+        /a~1b: expected no such member, got 1 (additionalProperties)
+        /credentialId: expected string, got 7 (type)
+        /data/model: expected one of "files", "contacts", "companies", "deals", "custom_objects", "tickets", got "messages" (enum)
+        /data/recordId: expected this member, got nothing (required)
+        /sync: expected at least 1 character(s), got "" (minLength)
+        /syncInstanceId: expected a uuid, got "not a uuid" (format)
+        "#);
+        assert_eq!(strict.validate_event(&event).len(), 6);
+        assert_eq!(validate_event(&event).len(), 4, "unknown members and models are let through");
+    }
+
+    #[test]
+    fn what_is_no_event_is_told_from_what_is_an_unknown_one() {
+        let told = |event: Value| validate_event(&event)[0].to_string();
+        insta::assert_snapshot!(told(json!([])), @"the payload: expected an object with a member event, got [] (event)");
+        insta::assert_snapshot!(told(json!({})), @"/event: expected one of sync_complete, sync_errored, record_created, record_updated, record_deleted, record_errored, got nothing (event)");
+        assert!(told(json!({"event": 7})).contains("got 7"));
+        assert!(told(json!({"event": "ping"})).contains("got \"ping\""));
+    }
+
+    #[test]
+    fn other_rules_are_in_words_too() {
+        let strict = Contract { layer: Layer::Strict, ..Contract::default() };
+        let all = [
+            told(strict, "common/error", &json!({"message": "m", "error": "e", "statusCode": 200})),
+            told(strict, "common/error", &json!({"message": "m", "error": "e", "statusCode": 600})),
+            told(strict, "api/update_sync_request", &json!({})),
+            told(
+                strict,
+                "common/userset",
+                &json!({"name": "n", "leaf": {"users": {"users": []}}, "union": {"nodes": []}}),
+            ),
+            told(strict, "webhooks/webhook_verification", &json!({"event": "x"})),
+            told(strict, "records/any", &json!({"id": "é".repeat(100)})),
+        ];
+        insta::assert_snapshot!(all.concat().join("\n"));
+    }
+
+    #[test]
+    fn a_bundle_is_whole() {
+        for contract in Layer::ALL.map(|layer| Contract { revision: Revision::SnakeCase, layer }) {
+            for schema in schemas() {
+                let bundle = contract.bundle(schema.name);
+                let validator =
+                    jsonschema::draft202012::new(&bundle).unwrap_or_else(|e| panic!("{}: {e}", schema.name));
+                assert!(!validator.is_valid(&json!(true)), "{}", schema.name);
+            }
+        }
+        let bundle = Contract::default().bundle("webhooks/sync_complete");
+        let parts: Vec<_> = bundle["$defs"].as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(parts, ["common/pipeline", "common/timestamp", "webhooks/envelope"]);
+    }
+
+    #[test]
+    fn each_contract_judges_by_its_own_schemas() {
+        let old = json!({"id": "3ce16e33-0163-564d-98ce-99b0a25ab375", "external_id": "x", "name": "n", "mime_type": "t",
+            "size": null, "created_at": 1, "updated_at": 2});
+        for revision in Revision::ALL {
+            let strict = Contract { revision, layer: Layer::Strict };
+            assert_eq!(strict.is_valid("records/file", &old), revision == Revision::SnakeCase, "{revision}");
+            assert!(Contract { revision, layer: Layer::Tolerant }.is_valid("records/file", &old), "{revision}");
+        }
+    }
+}
