@@ -40,6 +40,8 @@
 //! | [`source`] | the simulated integration: the truth |
 //! | [`sync`] | when syncs run, and which events follow |
 //! | [`delivery`] | attempts, retries, and the webhook that is disabled |
+//! | [`scenario`] | a history with its troubles, as a file |
+//! | [`strategies`] | proptest strategies of all of it, and of what breaks it |
 //! | [`fake`] | [`FakeParagon`]: all of it behind the Sync API |
 //! | [`check`] | the conformance suite |
 //! | [`report`] | its results as text and JSON |
@@ -52,7 +54,9 @@ pub mod contract;
 pub mod delivery;
 pub mod fake;
 pub mod report;
+pub mod scenario;
 pub mod source;
+pub mod strategies;
 pub mod sync;
 
 pub use fake::FakeParagon;

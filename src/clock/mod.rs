@@ -15,5 +15,6 @@
 mod moment;
 mod wait;
 
+pub(crate) use moment::duration;
 pub use moment::{Clock, Moment, Stopwatch, offset};
 pub use wait::{Patience, eventually};

@@ -75,6 +75,46 @@ pub fn offset(span: Duration) -> String {
     format!("+{day}{hours:02}:{minutes:02}:{:02}{fraction}", seconds % 60)
 }
 
+/// Durations as people write them, `1h 30m`, for serde.
+pub(crate) mod duration {
+    use std::time::Duration;
+
+    use jiff::SignedDuration;
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(crate) fn text(duration: Duration) -> String {
+        SignedDuration::try_from(duration).map_or_else(|_| format!("{}s", duration.as_secs()), |d| format!("{d:#}"))
+    }
+
+    pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+        let expected = || format!("expected a duration such as 90s or 1h 30m, got {text:?}");
+        let duration: SignedDuration = text.parse().map_err(|_| expected())?;
+        duration.try_into().map_err(|_| expected())
+    }
+
+    pub(crate) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&text(*duration))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+
+    /// The same for a list.
+    pub(crate) mod list {
+        use super::{Deserialize, Deserializer, Duration, Serializer, de};
+
+        pub(crate) fn serialize<S: Serializer>(durations: &[Duration], serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_seq(durations.iter().map(|duration| super::text(*duration)))
+        }
+
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Duration>, D::Error> {
+            let texts = Vec::<String>::deserialize(deserializer)?;
+            texts.iter().map(|text| super::parse(text).map_err(de::Error::custom)).collect()
+        }
+    }
+}
+
 /// A clock that stands still until it is moved, and never goes back.
 #[derive(Clone, Debug)]
 pub struct Clock {

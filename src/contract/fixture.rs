@@ -4,6 +4,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::grade::Provenance;
+use super::revision::Revision;
+use super::schema::{Contract, Layer, Violation};
 
 /// An example payload that is shipped with this crate.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,15 +15,45 @@ pub struct Fixture {
     pub name: String,
     /// What it shows.
     pub about: String,
+    /// The age of the contract that it is of.
+    pub revision: Revision,
+    /// The layer by which it is valid, or that refuses it. One that is valid by the tolerant layer only is something
+    /// that was seen in the wild.
+    pub layer: Layer,
+    /// The one rule that it breaks, if it is an invalid one.
+    pub breaks: Option<Breaks>,
     /// Where it comes from.
     pub provenance: Provenance,
     /// The payload.
     pub body: Value,
 }
 
+/// Which rule a payload breaks, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Breaks {
+    /// The member, as a JSON pointer, also when it is the one that is missing; empty for the whole payload.
+    pub path: String,
+    /// The keyword of the schema, such as `required`.
+    pub rule: String,
+}
+
+impl Breaks {
+    /// The rule that is broken at a member.
+    pub fn new(path: &str, rule: &str) -> Self {
+        Self { path: path.to_owned(), rule: rule.to_owned() }
+    }
+
+    /// Whether these violations are this one and no other.
+    pub fn is_all_of(&self, violations: &[Violation]) -> bool {
+        matches!(violations, [only] if only.path == self.path && only.rule == self.rule)
+    }
+}
+
 /// A file that is not a fixture.
 #[derive(Debug, thiserror::Error)]
-#[error("fixture {name}: expected an object with about, grade, source, checked and body: {source}")]
+#[error("fixture {name}: expected an object with about, provenance and body: {source}")]
 pub struct FixtureError {
     /// The file.
     pub name: String,
@@ -33,8 +65,17 @@ pub struct FixtureError {
 #[serde(deny_unknown_fields)]
 struct File {
     about: String,
+    #[serde(default)]
+    revision: Revision,
+    #[serde(default = "strict")]
+    layer: Layer,
+    breaks: Option<Breaks>,
     provenance: Provenance,
     body: Value,
+}
+
+fn strict() -> Layer {
+    Layer::Strict
 }
 
 impl Fixture {
@@ -44,102 +85,148 @@ impl Fixture {
     ///
     /// Names the file, and the member that is missing or wrong.
     pub fn parse(name: &str, text: &str) -> Result<Self, FixtureError> {
-        let file: File = serde_json::from_str(text).map_err(|source| FixtureError { name: name.to_owned(), source })?;
-        Ok(Self { name: name.to_owned(), about: file.about, provenance: file.provenance, body: file.body })
+        let name = name.to_owned();
+        match serde_json::from_str(text) {
+            Ok(File { about, revision, layer, breaks, provenance, body }) => {
+                Ok(Self { name, about, revision, layer, breaks, provenance, body })
+            }
+            Err(source) => Err(FixtureError { name, source }),
+        }
+    }
+
+    /// The schema that it is judged by, from its name.
+    pub fn schema(&self) -> &str {
+        let name = self.name.strip_prefix("invalid/").unwrap_or(&self.name);
+        name.rsplit_once('/').map_or(name, |(schema, _)| schema)
+    }
+
+    /// The contract that it is judged by.
+    pub fn contract(&self) -> Contract {
+        Contract { revision: self.revision, layer: self.layer }
     }
 }
 
-macro_rules! files {
-    ($($name:literal),* $(,)?) => {
-        &[$(($name, include_str!(concat!("../../fixtures/", $name, ".json")))),*]
-    };
-}
-
-const FILES: &[(&str, &str)] = files![
-    "webhooks/sync_complete/documented",
-    "webhooks/sync_complete/with_credential_id",
-    "webhooks/sync_errored/documented",
-    "webhooks/sync_errored/with_credential_id",
-    "webhooks/record_created/documented",
-    "webhooks/record_created/with_credential_id",
-    "webhooks/record_updated/documented",
-    "webhooks/record_updated/with_credential_id",
-    "webhooks/record_deleted/documented",
-    "webhooks/record_deleted/with_credential_id",
-    "webhooks/record_errored/documented",
-    "webhooks/record_errored/with_credential_id",
-];
+/// Listed by the build script.
+const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/fixtures.rs"));
 
 /// Read at the first use; a test reads them all, so the panic never reaches a user.
 static FIXTURES: LazyLock<Vec<Fixture>> = LazyLock::new(|| {
     FILES.iter().map(|(name, text)| Fixture::parse(name, text).unwrap_or_else(|error| panic!("{error}"))).collect()
 });
 
-/// Every shipped fixture.
+/// Every shipped fixture, by name.
 ///
 /// ```
 /// use paragon_testkit::contract::{Event, fixtures};
-/// for fixture in fixtures() {
-///     Event::from_value(fixture.body.clone())?;
+/// for fixture in fixtures().iter().filter(|fixture| fixture.name.starts_with("webhooks/")) {
+///     let body = serde_json::to_vec(&fixture.body).unwrap(); // or: your handler takes it
+///     assert!(Event::parse(&body).is_ok() || fixture.revision != Default::default());
 /// }
-/// # Ok::<(), paragon_testkit::contract::EventError>(())
 /// ```
 pub fn fixtures() -> &'static [Fixture] {
     &FIXTURES
 }
 
+/// The fixture with this name, such as `webhooks/sync_complete/documented`.
+pub fn fixture(name: &str) -> Option<&'static Fixture> {
+    FIXTURES.iter().find(|fixture| fixture.name == name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::{Event, EventKind, validate_event};
+    use crate::contract::{Event, schemas};
 
     #[test]
-    fn fixtures_schemas_types_and_the_list_of_events_agree() {
+    fn every_fixture_is_what_it_says() {
         for fixture in fixtures() {
-            assert_eq!(validate_event(&fixture.body), [], "{}", fixture.name);
-            let event = Event::from_value(fixture.body.clone()).unwrap();
-            assert_eq!(event.to_value(), fixture.body, "{}: nothing is lost by the types", fixture.name);
-            assert_eq!(fixture.name.split('/').nth(1), Some(event.name()));
-            let has_credential = event.envelope().is_some_and(|envelope| envelope.credential_id.is_some());
-            assert_eq!(has_credential, fixture.name.ends_with("with_credential_id"), "{}", fixture.name);
-        }
-        for kind in EventKind::ALL {
-            let folder = format!("webhooks/{kind}/");
-            assert_eq!(fixtures().iter().filter(|fixture| fixture.name.starts_with(&folder)).count(), 2, "{kind}");
+            let name = &fixture.name;
+            let violations = fixture.contract().validate(fixture.schema(), &fixture.body);
+            let other = |layer| Contract { layer, ..fixture.contract() }.is_valid(fixture.schema(), &fixture.body);
+            match (&fixture.breaks, fixture.layer) {
+                (None, layer) => {
+                    assert_eq!(violations, [], "{name}");
+                    assert!(layer == Layer::Strict || !other(Layer::Strict), "{name} is valid strictly");
+                    assert!(other(Layer::Tolerant), "{name}: tolerant takes all that strict takes");
+                }
+                (Some(breaks), layer) => {
+                    assert!(breaks.is_all_of(&violations), "{name}: {violations:?}");
+                    assert!(layer == Layer::Tolerant || other(Layer::Tolerant), "{name} is invalid tolerantly");
+                }
+            }
+            assert_eq!(name.starts_with("invalid/"), fixture.breaks.is_some(), "{name}");
         }
     }
 
     #[test]
-    fn every_file_on_disk_is_shipped() {
-        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-        let on_disk = |folder: &str| {
-            let mut names = Vec::new();
-            let mut folders = vec![root.join(folder)];
-            while let Some(folder_path) = folders.pop() {
-                for entry in std::fs::read_dir(folder_path).unwrap() {
-                    let path = entry.unwrap().path();
-                    if path.is_dir() {
-                        folders.push(path);
-                    } else {
-                        let name = path.strip_prefix(root.join(folder)).unwrap().with_extension("");
-                        names.push(name.to_str().unwrap().replace('\\', "/"));
-                    }
+    fn events_survive_the_types() {
+        let newest = |fixture: &&Fixture| fixture.layer == Layer::Strict && fixture.revision != Revision::SnakeCase;
+        let events = fixtures().iter().filter(|fixture| fixture.name.starts_with("webhooks/"));
+        for fixture in events.filter(newest) {
+            let event = Event::from_value(fixture.body.clone()).unwrap();
+            assert_eq!(event.to_value(), fixture.body, "{}", fixture.name);
+        }
+    }
+
+    /// The members of a schema at its top, by reference too.
+    fn members(contract: Contract, schema: &str) -> (Vec<&'static str>, Vec<&'static str>) {
+        let place = contract.place(schema);
+        (place.members().into_iter().map(|(name, _)| name).collect(), place.required())
+    }
+
+    #[test]
+    fn every_payload_has_its_examples() {
+        let part = |name: &str| {
+            let folder = name.split('/').next().unwrap_or(name);
+            matches!(name, "webhooks/envelope" | "records/any") || !["webhooks", "records", "api"].contains(&folder)
+        };
+        for schema in schemas().iter().map(|schema| schema.name).filter(|name| !part(name)).chain(["common/error"]) {
+            let of = |variant: &str| fixture(&format!("{schema}/{variant}"));
+            let all = fixtures().iter().filter(|fixture| fixture.schema() == schema);
+            assert!(all.clone().any(|fixture| fixture.breaks.is_some()), "{schema} has no invalid one");
+            let shown = ["documented", "observed", "example", "conflict"];
+            assert!(shown.iter().any(|variant| of(variant).is_some()), "{schema} has no plain example");
+            let minimal = of("minimal").unwrap_or_else(|| panic!("{schema} has no minimal one"));
+            for member in minimal.body.as_object().unwrap().keys() {
+                let mut less = minimal.body.clone();
+                less.as_object_mut().unwrap().remove(member);
+                assert!(!minimal.contract().is_valid(schema, &less), "{schema}/minimal could do without {member}");
+            }
+            // A line of this stream has an object or an error, never all its members.
+            if schema != "api/streamed_object_all_syncs" {
+                let maximal = of("maximal").unwrap_or_else(|| panic!("{schema} has no maximal one"));
+                for member in members(maximal.contract(), schema).0 {
+                    assert!(maximal.body.get(member).is_some(), "{schema}/maximal lacks {member}");
                 }
             }
-            names.sort();
-            names
-        };
-        let mut shipped: Vec<_> = fixtures().iter().map(|fixture| fixture.name.clone()).collect();
-        shipped.sort();
-        assert_eq!(on_disk("fixtures"), shipped);
-        let mut shipped: Vec<_> = crate::contract::schemas().iter().map(|schema| schema.name.to_owned()).collect();
-        shipped.sort();
-        assert_eq!(on_disk("schemas"), shipped);
+            for revision in [Revision::SnakeCase, Revision::CamelCase] {
+                let contract = Contract { revision, layer: Layer::Strict };
+                let newest = Contract { revision: Revision::default(), ..contract };
+                if members(contract, schema) != members(newest, schema) {
+                    assert!(all.clone().any(|fixture| fixture.revision == revision), "{schema} has none of {revision}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn revisions_make_of_each_other_what_the_files_show() {
+        for fixture in fixtures().iter().filter(|fixture| fixture.breaks.is_none() && fixture.layer == Layer::Strict) {
+            if fixture.revision == Revision::default()
+                || fixture.name.contains("_record") && fixture.name.contains("api/")
+            {
+                continue;
+            }
+            let newest = fixture.revision.read(fixture.schema(), &fixture.body);
+            assert_eq!(Contract::default().validate(fixture.schema(), &newest), [], "{}", fixture.name);
+            let back = fixture.revision.write(fixture.schema(), &newest);
+            assert_eq!(fixture.contract().validate(fixture.schema(), &back), [], "{}", fixture.name);
+        }
     }
 
     #[test]
     fn a_malformed_fixture_is_named_with_what_was_expected() {
         let error = Fixture::parse("mine.json", r#"{"about":"x","body":{}}"#).unwrap_err();
-        insta::assert_snapshot!(error, @"fixture mine.json: expected an object with about, grade, source, checked and body: missing field `provenance` at line 1 column 23");
+        insta::assert_snapshot!(error, @"fixture mine.json: expected an object with about, provenance and body: missing field `provenance` at line 1 column 23");
     }
 }

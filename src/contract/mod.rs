@@ -29,10 +29,11 @@ pub use event::{
     Envelope, Event, EventError, EventKind, RecordChange, RecordError, RecordErrored, RecordRef, SyncComplete,
     SyncCompleteData, SyncError, SyncErrored, UnknownEvent, UserRef, WebhookVerification,
 };
-pub use fixture::{Fixture, FixtureError, fixtures};
+pub use fixture::{Breaks, Fixture, FixtureError, fixture, fixtures};
 pub use grade::{Grade, Provenance};
 pub use id::{CredentialId, ExternalId, ProjectId, RecordId, SyncId, UserId};
 pub use ledger::{Rule, RuleKind, rule, rules};
 pub use record::{Company, Contact, CustomObject, Deal, File, Hash, Record, Ticket, Tombstone};
 pub use revision::Revision;
+pub(crate) use schema::Place;
 pub use schema::{Contract, Layer, Schema, Violation, schemas, validate_event};

@@ -1,3 +1,4 @@
+use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -205,12 +206,20 @@ fn convert_value(edit: &Value, value: &Value, direction: Direction) -> Option<Va
     }
 }
 
+/// The first and the last day that a calendar has are no timestamps for jiff, which keeps room for time zones.
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+
 fn millis(text: &str) -> Option<i64> {
-    text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
+    if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
+        return Some(timestamp.as_millisecond());
+    }
+    let civil: DateTime = text.strip_suffix('Z')?.parse().ok()?;
+    i64::try_from(civil.duration_since(EPOCH).as_millis()).ok()
 }
 
 fn date_time(millis: i64) -> Option<String> {
-    jiff::Timestamp::from_millisecond(millis).ok().map(|timestamp| format!("{timestamp:.3}"))
+    let civil = EPOCH.checked_add(jiff::SignedDuration::from_millis(millis)).ok()?;
+    Some(format!("{civil:.3}Z"))
 }
 
 #[cfg(test)]
@@ -249,6 +258,21 @@ mod tests {
         let paging = Revision::SnakeCase
             .write("common/paging", &json!({"lastSeen": 1_499_213_782_269_i64, "totalActiveRecords": 1}));
         assert_eq!(paging, json!({"last_seen": "2017-07-05T00:16:22.269Z"}));
+    }
+
+    #[test]
+    fn every_day_of_the_calendar_is_converted_and_what_is_no_time_stays() {
+        for (text, ms) in [
+            ("0001-01-01T00:00:00.000Z", -62_135_596_800_000),
+            ("1969-12-31T23:59:59.999Z", -1),
+            ("9999-12-31T23:59:59.999Z", 253_402_300_799_999),
+        ] {
+            assert_eq!((millis(text), date_time(ms).as_deref()), (Some(ms), Some(text)));
+        }
+        assert_eq!(millis("2026-11-24T14:00:00+14:00"), millis("2026-11-24T00:00:00Z"));
+        assert_eq!((millis("soon"), date_time(i64::MAX)), (None, None));
+        let file = json!({"createdAt": "soon", "updatedAt": 7});
+        assert_eq!(Revision::SnakeCase.write("records/file", &file), json!({"created_at": "soon", "updated_at": 7}));
     }
 
     #[test]

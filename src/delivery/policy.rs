@@ -1,9 +1,15 @@
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use crate::clock::duration;
 use crate::contract::Grade;
 
 /// How a sender delivers: how long it waits, when it tries again, when it disables the webhook.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// In JSON durations are text, such as `3h 30m`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Policy {
     /// Shown in reports.
@@ -11,8 +17,10 @@ pub struct Policy {
     /// How sure it is that the sender does this.
     pub grade: Grade,
     /// An answer that takes longer is a failure. In virtual time; see [`Http`](super::Http) for the real one.
+    #[serde(with = "duration")]
     pub timeout: Duration,
     /// How long after each failed attempt the next one follows. When they are used up the event is given up.
+    #[serde(with = "duration::list")]
     pub retry_after: Vec<Duration>,
     /// So many failed attempts in a row, of whatever events, disable the webhook.
     pub disable_after: u32,

@@ -101,10 +101,19 @@ impl Connection {
     ///
     /// When the account has this sync already, or the pipeline is not `files`.
     pub fn enable(&self, pipeline: &str) -> Result<Sync, EnableError> {
+        self.enable_as(pipeline, "default")
+    }
+
+    /// Enables one of several syncs of the account, told apart by `configurationName`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::enable`].
+    pub fn enable_as(&self, pipeline: &str, configuration_name: &str) -> Result<Sync, EnableError> {
         let mut world = lock(&self.world);
         let world = &mut *world;
         let Some(account) = world.connections.get(&self.credential) else { unreachable!("handles are of accounts") };
-        let id = world.engine.enable(account, pipeline, "default", world.clock.now())?.id.clone();
+        let id = world.engine.enable(account, pipeline, configuration_name, world.clock.now())?.id.clone();
         Ok(Sync { world: self.world.clone(), id })
     }
 }

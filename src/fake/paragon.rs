@@ -12,8 +12,9 @@ use super::server;
 use super::timeline::{Timeline, What};
 use super::world::{Options, World, lock};
 use crate::clock::Moment;
-use crate::contract::{Event, ProjectId, UserId};
+use crate::contract::{Event, ProjectId, Revision, UserId};
 use crate::delivery::{Failure, Http, Outcome, Policy, Transport, WebhookState};
+use crate::scenario::Scenario;
 
 /// The virtual clock of every fake starts here, so that equal seeds give equal bytes.
 const START: Moment = Moment::from_millis(1_767_225_600_000);
@@ -55,6 +56,7 @@ pub struct Builder {
     project: Option<ProjectId>,
     signing_key: Option<String>,
     port: u16,
+    revision: Revision,
     policy: Policy,
     options: Options,
     answer_within: Duration,
@@ -91,6 +93,16 @@ impl Builder {
         Self { port, ..self }
     }
 
+    /// The age of the contract: what events, records and answers look like. Default the newest.
+    pub fn revision(self, revision: Revision) -> Self {
+        Self { revision, ..self }
+    }
+
+    /// Seed, revision and policy of a scenario, which [`FakeParagon::play`] then plays.
+    pub fn scenario(self, scenario: &Scenario) -> Self {
+        self.seed(scenario.seed).revision(scenario.revision).policy(scenario.policy.clone())
+    }
+
     /// How webhooks are delivered. Default [`Policy::paragon_assumed`].
     pub fn policy(self, policy: Policy) -> Self {
         Self { policy, ..self }
@@ -115,7 +127,9 @@ impl Builder {
     pub async fn start(self) -> Result<FakeParagon, StartError> {
         let id = self.project.unwrap_or_else(|| ProjectId::from_seed(self.seed));
         let project = Project::new(id, self.signing_key);
-        let world = Arc::new(Mutex::new(World::new(project, self.policy, self.options, START)?));
+        let mut world = World::new(project, self.policy, self.options, START)?;
+        world.engine.set_revision(self.revision);
+        let world = Arc::new(Mutex::new(world));
         let listener = TcpListener::bind(("127.0.0.1", self.port))
             .map_err(|source| StartError::Port { port: self.port, source })?;
         let server = server::serve(world.clone(), listener).await;
@@ -147,6 +161,7 @@ impl FakeParagon {
             project: None,
             signing_key: None,
             port: 0,
+            revision: Revision::default(),
             policy: Policy::paragon_assumed(),
             options: Options { page_size: 100, page_size_cap: 1_000 },
             answer_within: Duration::from_secs(2),
@@ -206,6 +221,11 @@ impl FakeParagon {
     /// Pages are not longer than this from now on; answers what held before. See [`Builder::page_size_cap`].
     pub fn limit_pages(&self, records: usize) -> usize {
         std::mem::replace(&mut lock(&self.world).options.page_size_cap, records.max(1))
+    }
+
+    /// The age of the contract that syncs have which are enabled now.
+    pub fn revision(&self) -> Revision {
+        lock(&self.world).engine.revision()
     }
 
     /// How webhooks are delivered.

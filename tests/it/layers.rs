@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-const ORDER: [&str; 8] = ["contract", "clock", "source", "sync", "delivery", "fake", "check", "report"];
+const ORDER: [&str; 10] =
+    ["contract", "clock", "source", "sync", "delivery", "scenario", "strategies", "fake", "check", "report"];
 
 fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
     for entry in std::fs::read_dir(folder).unwrap() {

@@ -1,5 +1,6 @@
 //! The library, as its users meet it.
 
+mod agreement;
 mod api;
 mod layers;
 mod receiver;

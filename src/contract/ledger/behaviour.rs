@@ -29,7 +29,7 @@ behaviours! {
     "webhook.verification" Observed "a probe, webhook_verification, may be sent before any event; it names no sync and no user", "Paragon's own sample receiver answers it";
     "webhook.new-members" Observed "events gain members over time: credentialId came in 2026", "two ages of the webhooks page", knob "Builder::revision, check --revision";
     "webhook.timeout" Assumed "an answer later than the time-out is a failure", "documented only as 'timely'", knob "Policy::timeout";
-    "webhook.retry" Assumed "a failed delivery is tried again later", "no schedule is documented; webhook senders retry", knob "Policy::retries";
+    "webhook.retry" Assumed "a failed delivery is tried again later", "no schedule is documented; webhook senders retry", knob "Policy::retry_after";
     "webhook.disable" Assumed "a webhook is disabled after a number of failures in a row", "documented as 'repeatedly', without a number", knob "Policy::disable_after";
     "webhook.missed" Assumed "events while the webhook is disabled are not sent later", "undocumented";
     "webhook.duplicate" Assumed "the same event may arrive more than once", "undocumented; at-least-once follows from retries", knob "FakeParagon::duplicate_events";

@@ -23,7 +23,7 @@ macro_rules! unknowns {
 
 unknowns! {
     "retries" Assumed "when and how often a failed delivery is tried again, and after which failures",
-        here "after 10 s, 2 min, 10 min, 1 h and 3.5 h, after any failure", knob "Policy::retries";
+        here "after 10 s, 2 min, 10 min, 1 h and 3.5 h, after any failure", knob "Policy::retry_after";
     "timeout" Assumed "how long a receiver has to answer",
         here "10 s", knob "Policy::timeout, check --timeout";
     "disabling" Assumed "after how many failures a webhook is disabled, who is told, how it is enabled again, what becomes of missed events",

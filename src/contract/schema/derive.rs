@@ -1,6 +1,6 @@
 use serde_json::{Map, Value};
 
-use super::{Layer, Schema};
+use super::{Layer, Schema, referenced};
 use crate::contract::Revision;
 
 /// The annotations that tell what differs between layers and revisions; what is derived no longer has them.
@@ -13,6 +13,9 @@ const ANNOTATIONS: [&str; 4] = ["x-in", "x-part", "x-since", "x-tolerant"];
 /// Patches (RFC 7386).
 pub(super) fn derive(schema: &Schema, revision: Revision, layer: Layer) -> Value {
     let mut derived = node(&schema.json, revision, layer);
+    if let Some(base) = schema.json.get("allOf").and_then(|_| referenced(schema.name, &schema.json)) {
+        add(&mut derived, &node(&base.json, revision, layer));
+    }
     if let Some(id) = derived["$id"].as_str() {
         derived["$id"] = id.replace("/schemas/", &format!("/schemas/{revision}/{layer}/")).into();
     }
@@ -49,11 +52,23 @@ fn node(source: &Value, revision: Revision, layer: Layer) -> Value {
             merge(&mut node, &patch);
         }
     } else if node.get("properties").is_some() && source["x-part"] != true {
-        // Members that came by a reference count as known only for `unevaluatedProperties`.
-        let closed = if node.get("$ref").is_some() { "unevaluatedProperties" } else { "additionalProperties" };
-        node[closed] = false.into();
+        node["additionalProperties"] = false.into();
     }
     node
+}
+
+/// The members of the schema that this one adds to: only together can they be closed, in a way that every validator
+/// understands.
+fn add(derived: &mut Value, base: &Value) {
+    for (name, member) in base["properties"].as_object().into_iter().flatten() {
+        if derived["properties"].get(name).is_none() {
+            derived["properties"][name] = member.clone();
+        }
+    }
+    let required = [base, &*derived].map(|schema| schema["required"].as_array().cloned().unwrap_or_default());
+    derived["required"] = required.concat().into();
+    derived["type"] = base["type"].clone();
+    derived.as_object_mut().map(|derived| derived.remove("allOf"));
 }
 
 fn properties(value: &Value, revision: Revision, layer: Layer) -> Value {
@@ -101,12 +116,15 @@ mod tests {
     #[test]
     fn strict_closes_what_it_lists_and_tolerant_leaves_it_open() {
         let strict = derived("webhooks/sync_complete", Revision::CredentialId, Layer::Strict);
-        assert_eq!(strict["unevaluatedProperties"], false);
+        assert_eq!((&strict["additionalProperties"], strict.get("allOf")), (&json!(false), None));
+        assert!(
+            strict["properties"]["sync"].is_object() && strict["required"].as_array().unwrap().contains(&json!("user"))
+        );
         assert_eq!(strict["properties"]["data"]["additionalProperties"], false);
         let envelope = derived("webhooks/envelope", Revision::CredentialId, Layer::Strict);
         assert_eq!(envelope.get("additionalProperties"), None, "it is a part of the events");
         let tolerant = derived("webhooks/sync_complete", Revision::CredentialId, Layer::Tolerant);
-        assert_eq!(tolerant.get("unevaluatedProperties"), None);
+        assert_eq!(tolerant.get("additionalProperties"), None);
         assert_eq!(tolerant["properties"]["data"].get("additionalProperties"), None);
     }
 

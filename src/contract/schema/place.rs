@@ -1,0 +1,86 @@
+use serde_json::Value;
+
+use super::{Contract, referenced};
+
+/// A place in a schema of one contract, seen through its references: what generates or breaks payloads walks these.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    contract: Contract,
+    /// The file that references are relative to.
+    pub(crate) file: &'static str,
+    schema: &'static Value,
+}
+
+impl Contract {
+    /// The top of a schema.
+    #[track_caller]
+    pub(crate) fn place(self, name: &str) -> Place {
+        let (file, schema) = self.named(name);
+        Place { contract: self, file, schema }
+    }
+}
+
+impl Place {
+    fn at(self, schema: &'static Value) -> Self {
+        Self { schema, ..self }
+    }
+
+    /// This place, and those that it refers to.
+    pub(crate) fn chain(self) -> Vec<Self> {
+        let mut chain = vec![self];
+        while let Some(target) = chain.last().and_then(|last| referenced(last.file, last.schema)) {
+            chain.push(self.contract.place(target.name));
+        }
+        chain
+    }
+
+    /// The nearest value of a keyword.
+    pub(crate) fn keyword(self, keyword: &str) -> Option<&'static Value> {
+        self.chain().into_iter().find_map(|place| place.schema.get(keyword))
+    }
+
+    /// The types that are let through.
+    pub(crate) fn kinds(self) -> Vec<&'static str> {
+        match self.keyword("type") {
+            Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).collect(),
+            Some(Value::String(kind)) => vec![kind],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The listed members, each once.
+    pub(crate) fn members(self) -> Vec<(&'static str, Self)> {
+        let mut members: Vec<(&str, Self)> = Vec::new();
+        for place in self.chain() {
+            for (name, member) in place.schema["properties"].as_object().into_iter().flatten() {
+                if members.iter().all(|(other, _)| other != name) {
+                    members.push((name, place.at(member)));
+                }
+            }
+        }
+        members
+    }
+
+    /// The members that have to be there.
+    pub(crate) fn required(self) -> Vec<&'static str> {
+        let lists = self.chain().into_iter().filter_map(|place| place.schema["required"].as_array());
+        lists.flatten().filter_map(Value::as_str).collect()
+    }
+
+    /// Whether members that are not listed are refused.
+    pub(crate) fn closed(self) -> bool {
+        self.chain().iter().any(|place| place.schema.get("additionalProperties") == Some(&Value::Bool(false)))
+    }
+
+    /// What the items of a list are.
+    pub(crate) fn items(self) -> Option<Self> {
+        self.chain().into_iter().find_map(|place| Some(place.at(place.schema.get("items")?)))
+    }
+
+    /// The forms of which one is enough.
+    pub(crate) fn branches(self) -> Option<Vec<Self>> {
+        self.chain().into_iter().find_map(|place| {
+            Some(place.schema.get("anyOf")?.as_array()?.iter().map(|branch| place.at(branch)).collect())
+        })
+    }
+}

@@ -1,0 +1,95 @@
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::handles::{Connection, Sync};
+use super::paragon::FakeParagon;
+use crate::contract::{ExternalId, File};
+use crate::scenario::{Fault, Scenario, ScenarioError, Step};
+
+impl FakeParagon {
+    /// Plays a scenario from here on; set the webhook before. Hands back its syncs, in the order in which they were
+    /// enabled. Seed, revision and policy are this fake's own: see [`Builder::scenario`](super::Builder::scenario).
+    ///
+    /// # Errors
+    ///
+    /// When a step cannot happen: none after it has.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use paragon_testkit::FakeParagon;
+    /// use paragon_testkit::scenario::Scenario;
+    ///
+    /// let scenario = Scenario::parse(r#"{"scenario": 1, "seed": 7, "steps": [
+    ///     {"do": "create", "user": "ada", "integration": "googledrive", "file": "draft",
+    ///         "record": {"name": "draft.md", "mimeType": "text/markdown", "size": 12}},
+    ///     {"do": "enable", "user": "ada", "integration": "googledrive"},
+    ///     {"do": "advance", "by": "1m"}
+    /// ]}"#)?;
+    /// let paragon = FakeParagon::builder().scenario(&scenario).start().await?;
+    /// let syncs = paragon.play(&scenario).await?;
+    /// assert_eq!(syncs[0].records()[0]["name"], "draft.md");
+    /// # Ok(()) }
+    /// ```
+    pub async fn play(&self, scenario: &Scenario) -> Result<Vec<Sync>, ScenarioError> {
+        scenario.check()?;
+        let mut files: HashMap<&str, (Connection, ExternalId)> = HashMap::new();
+        let mut syncs = Vec::new();
+        for (index, step) in scenario.steps.iter().enumerate() {
+            let wrong = |problem: String| ScenarioError::Step { number: index + 1, problem };
+            match step {
+                Step::Create { user, integration, file, record } => {
+                    let account = self.user(user.clone()).connect(integration);
+                    let id = account.create((**record).clone());
+                    files.insert(file, (account, id));
+                }
+                Step::Update { file, set } => {
+                    let (account, id) = &files[file.as_str()];
+                    let now = account.files().into_iter().find(|(other, _)| other == id).map(|(_, file)| file);
+                    let changed =
+                        with(now.as_ref(), set).map_err(|error| wrong(format!("no file any more: {error}")))?;
+                    account.update(id, |file| {
+                        let updated_at = file.updated_at.take();
+                        *file = changed;
+                        if !set.contains_key("updatedAt") {
+                            file.updated_at = updated_at;
+                        }
+                    });
+                }
+                Step::Delete { file } => {
+                    let (account, id) = &files[file.as_str()];
+                    account.delete(id);
+                }
+                Step::Enable { user, integration, configuration_name } => {
+                    let account = self.user(user.clone()).connect(integration);
+                    syncs.push(
+                        account.enable_as("files", configuration_name).map_err(|error| wrong(error.to_string()))?,
+                    );
+                }
+                Step::Advance { by } => self.advance(*by).await,
+                Step::Break { fault } => self.set_fault(*fault, true),
+                Step::Mend { fault } => self.set_fault(*fault, false),
+            }
+        }
+        Ok(syncs)
+    }
+
+    fn set_fault(&self, fault: Fault, broken: bool) {
+        match fault {
+            Fault::ReceiverUnreachable => self.receiver_unreachable(broken),
+            Fault::EventsDoubled => self.duplicate_events(broken),
+            Fault::ApiUnavailable => self.fail_api(broken.then_some(503)),
+            Fault::WebhookDisabled if broken => self.disable_webhook(),
+            Fault::WebhookDisabled => self.enable_webhook(),
+        }
+    }
+}
+
+/// The file with some members set.
+fn with(file: Option<&File>, set: &serde_json::Map<String, Value>) -> Result<File, serde_json::Error> {
+    let mut json = serde_json::to_value(file)?;
+    for (name, value) in set {
+        json[name.as_str()] = value.clone();
+    }
+    serde_json::from_value(json)
+}

@@ -1,0 +1,148 @@
+use proptest::collection::vec;
+use proptest::option::weighted;
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::strategy::Union;
+use serde_json::{Map, Value};
+
+use super::Params;
+use super::leaf::{self, mix};
+use crate::contract::{Contract, Layer, Place};
+
+/// How often a schema may occur within itself.
+const DEPTH: usize = 3;
+
+/// Payloads that the strict schema of `params.revision` lets through, such as `payload("records/file", …)`.
+/// They shrink to fewer optional members, shorter lists and simpler values, and stay valid.
+///
+/// # Panics
+///
+/// When there is no such schema: [`schemas`](crate::contract::schemas) has them all.
+#[track_caller]
+pub fn payload(schema: &str, params: Params) -> BoxedStrategy<Value> {
+    let contract = Contract { revision: params.revision, layer: Layer::Strict };
+    let place = contract.place(schema);
+    Walk { edge: params.edge }
+        .any_of(place, &[])
+        .unwrap_or_else(|| unreachable!("a schema can be generated at its top"))
+}
+
+#[derive(Clone, Copy)]
+struct Walk {
+    edge: u32,
+}
+
+impl Walk {
+    /// `None` when the place would nest too deeply. `within` are the files that the walk is in.
+    fn any_of(self, place: Place, within: &[&'static str]) -> Option<BoxedStrategy<Value>> {
+        let mut within = within.to_vec();
+        within.extend(place.chain().iter().skip(1).map(|place| place.file));
+        if within.iter().any(|file| within.iter().filter(|other| *other == file).count() > DEPTH) {
+            return None;
+        }
+        if let Some(value) = place.keyword("const") {
+            return Some(Just(value.clone()).boxed());
+        }
+        if let Some(values) = place.keyword("enum") {
+            return Some(select(values.as_array()?.clone()).boxed());
+        }
+        if let Some(branches) = place.branches() {
+            let branches: Vec<_> = branches.into_iter().filter_map(|branch| self.any_of(branch, &within)).collect();
+            return Some(Union::new(branches).boxed());
+        }
+        let kinds: Vec<_> = place.kinds().into_iter().filter(|kind| *kind != "null").collect();
+        let nullable = kinds.len() < place.kinds().len();
+        let kinds: Option<Vec<_>> = kinds.into_iter().map(|kind| self.kind(kind, place, &within)).collect();
+        let value = Union::new(kinds?).boxed();
+        Some(if nullable { prop_oneof![3 => value, 1 => Just(Value::Null)].boxed() } else { value })
+    }
+
+    fn kind(self, kind: &str, place: Place, within: &[&'static str]) -> Option<BoxedStrategy<Value>> {
+        let limit = |keyword| place.keyword(keyword).and_then(Value::as_i64);
+        Some(match kind {
+            "boolean" => any::<bool>().prop_map(Value::Bool).boxed(),
+            "integer" => leaf::integer(self.edge, limit("minimum"), limit("maximum")),
+            "number" => leaf::number(self.edge),
+            "string" => self.string(place),
+            "array" => self.array(place, within),
+            _ => self.object(place, within)?,
+        })
+    }
+
+    fn string(self, place: Place) -> BoxedStrategy<Value> {
+        let edge = self.edge;
+        let text = match place.keyword("format").and_then(Value::as_str) {
+            Some("uuid") => leaf::uuid(edge),
+            Some("date-time") => leaf::date_time(edge),
+            Some("date") => leaf::date(edge),
+            Some("uri") => leaf::uri(edge),
+            _ => leaf::text(edge),
+        };
+        let may_be_empty = place.keyword("minLength").is_none();
+        let text =
+            text.prop_map(move |text| Value::String(if text.is_empty() && !may_be_empty { "x".into() } else { text }));
+        match place.keyword("examples").and_then(Value::as_array) {
+            Some(examples) => prop_oneof![select(examples.clone()), text].boxed(),
+            None => text.boxed(),
+        }
+    }
+
+    fn array(self, place: Place, within: &[&'static str]) -> BoxedStrategy<Value> {
+        let item = place.items().and_then(|items| self.any_of(items, within));
+        let Some(item) = item else { return Just(Value::Array(Vec::new())).boxed() };
+        // Lists of lists stay short, or a single payload would fill the memory.
+        let long = if within.len() > 1 { 4..=8 } else { 40..=80 };
+        let long =
+            prop_oneof![2 => Just(Value::Array(Vec::new())), 1 => vec(item.clone(), long).prop_map(Value::Array)];
+        mix(self.edge / 4, vec(item, 0..4).prop_map(Value::Array), long)
+    }
+
+    fn object(self, place: Place, within: &[&'static str]) -> Option<BoxedStrategy<Value>> {
+        let members = place.members();
+        if members.is_empty() {
+            return Some(leaf::object(self.edge));
+        }
+        let required = place.required();
+        let (mut always, mut sometimes) = (Vec::new(), Vec::new());
+        for (name, member) in members {
+            let strategy =
+                self.any_of(member, within).map(|value| value.prop_map(move |value| (name.to_owned(), value)).boxed());
+            if required.contains(&name) {
+                always.push(strategy?);
+            } else {
+                sometimes.extend(strategy);
+            }
+        }
+        let count =
+            |keyword| place.keyword(keyword).and_then(Value::as_u64).and_then(|count| usize::try_from(count).ok());
+        let more = count("minProperties").map_or(0, |least| least.saturating_sub(always.len()));
+        let optional = match (more, count("maxProperties")) {
+            (0, None) => options(sometimes),
+            // At least one, or exactly one: nothing else occurs.
+            (1, None) => (0..sometimes.len())
+                .prop_flat_map(move |chosen| {
+                    let chosen_first = sometimes[chosen].clone();
+                    let rest =
+                        sometimes.iter().enumerate().filter(|(i, _)| *i != chosen).map(|(_, member)| member.clone());
+                    (chosen_first, options(rest.collect())).prop_map(|(first, mut rest)| {
+                        rest.push(first);
+                        rest
+                    })
+                })
+                .boxed(),
+            (1, Some(_)) if sometimes.is_empty() => return None,
+            (1, Some(_)) => Union::new(sometimes).prop_map(|member| vec![member]).boxed(),
+            (more, most) => unreachable!("{}: {more} more members, at most {most:?}", place.file),
+        };
+        let object = (always, optional)
+            .prop_map(|(always, optional)| Value::Object(always.into_iter().chain(optional).collect::<Map<_, _>>()));
+        Some(object.boxed())
+    }
+}
+
+type Member = (String, Value);
+
+fn options(members: Vec<BoxedStrategy<Member>>) -> BoxedStrategy<Vec<Member>> {
+    let members: Vec<_> = members.into_iter().map(|member| weighted(0.6, member)).collect();
+    members.prop_map(|members| members.into_iter().flatten().collect()).boxed()
+}
