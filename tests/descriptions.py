@@ -3,7 +3,7 @@
     python3 tests/descriptions.py FOLDER
 
 It needs the Python packages openapi-spec-validator, jsonschema and PyYAML. In FOLDER, `npm install
-@asyncapi/parser @redocly/cli` was done. CONTRIBUTING.md has the versions.
+@asyncapi/parser @redocly/cli` was done. .ci/run has the versions.
 """
 
 import json

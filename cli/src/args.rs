@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use paragon_testkit::contract::Revision;
 
 /// Plays Paragon to a Managed Sync webhook receiver, and judges whether it ends up with the right data.
 #[derive(Parser)]
@@ -16,7 +17,7 @@ pub(crate) struct Program {
     pub(crate) color: Color,
 }
 
-const EXITS: &str = "Exit codes: 0 judged and passed; 1 a case failed; 2 usage; 3 receiver or environment unreachable; \
+const EXITS: &str = "Exit codes: 0 judged and passed; 1 a case failed or a payload is invalid; 2 usage; 3 receiver or environment unreachable; \
 4 nothing was judged; 130 interrupted.";
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -34,9 +35,129 @@ pub(crate) enum Verb {
     Check(Box<Check>),
     /// Lists what is judged.
     Cases,
+    /// Judges payloads against the contract: JSON, NDJSON, or standard input.
+    ///
+    /// An event is judged by the schema that it names, anything else with `--as`. Exit code 1 when one is invalid, 4
+    /// when there was none.
+    Validate(Validate),
+    /// Lists the JSON Schemas, or prints one whole, with those that it refers to.
+    Schema(Schema),
+    /// Lists the example payloads, or prints one.
+    Fixture(Fixture),
+    /// Generates payloads, one in each line: the same for the same seed.
+    Generate(Generate),
+    /// Sends one event and shows the answer. Exit code 1 when the answer is not 2xx, 3 when there is none.
+    Send(Send),
+    /// Says what a rule, case, schema, member or fixture is, why, and how sure.
+    Explain(Explain),
     /// Runs a command, and ends it when standard input ends.
     #[command(name = "__supervise", hide = true)]
     Supervise { command: String },
+}
+
+#[derive(Args)]
+pub(crate) struct Validate {
+    /// What to judge; standard input when left out or `-`.
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// The schema to judge by, such as `records/file`; without it payloads are events.
+    #[arg(long = "as", value_name = "SCHEMA")]
+    pub(crate) schema: Option<String>,
+    /// Refuses members that are not listed, as the fake's own payloads are judged. Otherwise what a receiver has to
+    /// accept is valid.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) revision: OfRevision,
+}
+
+#[derive(Args)]
+pub(crate) struct OfRevision {
+    /// The age of the contract: `snake_case` (until July 2025), `camel_case` (from then on), `credential_id` (from
+    /// March 2026).
+    #[arg(id = "revision", long = "revision", value_name = "NAME", default_value = "credential_id", value_parser = revision)]
+    pub(crate) name: Revision,
+}
+
+#[derive(Args)]
+pub(crate) struct Schema {
+    /// Such as `webhooks/sync_complete`, or `sync_complete`; `openapi` and `asyncapi` for the descriptions.
+    pub(crate) name: Option<String>,
+    /// Refuses members that are not listed.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) revision: OfRevision,
+    /// Writes all of them, and both descriptions, into a folder.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "name")]
+    pub(crate) export: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct Fixture {
+    /// Such as `webhooks/sync_complete/documented`; a schema, such as `sync_complete`, lists its own.
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Generate {
+    /// `event`, a schema such as `record_created` or `records/file`, or `history`.
+    pub(crate) kind: String,
+    /// How many.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) count: u64,
+    /// What they follow from.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Odd ones: empty and huge, deep, at the limits, with difficult text.
+    #[arg(long)]
+    pub(crate) edge: bool,
+    /// Each breaks exactly one rule, which stands beside it: `{"breaks":{"path":…,"rule":…},"payload":…}`.
+    #[arg(long)]
+    pub(crate) invalid: bool,
+    #[command(flatten)]
+    pub(crate) revision: OfRevision,
+}
+
+#[derive(Args)]
+pub(crate) struct Send {
+    /// An event such as `record_created`, or a fixture such as `webhooks/sync_complete/documented`.
+    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    pub(crate) event: Option<String>,
+    /// Where to, such as <http://127.0.0.1:3000/webhook>.
+    #[arg(long, value_name = "URL")]
+    pub(crate) to: String,
+    /// Sends a file's bytes as they are, or with `--set` and `--remove` its JSON; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Generates the event from this seed, instead of taking the fixture.
+    #[arg(long, value_name = "N", conflicts_with = "file")]
+    pub(crate) seed: Option<u64>,
+    /// Sets a member, such as `user.id=ada` or `data.numRecords=0`; the value is JSON, or else text. May be repeated.
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Removes a member, such as `credentialId`. May be repeated.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) remove: Vec<String>,
+    /// How often, one after the other.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) times: u32,
+    /// How long to wait for each answer.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) revision: OfRevision,
+}
+
+#[derive(Args)]
+pub(crate) struct Explain {
+    /// A rule such as `webhook.retry`, a case such as `rec-deleted`, a schema such as `records/file`, a member such as
+    /// `records/file#size`, or a fixture.
+    #[arg(required_unless_present = "all")]
+    pub(crate) id: Option<String>,
+    /// Prints the whole ledger as Markdown.
+    #[arg(long, conflicts_with = "id")]
+    pub(crate) all: bool,
 }
 
 #[derive(Args)]
@@ -85,6 +206,8 @@ pub(crate) struct Check {
     /// Writes a report, such as `json=report.json`. May be repeated.
     #[arg(long, value_name = "FORMAT=FILE")]
     pub(crate) report: Vec<String>,
+    #[command(flatten)]
+    pub(crate) revision: OfRevision,
     /// The port of the fake's Sync API on 127.0.0.1; 0: any that is free.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) api_port: u16,
@@ -114,6 +237,11 @@ impl Level {
             Self::May => "may",
         }
     }
+}
+
+fn revision(text: &str) -> Result<Revision, String> {
+    let names = Revision::ALL.map(Revision::name).join(", ");
+    Revision::from_name(text).ok_or_else(|| format!("expected one of {names}"))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

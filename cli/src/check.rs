@@ -48,6 +48,7 @@ pub(crate) fn run(typed: args::Check, color: bool) -> u8 {
 async fn judge(plan: &Plan, color: bool) -> Result<u8, Unable> {
     let mut builder =
         FakeParagon::builder().seed(plan.seed).port(plan.typed.api_port).answer_within(plan.typed.timeout);
+    builder = builder.revision(plan.typed.revision.name);
     if let Some(id) = &plan.typed.project {
         builder = builder.project(id.as_str());
     }

@@ -4,10 +4,18 @@ mod args;
 mod cases;
 mod check;
 mod demo;
+mod edit;
+mod explain;
+mod fixture;
+mod generate;
+mod names;
 mod output;
 mod plan;
+mod schema;
+mod send;
 mod spawn;
 mod supervise;
+mod validate;
 
 use std::process::ExitCode;
 
@@ -20,6 +28,12 @@ fn main() -> ExitCode {
         args::Verb::Demo => demo::run(color),
         args::Verb::Check(check) => check::run(*check, color),
         args::Verb::Cases => cases::run(),
+        args::Verb::Validate(validate) => validate::run(&validate),
+        args::Verb::Schema(schema) => schema::run(&schema),
+        args::Verb::Fixture(fixture) => fixture::run(&fixture),
+        args::Verb::Generate(generate) => generate::run(&generate),
+        args::Verb::Send(send) => send::run(&send),
+        args::Verb::Explain(explain) => explain::run(&explain),
         args::Verb::Supervise { command } => supervise::run(&command),
     };
     ExitCode::from(code)

@@ -19,6 +19,17 @@ pub(crate) fn result(text: &str) {
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }
 
+/// Prints many lines as they come; ends quietly when the reader has gone away.
+pub(crate) fn lines(lines: impl Iterator<Item = String>) {
+    let mut stdout = std::io::BufWriter::new(std::io::stdout().lock());
+    for line in lines {
+        if writeln!(stdout, "{line}").is_err() {
+            return;
+        }
+    }
+    let _ = stdout.flush();
+}
+
 pub(crate) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }

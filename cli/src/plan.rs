@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use paragon_testkit::check::{Case, Level, cases};
+use paragon_testkit::contract::Revision;
 use url::Url;
 
 use crate::args;
@@ -82,6 +83,9 @@ impl Plan {
         if self.typed.api_port != 0 {
             option("--api-port", &self.typed.api_port.to_string());
         }
+        if self.typed.revision.name != Revision::default() {
+            option("--revision", self.typed.revision.name.name());
+        }
         if self.typed.level != args::Level::Should {
             option("--level", self.typed.level.name());
         }
@@ -105,7 +109,7 @@ fn free_port() -> Result<u16, String> {
     free.ok_or_else(|| format!("no free port for {{port}} between {LOWEST} and {}", LOWEST + PORTS))
 }
 
-fn url(what: &str, text: &str, port: u16) -> Result<Url, String> {
+pub(crate) fn url(what: &str, text: &str, port: u16) -> Result<Url, String> {
     let expected = "expected an address such as http://127.0.0.1:3000/webhook";
     let url: Url = text
         .replace("{port}", &port.to_string())

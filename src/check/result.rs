@@ -5,6 +5,7 @@ use serde::Serialize;
 use url::Url;
 
 use super::case::{Case, Level};
+use crate::contract::Revision;
 
 /// What a case found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -58,6 +59,8 @@ pub struct Judgement {
     pub seed: u64,
     /// The policy under which events were delivered.
     pub policy: String,
+    /// The age of the contract that events and records had.
+    pub revision: Revision,
     /// The cases, in the order in which they ran.
     pub results: Vec<CaseResult>,
 }

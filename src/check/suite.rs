@@ -93,7 +93,8 @@ impl<'a> Suite<'a> {
         }
         paragon.limit_pages(pages);
         let policy = paragon.policy().name;
-        Judgement { target: self.webhook.clone(), seed: self.seed, policy, results }
+        let revision = paragon.revision();
+        Judgement { target: self.webhook.clone(), seed: self.seed, policy, revision, results }
     }
 
     async fn run_case(&self, case: &'static Case, paragon: &FakeParagon) -> CaseResult {

@@ -32,8 +32,8 @@ pub use event::{
 pub use fixture::{Breaks, Fixture, FixtureError, fixture, fixtures};
 pub use grade::{Grade, Provenance};
 pub use id::{CredentialId, ExternalId, ProjectId, RecordId, SyncId, UserId};
-pub use ledger::{Rule, RuleKind, rule, rules};
+pub use ledger::{Member, Rule, RuleKind, members, provenance_table, rule, rules};
 pub use record::{Company, Contact, CustomObject, Deal, File, Hash, Record, Ticket, Tombstone};
 pub use revision::Revision;
 pub(crate) use schema::Place;
-pub use schema::{Contract, Layer, Schema, Violation, schemas, validate_event};
+pub use schema::{ASYNCAPI, Contract, Layer, OPENAPI, Schema, Violation, schemas, validate_event};

@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use crate::check::{Judgement, Level, Verdict};
-use crate::contract::Grade;
+use crate::contract::{Grade, Revision};
 
 /// The JSON report. Its schema is shipped as `schemas/report.json`.
 #[derive(Clone, Debug, Serialize)]
@@ -13,6 +13,8 @@ pub struct Report {
     pub seed: u64,
     /// The webhook endpoint that was judged.
     pub target: String,
+    /// The age of the contract that the receiver was judged under.
+    pub revision: Revision,
     /// In the order in which they ran.
     pub cases: Vec<ReportedCase>,
     /// How many ended how.
@@ -84,6 +86,7 @@ impl Report {
             schema_version: 1,
             seed: judgement.seed,
             target: judgement.target.to_string(),
+            revision: judgement.revision,
             cases: cases.collect(),
             summary: Summary {
                 pass: judgement.count(Verdict::Pass),

@@ -1,6 +1,7 @@
 use std::fmt::Write as _;
 
 use crate::check::{CaseResult, Judgement, Verdict};
+use crate::contract::Revision;
 
 /// What a program that judges exits with.
 pub mod exits {
@@ -77,7 +78,11 @@ impl Text {
             let _ = write!(text, ", {} skipped", count(Verdict::Skipped));
         }
         let seconds: f64 = judgement.results.iter().map(|result| result.took.as_secs_f64()).sum();
-        let _ = writeln!(text, "; seed {}, policy {}, {seconds:.1} s", judgement.seed, judgement.policy);
+        let _ = write!(text, "; seed {}, policy {}", judgement.seed, judgement.policy);
+        if judgement.revision != Revision::default() {
+            let _ = write!(text, ", revision {}", judgement.revision);
+        }
+        let _ = writeln!(text, ", {seconds:.1} s");
         let judged = judgement.results.iter().filter(|r| matches!(r.verdict, Verdict::Pass | Verdict::Fail));
         let mut assumed: Vec<_> = judged.flat_map(|result| result.case.assumes()).collect();
         assumed.sort_unstable();

@@ -13,9 +13,9 @@ fn token(project: &Project, user: &str) -> String {
     jsonwebtoken::encode(&jsonwebtoken::Header::new(jsonwebtoken::Algorithm::RS256), &claims, &key).unwrap()
 }
 
-struct Client<'a> {
-    paragon: &'a FakeParagon,
-    user: &'a str,
+pub(crate) struct Client<'a> {
+    pub(crate) paragon: &'a FakeParagon,
+    pub(crate) user: &'a str,
 }
 
 impl Client<'_> {
@@ -28,7 +28,7 @@ impl Client<'_> {
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
-    async fn get(&self, path: &str) -> (u16, Value) {
+    pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
         self.call("GET", path, "").await
     }
 }

@@ -5,3 +5,4 @@ mod api;
 mod layers;
 mod receiver;
 mod story;
+mod wire;

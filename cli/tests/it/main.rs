@@ -2,7 +2,9 @@
 
 mod bad_input;
 mod check;
+mod contract;
 mod demo;
 mod processes;
 mod run;
+mod send;
 mod zoo;

@@ -2,9 +2,13 @@
 
 mod behaviour;
 mod contradiction;
+mod member;
+mod table;
 mod unknown;
 
 use super::grade::Grade;
+pub use member::{Member, members};
+pub use table::provenance_table;
 
 /// One entry of the ledger: a behaviour that verdicts rest on, a contradiction, or something that nobody knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -66,6 +66,12 @@ fn read(name: &'static str, text: &str) -> Result<Schema, String> {
     Ok(Schema { name, json, provenance })
 }
 
+/// The Sync API and the Permissions API in `OpenAPI` 3.1; it refers to the schemas by file.
+pub const OPENAPI: &str = include_str!("../../../schemas/openapi.yaml");
+
+/// The webhooks in `AsyncAPI` 3.0; it refers to the schemas by file.
+pub const ASYNCAPI: &str = include_str!("../../../schemas/asyncapi.yaml");
+
 /// Every shipped schema.
 pub fn schemas() -> &'static [Schema] {
     &SCHEMAS

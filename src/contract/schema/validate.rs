@@ -18,7 +18,7 @@ use crate::contract::{EventKind, Revision};
 /// let record = json!({"id": "3ce16e33-0163-564d-98ce-99b0a25ab375", "size": "12"});
 /// let tolerant = Contract { revision: Revision::CamelCase, layer: Layer::Tolerant };
 /// let violations = tolerant.validate("records/file", &record);
-/// assert_eq!(violations[0].to_string(), r#"/size: expected integer or null, got "12" (type)"#);
+/// assert_eq!(violations[0].to_string(), r#"/size: expected null or integer, got "12" (type)"#);
 /// assert!(Contract { layer: Layer::Strict, ..tolerant }.validate("records/file", &record).len() > 1);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,6 +75,29 @@ impl Contract {
             Some(kind) => self.set().violations(kind.schema(), event),
             None => vec![not_an_event(event)],
         }
+    }
+
+    /// The documented event that a payload is most like: the one that it names, or else the one of which it breaks the
+    /// fewest rules, and among those the one whose name is nearest.
+    ///
+    /// ```
+    /// use paragon_testkit::contract::{Contract, EventKind};
+    /// let event = serde_json::json!({"event": "recordCreated", "data": {"recordId": "x", "model": "files"}});
+    /// assert_eq!(Contract::default().nearest_event(&event), EventKind::RecordCreated);
+    /// ```
+    pub fn nearest_event(self, payload: &Value) -> EventKind {
+        let name = payload["event"].as_str().unwrap_or_default();
+        if let Some(kind) = EventKind::from_name(name) {
+            return kind;
+        }
+        let distance = |kind: EventKind| {
+            let mut renamed = payload.clone();
+            if renamed.is_object() {
+                renamed["event"] = kind.name().into();
+            }
+            (self.validate(kind.schema(), &renamed).len(), strsim::damerau_levenshtein(kind.name(), name))
+        };
+        EventKind::ALL.into_iter().min_by_key(|kind| distance(*kind)).unwrap_or(EventKind::SyncComplete)
     }
 
     /// Judges a payload by a schema, such as `records/file`. Empty means valid.

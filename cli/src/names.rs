@@ -1,0 +1,25 @@
+//! Finds what a name stands for, and what was meant when it stands for nothing.
+
+use paragon_testkit::contract::schemas;
+
+/// The schema with this name, or the one whose last part it is.
+pub(crate) fn schema(name: &str) -> Result<&'static str, String> {
+    let all = || schemas().iter().map(|schema| schema.name);
+    let last = |schema: &str| schema.rsplit('/').next() == Some(name);
+    let found = all().find(|schema| *schema == name).or_else(|| all().find(|schema| last(schema)));
+    found.ok_or_else(|| {
+        format!("there is no schema {name:?}{}; `paragon-testkit schema` lists them", meant(name, all()))
+    })
+}
+
+/// The nearest of some names, as `, did you mean …?`; nothing when none is near.
+pub(crate) fn meant<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> String {
+    let likeness = |known: &str| {
+        let last = known.rsplit('/').next().unwrap_or(known);
+        strsim::jaro_winkler(known, name).max(strsim::jaro_winkler(last, name))
+    };
+    let nearest = names.max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    nearest
+        .filter(|nearest| likeness(nearest) > 0.8)
+        .map_or_else(String::new, |nearest| format!(", did you mean {nearest}?"))
+}

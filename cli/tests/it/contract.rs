@@ -1,0 +1,179 @@
+//! The verbs about the contract: `validate`, `schema`, `fixture`, `generate`, `send`, `explain`.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::run::{Ran, program, run};
+
+/// Runs the program with something on its standard input.
+fn fed(args: &[&str], input: &[u8]) -> Ran {
+    let mut command = program(args);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ran { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+fn line(args: &[&str]) -> String {
+    let ran = run(args);
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{args:?}\n{}", ran.stderr);
+    ran.stderr.lines().next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn what_is_wrong_with_a_payload_is_said_member_by_member() {
+    let input = concat!(
+        r#"{"event":"record_created","sync":"googledrive","syncInstanceId":"163a345e-2dd4-51ff-bcf5-7667de564bb0","user":{"id":"u"},"data":{"recordId":"3ce16e33-0163-564d-98ce-99b0a25ab375","model":"files"}}"#,
+        "\n\n",
+        r#"{"event":"recordCreated","sync":"googledrive"}"#,
+        "\n{\"event\":\n",
+        r#"[{"event":"record_deleted","sync":7,"user":{"id":""},"data":{}},[],"x"]"#,
+        "\n",
+    );
+    let ran = fed(&["validate"], input.as_bytes());
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    insta::assert_snapshot!(ran.stdout + &ran.stderr);
+}
+
+#[test]
+fn a_payload_may_stand_on_several_lines_and_in_several_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let event = run(["fixture", "webhooks/sync_complete/with_credential_id"]).stdout;
+    assert!(event.lines().count() > 5, "{event}");
+    let (good, cut) = (write("good.json", &event), write("cut.json", event.trim_end().trim_end_matches('}')));
+    assert_eq!(run(["validate", "--strict", &good, &good]).stderr, "2 valid, 0 invalid, by credential_id, strict\n");
+    let ran = run(["validate", &good, &cut]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (1, "1 valid, 1 invalid, by credential_id, tolerant\n"));
+    assert!(ran.stdout.starts_with(&format!("{cut}: not JSON: EOF")), "{}", ran.stdout);
+    assert_eq!(fed(&["validate"], b"\xff\xfe{}\n").code, 1, "bytes that are no text are no JSON");
+    assert_eq!(fed(&["validate"], b" \n").code, 4, "nothing was judged");
+    assert!(line(&["validate", "nowhere.json"]).starts_with("error: nowhere.json: "));
+    assert!(line(&["validate", "--as", "fiel"]).contains("did you mean records/file?"));
+}
+
+#[test]
+fn each_revision_takes_its_own_fixtures_and_strict_refuses_what_is_new() {
+    let snake = run(["fixture", "records/file/snake_case"]).stdout;
+    let judged = |more: &[&str]| fed(&[&["validate", "--as", "file"], more].concat(), snake.as_bytes()).code;
+    assert_eq!(judged(&["--revision", "snake_case", "--strict"]), 0);
+    assert_eq!(judged(&["--strict"]), 1);
+    let more = run(["fixture", "webhooks/sync_complete/with_credential_id"]).stdout.replacen('{', r#"{"new":1,"#, 1);
+    assert_eq!(fed(&["validate"], more.as_bytes()).code, 0);
+    let strict = fed(&["validate", "--strict"], more.as_bytes());
+    assert!(strict.stdout.contains("/new: expected no such member, got 1 (additionalProperties)"), "{}", strict.stdout);
+}
+
+#[test]
+fn what_is_generated_is_valid_and_the_same_for_the_same_seed() {
+    for kind in ["event", "record_deleted", "webhooks/webhook_verification"] {
+        for more in [&[][..], &["--edge"], &["--revision", "snake_case"]] {
+            let args = [&["generate", kind, "--count", "20", "--seed", "7"], more].concat();
+            let made = run(&args);
+            assert_eq!((made.code, made.stdout.lines().count()), (0, 20), "{args:?}");
+            assert_eq!(made.stdout, run(&args).stdout, "{args:?}");
+            let revision = if more.contains(&"snake_case") { "snake_case" } else { "credential_id" };
+            let judged = fed(&["validate", "--strict", "--revision", revision], made.stdout.as_bytes());
+            assert_eq!(judged.code, 0, "{args:?}: {}", judged.stdout);
+        }
+    }
+    let seed = |seed| run(["generate", "file", "--seed", seed]).stdout;
+    assert_ne!(seed("1"), seed("2"));
+    let histories = run(["generate", "history", "--count", "10", "--edge"]).stdout;
+    assert_eq!(fed(&["validate", "--as", "scenario"], histories.as_bytes()).code, 0);
+}
+
+#[test]
+fn an_invalid_one_says_which_rule_it_breaks() {
+    let made = run(["generate", "sync_complete", "--invalid", "--count", "30"]).stdout;
+    for line in made.lines() {
+        let miss: Value = serde_json::from_str(line).unwrap();
+        let judged = fed(&["validate", "--strict", "--as", "sync_complete"], miss["payload"].to_string().as_bytes());
+        let told: Vec<_> = judged.stdout.lines().skip(1).collect();
+        let path = miss["breaks"]["path"].as_str().unwrap();
+        let path = if path.is_empty() { "the payload" } else { path };
+        assert_eq!(told.len(), 1, "{line}\n{}", judged.stdout);
+        assert!(told[0].trim().starts_with(&format!("{path}: ")), "{line}\n{}", told[0]);
+        assert!(told[0].ends_with(&format!("({})", miss["breaks"]["rule"].as_str().unwrap())), "{}", told[0]);
+    }
+}
+
+#[test]
+fn generating_ends_when_the_reader_has_enough() {
+    let mut command = program(["generate", "event", "--count", "1000000000"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut reader = BufReader::new(child.stdout.take().unwrap());
+    let mut first = String::new();
+    reader.read_line(&mut first).unwrap();
+    assert!(first.starts_with('{'), "{first}");
+    drop(reader);
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!((child.wait().unwrap().code(), stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn schemas_are_printed_whole_and_exported() {
+    let schema: Value = serde_json::from_str(&run(["schema", "sync_complete", "--strict"]).stdout).unwrap();
+    assert_eq!(schema["additionalProperties"], false);
+    let event: Value =
+        serde_json::from_str(&run(["fixture", "webhooks/sync_complete/with_credential_id"]).stdout).unwrap();
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    assert!(validator.is_valid(&event) && !validator.is_valid(&serde_json::json!({})));
+    let list = run(["schema"]).stdout;
+    assert!(list.contains("records/file ") && list.contains("openapi"), "{list}");
+    assert!(run(["schema", "openapi"]).stdout.starts_with("openapi: 3.1"));
+    assert!(run(["schema", "asyncapi"]).stdout.contains("asyncapi: 3.0"));
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("schemas");
+    let ran = run(["schema", "--export", to.to_str().unwrap()]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
+    assert!(to.join("records/file.json").is_file() && to.join("openapi.yaml").is_file());
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    assert!(line(&["schema", "--export", file.to_str().unwrap()]).starts_with("error: --export "));
+    assert!(line(&["schema", "sync_completed"]).contains("did you mean webhooks/sync_complete?"));
+}
+
+#[test]
+fn fixtures_are_listed_and_printed() {
+    let list = run(["fixture"]).stdout;
+    assert!(list.lines().count() > 400, "{}", list.lines().count());
+    let own = run(["fixture", "record_deleted"]).stdout;
+    assert!(own.lines().nth(1).unwrap().starts_with("webhooks/record_deleted/"), "{own}");
+    assert!(
+        line(&["fixture", "webhooks/sync_complete/documentd"])
+            .contains("did you mean webhooks/sync_complete/documented?")
+    );
+}
+
+#[test]
+fn things_are_explained_by_their_names() {
+    let told =
+        ["unknown.retries", "contradiction.model", "ack-unknown-members", "webhook.disable", "records/file#externalId"]
+            .iter()
+            .chain(&["invalid/webhooks/record_created/name-recordCreated", "disable_sync_response"])
+            .map(|id| {
+                let ran = run(["explain", id]);
+                if ran.code == 0 { ran.stdout } else { ran.stderr }
+            });
+    insta::assert_snapshot!(told.collect::<String>());
+    assert!(line(&["explain", "webhook.retri"]).contains("did you mean webhook.retry?"));
+    assert!(line(&["explain"]).contains("required arguments"));
+}
+
+#[test]
+fn the_provenance_table_is_the_one_in_the_docs() {
+    let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/provenance.md");
+    let table = run(["explain", "--all"]).stdout;
+    let same = std::fs::read_to_string(docs).is_ok_and(|docs| docs == table);
+    assert!(same, "it is out of date: cargo run -- explain --all > docs/provenance.md");
+}
