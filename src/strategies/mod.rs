@@ -94,3 +94,68 @@ impl Arbitrary for File {
         file(params).boxed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+    use serde_json::Value;
+
+    fn sample<T: std::fmt::Debug>(strategy: impl Strategy<Value = T>, times: usize) -> Vec<T> {
+        let mut runner = TestRunner::deterministic();
+        (0..times).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect()
+    }
+
+    fn depth(value: &Value) -> usize {
+        match value {
+            Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or_default(),
+            Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or_default(),
+            _ => 0,
+        }
+    }
+
+    #[test]
+    fn edge_cases_do_occur_and_tidy_payloads_have_none() {
+        let files = sample(payload("records/file", Params { edge: 50, ..Params::default() }), 2_000);
+        let some = |what: &dyn Fn(&Value) -> bool| files.iter().any(what);
+        assert!(some(&|file| file["mimeType"] == "application/vnd.google-apps.folder"));
+        assert!(some(&|file| file["mimeType"] == ""));
+        assert!(some(&|file| file["size"].is_null()) && some(&|file| file["size"] == 0));
+        assert!(some(&|file| file["size"] == 9_007_199_254_740_993_u64) && some(&|file| file["size"] == i64::MAX));
+        assert!(some(&|file| file.get("hash").is_none()) && some(&|file| file["hash"].get("value").is_none()));
+        assert!(some(&|file| file["customFields"].as_object().is_some_and(|fields| fields.len() > 9)));
+        assert!(some(&|file| depth(&file["customFields"]) > 20));
+        assert!(some(&|file| file["createdAt"] == "0001-01-01T00:00:00Z"));
+        assert!(some(&|file| file["id"] == "00000000-0000-0000-0000-000000000000"));
+        assert!(some(&|file| file["name"] == "") && some(&|file| file["name"].as_str().unwrap().contains('\u{0}')));
+        assert!(sample(leaf::text(100), 20_000).iter().any(|text| text.len() >= 1024 * 1024));
+
+        for file in sample(payload("records/file", Params::tidy()), 500) {
+            let name = file["name"].as_str().unwrap();
+            assert!(name.is_ascii() && (3..40).contains(&name.len()) && depth(&file) <= 3, "{file}");
+        }
+        let pages = sample(payload("api/pull_records_response", Params::default()), 500);
+        let lengths: Vec<_> = pages.iter().map(|page| page["data"].as_array().unwrap().len()).collect();
+        assert!(lengths.contains(&0) && lengths.iter().any(|length| *length >= 4), "{lengths:?}");
+    }
+
+    #[test]
+    fn what_shrinks_stays_valid_and_becomes_small() {
+        use crate::contract::{Contract, Layer};
+        let strict = Contract { layer: Layer::Strict, ..Contract::default() };
+        let mut runner = TestRunner::deterministic();
+        for schema in ["records/contact", "api/expand_response"] {
+            let mut sizes = (0, 0);
+            for _ in 0..30 {
+                let mut tree = payload(schema, Params::default()).new_tree(&mut runner).unwrap();
+                sizes.0 += tree.current().to_string().len();
+                while tree.simplify() {
+                    assert_eq!(strict.validate(schema, &tree.current()), []);
+                }
+                sizes.1 += tree.current().to_string().len();
+            }
+            assert!(sizes.1 < sizes.0, "{schema}: {sizes:?}");
+        }
+    }
+}

@@ -123,3 +123,18 @@ fn a_receiver_that_somebody_else_starts_learns_what_it_needs_from_one_line() {
     assert_eq!(judge.0.wait().unwrap().code(), Some(0), "{judged}");
     assert!(judged.contains("4 passed"), "{judged}");
 }
+
+#[test]
+fn a_receiver_may_be_judged_under_an_older_revision() {
+    let snake = check("node tests/receivers/node/receiver.mjs", &["--revision", "snake_case", "--case", "rec-created"]);
+    assert_eq!(snake.code, 0, "{}{}", snake.stdout, snake.stderr);
+    assert!(snake.stdout.contains("policy paragon-assumed, revision snake_case, "), "{}", snake.stdout);
+    // It reads remainingRecords, which mid-2025 called otherwise.
+    let args = ["--revision", "snake_case", "--case", "pull-all-pages", "--settle", "1s"];
+    let fails = check(GOOD, &args);
+    assert_eq!(fails.code, 1, "{}{}", fails.stdout, fails.stderr);
+    assert!(fails.stdout.contains("--revision snake_case --timeout"), "{}", fails.stdout);
+    let ran = run(["check", WEBHOOK, "--revision", "snakecase"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("expected one of snake_case, camel_case, credential_id"), "{}", ran.stderr);
+}

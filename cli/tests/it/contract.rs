@@ -40,6 +40,17 @@ fn what_is_wrong_with_a_payload_is_said_member_by_member() {
 }
 
 #[test]
+fn the_readme_shows_what_is_printed() {
+    let readme = include_str!("../../../README.md");
+    let ran = fed(&["validate"], br#"{"event":"recordCreated","sync":"googledrive"}"#);
+    assert!(readme.contains(&(ran.stdout + &ran.stderr)));
+    for command in ["generate event --count 1000 --edge", "explain webhook.retry"] {
+        assert!(readme.contains(&format!("cargo run -- {command}")));
+        assert_eq!(run(command.split(' ')).code, 0, "{command}");
+    }
+}
+
+#[test]
 fn a_payload_may_stand_on_several_lines_and_in_several_files() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
