@@ -21,9 +21,11 @@ mod grade;
 mod id;
 mod ledger;
 mod object;
+mod pipeline;
 mod record;
 mod revision;
 mod schema;
+mod synced;
 
 pub use event::{
     Envelope, Event, EventError, EventKind, RecordChange, RecordError, RecordErrored, RecordRef, SyncComplete,
@@ -33,7 +35,9 @@ pub use fixture::{Breaks, Fixture, FixtureError, fixture, fixtures};
 pub use grade::{Grade, Provenance};
 pub use id::{CredentialId, ExternalId, ProjectId, RecordId, SyncId, UserId};
 pub use ledger::{Member, Rule, RuleKind, members, provenance_table, rule, rules};
+pub use pipeline::Pipeline;
 pub use record::{Company, Contact, CustomObject, Deal, File, Hash, Record, Ticket, Tombstone};
 pub use revision::Revision;
 pub(crate) use schema::Place;
 pub use schema::{ASYNCAPI, Contract, Layer, OPENAPI, Schema, Violation, schemas, validate_event};
+pub use synced::{Object, Synced};

@@ -201,7 +201,7 @@ fn convert_value(edit: &Value, value: &Value, direction: Direction) -> Option<Va
         };
     }
     match (edit["to"].as_str()?, direction) {
-        ("epoch_ms", Direction::Write) | ("date_time", Direction::Read) => Some(millis(value.as_str()?)?.into()),
+        ("epoch_ms", Direction::Write) | ("date_time", Direction::Read) => Some(epoch_ms(value.as_str()?)?.into()),
         _ => date_time(value.as_i64()?).map(Value::String),
     }
 }
@@ -209,7 +209,8 @@ fn convert_value(edit: &Value, value: &Value, direction: Direction) -> Option<Va
 /// The first and the last day that a calendar has are no timestamps for jiff, which keeps room for time zones.
 const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
-fn millis(text: &str) -> Option<i64> {
+/// Milliseconds since 1970 of an RFC 3339 time.
+pub(super) fn epoch_ms(text: &str) -> Option<i64> {
     if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
         return Some(timestamp.as_millisecond());
     }
@@ -267,10 +268,10 @@ mod tests {
             ("1969-12-31T23:59:59.999Z", -1),
             ("9999-12-31T23:59:59.999Z", 253_402_300_799_999),
         ] {
-            assert_eq!((millis(text), date_time(ms).as_deref()), (Some(ms), Some(text)));
+            assert_eq!((epoch_ms(text), date_time(ms).as_deref()), (Some(ms), Some(text)));
         }
-        assert_eq!(millis("2026-11-24T14:00:00+14:00"), millis("2026-11-24T00:00:00Z"));
-        assert_eq!((millis("soon"), date_time(i64::MAX)), (None, None));
+        assert_eq!(epoch_ms("2026-11-24T14:00:00+14:00"), epoch_ms("2026-11-24T00:00:00Z"));
+        assert_eq!((epoch_ms("soon"), date_time(i64::MAX)), (None, None));
         let file = json!({"createdAt": "soon", "updatedAt": 7});
         assert_eq!(Revision::SnakeCase.write("records/file", &file), json!({"created_at": "soon", "updated_at": 7}));
     }

@@ -1,0 +1,78 @@
+use serde::{Deserialize, Serialize};
+
+/// What a sync pulls: one kind of object. These six are documented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pipeline {
+    /// Files and folders.
+    Files,
+    /// People.
+    Contacts,
+    /// Companies.
+    Companies,
+    /// Deals.
+    Deals,
+    /// Records of types that the customer defined.
+    CustomObjects,
+    /// Tickets.
+    Tickets,
+}
+
+impl Pipeline {
+    /// All of them, in the order of Paragon's own list.
+    pub const ALL: [Self; 6] =
+        [Self::Files, Self::Contacts, Self::Companies, Self::Deals, Self::CustomObjects, Self::Tickets];
+
+    /// The name in the API, such as `custom_objects`; also `model` of the events.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Files => "files",
+            Self::Contacts => "contacts",
+            Self::Companies => "companies",
+            Self::Deals => "deals",
+            Self::CustomObjects => "custom_objects",
+            Self::Tickets => "tickets",
+        }
+    }
+
+    /// The pipeline with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|pipeline| pipeline.name() == name)
+    }
+
+    /// The schema of its records, such as `records/custom_object`.
+    pub const fn schema(self) -> &'static str {
+        match self {
+            Self::Files => "records/file",
+            Self::Contacts => "records/contact",
+            Self::Companies => "records/company",
+            Self::Deals => "records/deal",
+            Self::CustomObjects => "records/custom_object",
+            Self::Tickets => "records/ticket",
+        }
+    }
+}
+
+impl std::fmt::Display for Pipeline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::schemas;
+
+    #[test]
+    fn names_are_those_of_the_schemas() {
+        let listed = &schemas().iter().find(|schema| schema.name == "common/pipeline").unwrap().json["enum"];
+        assert_eq!(listed, &serde_json::json!(Pipeline::ALL.map(Pipeline::name)));
+        for pipeline in Pipeline::ALL {
+            assert_eq!(Pipeline::from_name(pipeline.name()), Some(pipeline));
+            assert_eq!(serde_json::to_value(pipeline).unwrap(), pipeline.name());
+            assert!(schemas().iter().any(|schema| schema.name == pipeline.schema()), "{pipeline}");
+        }
+        assert_eq!(Pipeline::from_name("messages"), None);
+    }
+}
