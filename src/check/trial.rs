@@ -5,9 +5,9 @@ use url::Url;
 use super::oracle::differences;
 use super::probe::{Held, Probe, ProbeError};
 use crate::clock::{Patience, Stopwatch};
-use crate::contract::{Event, EventKind, ExternalId, File, UserId};
+use crate::contract::{Event, EventKind, File, UserId};
 use crate::delivery::{Failure, Outcome};
-use crate::fake::{Call, Connection, FakeParagon, Sync, Timeline};
+use crate::fake::{Call, Connection, FakeParagon, Item, Sync, Timeline};
 
 /// A probe that keeps failing is given up after this; a receiver's right answer is taken whenever it comes.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
@@ -61,7 +61,7 @@ impl Trial<'_> {
     }
 
     /// An account with these files, an initial sync of it, and a receiver that holds them: where most cases start.
-    pub(super) async fn synced(&self, names: &[&str]) -> Result<(Sync, Vec<ExternalId>), Stop> {
+    pub(super) async fn synced(&self, names: &[&str]) -> Result<(Sync, Vec<Item<File>>), Stop> {
         let files = names.iter().map(|name| self.drive.create(File::named(*name))).collect();
         let sync = self.enable().await?;
         self.paragon.settle().await;

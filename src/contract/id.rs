@@ -73,29 +73,91 @@ impl SyncId {
     }
 }
 
-impl RecordId {
-    /// A record keeps its id for as long as its sync lives; in another sync it has another one (observed).
-    pub(crate) fn derive(sync: &SyncId, external: &ExternalId) -> Self {
-        Self(derive(&["record", sync.as_str(), external.as_str()]))
-    }
-}
-
 impl CredentialId {
-    pub(crate) fn derive(project: &ProjectId, user: &UserId, integration: &str) -> Self {
-        Self(derive(&["credential", project.as_str(), user.as_str(), integration]))
+    /// `account` tells several accounts of a user in one integration apart.
+    pub(crate) fn derive(project: &ProjectId, user: &UserId, integration: &str, account: &str) -> Self {
+        Self(derive(&["credential", project.as_str(), user.as_str(), integration, account]))
     }
 }
 
-impl ExternalId {
-    pub(crate) fn derive(credential: &CredentialId, number: u64) -> Self {
-        Self(derive(&["external", credential.as_str(), &number.to_string()]).replace('-', ""))
+/// Ids that stand for numbers: each number has one, and it can be read back without a table, so that millions of
+/// records cost no memory. They look like any version 5 UUID: 60 bits are the number, mixed; 62 bits tell whether an
+/// id is one of these at all.
+///
+/// A record keeps its id for as long as its sync lives; in another sync it has another one (`record.id`, observed).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Numbering {
+    key: u64,
+}
+
+const SIXTY: u64 = (1 << 60) - 1;
+const ODD: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xd6e8_feb8_6659_fd93];
+
+impl Numbering {
+    /// The ids of a scope, such as `["record", sync]`.
+    pub(crate) fn of(scope: &[&str]) -> Self {
+        let bytes = Uuid::new_v5(&Uuid::NAMESPACE_OID, name(scope).as_bytes()).into_bytes();
+        Self { key: u64::from_le_bytes(std::array::from_fn(|i| bytes[i])) }
     }
+
+    /// The id of a number below 2^60.
+    pub(crate) fn id_of(self, number: u64) -> Uuid {
+        let mixed = self.mix(number & SIXTY);
+        let bits = u128::from(mixed >> 12) << 80 | u128::from(mixed & 0xfff) << 64 | u128::from(self.check(mixed));
+        uuid::Builder::from_sha1_bytes(bits.to_be_bytes()).into_uuid()
+    }
+
+    /// The number of an id of this scope.
+    pub(crate) fn number_of(self, id: Uuid) -> Option<u64> {
+        let bits = id.as_u128();
+        let [high, low] = [bits >> 80, bits >> 64 & 0xfff].map(|part| u64::try_from(part).unwrap_or_default());
+        let number = self.unmix(high << 12 | low);
+        (self.id_of(number) == id).then_some(number)
+    }
+
+    fn mix(self, number: u64) -> u64 {
+        let mut x = number ^ self.key & SIXTY;
+        for odd in ODD {
+            x = (x ^ x >> 30).wrapping_mul(odd) & SIXTY;
+        }
+        x ^ x >> 30
+    }
+
+    /// [`Numbering::mix`] backwards. Half of 60 bits undoes itself; an odd factor has an inverse.
+    fn unmix(self, mixed: u64) -> u64 {
+        let mut x = mixed ^ mixed >> 30;
+        for odd in [ODD[1], ODD[0]] {
+            x = x.wrapping_mul(inverse(odd)) & SIXTY;
+            x ^= x >> 30;
+        }
+        x ^ self.key & SIXTY
+    }
+
+    fn check(self, mixed: u64) -> u64 {
+        scramble(mixed ^ self.key.rotate_left(32))
+    }
+}
+
+/// Newton's method: each step doubles the bits that are right.
+fn inverse(odd: u64) -> u64 {
+    (0..5).fold(odd, |x, _| x.wrapping_mul(2_u64.wrapping_sub(odd.wrapping_mul(x))))
+}
+
+/// The finaliser of `SplitMix64`: every bit of the result depends on every bit of the input.
+pub(crate) fn scramble(number: u64) -> u64 {
+    let x = (number ^ number >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ x >> 31
+}
+
+fn derive(parts: &[&str]) -> String {
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, name(parts).as_bytes()).to_string()
 }
 
 /// Length-prefixed, so that no two lists of parts read the same.
-fn derive(parts: &[&str]) -> String {
-    let name = parts.iter().fold(String::new(), |name, part| format!("{name}{}:{part};", part.len()));
-    Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()).to_string()
+fn name(parts: &[&str]) -> String {
+    parts.iter().fold(String::new(), |name, part| format!("{name}{}:{part};", part.len()))
 }
 
 #[cfg(test)]
@@ -113,5 +175,18 @@ mod tests {
         assert_ne!(id, SyncId::derive(&ProjectId::from_seed(2), &user, "googledrive", "files", "default"));
         assert_eq!(Uuid::parse_str(id.as_str()).map(|id| id.get_version_num()), Ok(5));
         assert_ne!(derive(&["ab", "c"]), derive(&["a", "bc"]));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn numbers_are_read_back_from_ids_of_their_scope_only(number in 0..=SIXTY, bit in 0..128_u32) {
+            let (here, there) = (Numbering::of(&["record", "a"]), Numbering::of(&["record", "b"]));
+            let id = here.id_of(number);
+            proptest::prop_assert_eq!(id.get_version_num(), 5);
+            proptest::prop_assert_eq!(id.get_variant(), uuid::Variant::RFC4122);
+            proptest::prop_assert_eq!(here.number_of(id), Some(number));
+            proptest::prop_assert_eq!(there.number_of(id), None);
+            proptest::prop_assert_eq!(here.number_of(Uuid::from_u128(id.as_u128() ^ 1 << bit)), None);
+        }
     }
 }

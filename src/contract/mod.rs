@@ -17,6 +17,7 @@
 pub mod api;
 mod event;
 mod fixture;
+mod frequency;
 mod grade;
 mod id;
 mod ledger;
@@ -32,8 +33,10 @@ pub use event::{
     SyncCompleteData, SyncError, SyncErrored, UnknownEvent, UserRef, WebhookVerification,
 };
 pub use fixture::{Breaks, Fixture, FixtureError, fixture, fixtures};
+pub use frequency::Frequency;
 pub use grade::{Grade, Provenance};
 pub use id::{CredentialId, ExternalId, ProjectId, RecordId, SyncId, UserId};
+pub(crate) use id::{Numbering, scramble};
 pub use ledger::{Member, Rule, RuleKind, members, provenance_table, rule, rules};
 pub use pipeline::Pipeline;
 pub use record::{Company, Contact, CustomObject, Deal, File, Hash, Record, Ticket, Tombstone};

@@ -59,6 +59,16 @@ impl Revision {
         self.convert(&doc(schema), newest, Direction::Write)
     }
 
+    /// As [`Revision::write`], from a struct and to text; nothing is converted for the newest revision.
+    pub(crate) fn print(self, schema: &str, newest: &impl Serialize) -> String {
+        let impossible = |error| -> String { unreachable!("payloads print as JSON: {error}") };
+        if self == Self::default() {
+            return serde_json::to_string(newest).unwrap_or_else(impossible);
+        }
+        let newest = serde_json::to_value(newest).unwrap_or_else(|error| impossible(error).into());
+        self.write(schema, &newest).to_string()
+    }
+
     /// An event as this revision has it; one with an unknown name stays as it is.
     #[must_use]
     pub fn write_event(self, event: &Event) -> Value {

@@ -1,9 +1,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::id::{ExternalId, RecordId};
 use super::pipeline::Pipeline;
 use super::record::{Company, Contact, CustomObject, Deal, File, Ticket};
-use super::revision::epoch_ms;
+use super::revision::{Revision, epoch_ms};
 
 /// A kind of synced object: what a pipeline pulls.
 pub trait Synced: Clone + Into<Object> {
@@ -47,6 +48,13 @@ macro_rules! pipelines {
                 let members = Value::Object(members);
                 match pipeline {
                     $(Pipeline::$pipeline => serde_json::from_value(members).map(Self::$kind),)*
+                }
+            }
+
+            /// The record that the Sync API serves of it, as JSON.
+            pub(crate) fn record(&self, revision: Revision, id: &RecordId, external_id: &ExternalId) -> String {
+                match self {
+                    $(Self::$kind(object) => revision.print(Pipeline::$pipeline.schema(), &Record { id, external_id, object }),)*
                 }
             }
 
@@ -184,6 +192,16 @@ impl Object {
             Self::Ticket(_) => {}
         }
     }
+}
+
+/// As [`Record`](super::Record), of borrowed parts.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Record<'a, T> {
+    id: &'a RecordId,
+    external_id: &'a ExternalId,
+    #[serde(flatten)]
+    object: &'a T,
 }
 
 /// From members that are surely right.

@@ -1,11 +1,18 @@
 use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::world::{World, lock};
-use crate::contract::{CredentialId, Envelope, ExternalId, File, RecordId, SyncId, UserId};
-use crate::sync::EnableError;
+use crate::clock::Moment;
+use crate::contract::api::EventLogEntry;
+use crate::contract::{
+    CredentialId, Envelope, ExternalId, Frequency, Object, Pipeline, RecordId, SyncId, Synced, UserId,
+};
+use crate::source::{Collection, Synthetic, Trouble};
+use crate::sync::{EnableError, RunKind, Status, Update};
 
 /// A Connected User. Made by [`FakeParagon::user`](super::FakeParagon::user).
 #[derive(Clone)]
@@ -28,8 +35,57 @@ impl User {
 
     /// The user's account in an integration, such as `googledrive`; empty at first.
     pub fn connect(&self, integration: &str) -> Connection {
-        let credential = lock(&self.world).connect(&self.id, integration);
+        self.connect_as(integration, "default")
+    }
+
+    /// One of several accounts of the user in an integration, told apart by a name of yours.
+    pub fn connect_as(&self, integration: &str, name: &str) -> Connection {
+        let credential = lock(&self.world).connect(&self.id, integration, name);
         Connection { world: self.world.clone(), credential }
+    }
+}
+
+/// An object that was put into an account: its external id, and what kind it is.
+pub struct Item<T> {
+    id: ExternalId,
+    kind: PhantomData<fn() -> T>,
+}
+
+impl<T> Item<T> {
+    fn new(id: ExternalId) -> Self {
+        Self { id, kind: PhantomData }
+    }
+
+    /// Its external id.
+    pub fn id(&self) -> &ExternalId {
+        &self.id
+    }
+}
+
+impl<T> Deref for Item<T> {
+    type Target = ExternalId;
+    fn deref(&self) -> &ExternalId {
+        &self.id
+    }
+}
+
+impl<T> Clone for Item<T> {
+    fn clone(&self) -> Self {
+        Self::new(self.id.clone())
+    }
+}
+
+impl<T> PartialEq for Item<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl<T> Eq for Item<T> {}
+
+impl<T> fmt::Debug for Item<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.id.fmt(f)
     }
 }
 
@@ -47,59 +103,141 @@ impl fmt::Debug for Connection {
 }
 
 impl Connection {
-    /// Puts a file into the account.
-    pub fn create(&self, file: File) -> ExternalId {
-        lock(&self.world).change(&self.credential, |account, now| {
-            let told = ("created", file.name.clone());
-            (account.create(file, now), Some(told))
-        })
+    /// `credentialId` of the events of its syncs.
+    pub fn credential(&self) -> &CredentialId {
+        &self.credential
     }
 
-    /// Changes a file.
+    /// Puts an object into the account: a file, a contact, a ticket.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use paragon_testkit::FakeParagon;
+    /// use paragon_testkit::contract::Ticket;
+    ///
+    /// let jira = FakeParagon::start().await.user("ada").connect("jira");
+    /// let bug = jira.create(Ticket::named("It is broken"));
+    /// jira.update(&bug, |ticket| ticket.priority = "urgent".into());
+    /// # }
+    /// ```
+    pub fn create<T: Synced>(&self, object: T) -> Item<T> {
+        let object: Object = object.into();
+        Item::new(lock(&self.world).create(&self.credential, object))
+    }
+
+    /// Fills a pipeline of the account with objects that are computed when they are looked at: ten million cost
+    /// nothing. What is created later comes after them.
     ///
     /// # Panics
     ///
-    /// When there is no such file.
+    /// When there is something in the pipeline already.
     #[track_caller]
-    pub fn update(&self, file: &ExternalId, change: impl FnOnce(&mut File)) {
-        let found = lock(&self.world).change(&self.credential, |account, now| {
-            let found = account.update(file, change, now);
-            (found, found.then(|| ("updated", World::file_name(account, file))))
-        });
-        assert!(found, "cannot update {file}: there is no such file in this account");
+    pub fn fill(&self, pipeline: Pipeline, synthetic: Synthetic) {
+        let filled = lock(&self.world).account(&self.credential).collection_mut(pipeline).fill(synthetic);
+        assert!(filled, "cannot fill the {pipeline} of this account: they are not empty");
     }
 
-    /// Deletes a file.
+    /// Changes an object.
     ///
     /// # Panics
     ///
-    /// When there is no such file.
+    /// When there is no such object.
     #[track_caller]
-    pub fn delete(&self, file: &ExternalId) {
-        let deleted = lock(&self.world).change(&self.credential, |account, _| {
-            let deleted = account.delete(file);
-            let told = deleted.as_ref().map(|file| ("deleted", file.name.clone()));
-            (deleted, told)
-        });
-        assert!(deleted.is_some(), "cannot delete {file}: there is no such file in this account");
+    pub fn update<T: Synced>(&self, item: &Item<T>, change: impl FnOnce(&mut T)) {
+        let change = |object: &mut Object| {
+            if let Some(object) = T::of(object) {
+                change(object);
+            }
+        };
+        let found = lock(&self.world).update(&self.credential, &item.id, change);
+        assert!(found, "cannot update {}: there is no such object in this account", item.id);
     }
 
-    /// What is in the account now.
-    pub fn files(&self) -> Vec<(ExternalId, File)> {
-        let world = lock(&self.world);
-        let account = world.connections.get(&self.credential);
-        account
-            .into_iter()
-            .flat_map(crate::source::Connection::files)
-            .map(|(id, file)| (id.clone(), file.clone()))
-            .collect()
+    /// Deletes an object.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such object.
+    #[track_caller]
+    pub fn delete(&self, object: &ExternalId) {
+        self.touch("deleted", object, Collection::delete);
+    }
+
+    /// Takes the account's access to an object away: to Paragon that is a deletion.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such object.
+    #[track_caller]
+    pub fn revoke_access(&self, object: &ExternalId) {
+        self.touch("revoked access to", object, |collection, id| collection.hide(id, true));
+    }
+
+    /// Gives the account's access to an object back.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such object.
+    #[track_caller]
+    pub fn grant_access(&self, object: &ExternalId) {
+        self.touch("granted access to", object, |collection, id| collection.hide(id, false));
+    }
+
+    /// Makes the provider fail when an object is read: the sync sends `record_errored` with this message and goes on.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such object.
+    #[track_caller]
+    pub fn make_unreadable(&self, object: &ExternalId, message: &str) {
+        self.touch("broke", object, |collection, id| collection.break_reading(id, Some(message)));
+    }
+
+    /// Ends what [`Connection::make_unreadable`] began.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such object.
+    #[track_caller]
+    pub fn make_readable(&self, object: &ExternalId) {
+        self.touch("mended", object, |collection, id| collection.break_reading(id, None));
+    }
+
+    #[track_caller]
+    fn touch(
+        &self,
+        verb: &'static str,
+        id: &ExternalId,
+        change: impl FnMut(&mut Collection, &ExternalId) -> Option<Object>,
+    ) {
+        let found = lock(&self.world).touch(&self.credential, verb, id, change);
+        assert!(found, "cannot find {id}: there is no such object in this account");
+    }
+
+    /// Puts something in the way of the next `runs` runs of this account's syncs; of all of them until it is
+    /// [mended](Connection::mend), without a number.
+    pub fn trouble(&self, trouble: Trouble, runs: Option<u32>) {
+        lock(&self.world).trouble(&self.credential, trouble, runs);
+    }
+
+    /// Ends all troubles of the account. A sync that is `ERRORED` has to be enabled again as well.
+    pub fn mend(&self) {
+        lock(&self.world).mend(&self.credential);
+    }
+
+    /// What of a kind is in the account now.
+    pub fn objects<T: Synced>(&self) -> Vec<(Item<T>, T)> {
+        let mut world = lock(&self.world);
+        let collection = world.account(&self.credential).collection_mut(T::PIPELINE);
+        let of_kind = |(id, mut object): (ExternalId, Object)| Some((Item::new(id), T::of(&mut object)?.clone()));
+        collection.objects().filter_map(of_kind).collect()
     }
 
     /// Enables a sync, as the app could by `POST /api/syncs`. It runs when the clock is settled or advanced.
     ///
     /// # Errors
     ///
-    /// When the account has this sync already, or the pipeline is not `files`.
+    /// When the account has this sync already, or the integration does not have the pipeline.
     pub fn enable(&self, pipeline: &str) -> Result<Sync, EnableError> {
         self.enable_as(pipeline, "default")
     }
@@ -110,10 +248,23 @@ impl Connection {
     ///
     /// As [`Connection::enable`].
     pub fn enable_as(&self, pipeline: &str, configuration_name: &str) -> Result<Sync, EnableError> {
+        self.enable_with(pipeline, configuration_name, Map::new(), None)
+    }
+
+    /// Enables a sync with a configuration and a frequency.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::enable`].
+    pub fn enable_with(
+        &self,
+        pipeline: &str,
+        configuration_name: &str,
+        configuration: Map<String, Value>,
+        frequency: Option<Frequency>,
+    ) -> Result<Sync, EnableError> {
         let mut world = lock(&self.world);
-        let world = &mut *world;
-        let Some(account) = world.connections.get(&self.credential) else { unreachable!("handles are of accounts") };
-        let id = world.engine.enable(account, pipeline, configuration_name, world.clock.now())?.id.clone();
+        let id = world.enable(&self.credential, pipeline, configuration_name, configuration, frequency)?;
         Ok(Sync { world: self.world.clone(), id })
     }
 }
@@ -121,8 +272,8 @@ impl Connection {
 /// A sync that is enabled.
 #[derive(Clone)]
 pub struct Sync {
-    world: Arc<Mutex<World>>,
-    id: SyncId,
+    pub(super) world: Arc<Mutex<World>>,
+    pub(super) id: SyncId,
 }
 
 impl fmt::Debug for Sync {
@@ -137,6 +288,11 @@ impl Sync {
         &self.id
     }
 
+    /// Where it is in its life; `None` when it is deleted.
+    pub fn status(&self) -> Option<Status> {
+        lock(&self.world).engine.get(&self.id).map(|sync| sync.status)
+    }
+
     /// The records that a receiver should hold now, as the API serves them.
     pub fn records(&self) -> Vec<Value> {
         lock(&self.world).records(&self.id)
@@ -148,14 +304,69 @@ impl Sync {
         lock(&self.world).unfetched(&self.id)
     }
 
-    /// The record that stands for a file, once a run has seen it.
-    pub fn record_of(&self, file: &ExternalId) -> Option<RecordId> {
-        lock(&self.world).engine.get(&self.id)?.record_of(file).cloned()
+    /// The record that stands for an object, once a run has seen it.
+    pub fn record_of(&self, object: &ExternalId) -> Option<RecordId> {
+        let world = lock(&self.world);
+        let sync = world.engine.get(&self.id)?;
+        sync.record_of(object, world.accounts.get(sync.credential())?)
     }
 
     /// The members that each of its events has, to write one by hand.
+    ///
+    /// # Panics
+    ///
+    /// When it is deleted.
+    #[track_caller]
     pub fn envelope(&self) -> Envelope {
         let world = lock(&self.world);
-        world.engine.get(&self.id).unwrap_or_else(|| unreachable!("handles are of syncs")).envelope()
+        world.engine.get(&self.id).unwrap_or_else(|| panic!("the sync {} is deleted", self.id)).envelope()
+    }
+
+    /// What its runs did, as Paragon's dashboard shows it, oldest first.
+    pub fn event_log(&self) -> Vec<(Moment, EventLogEntry)> {
+        let world = lock(&self.world);
+        world.engine.get(&self.id).map(|sync| sync.event_log().collect()).unwrap_or_default()
+    }
+
+    /// Pauses it, as the app could by `POST /api/syncs/{syncId}/disable`.
+    pub fn disable(&self) {
+        let mut world = lock(&self.world);
+        let now = world.clock.now();
+        world.engine.disable(&self.id, now);
+    }
+
+    /// Lets it go on where it stopped, as the app could by `POST /api/syncs/{syncId}/reenable`.
+    pub fn reenable(&self) {
+        let mut world = lock(&self.world);
+        let now = world.clock.now();
+        world.engine.reenable(&self.id, now);
+    }
+
+    /// Gives it another frequency, from its next run on.
+    pub fn set_frequency(&self, frequency: Frequency) {
+        self.change(Update { frequency: Some(frequency), ..Update::default() });
+    }
+
+    /// Lets it read another account of the same user; a full run follows.
+    pub fn use_account(&self, account: &Connection) {
+        self.change(Update { credential: Some(account.credential.clone()), ..Update::default() });
+    }
+
+    fn change(&self, update: Update) {
+        let mut world = lock(&self.world);
+        let now = world.clock.now();
+        world.engine.update(&self.id, update, now);
+    }
+
+    /// Makes a run due now, without waiting for its time.
+    pub fn run_soon(&self, kind: RunKind) {
+        let mut world = lock(&self.world);
+        let now = world.clock.now();
+        world.engine.run_soon(&self.id, kind, now);
+    }
+
+    /// Deletes it and its records, as the app could by `DELETE /api/syncs/{syncId}`.
+    pub fn delete(&self) {
+        lock(&self.world).delete_sync(&self.id);
     }
 }

@@ -27,7 +27,7 @@ mod timeline;
 mod token;
 mod world;
 
-pub use handles::{Connection, Sync, User};
+pub use handles::{Connection, Item, Sync, User};
 pub use paragon::{Builder, FakeParagon, StartError};
 pub use project::{KeyError, Project};
 pub use timeline::{Call, Entry, Timeline, What};

@@ -223,6 +223,11 @@ impl FakeParagon {
         std::mem::replace(&mut lock(&self.world).options.page_size_cap, records.max(1))
     }
 
+    /// Runs take so long from now on, during which a sync is `ACTIVE`. At first they take no time.
+    pub fn runs_take(&self, span: Duration) {
+        lock(&self.world).engine.set_runs_take(span);
+    }
+
     /// The age of the contract that syncs have which are enabled now.
     pub fn revision(&self) -> Revision {
         lock(&self.world).engine.revision()

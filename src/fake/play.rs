@@ -2,9 +2,9 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::handles::{Connection, Sync};
+use super::handles::{Connection, Item, Sync};
 use super::paragon::FakeParagon;
-use crate::contract::{ExternalId, File};
+use crate::contract::File;
 use crate::scenario::{Fault, Scenario, ScenarioError, Step};
 
 impl FakeParagon {
@@ -33,7 +33,7 @@ impl FakeParagon {
     /// ```
     pub async fn play(&self, scenario: &Scenario) -> Result<Vec<Sync>, ScenarioError> {
         scenario.check()?;
-        let mut files: HashMap<&str, (Connection, ExternalId)> = HashMap::new();
+        let mut files: HashMap<&str, (Connection, Item<File>)> = HashMap::new();
         let mut syncs = Vec::new();
         for (index, step) in scenario.steps.iter().enumerate() {
             let wrong = |problem: String| ScenarioError::Step { number: index + 1, problem };
@@ -45,7 +45,8 @@ impl FakeParagon {
                 }
                 Step::Update { file, set } => {
                     let (account, id) = &files[file.as_str()];
-                    let now = account.files().into_iter().find(|(other, _)| other == id).map(|(_, file)| file);
+                    let now =
+                        account.objects::<File>().into_iter().find(|(other, _)| other == id).map(|(_, file)| file);
                     let changed =
                         with(now.as_ref(), set).map_err(|error| wrong(format!("no file any more: {error}")))?;
                     account.update(id, |file| {

@@ -3,6 +3,7 @@ use std::fmt;
 use crate::clock::{Moment, offset};
 use crate::contract::{SyncId, UserId};
 use crate::delivery::{AttemptRecord, Decision, DeliveryId, Outcome};
+use crate::source::Trouble;
 use crate::sync::RunKind;
 
 /// One thing that happened.
@@ -25,15 +26,19 @@ pub struct Entry {
 pub enum What {
     /// Somebody changed something in the simulated integration.
     Changed {
-        /// `created`, `updated` or `deleted`.
+        /// `created`, `updated`, `deleted` and so on.
         verb: &'static str,
-        /// The file's name.
+        /// What the object is called.
         name: String,
     },
-    /// A sync ran and sent events.
+    /// Something was put in the way of an account's runs, or everything was taken out of it.
+    Trouble(Option<Trouble>),
+    /// A sync ran and sent events, or met something in its way.
     Ran {
         /// How it ran.
         kind: RunKind,
+        /// What it met.
+        trouble: Option<Trouble>,
         /// How many events followed.
         events: usize,
     },
@@ -173,13 +178,19 @@ impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Changed { verb, name } => write!(f, "source    {verb} {name:?}"),
-            Self::Ran { kind, events } => {
+            Self::Trouble(None) => f.write_str("source    mended"),
+            Self::Trouble(Some(trouble)) => write!(f, "source    {}", InWords(*trouble)),
+            Self::Ran { kind, trouble, events } => {
                 let kind = match kind {
                     RunKind::Initial => "initial",
                     RunKind::Incremental => "incremental",
                     RunKind::Full => "full",
                 };
-                write!(f, "sync      {kind} run, {events} event{}", if *events == 1 { "" } else { "s" })
+                write!(f, "sync      {kind} run")?;
+                if let Some(trouble) = trouble {
+                    write!(f, ", {}", InWords(*trouble))?;
+                }
+                write!(f, ", {events} event{}", if *events == 1 { "" } else { "s" })
             }
             Self::Queued { event, about, .. } => {
                 write!(f, "webhook   {event}{}, not sent: the webhook is not enabled", About(about))
@@ -224,6 +235,19 @@ fn shorten(path: &str) -> String {
         }
     }
     short
+}
+
+struct InWords(Trouble);
+
+impl fmt::Display for InWords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Trouble::RateLimited { backoff } => write!(f, "rate limited for {}", &offset(backoff)[1..]),
+            Trouble::Network => f.write_str("the provider is not reached"),
+            Trouble::AccessTokenExpired => f.write_str("the access token has expired and is renewed"),
+            Trouble::CredentialRevoked => f.write_str("the credential is revoked"),
+        }
+    }
 }
 
 struct About<'a>(&'a Option<String>);

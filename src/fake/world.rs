@@ -2,29 +2,33 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jsonwebtoken::DecodingKey;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::project::{KeyError, Project};
 use super::timeline::{Entry, Timeline, What};
 use crate::clock::{Clock, Moment};
-use crate::contract::{CredentialId, Event, ExternalId, File, RecordId, Revision, SyncId, UserId};
+use crate::contract::{
+    CredentialId, Event, ExternalId, Frequency, Object, Pipeline, RecordId, Revision, SyncId, UserId,
+};
 use crate::delivery::{Attempt, DeliveryId, Outcome, Policy, Queue};
-use crate::source::Connection;
-use crate::sync::{Engine, Feed, Found};
+use crate::source::{Account, Collection, Trouble};
+use crate::sync::{Enable, EnableError, Engine, Found, Run};
 
 /// The whole state of a fake, without I/O.
 pub(super) struct World {
     pub(super) project: Project,
     pub(super) verifying_key: DecodingKey,
     pub(super) clock: Clock,
-    pub(super) connections: BTreeMap<CredentialId, Connection>,
+    pub(super) accounts: BTreeMap<CredentialId, Account>,
+    /// The order in which they were connected: the oldest one is a user's default.
+    pub(super) connected: Vec<CredentialId>,
     pub(super) engine: Engine,
     pub(super) queue: Queue,
     pub(super) options: Options,
     /// While it is set the Sync API answers every call with this status.
     pub(super) api_fault: Option<u16>,
-    /// The latest version of each record that was served.
-    pub(super) served: HashMap<(SyncId, RecordId), usize>,
+    /// The versions of records that were served.
+    pub(super) served: HashMap<SyncId, Served>,
     start: Moment,
     log: Vec<Entry>,
     in_delivery: HashMap<DeliveryId, Delivered>,
@@ -59,7 +63,8 @@ impl World {
             engine: Engine::new(project.id.clone()),
             project,
             clock: Clock::starting_at(start),
-            connections: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            connected: Vec::new(),
             queue: Queue::new(policy),
             options,
             api_fault: None,
@@ -82,34 +87,119 @@ impl World {
         self.log.push(Entry { at: self.clock.now(), user, sync, what });
     }
 
-    /// The account of a user in an integration; made when it is new.
-    pub(super) fn connect(&mut self, user: &UserId, integration: &str) -> CredentialId {
-        let connection = Connection::new(&self.project.id, user, integration);
-        let credential = connection.credential().clone();
-        self.connections.entry(credential.clone()).or_insert(connection);
+    /// The account of a user in an integration with this name; made when it is new.
+    pub(super) fn connect(&mut self, user: &UserId, integration: &str, name: &str) -> CredentialId {
+        let account = Account::new(&self.project.id, user, integration, name);
+        let credential = account.credential().clone();
+        if !self.accounts.contains_key(&credential) {
+            self.connected.push(credential.clone());
+            self.accounts.insert(credential.clone(), account);
+        }
         credential
     }
 
-    /// The account of a user in an integration, if there is one.
-    pub(super) fn connection_of(&self, user: &UserId, integration: &str) -> Option<&Connection> {
-        self.connections.values().find(|c| c.user() == user && c.integration() == integration)
+    /// An account that a handle stands for.
+    pub(super) fn account(&mut self, credential: &CredentialId) -> &mut Account {
+        self.accounts.get_mut(credential).unwrap_or_else(|| unreachable!("handles are of accounts"))
     }
 
-    /// Changes an account and puts the change on the timeline.
-    pub(super) fn change<T>(
+    /// The account of a user in an integration that is meant when none is named: the oldest whose access holds.
+    pub(super) fn default_account(&self, user: &UserId, integration: &str) -> Option<&Account> {
+        let accounts = self.connected.iter().filter_map(|credential| self.accounts.get(credential));
+        let mut of_user = accounts.filter(|account| account.user() == user && account.integration() == integration);
+        let first = of_user.clone().next();
+        of_user.find(|account| !account.is_revoked()).or(first)
+    }
+
+    /// Enables a sync of an account.
+    pub(super) fn enable(
         &mut self,
         credential: &CredentialId,
-        change: impl FnOnce(&mut Connection, Moment) -> (T, Option<(&'static str, String)>),
-    ) -> T {
+        pipeline: &str,
+        configuration_name: &str,
+        configuration: Map<String, Value>,
+        frequency: Option<Frequency>,
+    ) -> Result<SyncId, EnableError> {
+        let names = Pipeline::ALL.map(Pipeline::name).join(", ");
+        let unknown = || EnableError::Pipeline(format!("pipeline must be one of: {names}"));
+        let pipeline = Pipeline::from_name(pipeline).ok_or_else(unknown)?;
+        let account = self.accounts.get(credential).unwrap_or_else(|| unreachable!("credentials are of accounts"));
+        let wanted = Enable { account, pipeline, configuration_name, configuration, frequency };
+        let sync = self.engine.enable(wanted, self.clock.now())?;
+        Ok(sync.id.clone())
+    }
+
+    /// Deletes a sync; true when there was one.
+    pub(super) fn delete_sync(&mut self, id: &SyncId) -> bool {
+        self.served.remove(id);
+        self.engine.delete(id).is_some()
+    }
+
+    /// Puts an object into an account.
+    pub(super) fn create(&mut self, credential: &CredentialId, object: Object) -> ExternalId {
+        let (now, name) = (self.clock.now(), object.title().to_owned());
+        let id = self.account(credential).collection_mut(object.pipeline()).create(object, now);
+        self.changed(credential, "created", name);
+        id
+    }
+
+    /// Changes an object; false when it does not live in the account.
+    pub(super) fn update(
+        &mut self,
+        credential: &CredentialId,
+        id: &ExternalId,
+        change: impl FnOnce(&mut Object),
+    ) -> bool {
         let now = self.clock.now();
-        let connection =
-            self.connections.get_mut(credential).unwrap_or_else(|| unreachable!("handles are of accounts"));
-        let (result, told) = change(connection, now);
-        let user = connection.user().clone();
-        if let Some((verb, name)) = told {
-            self.note(Some(user), None, What::Changed { verb, name });
+        let Some(collection) = self.collection_with(credential, id) else { return false };
+        let found = collection.update(id, change, now);
+        if found {
+            let name = collection.get(id).map(|object| object.title().to_owned());
+            self.changed(credential, "updated", name.unwrap_or_default());
         }
-        result
+        found
+    }
+
+    /// Does something else to an object; false when it does not live in the account.
+    pub(super) fn touch(
+        &mut self,
+        credential: &CredentialId,
+        verb: &'static str,
+        id: &ExternalId,
+        mut change: impl FnMut(&mut Collection, &ExternalId) -> Option<Object>,
+    ) -> bool {
+        let object = self.collection_with(credential, id).and_then(|collection| change(collection, id));
+        let found = object.is_some();
+        if let Some(object) = object {
+            self.changed(credential, verb, object.title().to_owned());
+        }
+        found
+    }
+
+    fn collection_with(&mut self, credential: &CredentialId, id: &ExternalId) -> Option<&mut Collection> {
+        let account = self.account(credential);
+        let has = |pipeline: &Pipeline| account.collection(*pipeline).is_some_and(|c| c.number_of(id).is_some());
+        let pipeline = Pipeline::ALL.into_iter().find(has)?;
+        Some(account.collection_mut(pipeline))
+    }
+
+    fn changed(&mut self, credential: &CredentialId, verb: &'static str, name: String) {
+        let user = self.account(credential).user().clone();
+        self.note(Some(user), None, What::Changed { verb, name });
+    }
+
+    /// Puts something in the way of an account's runs.
+    pub(super) fn trouble(&mut self, credential: &CredentialId, trouble: Trouble, runs: Option<u32>) {
+        self.account(credential).trouble(trouble, runs);
+        let user = self.account(credential).user().clone();
+        self.note(Some(user), None, What::Trouble(Some(trouble)));
+    }
+
+    /// Ends an account's troubles.
+    pub(super) fn mend(&mut self, credential: &CredentialId) {
+        self.account(credential).mend();
+        let user = self.account(credential).user().clone();
+        self.note(Some(user), None, What::Trouble(None));
     }
 
     /// Hands an event that no run found to the delivery; true when it is sent.
@@ -142,8 +232,9 @@ impl World {
 
     fn name_of(&self, event: &Event) -> Option<String> {
         let sync = self.engine.get(&event.envelope()?.sync_instance_id)?;
-        let (json, _) = sync.feed.get(event.record_id()?)?;
-        Some(serde_json::from_str::<Value>(json).ok()?["name"].as_str()?.to_owned())
+        let key = sync.feed.key_of(event.record_id()?)?;
+        let (credential, number) = sync.origin(key)?;
+        Some(self.accounts.get(credential)?.collection(sync.pipeline)?.title(number))
     }
 
     /// When something is due next.
@@ -157,13 +248,12 @@ impl World {
         let due = self.next_due().filter(|due| *due <= until)?;
         self.clock.advance_to(due);
         let now = self.clock.now();
-        while let Some(run) = self.engine.run_due(|credential| self.connections.get(credential), now) {
-            if !run.events.is_empty() {
-                let what = What::Ran { kind: run.kind, events: run.events.len() };
-                self.note(Some(run.user), Some(run.sync), what);
+        while let Some(Run { sync, user, kind, trouble, events }) = self.engine.run_due(&mut self.accounts, now) {
+            if !events.is_empty() || trouble.is_some() {
+                self.note(Some(user), Some(sync), What::Ran { kind, trouble, events: events.len() });
             }
-            for Found { event, name } in &run.events {
-                self.send(event, name.clone());
+            for Found { event, name } in events {
+                self.send(&event, name);
             }
         }
         Some(self.queue.poll(now))
@@ -198,25 +288,47 @@ impl World {
         }
     }
 
+    /// Keeps in mind which versions of which records were served.
+    pub(super) fn note_served(&mut self, sync: &SyncId, versions: impl IntoIterator<Item = usize>) {
+        let served = self.served.entry(sync.clone()).or_default();
+        versions.into_iter().for_each(|version| served.insert(version));
+    }
+
     /// The records of a sync that live and were not served since their last change: their ids, and whether an
     /// older version was served.
     pub(super) fn unfetched(&self, sync: &SyncId) -> Vec<(RecordId, bool)> {
         let Some(feed) = self.engine.get(sync).map(|sync| &sync.feed) else { return Vec::new() };
-        let served = |id: &RecordId| self.served.get(&(sync.clone(), id.clone()));
-        feed.live()
-            .filter(|(id, _, version)| served(id) != Some(version))
-            .map(|(id, ..)| (id.clone(), served(id).is_some()))
+        let nothing = Served::default();
+        let served = self.served.get(sync).unwrap_or(&nothing);
+        let older =
+            |version| std::iter::successors(feed.version_before(version), |version| feed.version_before(*version));
+        let unfetched = feed.live_keys().filter(|(_, version)| !served.contains(*version));
+        unfetched
+            .map(|(key, version)| (feed.id_of(key), older(version).any(|version| served.contains(version))))
             .collect()
     }
 
     /// The records that a receiver of this sync should hold.
     pub(super) fn records(&self, sync: &SyncId) -> Vec<Value> {
-        let feed = self.engine.get(sync).map(|sync| &sync.feed);
-        feed.into_iter().flat_map(Feed::live).filter_map(|(_, json, _)| serde_json::from_str(json).ok()).collect()
+        let live = self.engine.get(sync).into_iter().flat_map(|sync| sync.feed.live());
+        live.filter_map(|entry| serde_json::from_str(&entry.json).ok()).collect()
+    }
+}
+
+/// A set of versions, a bit for each.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Served(Vec<u64>);
+
+impl Served {
+    fn insert(&mut self, version: usize) {
+        let word = version / 64;
+        if self.0.len() <= word {
+            self.0.resize(word + 1, 0);
+        }
+        self.0[word] |= 1 << (version % 64);
     }
 
-    /// The name of a file that lives, for the timeline.
-    pub(super) fn file_name(connection: &Connection, id: &ExternalId) -> String {
-        connection.get(id).map(|file: &File| file.name.clone()).unwrap_or_default()
+    fn contains(&self, version: usize) -> bool {
+        self.0.get(version / 64).is_some_and(|word| word >> (version % 64) & 1 == 1)
     }
 }

@@ -1,110 +1,28 @@
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde::Serialize;
-use serde_json::Map;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use crate::clock::Moment;
-use crate::contract::{
-    CredentialId, Envelope, Event, ExternalId, ProjectId, Record, RecordChange, RecordId, RecordRef, Revision,
-    SyncComplete, SyncCompleteData, SyncId, Tombstone, UserId, UserRef,
-};
-use crate::source::Connection;
-use crate::sync::Feed;
+use super::run::{Accounts, Run};
+use super::{RunKind, Sync, Update};
+use crate::clock::{Moment, duration};
+use crate::contract::{Frequency, Pipeline, ProjectId, Revision, SyncId};
+use crate::source::Account;
 
-/// Between two incremental runs (`sync.incremental`, documented).
-const INCREMENTAL: Duration = Duration::from_secs(60);
-/// Between two full runs (`sync.full`, documented).
-const FULL: Duration = Duration::from_secs(24 * 60 * 60);
-/// The one pipeline that is simulated.
-const PIPELINE: &str = "files";
-
-/// The status of a sync, as the Sync API names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[non_exhaustive]
-pub enum Status {
-    /// Enabled; its first run is still to come.
-    Initializing,
-    /// Has run and watches for changes.
-    Idle,
-}
-
-/// One sync: a user's pipeline of one integration, and its feed.
+/// A sync that is to be enabled.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Sync {
-    /// `syncInstanceId` of its events.
-    pub id: SyncId,
-    /// Whose data it is.
-    pub user: UserId,
-    /// Which account it reads.
-    pub credential: CredentialId,
-    /// Such as `googledrive`.
-    pub integration: String,
-    /// Such as `files`.
-    pub pipeline: String,
+pub struct Enable<'a> {
+    /// What it reads.
+    pub account: &'a Account,
+    /// What it pulls.
+    pub pipeline: Pipeline,
     /// Tells syncs of the same integration and pipeline apart.
-    pub configuration_name: String,
-    /// The age of the contract that its events and records have.
-    pub revision: Revision,
-    /// Where it is in its life.
-    pub status: Status,
-    /// When it was enabled.
-    pub created_at: Moment,
-    /// When its last run ended.
-    pub last_synced_at: Option<Moment>,
-    /// What a receiver pulls.
-    pub feed: Feed,
-    next: BTreeMap<RunKind, Moment>,
-    /// How much of the source's log the incremental and the full runs have seen.
-    seen: usize,
-    seen_by_full: usize,
-    records: HashMap<ExternalId, Known>,
-}
-
-#[derive(Clone, Debug)]
-struct Known {
-    id: RecordId,
-    name: String,
-    live: bool,
-}
-
-/// What kind of run a sync makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum RunKind {
-    /// The first, of everything.
-    Initial,
-    /// Each minute, of what was created and changed.
-    Incremental,
-    /// Each 24 hours; the one that notices deletions.
-    Full,
-}
-
-/// What a run found, and the events that follow from it.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Run {
-    /// Which sync ran.
-    pub sync: SyncId,
-    /// Whose it is.
-    pub user: UserId,
-    /// How it ran.
-    pub kind: RunKind,
-    /// In the order in which they are sent.
-    pub events: Vec<Found>,
-}
-
-/// An event, and the name of the record that it is about, which the event itself does not tell.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Found {
-    /// What is sent.
-    pub event: Event,
-    /// For people who read a timeline.
-    pub name: Option<String>,
+    pub configuration_name: &'a str,
+    /// What of the account is asked for.
+    pub configuration: Map<String, Value>,
+    /// How often it looks for changes; each minute when left out.
+    pub frequency: Option<Frequency>,
 }
 
 /// Why a sync was not enabled.
@@ -114,86 +32,134 @@ pub enum EnableError {
     /// There is one already (observed: 409).
     #[error("Sync instance already exists")]
     Exists(SyncId),
-    /// A pipeline that this fake does not simulate.
-    #[error("pipeline must be one of: files")]
-    UnknownPipeline(String),
+    /// The pipeline is none of the six, or the integration does not have it.
+    #[error("{0}")]
+    Pipeline(String),
+    /// The integration asks for something else.
+    #[error("{0}")]
+    Configuration(String),
 }
 
 /// All syncs of a project, and when each runs next.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "Stored", into = "Stored")]
 pub struct Engine {
-    project: ProjectId,
-    revision: Revision,
-    syncs: BTreeMap<SyncId, Sync>,
+    stored: Stored,
     /// The order in which syncs run that are due at the same time is the order of their ids.
     agenda: BTreeSet<(Moment, SyncId)>,
+}
+
+/// What the agenda follows from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    project: ProjectId,
+    revision: Revision,
+    #[serde(with = "duration")]
+    runs_take: Duration,
+    syncs: BTreeMap<SyncId, Sync>,
+}
+
+impl From<Stored> for Engine {
+    fn from(stored: Stored) -> Self {
+        let agenda = stored.syncs.values().filter_map(|sync| Some((sync.due()?, sync.id.clone()))).collect();
+        Self { stored, agenda }
+    }
+}
+
+impl From<Engine> for Stored {
+    fn from(engine: Engine) -> Self {
+        engine.stored
+    }
 }
 
 impl Engine {
     /// No syncs yet.
     pub fn new(project: ProjectId) -> Self {
-        Self { project, revision: Revision::default(), syncs: BTreeMap::new(), agenda: BTreeSet::new() }
+        let revision = Revision::default();
+        Stored { project, revision, runs_take: Duration::ZERO, syncs: BTreeMap::new() }.into()
     }
 
     /// Syncs that are enabled from now on have this revision of the contract.
     pub fn set_revision(&mut self, revision: Revision) {
-        self.revision = revision;
+        self.stored.revision = revision;
     }
 
     /// The revision that syncs get which are enabled now.
     pub fn revision(&self) -> Revision {
-        self.revision
+        self.stored.revision
+    }
+
+    /// Runs take so long from now on, during which a sync is `ACTIVE`. At first they take no time.
+    pub fn set_runs_take(&mut self, span: Duration) {
+        self.stored.runs_take = span;
     }
 
     /// Enables a sync; its initial run is due at once.
     ///
     /// # Errors
     ///
-    /// When it exists, or the pipeline is not simulated.
-    pub fn enable(
-        &mut self,
-        connection: &Connection,
-        pipeline: &str,
-        configuration_name: &str,
-        now: Moment,
-    ) -> Result<&Sync, EnableError> {
-        if pipeline != PIPELINE {
-            return Err(EnableError::UnknownPipeline(pipeline.to_owned()));
-        }
-        let (user, integration) = (connection.user(), connection.integration());
-        let id = SyncId::derive(&self.project, user, integration, pipeline, configuration_name);
-        if self.syncs.contains_key(&id) {
+    /// When it exists.
+    pub fn enable(&mut self, wanted: Enable<'_>, now: Moment) -> Result<&Sync, EnableError> {
+        let (user, integration) = (wanted.account.user(), wanted.account.integration());
+        let (pipeline, name) = (wanted.pipeline.name(), wanted.configuration_name);
+        let id = SyncId::derive(&self.stored.project, user, integration, pipeline, name);
+        if self.stored.syncs.contains_key(&id) {
             return Err(EnableError::Exists(id));
         }
-        let sync = Sync {
-            id: id.clone(),
-            user: user.clone(),
-            credential: connection.credential().clone(),
-            integration: integration.to_owned(),
-            pipeline: pipeline.to_owned(),
-            configuration_name: configuration_name.to_owned(),
-            revision: self.revision,
-            status: Status::Initializing,
-            created_at: now,
-            last_synced_at: None,
-            feed: Feed::default(),
-            next: BTreeMap::from([(RunKind::Initial, now)]),
-            seen: 0,
-            seen_by_full: 0,
-            records: HashMap::new(),
-        };
+        let sync = Sync::new(id.clone(), wanted, self.stored.revision, now);
         self.agenda.insert((now, id.clone()));
-        Ok(self.syncs.entry(id).or_insert(sync))
+        Ok(self.stored.syncs.entry(id).or_insert(sync))
     }
 
     /// The sync with this id.
     pub fn get(&self, id: &SyncId) -> Option<&Sync> {
-        self.syncs.get(id)
+        self.stored.syncs.get(id)
     }
 
     /// All syncs, by id.
     pub fn syncs(&self) -> impl Iterator<Item = &Sync> {
-        self.syncs.values()
+        self.stored.syncs.values()
+    }
+
+    /// Changes a sync and plans its next run anew.
+    fn change(&mut self, id: &SyncId, change: impl FnOnce(&mut Sync)) -> Option<&Sync> {
+        let sync = self.stored.syncs.get_mut(id)?;
+        if let Some(due) = sync.due() {
+            self.agenda.remove(&(due, id.clone()));
+        }
+        change(sync);
+        self.agenda.extend(sync.due().map(|due| (due, id.clone())));
+        Some(sync)
+    }
+
+    /// Pauses a sync; `None` when there is none with this id.
+    pub fn disable(&mut self, id: &SyncId, now: Moment) -> Option<&Sync> {
+        self.change(id, |sync| sync.disable(now))
+    }
+
+    /// Lets a paused or failed sync go on where it stopped; `None` when there is none with this id.
+    pub fn reenable(&mut self, id: &SyncId, now: Moment) -> Option<&Sync> {
+        self.change(id, |sync| sync.reenable(now))
+    }
+
+    /// Gives a sync another account or another frequency; `None` when there is none with this id.
+    pub fn update(&mut self, id: &SyncId, update: Update, now: Moment) -> Option<&Sync> {
+        self.change(id, |sync| sync.update(update, now))
+    }
+
+    /// Makes a run of a sync due now; `None` when there is none with this id.
+    pub fn run_soon(&mut self, id: &SyncId, kind: RunKind, now: Moment) -> Option<&Sync> {
+        self.change(id, |sync| sync.run_soon(kind, now))
+    }
+
+    /// Deletes a sync and its records.
+    pub fn delete(&mut self, id: &SyncId) -> Option<Sync> {
+        let sync = self.stored.syncs.remove(id)?;
+        if let Some(due) = sync.due() {
+            self.agenda.remove(&(due, id.clone()));
+        }
+        Some(sync)
     }
 
     /// When the next run is due.
@@ -201,183 +167,429 @@ impl Engine {
         self.agenda.first().map(|(moment, _)| *moment)
     }
 
-    /// Makes the next run that is due at `now`, if one is. `source` finds the account of a credential.
-    pub fn run_due<'s>(
-        &mut self,
-        source: impl FnOnce(&CredentialId) -> Option<&'s Connection>,
-        now: Moment,
-    ) -> Option<Run> {
+    /// Begins or ends the next run that is due at `now`, if one is.
+    pub fn run_due(&mut self, accounts: &mut Accounts, now: Moment) -> Option<Run> {
         let (_, id) = self.agenda.first().filter(|(moment, _)| *moment <= now).cloned()?;
         self.agenda.pop_first();
-        let sync = self.syncs.get_mut(&id)?;
-        let connection = source(&sync.credential)?;
-        // A full run does what an incremental run does, and more: where both are due, it is the one that runs.
-        let kind = sync.next.iter().filter(|(_, due)| **due <= now).map(|(kind, _)| *kind).max()?;
-        let events = sync.run(kind, connection, now);
-        let run = Run { sync: id.clone(), user: sync.user.clone(), kind, events };
-        self.agenda.extend(sync.next.values().min().map(|next| (*next, id)));
-        Some(run)
+        let sync = self.stored.syncs.get_mut(&id)?;
+        let run = sync.step(accounts, self.stored.runs_take, now);
+        self.agenda.extend(sync.due().map(|due| (due, id)));
+        run
     }
-}
-
-impl Sync {
-    fn run(&mut self, kind: RunKind, source: &Connection, now: Moment) -> Vec<Found> {
-        let mut changes = Vec::new();
-        let mut found = Vec::new();
-        for (external, file) in source.changed_since(self.seen) {
-            let Some(file) = file else { continue };
-            let (known, is_new) = self.know(external, &file.name);
-            let about = self.about(&known);
-            let event = if is_new { Event::RecordCreated(about) } else { Event::RecordUpdated(about) };
-            changes.push(Found { event, name: Some(file.name.clone()) });
-            let record = Record { id: known.clone(), external_id: external.clone(), object: file };
-            found.push((known, serialise(self.revision, "records/file", &record), true));
-        }
-        self.seen = source.mark();
-        if kind == RunKind::Full {
-            for (external, _) in source.changed_since(self.seen_by_full).filter(|(_, file)| file.is_none()) {
-                let Some(known) = self.records.get_mut(external).filter(|known| known.live) else { continue };
-                known.live = false;
-                let (id, name) = (known.id.clone(), Some(known.name.clone()));
-                changes.push(Found { event: Event::RecordDeleted(self.about(&id)), name });
-                let tombstone = Tombstone::new(id.clone(), external.clone());
-                found.push((id, serialise(self.revision, "records/tombstone", &tombstone), false));
-            }
-        }
-        if kind != RunKind::Incremental {
-            self.seen_by_full = source.mark();
-        }
-        // Two runs at the same millisecond would break the order of cursors.
-        let seen_at = self.feed.last_seen().map_or(now, |last| now.max(last + Duration::from_millis(1)));
-        self.feed.append(seen_at, found);
-        self.status = Status::Idle;
-        self.last_synced_at = Some(now);
-        self.next.remove(&RunKind::Initial);
-        self.next.insert(RunKind::Incremental, now + INCREMENTAL);
-        if kind != RunKind::Incremental {
-            self.next.insert(RunKind::Full, now + FULL);
-        }
-        if kind == RunKind::Initial { vec![Found { event: self.complete(now), name: None }] } else { changes }
-    }
-
-    /// The record of an external id, and whether it is new to the receiver.
-    fn know(&mut self, external: &ExternalId, name: &str) -> (RecordId, bool) {
-        let new = || Known { id: RecordId::derive(&self.id, external), name: String::new(), live: false };
-        let known = self.records.entry(external.clone()).or_insert_with(new);
-        name.clone_into(&mut known.name);
-        (known.id.clone(), !std::mem::replace(&mut known.live, true))
-    }
-
-    /// The members that every event of this sync has.
-    pub fn envelope(&self) -> Envelope {
-        Envelope {
-            sync: self.integration.clone(),
-            sync_instance_id: self.id.clone(),
-            credential_id: Some(self.credential.clone()),
-            user: UserRef { id: self.user.clone(), other: Map::new() },
-        }
-    }
-
-    fn about(&self, record: &RecordId) -> RecordChange {
-        RecordChange {
-            envelope: self.envelope(),
-            data: RecordRef { record_id: record.clone(), model: self.pipeline.clone(), other: Map::new() },
-            other: Map::new(),
-        }
-    }
-
-    fn complete(&self, now: Moment) -> Event {
-        Event::SyncComplete(SyncComplete {
-            envelope: self.envelope(),
-            data: SyncCompleteData {
-                model: self.pipeline.clone(),
-                synced_at: now.to_string(),
-                num_records: self.feed.active() as u64,
-                other: Map::new(),
-            },
-            other: Map::new(),
-        })
-    }
-
-    /// The record that stands for a file of the source, once a run has seen it.
-    pub fn record_of(&self, external: &ExternalId) -> Option<&RecordId> {
-        self.records.get(external).map(|known| &known.id)
-    }
-}
-
-fn serialise(revision: Revision, schema: &str, record: &impl Serialize) -> Arc<str> {
-    let impossible = |error| -> String { unreachable!("a record prints as JSON: {error}") };
-    if revision == Revision::default() {
-        return serde_json::to_string(record).unwrap_or_else(impossible).into();
-    }
-    let newest = serde_json::to_value(record).unwrap_or_else(|error| impossible(error).into());
-    revision.write(schema, &newest).to_string().into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::File;
+    use crate::contract::{CredentialId, ExternalId, File, UserId};
+    use crate::source::{Synthetic, Trouble};
+    use crate::sync::Status;
+    use crate::sync::life::FULL;
+    use proptest::prelude::*;
 
     const START: Moment = Moment::from_millis(1_000);
+    const MINUTE: Duration = Duration::from_secs(60);
 
-    fn names(run: Option<Run>) -> Vec<String> {
-        run.map(|run| run.events.iter().map(|found| found.event.name().to_owned()).collect()).unwrap_or_default()
+    /// One project with one user.
+    struct World {
+        engine: Engine,
+        accounts: Accounts,
+        account: CredentialId,
+        told: Vec<String>,
     }
 
-    fn setup() -> (Engine, Connection, ExternalId, ExternalId) {
-        let project = ProjectId::from("p");
-        let mut drive = Connection::new(&project, &UserId::from("u"), "googledrive");
-        let (a, b) = (drive.create(File::named("a"), START), drive.create(File::named("b"), START));
-        (Engine::new(project), drive, a, b)
+    impl World {
+        fn new() -> Self {
+            let project = ProjectId::from("p");
+            let account = Account::new(&project, &UserId::from("u"), "googledrive", "default");
+            let credential = account.credential().clone();
+            let accounts = Accounts::from([(credential.clone(), account)]);
+            Self { engine: Engine::new(project), accounts, account: credential, told: Vec::new() }
+        }
+
+        fn files(&mut self) -> &mut crate::source::Collection {
+            self.accounts.get_mut(&self.account).unwrap().collection_mut(Pipeline::Files)
+        }
+
+        fn create(&mut self, name: &str) -> ExternalId {
+            self.files().create(File::named(name).into(), START)
+        }
+
+        fn rename(&mut self, id: &ExternalId, name: &str) {
+            assert!(self.files().update(id, |file| file.rename(name), START));
+        }
+
+        fn enable(&mut self, configuration: &Value) -> Result<SyncId, EnableError> {
+            let account = &self.accounts[&self.account];
+            let configuration = configuration.as_object().cloned().unwrap_or_default();
+            let wanted = Enable {
+                account,
+                pipeline: Pipeline::Files,
+                configuration_name: "default",
+                configuration,
+                frequency: None,
+            };
+            Ok(self.engine.enable(wanted, START)?.id.clone())
+        }
+
+        /// Runs what is due by then; the names of the events and of what they are about.
+        fn until(&mut self, until: Moment) -> Vec<String> {
+            let mut told = Vec::new();
+            while let Some(due) = self.engine.next_due().filter(|due| *due <= until) {
+                let run = self.engine.run_due(&mut self.accounts, due).unwrap();
+                told.extend(run.events.into_iter().map(|found| match found.name {
+                    Some(name) => format!("{} {name}", found.event.name()),
+                    None => found.event.name().to_owned(),
+                }));
+            }
+            self.told.extend(told.clone());
+            told
+        }
+
+        fn sync(&self, id: &SyncId) -> &Sync {
+            self.engine.get(id).unwrap()
+        }
+
+        fn log(&self, id: &SyncId) -> Vec<String> {
+            self.sync(id).event_log().map(|(_, entry)| entry.sync_event).collect()
+        }
     }
+
+    const NOTHING: [&str; 0] = [];
 
     #[test]
     fn each_run_tells_what_it_is_the_one_to_notice() {
-        let (mut engine, mut drive, a, b) = setup();
-        let id = engine.enable(&drive, "files", "default", START).unwrap().id.clone();
-        assert_eq!(engine.get(&id).unwrap().status, Status::Initializing);
-        assert_eq!(names(engine.run_due(|_| Some(&drive), START)), ["sync_complete"], "and no event per record");
-        assert_eq!(names(engine.run_due(|_| Some(&drive), START)), [] as [&str; 0], "nothing more is due");
+        let mut world = World::new();
+        let (a, b) = (world.create("a"), world.create("b"));
+        let id = world.enable(&Value::Null).unwrap();
+        assert_eq!(world.sync(&id).status, Status::Initializing);
+        assert_eq!(world.until(START), ["sync_complete"], "and no event per record");
+        assert_eq!(world.until(START), NOTHING, "nothing more is due");
 
-        drive.create(File::named("c"), START);
-        drive.update(&a, |file| file.size = None, START);
-        drive.delete(&b);
-        let minute = START + INCREMENTAL;
-        assert_eq!(engine.next_due(), Some(minute));
-        assert_eq!(names(engine.run_due(|_| Some(&drive), minute)), ["record_created", "record_updated"]);
-        assert_eq!(engine.get(&id).unwrap().feed.active(), 3, "the deletion is not seen yet");
-
-        let mut told = Vec::new();
-        while let Some(due) = engine.next_due().filter(|due| *due <= START + FULL) {
-            told.extend(names(engine.run_due(|_| Some(&drive), due)));
-        }
-        assert_eq!(told, ["record_deleted"], "once in 24 hours, by the full run");
-        let feed = &engine.get(&id).unwrap().feed;
-        assert_eq!((feed.active(), feed.total()), (2, 3));
+        world.create("c");
+        world.rename(&a, "a2");
+        world.files().delete(&b);
+        assert_eq!(world.engine.next_due(), Some(START + MINUTE));
+        assert_eq!(world.until(START + MINUTE), ["record_created c", "record_updated a2"]);
+        assert_eq!(world.sync(&id).feed.active(), 3, "the deletion is not seen yet");
+        assert_eq!(world.until(START + FULL), ["record_deleted b"], "once in 24 hours, by the full run");
+        assert_eq!((world.sync(&id).feed.active(), world.sync(&id).feed.total()), (2, 3));
+        assert_eq!(world.until(START + FULL + FULL), NOTHING);
     }
 
     #[test]
     fn what_comes_and_goes_between_two_runs_is_never_told() {
-        let (mut engine, mut drive, ..) = setup();
-        engine.enable(&drive, "files", "default", START).unwrap();
-        engine.run_due(|_| Some(&drive), START);
-        let fleeting = drive.create(File::named("fleeting"), START);
-        drive.delete(&fleeting);
-        let mut told = Vec::new();
-        while let Some(due) = engine.next_due().filter(|due| *due <= START + FULL) {
-            told.extend(names(engine.run_due(|_| Some(&drive), due)));
-        }
-        assert_eq!(told, [] as [&str; 0]);
+        let mut world = World::new();
+        world.enable(&Value::Null).unwrap();
+        world.until(START);
+        let fleeting = world.create("fleeting");
+        world.files().delete(&fleeting);
+        assert_eq!(world.until(START + FULL), NOTHING);
     }
 
     #[test]
-    fn the_same_sync_cannot_be_enabled_twice_and_unknown_pipelines_are_refused() {
-        let (mut engine, drive, ..) = setup();
-        let id = engine.enable(&drive, "files", "default", START).unwrap().id.clone();
-        assert_eq!(engine.enable(&drive, "files", "default", START).unwrap_err(), EnableError::Exists(id));
-        assert!(engine.enable(&drive, "files", "other", START).is_ok());
-        let error = engine.enable(&drive, "messages", "default", START).unwrap_err();
-        assert_eq!(error, EnableError::UnknownPipeline("messages".into()));
+    fn the_same_sync_cannot_be_enabled_twice_and_has_its_old_id_after_it_was_deleted() {
+        let mut world = World::new();
+        world.create("a");
+        let id = world.enable(&Value::Null).unwrap();
+        assert_eq!(world.enable(&Value::Null).unwrap_err(), EnableError::Exists(id.clone()));
+        world.until(START);
+        assert!(world.engine.delete(&id).is_some() && world.engine.delete(&id).is_none());
+        assert_eq!(world.engine.next_due(), None);
+        assert_eq!(world.enable(&Value::Null).unwrap(), id);
+        assert_eq!(world.until(START), ["sync_complete"]);
+    }
+
+    #[test]
+    fn troubles_that_pass_are_never_told_by_webhook() {
+        let mut world = World::new();
+        world.create("a");
+        let id = world.enable(&Value::Null).unwrap();
+        let backoff = Duration::from_secs(90);
+        let account = world.accounts.get_mut(&world.account).unwrap();
+        account.trouble(Trouble::RateLimited { backoff }, Some(1));
+        account.trouble(Trouble::Network, Some(1));
+        account.trouble(Trouble::AccessTokenExpired, Some(1));
+        assert_eq!(world.until(START), NOTHING);
+        assert_eq!((world.sync(&id).status, world.sync(&id).backoff), (Status::RateLimited, Some(backoff)));
+        assert_eq!(world.until(START + backoff), NOTHING);
+        assert_eq!(world.sync(&id).status, Status::Active);
+        assert_eq!(world.until(START + backoff + Duration::from_secs(30)), ["sync_complete"]);
+        let sync = world.sync(&id);
+        assert_eq!((sync.status, sync.backoff, sync.feed.active()), (Status::Idle, None, 1));
+        let log = [
+            "INITIAL_SYNC_STARTED",
+            "SYNC_RUN_RATE_LIMITED",
+            "INITIAL_SYNC_STARTED",
+            "SYNC_RUN_ERROR",
+            "INITIAL_SYNC_STARTED",
+            "SYNC_RUN_ERROR",
+            "INITIAL_SYNC_COMPLETED",
+        ];
+        assert_eq!(world.log(&id), log);
+    }
+
+    #[test]
+    fn a_revoked_credential_stops_a_sync_until_it_is_enabled_again() {
+        let mut world = World::new();
+        let id = world.enable(&Value::Null).unwrap();
+        world.until(START);
+        world.accounts.get_mut(&world.account).unwrap().trouble(Trouble::CredentialRevoked, None);
+        world.create("meanwhile");
+        assert_eq!(world.until(START + FULL), ["sync_errored"], "once");
+        let sync = world.sync(&id);
+        assert!(sync.reason.as_ref().unwrap().contains(world.account.as_str()) && sync.due().is_none());
+        world.engine.reenable(&id, START + FULL);
+        assert_eq!(world.until(START + FULL), ["sync_errored"], "as long as it is revoked");
+        world.accounts.get_mut(&world.account).unwrap().mend();
+        assert_eq!(world.until(START + FULL + FULL), NOTHING, "it does not go on by itself");
+        world.engine.reenable(&id, START + FULL + FULL);
+        assert_eq!(world.sync(&id).status, Status::Active);
+        assert_eq!(world.until(START + FULL + FULL), ["record_created meanwhile"]);
+        assert_eq!((world.sync(&id).status, &world.sync(&id).reason), (Status::Idle, &None));
+    }
+
+    #[test]
+    fn a_paused_sync_goes_on_where_it_stopped() {
+        let mut world = World::new();
+        let a = world.create("a");
+        let id = world.enable(&Value::Null).unwrap();
+        world.until(START);
+        world.engine.disable(&id, START);
+        world.create("b");
+        world.files().delete(&a);
+        assert_eq!(world.until(START + FULL + FULL), NOTHING);
+        assert_eq!(world.engine.reenable(&id, START + FULL + FULL).unwrap().status, Status::Active);
+        let told = ["record_created b", "record_deleted a"];
+        assert_eq!(world.until(START + FULL + FULL), told, "the full run that it has missed comes at once");
+    }
+
+    #[test]
+    fn a_frequency_holds_from_the_next_run_on() {
+        let mut world = World::new();
+        let id = world.enable(&Value::Null).unwrap();
+        world.until(START);
+        let hourly = Update { frequency: Some(Frequency::OneHour), credential: None };
+        world.engine.update(&id, hourly, START);
+        world.create("a");
+        assert_eq!(world.until(START + MINUTE), ["record_created a"]);
+        world.create("b");
+        assert_eq!(world.engine.next_due(), Some(START + MINUTE + Duration::from_secs(3_600)));
+    }
+
+    #[test]
+    fn another_account_replaces_every_record_and_the_first_one_brings_the_old_ids_back() {
+        let mut world = World::new();
+        let project = ProjectId::from("p");
+        let mut work = Account::new(&project, &UserId::from("u"), "googledrive", "work");
+        work.collection_mut(Pipeline::Files).create(File::named("of work").into(), START);
+        let (home, other) = (world.account.clone(), work.credential().clone());
+        world.accounts.insert(other.clone(), work);
+        world.create("of home");
+        let id = world.enable(&Value::Null).unwrap();
+        world.until(START);
+        let ids = |world: &World| world.sync(&id).feed.live_keys().map(|(key, _)| key).collect::<Vec<_>>();
+        let before = ids(&world);
+        world.engine.update(&id, Update { credential: Some(other), frequency: None }, START);
+        assert_eq!(world.until(START), ["record_created of work", "record_deleted of home"]);
+        assert_ne!(ids(&world), before);
+        world.engine.update(&id, Update { credential: Some(home), frequency: None }, START);
+        assert_eq!(world.until(START), ["record_created of home", "record_deleted of work"]);
+        assert_eq!(ids(&world), before);
+    }
+
+    #[test]
+    fn runs_may_take_their_time() {
+        let mut world = World::new();
+        world.engine.set_runs_take(Duration::from_secs(5));
+        let id = world.enable(&Value::Null).unwrap();
+        assert_eq!(world.until(START), NOTHING);
+        assert_eq!(world.sync(&id).status, Status::Active);
+        assert_eq!(world.until(START + Duration::from_secs(5)), ["sync_complete"]);
+        assert_eq!(world.sync(&id).status, Status::Idle);
+        world.until(START + Duration::from_secs(65));
+        world.engine.disable(&id, START + Duration::from_secs(66));
+        world.create("a");
+        world.engine.reenable(&id, START + Duration::from_secs(70));
+        assert_eq!(world.until(START + Duration::from_secs(75)), ["record_created a"]);
+    }
+
+    #[test]
+    fn records_that_cannot_be_read_are_told_and_the_sync_goes_on() {
+        let mut world = World::new();
+        let (a, _) = (world.create("a"), world.create("b"));
+        world.files().break_reading(&a, Some("Request failed with status code 404"));
+        let id = world.enable(&Value::Null).unwrap();
+        assert_eq!(world.until(START), ["record_errored a", "sync_complete"]);
+        assert_eq!((world.sync(&id).status, world.sync(&id).feed.active()), (Status::Idle, 1));
+        assert_eq!(world.until(START + FULL), ["record_errored a"], "again by the full run");
+        world.files().break_reading(&a, None);
+        assert_eq!(world.until(START + FULL + MINUTE), ["record_created a"]);
+        world.files().hide(&a, true);
+        assert_eq!(world.until(START + FULL + FULL), ["record_deleted a"]);
+        world.files().hide(&a, false);
+        assert_eq!(world.until(START + FULL + FULL + MINUTE), ["record_created a"]);
+    }
+
+    #[test]
+    fn what_a_configuration_no_longer_admits_is_lost_at_the_full_run() {
+        let mut world = World::new();
+        let (a, _) = (world.create("a.pdf"), world.create("b.txt"));
+        let id = world.enable(&serde_json::json!({"mimeTypes": ["application/pdf"]})).unwrap();
+        world.until(START);
+        assert_eq!(world.sync(&id).feed.active(), 1);
+        world.files().update(
+            &a,
+            |object| {
+                if let crate::contract::Object::File(file) = object {
+                    file.mime_type = "text/plain".into();
+                }
+            },
+            START,
+        );
+        assert_eq!(world.until(START + FULL), ["record_deleted a.pdf"]);
+    }
+
+    #[test]
+    fn ten_million_objects_are_synced_at_once() {
+        let mut world = World::new();
+        world.files().fill(Synthetic::new(10_000_000, 1));
+        let (gone, changed) = (world.files().external_id(5), world.files().external_id(7));
+        world.files().delete(&gone);
+        world.rename(&changed, "changed before");
+        let id = world.enable(&Value::Null).unwrap();
+        assert_eq!(world.until(START), ["sync_complete"]);
+        let feed = &world.sync(&id).feed;
+        assert_eq!((feed.active(), feed.total()), (9_999_999, 9_999_999));
+        assert!(!feed.has_seen(5) && feed.get(7).unwrap().json.contains("changed before"));
+        world.rename(&changed, "changed later");
+        let last = world.files().external_id(9_999_999);
+        world.files().delete(&last);
+        assert_eq!(world.until(START + MINUTE), ["record_updated changed later"]);
+        assert_eq!(world.until(START + FULL).len(), 1);
+        assert_eq!(world.sync(&id).feed.active(), 9_999_998);
+    }
+
+    /// What may happen between two runs.
+    #[derive(Clone, Debug)]
+    enum Step {
+        Create,
+        Update(prop::sample::Index),
+        Delete(prop::sample::Index),
+        Hide(prop::sample::Index, bool),
+        Break(prop::sample::Index, bool),
+        Pause,
+        GoOn,
+        Trouble(Trouble),
+        Pass(u64),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let which = any::<prop::sample::Index>;
+        prop_oneof![
+            4 => Just(Step::Create),
+            4 => which().prop_map(Step::Update),
+            2 => which().prop_map(Step::Delete),
+            1 => (which(), any::<bool>()).prop_map(|(which, yes)| Step::Hide(which, yes)),
+            1 => (which(), any::<bool>()).prop_map(|(which, yes)| Step::Break(which, yes)),
+            1 => Just(Step::Pause),
+            1 => Just(Step::GoOn),
+            1 => prop_oneof![
+                Just(Trouble::Network),
+                Just(Trouble::AccessTokenExpired),
+                (1..200_u64).prop_map(|s| Trouble::RateLimited { backoff: Duration::from_secs(s) }),
+            ].prop_map(Step::Trouble),
+            4 => prop_oneof![1..200_u64, Just(86_400)].prop_map(Step::Pass),
+        ]
+    }
+
+    proptest! {
+        /// The truth is the reference: after all troubles and a full run, the feed holds what the account shows, each
+        /// record with its latest name, and events have told a reader of events the same.
+        #[test]
+        fn in_the_end_feed_and_events_tell_the_truth(
+            synthetic in 0..4_u64, steps in prop::collection::vec(step(), 0..40), stored in any::<bool>(),
+        ) {
+            let mut world = World::new();
+            world.files().fill(Synthetic::new(synthetic, 3));
+            let mut ids: Vec<ExternalId> = (0..synthetic).map(|number| world.files().external_id(number)).collect();
+            let id = world.enable(&Value::Null).unwrap();
+            let mut now = START;
+            let mut held = std::collections::BTreeSet::new();
+            let follow = |world: &mut World, now: Moment, held: &mut std::collections::BTreeSet<_>| {
+                while let Some(due) = world.engine.next_due().filter(|due| *due <= now) {
+                    let Some(run) = world.engine.run_due(&mut world.accounts, due) else { continue };
+                    for found in run.events {
+                        let record = found.event.record_id().cloned();
+                        match (found.event.name(), record) {
+                            ("record_created", Some(id)) => assert!(held.insert(id), "created twice"),
+                            ("record_updated", Some(id)) => assert!(held.contains(&id), "updated before created"),
+                            ("record_deleted", Some(id)) => assert!(held.remove(&id), "deleted, never created"),
+                            ("sync_complete", None) => {
+                                let feed = &world.engine.get(&run.sync).unwrap().feed;
+                                held.extend(feed.live_keys().map(|(key, _)| feed.id_of(key)));
+                            }
+                            _ => {}
+                        }
+                    }
+                }
+            };
+            let pick = |ids: &[ExternalId], which: prop::sample::Index| {
+                (!ids.is_empty()).then(|| ids[which.index(ids.len())].clone())
+            };
+            for (number, step) in steps.into_iter().enumerate() {
+                match step {
+                    Step::Create => ids.push(world.create(&format!("new {number}"))),
+                    Step::Update(which) => if let Some(id) = pick(&ids, which) {
+                        world.files().update(&id, |file| file.rename(&format!("changed {number}")), now);
+                    },
+                    Step::Delete(which) => if let Some(id) = pick(&ids, which) { world.files().delete(&id); },
+                    Step::Hide(which, yes) => if let Some(id) = pick(&ids, which) { world.files().hide(&id, yes); },
+                    Step::Break(which, yes) => if let Some(id) = pick(&ids, which) {
+                        world.files().break_reading(&id, yes.then_some("broken"));
+                    },
+                    Step::Pause => { world.engine.disable(&id, now); }
+                    Step::GoOn => { world.engine.reenable(&id, now); }
+                    Step::Trouble(trouble) => {
+                        world.accounts.get_mut(&world.account).unwrap().trouble(trouble, Some(1));
+                    }
+                    Step::Pass(seconds) => {
+                        now = now + Duration::from_secs(seconds);
+                        follow(&mut world, now, &mut held);
+                    }
+                }
+            }
+            if stored {
+                let engine = serde_json::to_string(&world.engine).unwrap();
+                world.engine = serde_json::from_str(&engine).unwrap();
+                let accounts = serde_json::to_string(&world.accounts).unwrap();
+                world.accounts = serde_json::from_str(&accounts).unwrap();
+            }
+            world.accounts.get_mut(&world.account).unwrap().mend();
+            for id in &ids {
+                let number = world.files().number_of(id).unwrap();
+                if matches!(world.files().look(number), crate::source::Seen::Unreadable(_)) {
+                    world.files().break_reading(id, None);
+                }
+            }
+            world.engine.reenable(&id, now);
+            now = now + FULL + FULL;
+            follow(&mut world, now, &mut held);
+            let truth: std::collections::BTreeMap<_, _> = ids.iter().filter_map(|id| {
+                let number = world.accounts[&world.account].collection(Pipeline::Files)?.number_of(id)?;
+                match world.accounts[&world.account].collection(Pipeline::Files)?.look(number) {
+                    crate::source::Seen::Here(object) => Some((id.to_string(), object.title().to_owned())),
+                    _ => None,
+                }
+            }).collect();
+            let feed = &world.sync(&id).feed;
+            let fed: std::collections::BTreeMap<_, _> = feed.live().map(|entry| {
+                let record: Value = serde_json::from_str(&entry.json).unwrap();
+                (record["externalId"].as_str().unwrap().to_owned(), record["name"].as_str().unwrap().to_owned())
+            }).collect();
+            prop_assert_eq!(&fed, &truth);
+            let live: std::collections::BTreeSet<_> = feed.live_keys().map(|(key, _)| feed.id_of(key)).collect();
+            prop_assert_eq!(held, live);
+        }
     }
 }

@@ -1,44 +1,85 @@
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use serde::{Deserialize, Serialize};
 
+use super::ranks::Ranks;
 use crate::clock::Moment;
-use crate::contract::RecordId;
+use crate::contract::{Numbering, Pipeline, RecordId, Revision, SyncId};
+use crate::source::{Collection, Synthetic};
 
 /// The order in which the records of a sync changed. A record that changes moves to the end; one that is deleted
 /// moves there as a tombstone. A cursor is a place in that order and stays valid for ever.
 ///
-/// A page costs the logarithm of the feed's length, wherever it starts: a Fenwick tree counts what is still current.
-#[derive(Clone, Debug, Default)]
+/// Records have keys, numbers from which their ids follow. A page costs the logarithm of the feed's length, wherever
+/// it starts, and records that the feed was [based](Feed::base_on) on are computed when they are served.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Stored", into = "Stored")]
 pub struct Feed {
-    /// Sorted by key, because each run comes after the one before it and sorts its own records.
-    slots: Vec<Slot>,
-    current: HashMap<RecordId, usize>,
-    counts: Counts,
+    stored: Stored,
+    /// Where a record is now, if it is not where the base has it.
+    current: HashMap<u64, usize>,
+    /// The slots that a record is at now.
+    standing: Ranks,
     live: usize,
 }
 
-#[derive(Clone, Debug)]
-struct Slot {
-    seen_at: Moment,
-    id: RecordId,
-    /// Serialised once, served often; `None` when the record has moved on.
-    body: Option<Body>,
+/// What the rest follows from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    ids: Numbering,
+    base: Option<Base>,
+    /// After the base; sorted by time and key, because each run comes after the one before it and sorts its own.
+    slots: Vec<Slot>,
 }
 
-#[derive(Clone, Debug)]
-struct Body {
-    json: Arc<str>,
+/// The first slots: synthetic records, of which the n-th has the key n.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Base {
+    at: Moment,
+    len: usize,
+    synthetic: Synthetic,
+    /// Those that had changed by then, which the base therefore does not hold.
+    except: Vec<u64>,
+    pipeline: Pipeline,
+    revision: Revision,
+    external: Numbering,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Slot {
+    at: Moment,
+    key: u64,
     live: bool,
+    /// Serialised once, served often. Kept for one more version, because a lagging read may still ask for it.
+    json: Option<String>,
+    /// The slot that the record was at before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaces: Option<usize>,
+}
+
+/// One record or tombstone of a page.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Entry<'a> {
+    /// The record's key.
+    pub key: u64,
+    /// Where it stands: later versions stand later.
+    pub version: usize,
+    /// What is served.
+    pub json: std::borrow::Cow<'a, str>,
 }
 
 /// What one pull answers.
 #[derive(Clone, Debug)]
-pub struct Page {
-    /// The records and tombstones, as JSON, each with its id and its version.
-    pub entries: Vec<(RecordId, usize, Arc<str>)>,
+#[non_exhaustive]
+pub struct Page<'a> {
+    /// The records and tombstones.
+    pub entries: Vec<Entry<'a>>,
     /// Where the next pull goes on; `None` only when nothing was ever there.
     pub cursor: Option<String>,
     /// Everything in the feed, tombstones included.
@@ -51,38 +92,151 @@ pub struct Page {
     pub last_seen: Option<Moment>,
 }
 
-/// A cursor that this project's fake never gave.
+/// A cursor that was not given out by this feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the cursor is not one that was given out")]
-pub struct CursorError;
+#[non_exhaustive]
+pub enum CursorError {
+    /// It does not read as one.
+    #[error("the cursor is not one that was given out")]
+    Garbage,
+    /// It reads as one, of another sync.
+    #[error("the cursor is of another sync")]
+    OtherSync,
+}
+
+/// What a run found of a record.
+#[derive(Clone, Debug)]
+pub(super) struct Change {
+    pub(super) key: u64,
+    pub(super) live: bool,
+    pub(super) json: String,
+}
 
 impl Feed {
-    /// Appends what a run found: for each record its JSON, and whether it lives. `at` must be later than the run
-    /// before, see [`Feed::last_seen`].
-    pub(super) fn append(&mut self, at: Moment, mut found: Vec<(RecordId, Arc<str>, bool)>) {
-        found.sort_by(|a, b| a.0.cmp(&b.0));
-        for (id, json, live) in found {
-            let position = self.slots.len();
-            if let Some(old) = self.current.insert(id.clone(), position)
-                && let Some(body) = self.slots[old].body.take()
-            {
-                self.counts.remove(old);
-                self.live -= usize::from(body.live);
-            }
-            self.counts.push();
-            self.live += usize::from(live);
-            self.slots.push(Slot { seen_at: at, id, body: Some(Body { json, live }) });
+    pub(super) fn new(sync: &SyncId) -> Self {
+        let ids = Numbering::of(&["record", sync.as_str()]);
+        Self::of(Stored { ids, base: None, slots: Vec::new() })
+    }
+
+    fn of(stored: Stored) -> Self {
+        let mut feed = Self {
+            stored: Stored { slots: Vec::new(), ..stored },
+            current: HashMap::new(),
+            standing: Ranks::default(),
+            live: 0,
+        };
+        feed.stand_on_base();
+        for slot in stored.slots {
+            feed.push(slot);
         }
+        feed
+    }
+
+    /// Begins an empty feed with the synthetic records of a collection as they were filled in.
+    pub(super) fn base_on(&mut self, at: Moment, collection: &Collection, pipeline: Pipeline, revision: Revision) {
+        let synthetic = collection.synthetic();
+        let Ok(len @ 1..) = usize::try_from(synthetic.count) else { return };
+        if self.stored.slots.is_empty() && self.stored.base.is_none() {
+            let external = collection.ids();
+            let changed = collection.changed_since(0);
+            let except = changed.into_iter().filter(|number| *number < synthetic.count).collect();
+            self.stored.base = Some(Base { at, len, synthetic, except, pipeline, revision, external });
+            self.stand_on_base();
+        }
+    }
+
+    fn stand_on_base(&mut self) {
+        let Some(base) = &self.stored.base else { return };
+        self.standing.extend(base.len);
+        for number in &base.except {
+            self.standing.remove(usize::try_from(*number).unwrap_or(usize::MAX));
+        }
+        self.live = self.standing.before(usize::MAX);
+    }
+
+    /// Appends what a run found. `at` must be later than [`Feed::last_seen`].
+    pub(super) fn append(&mut self, at: Moment, mut found: Vec<Change>) {
+        found.sort_by_key(|change| change.key);
+        for Change { key, live, json } in found {
+            let replaces = self.position(key);
+            self.push(Slot { at, key, live, json: Some(json), replaces });
+        }
+    }
+
+    fn push(&mut self, slot: Slot) {
+        let position = self.base_len() + self.stored.slots.len();
+        if let Some(old) = slot.replaces {
+            self.live -= usize::from(self.is_live(old));
+            self.standing.remove(old);
+            // The version before that is of no more use.
+            if let Some(older) = self.slot(old).and_then(|slot| slot.replaces)
+                && let Some(older) = older.checked_sub(self.base_len())
+            {
+                self.stored.slots[older].json = None;
+            }
+        }
+        self.live += usize::from(slot.live);
+        self.current.insert(slot.key, position);
+        self.standing.extend(1);
+        self.stored.slots.push(slot);
+    }
+
+    fn base_len(&self) -> usize {
+        self.stored.base.as_ref().map_or(0, |base| base.len)
+    }
+
+    /// Nothing for those of the base.
+    fn slot(&self, position: usize) -> Option<&Slot> {
+        self.stored.slots.get(position.checked_sub(self.base_len())?)
+    }
+
+    fn is_live(&self, position: usize) -> bool {
+        self.slot(position).is_none_or(|slot| slot.live)
+    }
+
+    fn position(&self, key: u64) -> Option<usize> {
+        if let Some(position) = self.current.get(&key) {
+            return Some(*position);
+        }
+        usize::try_from(key).ok().filter(|key| *key < self.base_len() && self.standing.contains(*key))
+    }
+
+    /// The time and the key of what is at a position.
+    fn place(&self, position: usize) -> Option<(Moment, u64)> {
+        match (self.slot(position), &self.stored.base) {
+            (Some(slot), _) => Some((slot.at, slot.key)),
+            (None, Some(base)) => Some((base.at, position as u64)).filter(|_| position < base.len),
+            (None, None) => None,
+        }
+    }
+
+    fn json(&self, position: usize) -> Option<std::borrow::Cow<'_, str>> {
+        match (self.slot(position), &self.stored.base) {
+            (Some(slot), _) => slot.json.as_deref().map(Into::into),
+            (None, Some(base)) => Some(base.record(position as u64, self.stored.ids).into()),
+            (None, None) => None,
+        }
+    }
+
+    /// The id of a record's key.
+    pub fn id_of(&self, key: u64) -> RecordId {
+        record_id(self.stored.ids, key)
+    }
+
+    /// The key of a record's id, if it is one of this sync, whether or not the feed has it.
+    pub fn key_of(&self, id: &RecordId) -> Option<u64> {
+        self.stored.ids.number_of(uuid::Uuid::try_parse(id.as_str()).ok()?)
     }
 
     /// When the last entry was seen.
     pub fn last_seen(&self) -> Option<Moment> {
-        self.slots.last().map(|slot| slot.seen_at)
+        let last = self.stored.slots.last().map(|slot| slot.at);
+        last.or_else(|| self.stored.base.as_ref().map(|base| base.at))
     }
 
     /// Records and tombstones.
     pub fn total(&self) -> usize {
-        self.current.len()
+        self.standing.before(usize::MAX)
     }
 
     /// Records that live.
@@ -92,157 +246,234 @@ impl Feed {
 
     /// The place after everything: `summary.latestCursor`.
     pub fn latest_cursor(&self) -> Option<String> {
-        self.slots.last().map(cursor)
+        (self.base_len() + self.stored.slots.len()).checked_sub(1).and_then(|last| self.cursor(last))
+    }
+
+    /// Whether a record lives.
+    pub fn holds(&self, key: u64) -> bool {
+        self.position(key).is_some_and(|position| self.is_live(position))
+    }
+
+    /// Whether a record is or was ever in the feed.
+    pub fn has_seen(&self, key: u64) -> bool {
+        self.position(key).is_some()
     }
 
     /// A record that lives, and its version.
-    pub fn get(&self, id: &RecordId) -> Option<(&Arc<str>, usize)> {
-        let &position = self.current.get(id)?;
-        let body = self.slots[position].body.as_ref().filter(|body| body.live)?;
-        Some((&body.json, position))
+    pub fn get(&self, key: u64) -> Option<Entry<'_>> {
+        let version = self.position(key).filter(|position| self.is_live(*position))?;
+        Some(Entry { key, version, json: self.json(version)? })
     }
 
-    /// Every record that lives, and its version, in the order of the feed.
-    pub fn live(&self) -> impl Iterator<Item = (&RecordId, &Arc<str>, usize)> {
-        self.slots.iter().enumerate().filter_map(|(position, slot)| {
-            let body = slot.body.as_ref().filter(|body| body.live)?;
-            Some((&slot.id, &body.json, position))
-        })
+    /// The version before the latest one, or before its deletion, with the time at which that came: what a lagging
+    /// read answers.
+    pub fn get_stale(&self, key: u64) -> (Option<Entry<'_>>, Option<Moment>) {
+        let Some(position) = self.position(key) else { return (None, None) };
+        let changed_at = self.place(position).map(|(at, _)| at);
+        let before = self.slot(position).and_then(|slot| slot.replaces).filter(|before| self.is_live(*before));
+        (before.and_then(|version| Some(Entry { key, version, json: self.json(version)? })), changed_at)
+    }
+
+    /// The version that a record had before this one.
+    pub fn version_before(&self, version: usize) -> Option<usize> {
+        self.slot(version)?.replaces
+    }
+
+    /// Every record that lives, in the order of the feed.
+    pub fn live(&self) -> impl Iterator<Item = Entry<'_>> {
+        let live = self.standing.starting_at_rank(0).filter(|position| self.is_live(*position));
+        live.filter_map(|version| Some(Entry { key: self.place(version)?.1, version, json: self.json(version)? }))
+    }
+
+    /// The keys and versions of the records that live, in the order of the feed.
+    pub fn live_keys(&self) -> impl Iterator<Item = (u64, usize)> {
+        let live = self.standing.starting_at_rank(0).filter(|position| self.is_live(*position));
+        live.filter_map(|version| Some((self.place(version)?.1, version)))
     }
 
     /// The page after a cursor.
     ///
     /// # Errors
     ///
-    /// When the cursor does not read as one.
-    pub fn page(&self, after: Option<&str>, size: usize) -> Result<Page, CursorError> {
+    /// When the cursor is not one of this feed.
+    pub fn page(&self, after: Option<&str>, size: usize) -> Result<Page<'_>, CursorError> {
+        self.page_until(after, size, None)
+    }
+
+    /// As [`Feed::page`], without what was seen later than `until`: what a lagging read answers.
+    ///
+    /// # Errors
+    ///
+    /// As [`Feed::page`].
+    pub fn page_until(&self, after: Option<&str>, size: usize, until: Option<Moment>) -> Result<Page<'_>, CursorError> {
         let start = match after {
             None => 0,
-            Some(text) => {
-                let key = parse_cursor(text).ok_or(CursorError)?;
-                self.slots.partition_point(|slot| (slot.seen_at.as_millis(), slot.id.as_str()) <= (key.0, &key.1))
-            }
+            Some(cursor) => self.after(cursor)?,
         };
-        let skipped = self.counts.before(start);
-        let positions: Vec<usize> = (skipped..self.total()).take(size).map(|rank| self.counts.select(rank)).collect();
-        let entries: Vec<_> = positions
-            .iter()
-            .filter_map(|&position| {
-                let slot = &self.slots[position];
-                Some((slot.id.clone(), position, slot.body.as_ref()?.json.clone()))
-            })
-            .collect();
-        let last = positions.last().map(|&position| &self.slots[position]);
+        let end = match until {
+            None => usize::MAX,
+            Some(until) => self.base_len() + self.stored.slots.partition_point(|slot| slot.at <= until),
+        };
+        let (skipped, total) = (self.standing.before(start), self.standing.before(end));
+        let positions: Vec<usize> =
+            self.standing.starting_at_rank(skipped).take_while(|at| *at < end).take(size).collect();
+        let entry = |&version: &usize| Some(Entry { key: self.place(version)?.1, version, json: self.json(version)? });
+        let entries: Vec<_> = positions.iter().filter_map(entry).collect();
+        let last = positions.last();
         Ok(Page {
-            remaining: self.total() - skipped - entries.len(),
+            remaining: total.saturating_sub(skipped + entries.len()),
             entries,
-            cursor: last.map(cursor).or_else(|| after.map(str::to_owned)),
+            cursor: last.and_then(|last| self.cursor(*last)).or_else(|| after.map(str::to_owned)),
             total: self.total(),
             active: self.live,
-            last_seen: last.map(|slot| slot.seen_at),
+            last_seen: last.and_then(|last| self.place(*last)).map(|(at, _)| at),
         })
     }
-}
 
-/// The observed form: base64 of `<milliseconds>:<record id>`.
-fn cursor(slot: &Slot) -> String {
-    BASE64_STANDARD.encode(format!("{}:{}", slot.seen_at.as_millis(), slot.id))
-}
-
-fn parse_cursor(text: &str) -> Option<(i64, String)> {
-    let plain = String::from_utf8(BASE64_STANDARD.decode(text).ok()?).ok()?;
-    let (millis, id) = plain.split_once(':')?;
-    uuid::Uuid::try_parse(id).ok()?;
-    Some((millis.parse().ok()?, id.to_owned()))
-}
-
-/// A Fenwick tree over slots that are current (1) or have moved on (0).
-#[derive(Clone, Debug, Default)]
-struct Counts(Vec<usize>);
-
-impl Counts {
-    /// Appends a current slot.
-    fn push(&mut self) {
-        let index = self.0.len() + 1;
-        let covered = index & index.wrapping_neg();
-        self.0.push(1 + self.before(index - 1) - self.before(index - covered));
+    /// The observed form: base64 of `<milliseconds>:<record id>` (`feed.cursor-form`).
+    fn cursor(&self, position: usize) -> Option<String> {
+        let (at, key) = self.place(position)?;
+        Some(BASE64_STANDARD.encode(format!("{}:{}", at.as_millis(), self.id_of(key))))
     }
 
-    fn remove(&mut self, position: usize) {
-        let mut index = position + 1;
-        while index <= self.0.len() {
-            self.0[index - 1] -= 1;
-            index += index & index.wrapping_neg();
-        }
+    /// When the place of a cursor was seen.
+    ///
+    /// # Errors
+    ///
+    /// When the cursor is not one of this feed.
+    pub fn cursor_seen_at(&self, cursor: &str) -> Result<Moment, CursorError> {
+        self.parse(cursor).map(|(at, _)| at)
     }
 
-    /// How many current slots lie before a position.
-    fn before(&self, position: usize) -> usize {
-        let mut index = position;
-        let mut sum = 0;
-        while index > 0 {
-            sum += self.0[index - 1];
-            index &= index - 1;
-        }
-        sum
+    fn parse(&self, cursor: &str) -> Result<(Moment, u64), CursorError> {
+        let plain = BASE64_STANDARD.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let plain = plain.ok_or(CursorError::Garbage)?;
+        let (millis, id) = plain.split_once(':').ok_or(CursorError::Garbage)?;
+        let millis = millis.parse().map_err(|_| CursorError::Garbage)?;
+        let id = uuid::Uuid::try_parse(id).map_err(|_| CursorError::Garbage)?;
+        let key = self.stored.ids.number_of(id).ok_or(CursorError::OtherSync)?;
+        Ok((Moment::from_millis(millis), key))
     }
 
-    /// The position of the current slot that has `rank` current ones before it.
-    fn select(&self, rank: usize) -> usize {
-        let (mut position, mut left) = (0, rank);
-        let mut step = self.0.len().next_power_of_two();
-        while step > 0 {
-            if let Some(&count) = self.0.get(position + step - 1)
-                && count <= left
-            {
-                position += step;
-                left -= count;
+    /// The first position after a cursor.
+    fn after(&self, cursor: &str) -> Result<usize, CursorError> {
+        let place = self.parse(cursor)?;
+        let base = match &self.stored.base {
+            Some(base) if place.0 < base.at => return Ok(0),
+            Some(base) if place.0 == base.at => {
+                return Ok(usize::try_from(place.1).map_or(base.len, |key| base.len.min(key + 1)));
             }
-            step /= 2;
+            base => base.as_ref().map_or(0, |base| base.len),
+        };
+        Ok(base + self.stored.slots.partition_point(|slot| (slot.at, slot.key) <= place))
+    }
+}
+
+impl Base {
+    fn record(&self, key: u64, ids: Numbering) -> String {
+        let external = |number| crate::source::external_id(self.external, number);
+        let object = self.synthetic.object(self.pipeline, key, external);
+        object.record(self.revision, &record_id(ids, key), &external(key))
+    }
+}
+
+fn record_id(ids: Numbering, key: u64) -> RecordId {
+    ids.id_of(key).to_string().into()
+}
+
+impl From<Feed> for Stored {
+    fn from(feed: Feed) -> Self {
+        feed.stored
+    }
+}
+
+impl TryFrom<Stored> for Feed {
+    type Error = String;
+
+    /// What comes from a file may be anything: it must not make a feed that panics.
+    fn try_from(stored: Stored) -> Result<Self, String> {
+        let base = stored.base.as_ref().map_or(0, |base| base.len);
+        let mut before = stored.base.as_ref().map(|base| (base.at, u64::MAX));
+        let mut current: HashMap<u64, usize> = HashMap::new();
+        for (index, slot) in stored.slots.iter().enumerate() {
+            let place = (slot.at, slot.key);
+            if before.is_some_and(|before| place <= before) {
+                return Err(format!("slots[{index}]: expected a later time or key than before it"));
+            }
+            let except = stored.base.as_ref().is_some_and(|base| base.except.contains(&slot.key));
+            let in_base = usize::try_from(slot.key).ok().filter(|key| *key < base && !except);
+            let standing = current.insert(slot.key, base + index).or(in_base);
+            if slot.replaces != standing {
+                return Err(format!("slots[{index}].replaces: expected {standing:?}, got {:?}", slot.replaces));
+            }
+            before = Some(place);
         }
-        position
+        let feed = Self::of(stored);
+        match feed.current.values().find(|position| feed.json(**position).is_none()) {
+            Some(position) => Err(format!("slots[{}].json: expected text", position - base)),
+            None => Ok(feed),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::Account;
     use proptest::prelude::*;
 
-    fn id(number: u8) -> RecordId {
-        RecordId::from(format!("00000000-0000-5000-8000-0000000000{number:02x}"))
+    fn feed() -> Feed {
+        Feed::new(&SyncId::from("s"))
     }
 
-    fn drain(feed: &Feed, mut cursor: Option<String>, size: usize) -> (Vec<(RecordId, String)>, Option<String>) {
+    fn drain(feed: &Feed, mut cursor: Option<String>, size: usize) -> (Vec<(u64, String)>, Option<String>) {
         let mut all = Vec::new();
         loop {
             let page = feed.page(cursor.as_deref(), size).unwrap();
             assert!(page.entries.len() <= size);
             cursor = page.cursor;
-            all.extend(page.entries.into_iter().map(|(id, _, json)| (id, json.to_string())));
+            all.extend(page.entries.into_iter().map(|entry| (entry.key, entry.json.to_string())));
             if page.remaining == 0 {
                 return (all, cursor);
             }
         }
     }
 
+    fn based(count: u64) -> Feed {
+        let mut account = Account::new(&"p".into(), &"u".into(), "googledrive", "default");
+        let collection = account.collection_mut(Pipeline::Files);
+        collection.fill(Synthetic::new(count, 1));
+        let mut feed = feed();
+        feed.base_on(Moment::from_millis(0), collection, Pipeline::Files, Revision::default());
+        feed
+    }
+
     proptest! {
         /// Against a plain map: whatever is pulled, in pages of any size, with a stop at any run, ends as the map.
         #[test]
         fn pulling_by_cursor_ends_with_what_is_there(
-            runs in prop::collection::vec(prop::collection::btree_map(0u8..12, any::<bool>(), 0..6), 1..12),
+            base in 0..9_u64,
+            runs in prop::collection::vec(prop::collection::btree_map(0..12_u64, any::<bool>(), 0..6), 1..12),
             size in 1usize..5,
             pause in 0usize..12,
         ) {
-            let (mut feed, mut model, mut held) = (Feed::default(), HashMap::new(), HashMap::new());
+            let mut feed = based(base);
+            let (mut model, mut held) = (HashMap::new(), HashMap::new());
+            model.extend((0..base).map(|key| (key, (feed.get(key).unwrap().json.to_string(), true))));
             let mut cursor = None;
             for (number, run) in runs.into_iter().enumerate() {
-                let at = Moment::from_millis(i64::try_from(number).unwrap());
-                let json = |key: u8| format!("{key}@{number}");
+                let at = Moment::from_millis(1 + i64::try_from(number).unwrap());
+                let json = |key: u64| format!("{key}@{number}");
+                let before: HashMap<u64, (String, bool)> = model.clone();
                 for (&key, &live) in &run {
-                    model.insert(id(key), (json(key), live));
+                    model.insert(key, (json(key), live));
                 }
-                feed.append(at, run.into_iter().map(|(key, live)| (id(key), json(key).into(), live)).collect());
+                let changes = run.iter().map(|(&key, &live)| Change { key, live, json: json(key) });
+                feed.append(at, changes.collect());
+                for key in run.keys() {
+                    let stale = feed.get_stale(*key).0.map(|entry| entry.json.to_string());
+                    prop_assert_eq!(stale, before.get(key).filter(|(_, live)| *live).map(|(json, _)| json.clone()));
+                }
                 if number == pause {
                     let (pulled, next) = drain(&feed, cursor.take(), size);
                     held.extend(pulled);
@@ -254,23 +485,67 @@ mod tests {
             }
             let (pulled, end) = drain(&feed, cursor, size);
             held.extend(pulled);
-            let expected: HashMap<_, _> = model.into_iter().map(|(id, (json, _))| (id, json)).collect();
+            let expected: HashMap<_, _> = model.into_iter().map(|(key, (json, _))| (key, json)).collect();
             prop_assert_eq!(held, expected);
             prop_assert_eq!(end, feed.latest_cursor());
+
+            let file = serde_json::to_string(&feed).unwrap();
+            let again: Feed = serde_json::from_str(&file).unwrap();
+            prop_assert_eq!(drain(&again, None, size), drain(&feed, None, size));
+            prop_assert_eq!(serde_json::to_string(&again).unwrap(), file);
         }
     }
 
     #[test]
-    fn a_cursor_has_the_observed_form_and_garbage_is_refused() {
-        let mut feed = Feed::default();
+    fn a_cursor_has_the_observed_form_and_others_are_refused() {
+        let mut feed = feed();
         assert_eq!(feed.page(None, 10).unwrap().cursor, None);
-        feed.append(Moment::from_millis(7), vec![(id(1), "{}".into(), true)]);
+        feed.append(Moment::from_millis(7), vec![Change { key: 1, live: true, json: "{}".into() }]);
         let cursor = feed.latest_cursor().unwrap();
-        assert_eq!(BASE64_STANDARD.decode(&cursor).unwrap(), b"7:00000000-0000-5000-8000-000000000001");
+        assert_eq!(BASE64_STANDARD.decode(&cursor).unwrap(), format!("7:{}", feed.id_of(1)).as_bytes());
         let page = feed.page(Some(&cursor), 10).unwrap();
-        assert_eq!((page.entries.len(), page.remaining, page.cursor), (0, 0, Some(cursor)));
+        assert_eq!((page.entries.len(), page.remaining, page.cursor.as_ref()), (0, 0, Some(&cursor)));
         for garbage in ["", "x", "Y3Vyc29yOjEyMQ==", "ä"] {
-            assert_eq!(feed.page(Some(garbage), 10).unwrap_err(), CursorError, "{garbage}");
+            assert_eq!(feed.page(Some(garbage), 10).unwrap_err(), CursorError::Garbage, "{garbage}");
         }
+        let other = Feed::new(&SyncId::from("t"));
+        assert_eq!(other.page(Some(&cursor), 10).unwrap_err(), CursorError::OtherSync);
+    }
+
+    #[test]
+    fn a_lagging_read_sees_an_older_time() {
+        let mut feed = based(2);
+        let before = feed.last_seen();
+        feed.append(Moment::from_millis(9), vec![Change { key: 7, live: true, json: "{}".into() }]);
+        let keys = |until| feed.page_until(None, 10, until).unwrap().entries.iter().map(|e| e.key).collect::<Vec<_>>();
+        assert_eq!((keys(before), keys(None)), (vec![0, 1], vec![0, 1, 7]));
+        assert_eq!(feed.page_until(None, 10, before).unwrap().remaining, 0);
+    }
+
+    #[test]
+    fn ten_million_records_cost_a_bit_each() {
+        let feed = based(10_000_000);
+        assert_eq!((feed.total(), feed.active()), (10_000_000, 10_000_000));
+        let last = feed.get(9_999_999).unwrap();
+        let cursor = BASE64_STANDARD.encode(format!("0:{}", feed.id_of(9_999_997)));
+        let page = feed.page(Some(&cursor), 20).unwrap();
+        assert_eq!((page.entries.len(), page.remaining, &page.entries[1].json), (2, 0, &last.json));
+    }
+
+    #[test]
+    fn a_stored_feed_that_cannot_be_is_refused() {
+        let mut feed = feed();
+        let change = |key| vec![Change { key, live: true, json: "{}".into() }];
+        feed.append(Moment::from_millis(1), change(1));
+        feed.append(Moment::from_millis(2), change(1));
+        let good = serde_json::to_value(&feed).unwrap();
+        let told = |path: &str, value: serde_json::Value| {
+            let mut bad = good.clone();
+            *bad.pointer_mut(path).unwrap() = value;
+            serde_json::from_value::<Feed>(bad).unwrap_err().to_string()
+        };
+        assert!(told("/slots/1/replaces", 7.into()).starts_with("slots[1].replaces: expected Some(0)"));
+        assert!(told("/slots/1/at", "1970-01-01T00:00:00Z".into()).starts_with("slots[1]: expected a later"));
+        assert!(told("/slots/1/json", serde_json::Value::Null).starts_with("slots[1].json"));
     }
 }

@@ -72,7 +72,7 @@ async fn enable_list_status_pull_and_get() {
         cursor = format!("&cursor={}", page["paging"]["cursor"].as_str().unwrap());
     }
     let handle = paragon.user("ada").connect("googledrive");
-    assert_eq!(handle.files().len(), 5);
+    assert_eq!(handle.objects::<File>().len(), 5);
     assert_eq!(pulled.len(), 5);
     let record = &pulled[0];
     let (_, one) = ada.get(&format!("/api/syncs/{id}/records/{}", record["id"].as_str().unwrap())).await;

@@ -102,7 +102,7 @@ async fn a_receiver_that_fails_fails_the_test_by_name() {
 }
 
 #[tokio::test]
-#[should_panic(expected = "there is no such file")]
+#[should_panic(expected = "there is no such object")]
 async fn changing_what_is_not_there_fails_at_the_users_line() {
     let paragon = FakeParagon::start().await;
     paragon.user("ada").connect("googledrive").delete(&"nothing".into());

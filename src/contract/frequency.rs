@@ -1,0 +1,98 @@
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// How often a sync looks for changes: `incrementalAccumulatorFrequency`. These eight are documented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Frequency {
+    /// `1m`
+    #[serde(rename = "1m")]
+    OneMinute,
+    /// `5m`
+    #[serde(rename = "5m")]
+    FiveMinutes,
+    /// `10m`
+    #[serde(rename = "10m")]
+    TenMinutes,
+    /// `30m`
+    #[serde(rename = "30m")]
+    ThirtyMinutes,
+    /// `1h`
+    #[serde(rename = "1h")]
+    OneHour,
+    /// `3h`
+    #[serde(rename = "3h")]
+    ThreeHours,
+    /// `6h`
+    #[serde(rename = "6h")]
+    SixHours,
+    /// `24h`
+    #[serde(rename = "24h")]
+    Day,
+}
+
+impl Frequency {
+    /// All of them, the shortest first.
+    pub const ALL: [Self; 8] = [
+        Self::OneMinute,
+        Self::FiveMinutes,
+        Self::TenMinutes,
+        Self::ThirtyMinutes,
+        Self::OneHour,
+        Self::ThreeHours,
+        Self::SixHours,
+        Self::Day,
+    ];
+
+    /// As the API has it, such as `30m`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OneMinute => "1m",
+            Self::FiveMinutes => "5m",
+            Self::TenMinutes => "10m",
+            Self::ThirtyMinutes => "30m",
+            Self::OneHour => "1h",
+            Self::ThreeHours => "3h",
+            Self::SixHours => "6h",
+            Self::Day => "24h",
+        }
+    }
+
+    /// The frequency with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|frequency| frequency.name() == name)
+    }
+
+    /// The time between two runs.
+    pub const fn interval(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::OneMinute => 60,
+            Self::FiveMinutes => 300,
+            Self::TenMinutes => 600,
+            Self::ThirtyMinutes => 1_800,
+            Self::OneHour => 3_600,
+            Self::ThreeHours => 10_800,
+            Self::SixHours => 21_600,
+            Self::Day => 86_400,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_schema_and_say_how_long() {
+        let schemas = crate::contract::schemas();
+        let schema = &schemas.iter().find(|schema| schema.name == "common/frequency").unwrap().json;
+        assert_eq!(schema["enum"], serde_json::json!(Frequency::ALL.map(Frequency::name)));
+        for frequency in Frequency::ALL {
+            assert_eq!(Frequency::from_name(frequency.name()), Some(frequency));
+            assert_eq!(serde_json::to_value(frequency).unwrap(), frequency.name());
+            let parsed: jiff::SignedDuration = frequency.name().parse().unwrap();
+            assert_eq!(Duration::try_from(parsed).unwrap(), frequency.interval());
+        }
+        assert_eq!(Frequency::from_name("2m"), None);
+    }
+}

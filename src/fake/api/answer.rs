@@ -1,0 +1,79 @@
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::contract::{Contract, Layer, Revision};
+use crate::sync::EnableError;
+
+/// What an endpoint answers, or why it refuses.
+pub(super) type Answer = Result<Answered, Refusal>;
+
+/// What an endpoint answers.
+pub(super) enum Answered {
+    Json(String),
+    /// 200 and nothing else.
+    Empty,
+}
+
+/// A body of the newest revision, as another one has it.
+pub(super) fn json(revision: Revision, schema: &str, newest: &Value) -> Answered {
+    Answered::Json(revision.write(schema, newest).to_string())
+}
+
+/// A refusal, and why, for the developer: Paragon's own body says less.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    pub(super) message: String,
+    pub(super) code: Option<&'static str>,
+    pub(super) reason: Option<String>,
+}
+
+impl Refusal {
+    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into(), code: None, reason: None }
+    }
+
+    pub(super) fn bad(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    pub(super) fn because(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+
+    pub(super) fn no_sync(id: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "Sync not found").because(format!("the token's user has no sync {id:?}"))
+    }
+
+    /// The form of a recorded 409 (`api.errors`: observed there, assumed elsewhere).
+    pub(super) fn body(&self) -> String {
+        let error = self.status.canonical_reason().unwrap_or("Error");
+        let mut body = json!({"message": self.message, "error": error, "statusCode": self.status.as_u16()});
+        if let Some(code) = self.code {
+            body["code"] = code.into();
+        }
+        body.to_string()
+    }
+}
+
+impl From<EnableError> for Refusal {
+    fn from(error: EnableError) -> Self {
+        match error {
+            EnableError::Exists(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
+            _ => Self::bad(error.to_string()),
+        }
+    }
+}
+
+/// Reads a request's body and holds it against its schema: members that nobody lists are let through.
+pub(super) fn read(schema: &str, body: &[u8]) -> Result<Value, Refusal> {
+    let bad = |error| Refusal::bad(format!("the body is not JSON: {error}"));
+    let body: Value = serde_json::from_slice(body).map_err(bad)?;
+    let violations = Contract { revision: Revision::default(), layer: Layer::Tolerant }.validate(schema, &body);
+    if violations.is_empty() {
+        return Ok(body);
+    }
+    let told: Vec<_> = violations.iter().map(ToString::to_string).collect();
+    Err(Refusal::bad(told.join("; ")))
+}

@@ -1,0 +1,145 @@
+//! Syncs and their lives.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::answer::{Answer, Answered, Refusal, json, read};
+use crate::contract::{CredentialId, Frequency, SyncId, UserId};
+use crate::fake::world::World;
+use crate::source::Account;
+use crate::sync::{Status, Sync, Update};
+
+impl World {
+    /// The sync with this id, if the token's user has it: another user's is not there.
+    pub(super) fn sync_of(&self, id: &str, user: &UserId) -> Result<&Sync, Refusal> {
+        let sync = self.engine.get(&SyncId::from(id)).filter(|sync| sync.user == *user);
+        sync.ok_or_else(|| Refusal::no_sync(id))
+    }
+
+    pub(super) fn enable_sync(&mut self, body: &[u8], user: &UserId) -> Answer {
+        let body = read("api/enable_sync_request", body)?;
+        let text = |name: &str| body[name].as_str().unwrap_or_default();
+        let (integration, pipeline) = (text("integration"), text("pipeline"));
+        let account = match body["credentialId"].as_str() {
+            Some(id) => self.account_of(&CredentialId::from(id), user, integration)?,
+            None => self.default_account(user, integration).ok_or_else(|| no_account(user, integration))?,
+        };
+        let (credential, name) = (account.credential().clone(), body["configurationName"].as_str());
+        let configuration = body["configuration"].as_object().cloned().unwrap_or_default();
+        let frequency = frequency(&body)?;
+        let id = self.enable(&credential, pipeline, name.unwrap_or("default"), configuration, frequency)?;
+        let sync = self.sync_of(id.as_str(), user)?;
+        let answer = json!({
+            "id": sync.id, "userId": sync.user, "integration": sync.integration, "pipeline": sync.pipeline,
+            "projectId": self.project.id, "status": sync.status,
+        });
+        Ok(json(sync.revision, "api/enable_sync_response", &answer))
+    }
+
+    /// An account that is named must be one of the token's user (`api.credential`, assumed).
+    fn account_of(&self, credential: &CredentialId, user: &UserId, integration: &str) -> Result<&Account, Refusal> {
+        let account = self.accounts.get(credential);
+        let own = account.filter(|account| account.user() == user && account.integration() == integration);
+        own.ok_or_else(|| {
+            Refusal::bad(format!("/credentialId: expected a connected account for {integration}, got {credential}"))
+        })
+    }
+
+    pub(super) fn list_syncs(&self, user: &UserId, credential: Option<&str>) -> Answered {
+        let of_user = self.engine.syncs().filter(|sync| sync.user == *user);
+        let syncs = of_user.filter(|sync| credential.is_none_or(|id| sync.credential().as_str() == id));
+        let data: Vec<Value> = syncs
+            .map(|sync| {
+                let mut listed = json!({
+                    "id": sync.id, "integration": sync.integration, "pipeline": sync.pipeline, "status": sync.status,
+                    "configurationName": sync.configuration_name, "dateCreated": sync.created_at,
+                    "dateUpdated": sync.last_synced_at.max(Some(sync.updated_at)),
+                });
+                if let Some(reason) = &sync.reason {
+                    listed["reason"] = reason.as_str().into();
+                }
+                listed
+            })
+            .collect();
+        json(self.engine.revision(), "api/list_syncs_response", &json!({"data": data}))
+    }
+
+    pub(super) fn sync_status(&self, id: &str, user: &UserId) -> Answer {
+        let sync = self.sync_of(id, user)?;
+        let mut status = json!({
+            "status": sync.status,
+            "summary": {
+                "totalRecords": sync.feed.active(),
+                "syncedRecordsCount": sync.feed.active(),
+                "lastSyncedAt": sync.last_synced_at,
+                "latestCursor": sync.feed.latest_cursor(),
+            },
+            "credentialId": sync.credential(),
+        });
+        if let Some(frequency) = sync.frequency {
+            status["incrementalAccumulatorFrequency"] = frequency.name().into();
+        }
+        if let (Status::RateLimited, Some(backoff)) = (sync.status, sync.backoff) {
+            status["rateLimitBackoffMs"] = u64::try_from(backoff.as_millis()).unwrap_or(u64::MAX).into();
+        }
+        if let Some(reason) = &sync.reason {
+            status["reason"] = reason.as_str().into();
+        }
+        Ok(json(sync.revision, "api/sync_status_response", &status))
+    }
+
+    pub(super) fn update_sync(&mut self, id: &str, body: &[u8], user: &UserId) -> Answer {
+        let sync = self.sync_of(id, user)?;
+        let body = read("api/update_sync_request", body)?;
+        let frequency = frequency(&body)?;
+        let credential = match body["credentialId"].as_str() {
+            Some(id) => Some(self.account_of(&CredentialId::from(id), user, &sync.integration)?.credential().clone()),
+            None => None,
+        };
+        if credential.is_none() && frequency.is_none() {
+            return Err(Refusal::bad("expected credentialId or incrementalAccumulatorFrequency"));
+        }
+        let (id, now) = (sync.id.clone(), self.clock.now());
+        let mut data = json!({});
+        for member in ["credentialId", "incrementalAccumulatorFrequency"] {
+            if !body[member].is_null() {
+                data[member] = body[member].clone();
+            }
+        }
+        self.engine.update(&id, Update { credential, frequency }, now);
+        let message = "Update request accepted and is being processed";
+        let answer = json!({"id": id, "data": data, "message": message});
+        Ok(json(self.sync_of(id.as_str(), user)?.revision, "api/update_sync_response", &answer))
+    }
+
+    /// 200 without a body is all that is documented.
+    pub(super) fn remove_sync(&mut self, id: &str, user: &UserId) -> Answer {
+        let id = self.sync_of(id, user)?.id.clone();
+        self.delete_sync(&id);
+        Ok(Answered::Empty)
+    }
+
+    pub(super) fn disable_sync(&mut self, id: &str, user: &UserId) -> Answer {
+        let (id, now) = (self.sync_of(id, user)?.id.clone(), self.clock.now());
+        let sync = self.engine.disable(&id, now).ok_or_else(|| Refusal::no_sync(id.as_str()))?;
+        Ok(json(sync.revision, "api/disable_sync_response", &json!({"id": sync.id, "status": sync.status})))
+    }
+
+    pub(super) fn reenable_sync(&mut self, id: &str, user: &UserId) -> Answer {
+        let (id, now) = (self.sync_of(id, user)?.id.clone(), self.clock.now());
+        let sync = self.engine.reenable(&id, now).ok_or_else(|| Refusal::no_sync(id.as_str()))?;
+        Ok(json(sync.revision, "api/reenable_sync_response", &json!({"id": sync.id, "status": sync.status})))
+    }
+}
+
+fn no_account(user: &UserId, integration: &str) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, format!("no connected account for {integration}"))
+        .because(format!("connect it first: paragon.user({user:?}).connect({integration:?})", user = user.as_str()))
+}
+
+fn frequency(body: &Value) -> Result<Option<Frequency>, Refusal> {
+    let Some(text) = body["incrementalAccumulatorFrequency"].as_str() else { return Ok(None) };
+    let names = Frequency::ALL.map(Frequency::name).join(", ");
+    let unknown = || Refusal::bad(format!("/incrementalAccumulatorFrequency: expected one of {names}, got {text:?}"));
+    Frequency::from_name(text).map(Some).ok_or_else(unknown)
+}

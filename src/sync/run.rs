@@ -1,0 +1,302 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::feed::Change;
+use super::filter::Filter;
+use super::life::FULL;
+use super::log::{LogError, LogEvent, Summary};
+use super::{RunKind, Status, Sync};
+use crate::clock::Moment;
+use crate::contract::{
+    CredentialId, Event, Object, RecordChange, RecordError, RecordErrored, RecordId, RecordRef, SyncComplete,
+    SyncCompleteData, SyncError, SyncErrored, SyncId, Tombstone, UserId,
+};
+use crate::source::{Account, Collection, Seen, Trouble};
+
+/// When a run is tried again that did not reach the provider (assumed; that it is tried again is documented).
+const NETWORK_RETRY: Duration = Duration::from_secs(30);
+
+/// What a run found, and the events that follow from it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Run {
+    /// Which sync ran.
+    pub sync: SyncId,
+    /// Whose it is.
+    pub user: UserId,
+    /// How it ran.
+    pub kind: RunKind,
+    /// What stood in its way.
+    pub trouble: Option<Trouble>,
+    /// In the order in which they are sent.
+    pub events: Vec<Found>,
+}
+
+/// An event, and the name of the record that it is about, which the event itself does not tell.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Found {
+    /// What is sent.
+    pub event: Event,
+    /// For people who read a timeline.
+    pub name: Option<String>,
+}
+
+/// The accounts of a project.
+pub(super) type Accounts = BTreeMap<CredentialId, Account>;
+
+impl Sync {
+    /// Begins the run that is due, or ends the one that has taken its time.
+    pub(super) fn step(&mut self, accounts: &mut Accounts, takes: Duration, now: Moment) -> Option<Run> {
+        if let Some((kind, _)) = self.running.take() {
+            return Some(self.finish(kind, None, accounts, takes, now));
+        }
+        // A full run does what an incremental run does, and more: where both are due, it is the one that runs.
+        let kind = self.next.iter().filter(|(_, due)| **due <= now).map(|(kind, _)| *kind).max()?;
+        self.log.next_run();
+        self.log.write(now, LogEvent::Started, kind, Status::Active, None, None);
+        let met = match accounts.get_mut(self.credential()) {
+            Some(account) => account.meet(),
+            None => Some(Trouble::CredentialRevoked),
+        };
+        match met {
+            Some(Trouble::RateLimited { backoff }) => {
+                (self.status, self.backoff) = (Status::RateLimited, Some(backoff));
+                Some(self.postpone(kind, met, backoff, now))
+            }
+            Some(Trouble::Network) => {
+                self.status = Status::Active;
+                Some(self.postpone(kind, met, NETWORK_RETRY, now))
+            }
+            Some(Trouble::CredentialRevoked) => Some(self.give_up(kind, now)),
+            _ => {
+                if met == Some(Trouble::AccessTokenExpired) {
+                    self.fail(kind, "ACCESS_TOKEN_EXPIRED", Some(401), Some(Duration::ZERO), now);
+                }
+                (self.status, self.backoff) = (Status::Active, None);
+                if takes.is_zero() {
+                    return Some(self.finish(kind, met, accounts, takes, now));
+                }
+                self.running = Some((kind, now + takes));
+                Some(self.told(kind, met, Vec::new()))
+            }
+        }
+    }
+
+    fn told(&self, kind: RunKind, trouble: Option<Trouble>, events: Vec<Found>) -> Run {
+        Run { sync: self.id.clone(), user: self.user.clone(), kind, trouble, events }
+    }
+
+    fn fail(&mut self, kind: RunKind, code: &str, http: Option<u16>, retry_in: Option<Duration>, now: Moment) {
+        let error = LogError { code: code.to_owned(), recoverable: retry_in.is_some(), http_status: http, retry_in };
+        let limited = self.status == Status::RateLimited;
+        let event = if limited { LogEvent::RateLimited } else { LogEvent::Error };
+        self.log.write(now, event, kind, self.status, None, Some(error));
+    }
+
+    fn postpone(&mut self, kind: RunKind, met: Option<Trouble>, wait: Duration, now: Moment) -> Run {
+        let limited = self.status == Status::RateLimited;
+        let (code, http) = if limited { ("RATE_LIMITED", Some(429)) } else { ("NETWORK_ERROR", None) };
+        self.fail(kind, code, http, Some(wait), now);
+        // Nothing runs before the wait is over, whatever else is due.
+        for due in self.next.values_mut() {
+            *due = (*due).max(now + wait);
+        }
+        self.told(kind, met, Vec::new())
+    }
+
+    /// A permanent error: the sync stops and says so (`sync.errored`).
+    fn give_up(&mut self, kind: RunKind, now: Moment) -> Run {
+        let reason = format!("Credential ID {} is no longer valid or has been deleted.", self.credential());
+        self.status = Status::Errored;
+        self.reason = Some(reason);
+        self.updated_at = now;
+        self.fail(kind, "CREDENTIAL_INVALID", Some(401), None, now);
+        let message =
+            format!("Credentials are no longer valid. Please re-authenticate the {} account.", self.integration);
+        let error = SyncError { message, other: Map::new() };
+        let event = Event::SyncErrored(SyncErrored { envelope: self.envelope(), error, other: Map::new() });
+        self.told(kind, Some(Trouble::CredentialRevoked), vec![Found { event, name: None }])
+    }
+
+    /// Looks at the account and puts what has changed into the feed.
+    fn finish(
+        &mut self,
+        kind: RunKind,
+        met: Option<Trouble>,
+        accounts: &mut Accounts,
+        takes: Duration,
+        now: Moment,
+    ) -> Run {
+        let events = self.look(kind, accounts, takes, now);
+        self.status = Status::Idle;
+        self.last_synced_at = Some(now);
+        self.next.remove(&RunKind::Initial);
+        self.next.insert(RunKind::Incremental, now + self.interval());
+        if kind != RunKind::Incremental {
+            self.next.insert(RunKind::Full, now + FULL);
+        }
+        self.told(kind, met, events)
+    }
+
+    fn look(&mut self, kind: RunKind, accounts: &mut Accounts, takes: Duration, now: Moment) -> Vec<Found> {
+        let Some(account) = accounts.get_mut(self.credential()) else { return Vec::new() };
+        account.collection_mut(self.pipeline);
+        let Some(collection) = accounts[self.credential()].collection(self.pipeline) else { return Vec::new() };
+        let configuration = std::mem::take(&mut self.configuration);
+        let filter = Filter::of(&configuration, collection);
+        let notices_deletions = kind != RunKind::Incremental;
+
+        let mut seen_at = self.next_seen_at(now);
+        if self.seen.is_none() && filter.is_open() && self.feed.last_seen().is_none() {
+            self.feed.base_on(seen_at, collection, self.pipeline, self.revision);
+            seen_at = self.next_seen_at(now);
+            self.seen = Some(0);
+        }
+        let mut summary =
+            Summary { took_ms: u64::try_from(takes.as_millis()).unwrap_or_default(), ..Summary::default() };
+        let mut draft = Draft { found: Vec::new(), changes: Vec::new() };
+        let numbers = match self.seen {
+            Some(mark) => collection.changed_since(mark),
+            None => (0..collection.numbers()).collect(),
+        };
+        let unreadable = std::mem::take(&mut self.unreadable);
+        let again = unreadable.iter().filter(|number| notices_deletions && !numbers.contains(number)).copied();
+        for number in again.chain(numbers.iter().copied()).collect::<Vec<_>>() {
+            self.look_at(number, collection, &filter, &mut draft, &mut summary);
+        }
+        if !notices_deletions {
+            self.unreadable.extend(unreadable.iter().filter(|number| !numbers.contains(number)));
+        }
+        if notices_deletions {
+            for (key, name) in self.lost(collection, &filter, accounts) {
+                summary.deleted += 1;
+                self.delete(key, name, accounts, &mut draft);
+            }
+            self.seen_by_full = Some(collection.mark());
+        }
+        self.seen = Some(collection.mark());
+        summary.processed += if kind == RunKind::Initial { self.feed.active() as u64 } else { 0 };
+        drop(filter);
+        self.configuration = configuration;
+        self.feed.append(seen_at, draft.changes);
+        self.log.write(now, LogEvent::Completed, kind, Status::Idle, Some(summary), None);
+        if kind == RunKind::Initial {
+            draft.found.retain(|found| matches!(found.event, Event::RecordErrored(_)));
+            draft.found.push(Found { event: self.complete(now), name: None });
+        }
+        draft.found
+    }
+
+    /// Two runs at the same millisecond would break the order of cursors.
+    fn next_seen_at(&self, now: Moment) -> Moment {
+        self.feed.last_seen().map_or(now, |last| now.max(last + Duration::from_millis(1)))
+    }
+
+    fn look_at(
+        &mut self,
+        number: u64,
+        collection: &Collection,
+        filter: &Filter<'_>,
+        draft: &mut Draft,
+        summary: &mut Summary,
+    ) {
+        summary.processed += 1;
+        let key = self.key(number);
+        match collection.look(number) {
+            Seen::Here(object) if filter.admits(&object, collection) => {
+                let known = self.feed.holds(key);
+                *(if known { &mut summary.updated } else { &mut summary.created }) += 1;
+                let about = self.about(key);
+                let event = if known { Event::RecordUpdated(about) } else { Event::RecordCreated(about) };
+                draft.found.push(Found { event, name: Some(object.title().to_owned()) });
+                draft.changes.push(self.print(key, &object, collection, number));
+            }
+            Seen::Unreadable(reason) => {
+                self.unreadable.insert(number);
+                let error = RecordError {
+                    message: reason.to_owned(),
+                    record_id: self.feed.id_of(key),
+                    model: self.pipeline.to_string(),
+                    other: Map::new(),
+                };
+                let event = RecordErrored { envelope: self.envelope(), error, other: Map::new() };
+                draft.found.push(Found { event: Event::RecordErrored(event), name: Some(collection.title(number)) });
+            }
+            Seen::Here(_) | Seen::Gone => {}
+        }
+    }
+
+    fn print(&self, key: u64, object: &Object, collection: &Collection, number: u64) -> Change {
+        let json = object.record(self.revision, &self.feed.id_of(key), &collection.external_id(number));
+        Change { key, live: true, json }
+    }
+
+    /// The records that the feed holds and that are no longer there: gone, no longer asked for, or of an account that
+    /// this sync has left.
+    fn lost(&self, collection: &Collection, filter: &Filter<'_>, accounts: &Accounts) -> Vec<(u64, String)> {
+        let is_there =
+            |number| matches!(collection.look(number), Seen::Here(object) if filter.admits(&object, collection));
+        let changed = |mark| collection.changed_since(mark).into_iter().map(|number| self.key(number)).collect();
+        let keys: Vec<u64> = match self.seen_by_full {
+            Some(mark) if filter.is_open() => changed(mark),
+            // Of a new feed nothing is lost.
+            None if filter.is_open() && !self.has_moved() => Vec::new(),
+            _ => self
+                .feed
+                .live_keys()
+                .map(|(key, _)| key)
+                .filter(|key| !filter.is_open() || !self.is_current(*key))
+                .collect(),
+        };
+        let lost = keys.into_iter().filter(|key| self.feed.holds(*key)).filter_map(|key| {
+            let (credential, number) = self.origin(key)?;
+            if self.is_current(key) && (is_there(number) || matches!(collection.look(number), Seen::Unreadable(_))) {
+                return None;
+            }
+            let of = accounts.get(credential).and_then(|account| account.collection(self.pipeline));
+            Some((key, of.map(|of| of.title(number)).unwrap_or_default()))
+        });
+        lost.collect()
+    }
+
+    fn delete(&self, key: u64, name: String, accounts: &Accounts, draft: &mut Draft) {
+        draft.found.push(Found { event: Event::RecordDeleted(self.about(key)), name: Some(name) });
+        let external = self.origin(key).and_then(|(credential, number)| {
+            Some(accounts.get(credential)?.collection(self.pipeline)?.external_id(number))
+        });
+        let tombstone = Tombstone::new(self.feed.id_of(key), external.unwrap_or_else(|| "".into()));
+        let json = self.revision.print("records/tombstone", &tombstone);
+        draft.changes.push(Change { key, live: false, json });
+    }
+
+    fn about(&self, key: u64) -> RecordChange {
+        let record_id: RecordId = self.feed.id_of(key);
+        RecordChange {
+            envelope: self.envelope(),
+            data: RecordRef { record_id, model: self.pipeline.to_string(), other: Map::new() },
+            other: Map::new(),
+        }
+    }
+
+    fn complete(&self, now: Moment) -> Event {
+        Event::SyncComplete(SyncComplete {
+            envelope: self.envelope(),
+            data: SyncCompleteData {
+                model: self.pipeline.to_string(),
+                synced_at: now.to_string(),
+                num_records: self.feed.active() as u64,
+                other: Map::<String, Value>::new(),
+            },
+            other: Map::new(),
+        })
+    }
+}
+
+/// What a run has found so far.
+struct Draft {
+    found: Vec<Found>,
+    changes: Vec<Change>,
+}
