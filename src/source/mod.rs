@@ -18,6 +18,7 @@
 
 mod account;
 mod collection;
+pub mod permission;
 mod synthetic;
 
 pub use account::{Account, Trouble};
