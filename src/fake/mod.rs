@@ -20,6 +20,7 @@
 mod api;
 mod handles;
 mod paragon;
+mod permissions;
 mod play;
 mod project;
 mod server;
