@@ -19,10 +19,13 @@
 
 mod api;
 mod handles;
+mod hyper;
 mod paragon;
 mod permissions;
 mod play;
 mod project;
+#[cfg_attr(not(test), expect(dead_code, reason = "no endpoint streams or breaks off yet"))]
+mod reply;
 mod server;
 mod timeline;
 mod token;
@@ -31,4 +34,5 @@ mod world;
 pub use handles::{Connection, Item, Sync, User};
 pub use paragon::{Builder, FakeParagon, StartError};
 pub use project::{KeyError, Project};
+pub use server::Server;
 pub use timeline::{Call, Entry, Timeline, What};

@@ -4,11 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use url::Url;
-use wiremock::MockServer;
 
 use super::handles::User;
 use super::project::{KeyError, Project};
-use super::server;
+use super::server::{self, Running, Server};
 use super::timeline::{Timeline, What};
 use super::world::{Options, World, lock};
 use crate::clock::Moment;
@@ -25,7 +24,7 @@ const START: Moment = Moment::from_millis(1_767_225_600_000);
 /// [`run_until_idle`](Self::run_until_idle) is awaited: only there syncs run and webhooks are sent.
 pub struct FakeParagon {
     world: Arc<Mutex<World>>,
-    server: MockServer,
+    server: Running,
     transport: Box<dyn Transport>,
     /// One driver at a time moves the clock.
     driver: tokio::sync::Mutex<()>,
@@ -56,6 +55,7 @@ pub struct Builder {
     project: Option<ProjectId>,
     signing_key: Option<String>,
     port: u16,
+    server: Server,
     revision: Revision,
     policy: Policy,
     options: Options,
@@ -91,6 +91,11 @@ impl Builder {
     /// The port of the Sync API on 127.0.0.1. Default 0: any that is free.
     pub fn port(self, port: u16) -> Self {
         Self { port, ..self }
+    }
+
+    /// What the Sync API is served by. Default [`Server::Wiremock`].
+    pub fn server(self, server: Server) -> Self {
+        Self { server, ..self }
     }
 
     /// The age of the contract: what events, records and answers look like. Default the newest.
@@ -130,9 +135,9 @@ impl Builder {
         let mut world = World::new(project, self.policy, self.options, START)?;
         world.engine.set_revision(self.revision);
         let world = Arc::new(Mutex::new(world));
-        let listener = TcpListener::bind(("127.0.0.1", self.port))
-            .map_err(|source| StartError::Port { port: self.port, source })?;
-        let server = server::serve(world.clone(), listener).await;
+        let no_port = |source| StartError::Port { port: self.port, source };
+        let listener = TcpListener::bind(("127.0.0.1", self.port)).map_err(no_port)?;
+        let server = server::serve(self.server, listener, server::api(world.clone())).await.map_err(no_port)?;
         let transport = Box::new(Http::new(self.answer_within));
         Ok(FakeParagon { world, server, transport, driver: tokio::sync::Mutex::new(()) })
     }
@@ -161,6 +166,7 @@ impl FakeParagon {
             project: None,
             signing_key: None,
             port: 0,
+            server: Server::default(),
             revision: Revision::default(),
             policy: Policy::paragon_assumed(),
             options: Options { page_size: 100, page_size_cap: 1_000 },
@@ -170,7 +176,7 @@ impl FakeParagon {
 
     /// The base URL of the Sync API, without a slash at the end and without `/api`.
     pub fn api_url(&self) -> String {
-        self.server.uri()
+        self.server.url()
     }
 
     /// What the receiver needs to mint user tokens.
@@ -255,8 +261,17 @@ impl FakeParagon {
     }
 
     /// Mounts a mock on the server of the API; it goes ahead of the fake's own answers.
-    pub async fn mount(&self, mock: wiremock::Mock) {
-        mock.mount(&self.server).await;
+    ///
+    /// # Panics
+    ///
+    /// When the API is not on wiremock; see [`Builder::server`].
+    #[track_caller]
+    pub fn mount(&self, mock: wiremock::Mock) -> impl Future<Output = ()> + Send {
+        // Not inside the future, which knows no caller's line.
+        let Some(server) = self.server.wiremock() else {
+            panic!("a mock needs a wiremock server: start the fake without `.server(Server::Hyper)`")
+        };
+        mock.mount(server)
     }
 
     /// What the virtual clock shows.

@@ -1,32 +1,336 @@
+use std::io;
 use std::net::TcpListener;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use http::{Request, StatusCode};
+use hyper::body::Bytes;
 use wiremock::matchers::any;
-use wiremock::{Mock, MockServer, Respond, ResponseTemplate};
+use wiremock::{Match, Mock, MockServer, Respond, ResponseTemplate};
 
+use super::hyper::HyperServer;
+use super::reply::{Body, LONGEST_BODY, Reply, Wire};
 use super::world::{World, lock};
 use crate::clock::Moment;
 
-/// Serves the Sync API through a wiremock server of its own: pooled ones keep their port and their connections, so
-/// that late calls of one test would reach the next. Ours is the last mock: a user's go ahead of it.
-pub(super) async fn serve(world: Arc<Mutex<World>>, listener: TcpListener) -> MockServer {
+/// What the API of a fake is served by. Both give the same answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Server {
+    /// wiremock: [`FakeParagon::mount`](super::FakeParagon::mount) adds your own mocks to it. It answers one request
+    /// after the other, keeps some 9 KB of each for as long as it lives, and cannot break off inside an answer: such a
+    /// fault resets the connection before the answer.
+    #[default]
+    Wiremock,
+    /// hyper alone: about twice as fast, keeps nothing, streams. For fakes that serve for long. It takes no mocks.
+    Hyper,
+}
+
+/// A server that serves; dropping it stops it.
+pub(super) enum Running {
+    Wiremock(MockServer),
+    Hyper(HyperServer),
+}
+
+/// Answers one request, without I/O.
+pub(super) type Answer = Arc<dyn Fn(Request<Bytes>) -> Reply + Send + Sync>;
+
+/// The API of a world.
+pub(super) fn api(world: Arc<Mutex<World>>) -> Answer {
+    Arc::new(move |request| lock(&world).handle(&request.map(Vec::from), Moment::wall()).into())
+}
+
+/// Serves on the listener.
+pub(super) async fn serve(server: Server, listener: TcpListener, answer: Answer) -> io::Result<Running> {
+    Ok(match server {
+        Server::Wiremock => Running::Wiremock(on_wiremock(listener, answer).await),
+        Server::Hyper => {
+            let handler = move |request| Box::pin(std::future::ready(answer(request))) as _;
+            Running::Hyper(HyperServer::start(listener, Arc::new(handler))?)
+        }
+    })
+}
+
+impl Running {
+    /// Its base URL, without a slash at the end.
+    pub(super) fn url(&self) -> String {
+        match self {
+            Self::Wiremock(server) => server.uri(),
+            Self::Hyper(server) => format!("http://{}", server.address()),
+        }
+    }
+
+    /// The server that takes mocks.
+    pub(super) fn wiremock(&self) -> Option<&MockServer> {
+        match self {
+            Self::Wiremock(server) => Some(server),
+            Self::Hyper(_) => None,
+        }
+    }
+}
+
+/// A server of its own: pooled ones keep their port and their connections, so that late calls of one test would reach
+/// the next. Ours are the last mocks: a user's go ahead of them.
+///
+/// A mock of wiremock's either answers or fails. So the first of ours finds the reply while it looks whether it
+/// matches, parks it, and matches what it can answer; what it leaves to the second fails, which is a reset. Between
+/// the look and the answer nothing else can happen: wiremock holds its lock.
+async fn on_wiremock(listener: TcpListener, answer: Answer) -> MockServer {
     let server = MockServer::builder().listener(listener).disable_request_recording().start().await;
-    Mock::given(any()).respond_with(SyncApi(world)).with_priority(u8::MAX).mount(&server).await;
+    let parked = Arc::new(Mutex::new(None));
+    let answers = Mock::given(Decides { answer, parked: parked.clone() }).respond_with(Answers(parked));
+    answers.with_priority(u8::MAX).mount(&server).await;
+    let resets =
+        Mock::given(any()).respond_with_err(|_: &wiremock::Request| io::Error::from(io::ErrorKind::ConnectionReset));
+    resets.with_priority(u8::MAX).mount(&server).await;
     server
 }
 
-struct SyncApi(Arc<Mutex<World>>);
+type Parked = Arc<Mutex<Option<Reply>>>;
 
-impl Respond for SyncApi {
-    fn respond(&self, request: &wiremock::Request) -> ResponseTemplate {
-        let uri = request.url.as_str().strip_prefix(&request.url.origin().ascii_serialization()).unwrap_or("/");
-        let mut plain = http::Request::builder().method(request.method.clone()).uri(uri);
-        if let Some(headers) = plain.headers_mut() {
-            headers.clone_from(&request.headers);
+struct Decides {
+    answer: Answer,
+    parked: Parked,
+}
+
+impl Match for Decides {
+    fn matches(&self, request: &wiremock::Request) -> bool {
+        let reply = match plain(request) {
+            _ if request.body.len() > LONGEST_BODY => Reply::too_large(),
+            Ok(request) => (self.answer)(request),
+            Err(error) => Reply::refusal(StatusCode::BAD_REQUEST, &error.to_string()),
+        };
+        // hyper, below wiremock, insists in debug builds that a body has the length that its head declares.
+        let answers = !matches!(reply.wire, Wire::ResetBefore | Wire::ResetInside);
+        *self.parked.lock().unwrap_or_else(PoisonError::into_inner) = answers.then_some(reply);
+        answers
+    }
+}
+
+fn plain(request: &wiremock::Request) -> http::Result<Request<Bytes>> {
+    let uri = request.url.as_str().strip_prefix(&request.url.origin().ascii_serialization()).unwrap_or("/");
+    let mut plain = Request::builder().method(request.method.clone()).uri(uri);
+    if let Some(headers) = plain.headers_mut() {
+        headers.clone_from(&request.headers);
+    }
+    plain.body(request.body.clone().into())
+}
+
+struct Answers(Parked);
+
+impl Respond for Answers {
+    fn respond(&self, _: &wiremock::Request) -> ResponseTemplate {
+        let parked = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let reply = match parked.unwrap_or_else(|| unreachable!("what matches has parked its reply")) {
+            Reply { body: Body::Open(_), .. } => Reply::refusal(
+                StatusCode::NOT_IMPLEMENTED,
+                "wiremock does not stream: start the fake with Server::Hyper",
+            ),
+            reply => reply,
+        };
+        // wiremock waits after it has released its lock; to wait here would hold up everybody.
+        let held = if reply.wire == Wire::NeverAnswers { Wire::HELD } else { reply.delay };
+        let template =
+            ResponseTemplate::new(reply.status).append_headers(&reply.headers).set_body_bytes(reply.body.joined());
+        if held.is_zero() { template } else { template.set_delay(held) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use reqwest::{Client, Response};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+    use tokio::sync::{mpsc, oneshot};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const BODY: &str = r#"{"data":[1,2,3]}"#;
+    const LONG: Duration = Duration::from_secs(10);
+    /// How long a client waits for an answer that does not come.
+    const IMPATIENT: Duration = Duration::from_millis(100);
+
+    /// A reply for each path.
+    fn reply(path: &str) -> Reply {
+        let json = || Reply::json(StatusCode::OK, BODY);
+        let lines = || Reply::lines((1..=4).map(|n| n.to_string()));
+        match path {
+            "/clean" => json().header(http::header::ETAG, http::HeaderValue::from_static("\"1\"")),
+            "/lines" => lines(),
+            "/soon" => json().delayed(Duration::from_millis(1)),
+            "/late" => json().delayed(Duration::from_secs(3_600)),
+            "/never" => json().over(Wire::NeverAnswers),
+            "/reset-before" => json().over(Wire::ResetBefore),
+            "/reset-inside" => json().over(Wire::ResetInside),
+            "/reset-inside-lines" => lines().over(Wire::ResetInside),
+            "/reset-inside-nothing" => Reply::json(StatusCode::OK, "").over(Wire::ResetInside),
+            "/panic" => panic!("on purpose: the server outlives a handler's panic"),
+            _ => Reply::refusal(StatusCode::NOT_FOUND, path),
         }
-        let Ok(plain) = plain.body(request.body.clone()) else { return ResponseTemplate::new(400) };
-        let (head, body) = lock(&self.0).handle(&plain, Moment::wall()).into_parts();
-        let template = ResponseTemplate::new(head.status).append_headers(&head.headers);
-        template.set_body_raw(body, "application/json; charset=utf-8")
+    }
+
+    async fn start(server: Server, answer: impl Fn(Request<Bytes>) -> Reply + Send + Sync + 'static) -> Running {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        serve(server, listener, Arc::new(answer)).await.unwrap()
+    }
+
+    async fn start_both() -> [(Server, Running); 2] {
+        let answer = |request: Request<Bytes>| reply(request.uri().path());
+        [(Server::Wiremock, start(Server::Wiremock, answer).await), (Server::Hyper, start(Server::Hyper, answer).await)]
+    }
+
+    async fn get(running: &Running, path: &str, patience: Duration) -> reqwest::Result<Response> {
+        let client = Client::builder().no_proxy().build().unwrap();
+        client.get(format!("{}{path}", running.url())).timeout(patience).send().await
+    }
+
+    /// All that comes over the socket, and how it ends.
+    async fn raw(running: &Running, request: &str) -> (String, io::Result<()>) {
+        let mut stream = TcpStream::connect(running.url().strip_prefix("http://").unwrap()).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut got = Vec::new();
+        let end = timeout(LONG, stream.read_to_end(&mut got)).await.expect("the server closes the connection");
+        (String::from_utf8(got).unwrap(), end.map(drop))
+    }
+
+    #[tokio::test]
+    async fn a_clean_reply_arrives_as_it_is() {
+        for (server, running) in start_both().await {
+            let answer = get(&running, "/clean", LONG).await.unwrap();
+            assert_eq!(answer.status(), 200);
+            assert_eq!(answer.headers()["content-type"], "application/json; charset=utf-8");
+            assert_eq!((&answer.headers()["etag"], answer.content_length()), (&"\"1\"".parse().unwrap(), Some(16)));
+            assert_eq!(answer.text().await.unwrap(), BODY);
+            let answer = get(&running, "/lines", LONG).await.unwrap();
+            assert_eq!(answer.headers().contains_key("transfer-encoding"), server == Server::Hyper);
+            assert_eq!(answer.text().await.unwrap(), "1\n2\n3\n4\n");
+            let answer = get(&running, "/elsewhere", LONG).await.unwrap();
+            assert_eq!(answer.status(), 404);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_delay_holds_up_nobody_else() {
+        for (_, running) in start_both().await {
+            for path in ["/late", "/never"] {
+                let late = get(&running, path, IMPATIENT);
+                let (late, soon) = tokio::join!(late, get(&running, "/soon", LONG));
+                assert_eq!(soon.unwrap().text().await.unwrap(), BODY);
+                assert!(late.unwrap_err().is_timeout());
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reset_before_the_answer_leaves_no_byte() {
+        for (server, running) in start_both().await {
+            for path in ["/reset-before", "/reset-inside-nothing"] {
+                let error = get(&running, path, LONG).await.unwrap_err();
+                assert!(!error.is_timeout() && error.status().is_none(), "{error:?}");
+                let (got, end) = raw(&running, &format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n")).await;
+                assert_eq!(got, "");
+                if server == Server::Hyper && cfg!(unix) {
+                    assert_eq!(end.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+                }
+            }
+            assert_eq!(get(&running, "/clean", LONG).await.unwrap().status(), 200, "others are still served");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reset_inside_the_answer_leaves_its_head_and_half_of_its_body() {
+        let [(_, wiremock), (_, hyper)] = start_both().await;
+        assert!(get(&wiremock, "/reset-inside", LONG).await.is_err(), "as documented: before the answer");
+        for (path, half) in [("/reset-inside", &BODY[..8]), ("/reset-inside-lines", "1\n2\n")] {
+            let mut answer = get(&hyper, path, LONG).await.unwrap();
+            assert_eq!(answer.status(), 200);
+            assert_eq!(answer.content_length(), path.ends_with("inside").then_some(16));
+            let mut got = Vec::new();
+            let error = loop {
+                match answer.chunk().await {
+                    Ok(piece) => got.extend(piece.expect("the body never ends well")),
+                    Err(error) => break error,
+                }
+            };
+            assert!(!error.is_timeout());
+            assert_eq!(String::from_utf8(got).unwrap(), half);
+        }
+        let (got, _) = raw(&hyper, "HEAD /reset-inside HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        assert_eq!(got, "", "there is no inside");
+    }
+
+    #[tokio::test]
+    async fn an_open_body_flows_until_the_client_leaves() {
+        let (sender, pieces) = mpsc::channel(1);
+        let parked = Mutex::new(Some(pieces));
+        let answer = move |_| Reply::open("text/plain", parked.lock().unwrap().take().unwrap());
+        let running = start(Server::Hyper, answer).await;
+        let mut answer = get(&running, "/", LONG).await.unwrap();
+        for piece in ["one", "two"] {
+            sender.send(Bytes::from(piece)).await.unwrap();
+            assert_eq!(answer.chunk().await.unwrap().unwrap(), piece);
+        }
+        drop(answer);
+        timeout(LONG, sender.closed()).await.expect("the server notices that nobody listens");
+
+        let running = start(Server::Wiremock, |_| Reply::open("text/plain", mpsc::channel(1).1)).await;
+        assert_eq!(get(&running, "/", LONG).await.unwrap().status(), 501);
+    }
+
+    #[tokio::test]
+    async fn an_open_body_can_break_off_after_its_first_piece() {
+        let (sender, pieces) = mpsc::channel(2);
+        let parked = Mutex::new(Some(pieces));
+        let answer = move |_| Reply::open("text/plain", parked.lock().unwrap().take().unwrap()).over(Wire::ResetInside);
+        let running = start(Server::Hyper, answer).await;
+        sender.send("one".into()).await.unwrap();
+        sender.send("two".into()).await.unwrap();
+        let mut answer = get(&running, "/", LONG).await.unwrap();
+        assert_eq!(answer.chunk().await.unwrap().unwrap(), "one");
+        assert!(!answer.chunk().await.unwrap_err().is_timeout());
+    }
+
+    #[tokio::test]
+    async fn a_dropped_server_is_gone_even_in_the_middle_of_an_answer() {
+        let (arrived, arrival) = oneshot::channel();
+        let arrived = Mutex::new(Some(arrived));
+        let answer = move |_| {
+            arrived.lock().unwrap().take().unwrap().send(()).unwrap();
+            reply("/never")
+        };
+        let running = start(Server::Hyper, answer).await;
+        let url = running.url();
+        let client = Client::builder().no_proxy().build().unwrap();
+        let flying = tokio::spawn(client.get(&url).timeout(LONG).send());
+        arrival.await.unwrap();
+        drop(running);
+        assert!(!flying.await.unwrap().unwrap_err().is_timeout());
+        TcpListener::bind(url.strip_prefix("http://").unwrap()).expect("the port is free again");
+    }
+
+    #[tokio::test]
+    async fn a_handler_may_drop_its_own_server() {
+        let own: Arc<Mutex<Option<HyperServer>>> = Arc::default();
+        let inside = own.clone();
+        let handler = move |_| {
+            drop(inside.lock().unwrap().take());
+            Box::pin(std::future::ready(reply("/clean"))) as _
+        };
+        let server = HyperServer::start(TcpListener::bind("127.0.0.1:0").unwrap(), Arc::new(handler)).unwrap();
+        let url = format!("http://{}", server.address());
+        *own.lock().unwrap() = Some(server);
+        // Whether the last answer still goes out is open; that it ends is not.
+        let client = Client::builder().no_proxy().build().unwrap();
+        assert!(!client.get(url).timeout(LONG).send().await.is_err_and(|error| error.is_timeout()));
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_one_connection() {
+        for (_, running) in start_both().await {
+            assert!(!get(&running, "/panic", LONG).await.unwrap_err().is_timeout());
+            assert_eq!(get(&running, "/clean", LONG).await.unwrap().status(), 200);
+        }
     }
 }

@@ -1,0 +1,307 @@
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::{Body as _, Bytes, Frame, Incoming, SizeHint};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot};
+
+use super::reply::{Body, LONGEST_BODY, Reply, Wire};
+
+/// Answers one request. Several are asked at once, on one thread: it awaits, and never blocks for long.
+pub(crate) type Handler = Arc<dyn Fn(Request<Bytes>) -> Answering + Send + Sync>;
+
+/// What a [`Handler`] is busy with.
+pub(crate) type Answering = Pin<Box<dyn Future<Output = Reply> + Send>>;
+
+/// After the system had no socket to give, the next one is asked for after this time.
+const NO_SOCKET: Duration = Duration::from_millis(20);
+
+/// An HTTP/1.1 server on a thread and a runtime of its own, so that a test that blocks its runtime is still answered.
+/// It keeps nothing of what it has served. Dropped, it is gone at once: connections break off, the port is free.
+#[derive(Debug)]
+pub(crate) struct HyperServer {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl HyperServer {
+    /// Serves what connects to the listener.
+    pub(crate) fn start(listener: TcpListener, handler: Handler) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        listener.set_nonblocking(true)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let listener = {
+            let _inside = runtime.enter();
+            tokio::net::TcpListener::from_std(listener)?
+        };
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::Builder::new().name("paragon api".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = stopped => {}
+                    () = accept(&listener, &handler) => {}
+                }
+            });
+            // Whatever is still being answered is dropped with the runtime.
+            runtime.shutdown_background();
+        })?;
+        Ok(Self { address, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for HyperServer {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        // A handler may own the last handle of its own server: a thread cannot wait for itself.
+        if let Some(thread) = self.thread.take().filter(|thread| thread.thread().id() != std::thread::current().id()) {
+            // It has panicked on its own thread, loudly, or not at all.
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn accept(listener: &tokio::net::TcpListener, handler: &Handler) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => drop(tokio::spawn(serve(stream, handler.clone()))),
+            // The client left in between, or there are too many sockets: neither is the end.
+            Err(_) => pause(NO_SOCKET).await,
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, handler: Handler) {
+    // Without it small answers wait for acknowledgements; a socket that refuses it serves all the same.
+    let _ = stream.set_nodelay(true);
+    let reset = Arc::new(AtomicBool::new(false));
+    let socket = TokioIo::new(Socket { stream, reset: reset.clone() });
+    let service = service_fn(move |request| answer(request, handler.clone(), reset.clone()));
+    // An error says that the client left, spoke no HTTP, or that the reply was to break off.
+    let _ = http1::Builder::new().serve_connection(socket, service).await;
+}
+
+/// The connection ends here, on purpose.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the connection breaks off on purpose")]
+struct BreaksOff;
+
+/// hyper drops the whole of it as soon as the client leaves.
+async fn answer(
+    request: Request<Incoming>,
+    handler: Handler,
+    reset: Arc<AtomicBool>,
+) -> Result<Response<Outgoing>, BreaksOff> {
+    let (head, body) = request.into_parts();
+    let without_body = head.method == Method::HEAD;
+    let reply = match read(body).await {
+        Ok(Some(body)) => handler(Request::from_parts(head, body)).await,
+        Ok(None) => Reply::too_large(),
+        Err(_) => Reply::refusal(StatusCode::BAD_REQUEST, "the body cannot be read"),
+    };
+    if !reply.delay.is_zero() {
+        pause(reply.delay).await;
+    }
+    let body = match reply.wire {
+        Wire::Clean => Some(Outgoing::whole(reply.body)),
+        Wire::NeverAnswers => {
+            pause(Wire::HELD).await;
+            None
+        }
+        Wire::ResetBefore => None,
+        Wire::ResetInside if without_body => None,
+        Wire::ResetInside => Outgoing::half(reply.body),
+    };
+    let Some(body) = body else {
+        reset.store(true, Ordering::Relaxed);
+        return Err(BreaksOff);
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = reply.status;
+    *response.headers_mut() = reply.headers;
+    Ok(response)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a client that is kept waiting waits for real")]
+async fn pause(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+/// The whole body; `None` when it is too long. It is read to its end even then: a client that is not done with its
+/// request sees a broken pipe instead of the refusal.
+async fn read(mut body: Incoming) -> Result<Option<Bytes>, hyper::Error> {
+    let mut whole = Bytes::new();
+    let mut pieces = Vec::new();
+    let mut length = 0;
+    while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        let Ok(piece) = frame?.into_data() else { continue };
+        length += piece.len();
+        if length > LONGEST_BODY {
+            pieces = Vec::new();
+        } else if whole.is_empty() {
+            // Most bodies come in one piece, which is not copied.
+            whole = piece;
+        } else {
+            if pieces.is_empty() {
+                pieces.extend_from_slice(&whole);
+            }
+            pieces.extend_from_slice(&piece);
+        }
+    }
+    Ok((length <= LONGEST_BODY).then(|| if pieces.is_empty() { whole } else { pieces.into() }))
+}
+
+/// A body on its way.
+struct Outgoing {
+    rest: Rest,
+    /// What `content-length` says; chunked without.
+    declared: Option<u64>,
+    end: End,
+}
+
+enum Rest {
+    Whole(Option<Bytes>),
+    Lines(std::vec::IntoIter<Bytes>),
+    Open(mpsc::Receiver<Bytes>),
+}
+
+enum End {
+    Clean,
+    /// What was handed over is written first.
+    BreaksOff,
+    BrokeOff,
+}
+
+impl Outgoing {
+    fn whole(body: Body) -> Self {
+        let (rest, declared) = match body {
+            Body::Whole(bytes) => {
+                let length = bytes.len() as u64;
+                (Rest::Whole(Some(bytes).filter(|bytes| !bytes.is_empty())), Some(length))
+            }
+            Body::Lines(lines) => (Rest::Lines(lines.into_iter()), None),
+            Body::Open(pieces) => (Rest::Open(pieces), None),
+        };
+        Self { rest, declared, end: End::Clean }
+    }
+
+    /// `None` when there is nothing to halve. Of an open body it is the first piece.
+    fn half(body: Body) -> Option<Self> {
+        let (rest, declared) = match body {
+            Body::Open(pieces) => (Rest::Open(pieces), None),
+            body => {
+                let declared = matches!(body, Body::Whole(_));
+                let whole = body.joined();
+                if whole.is_empty() {
+                    return None;
+                }
+                let half = whole.slice(..whole.len() / 2);
+                (Rest::Whole(Some(half)), declared.then_some(whole.len() as u64))
+            }
+        };
+        Some(Self { rest, declared, end: End::BreaksOff })
+    }
+}
+
+impl hyper::body::Body for Outgoing {
+    type Data = Bytes;
+    type Error = BreaksOff;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BreaksOff>>> {
+        let next = match &mut self.rest {
+            Rest::Whole(bytes) => bytes.take(),
+            Rest::Lines(lines) => lines.next(),
+            Rest::Open(pieces) => {
+                let piece = ready!(pieces.poll_recv(cx));
+                if matches!(self.end, End::BreaksOff) {
+                    self.rest = Rest::Whole(None);
+                }
+                piece
+            }
+        };
+        if let Some(bytes) = next {
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
+        match self.end {
+            End::Clean => Poll::Ready(None),
+            End::BreaksOff => {
+                // hyper writes what it has before it asks again; after an error it writes no more.
+                self.end = End::BrokeOff;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            End::BrokeOff => Poll::Ready(Some(Err(BreaksOff))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.end, End::Clean) && matches!(self.rest, Rest::Whole(None))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.declared.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+/// A connection that can end in a reset.
+struct Socket {
+    stream: TcpStream,
+    reset: Arc<AtomicBool>,
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if self.reset.load(Ordering::Relaxed) {
+            // With no time to linger, closing is a reset. A system that cannot closes it in the usual way.
+            let _ = self.stream.set_zero_linger();
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
