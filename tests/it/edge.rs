@@ -1,0 +1,239 @@
+//! The two servers of the API, as clients meet them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use paragon_testkit::FakeParagon;
+use paragon_testkit::fake::Server;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use wiremock::matchers::path;
+use wiremock::{Mock, ResponseTemplate};
+
+use crate::api::Client;
+
+const LONG: Duration = Duration::from_secs(10);
+const SERVERS: [Server; 2] = [Server::Wiremock, Server::Hyper];
+
+async fn start(server: Server) -> FakeParagon {
+    FakeParagon::builder().server(server).start().await.unwrap()
+}
+
+/// A connection on which nothing is done for us.
+struct Raw(TcpStream);
+
+impl Raw {
+    async fn connect(paragon: &FakeParagon) -> Self {
+        Self(TcpStream::connect(paragon.api_url().strip_prefix("http://").unwrap()).await.unwrap())
+    }
+
+    async fn send(&mut self, text: &str) {
+        self.0.write_all(text.as_bytes()).await.unwrap();
+    }
+
+    /// Reads until this much is there, or the connection ends.
+    async fn read_until(&mut self, done: impl Fn(&str) -> bool) -> String {
+        let mut got = Vec::new();
+        while !done(&String::from_utf8_lossy(&got)) {
+            let read = timeout(LONG, self.0.read_buf(&mut got)).await.expect("the server goes on");
+            if read.is_ok_and(|read| read > 0) {
+                continue;
+            }
+            break;
+        }
+        String::from_utf8(got).unwrap()
+    }
+
+    /// Everything until the server closes.
+    async fn rest(&mut self) -> String {
+        self.read_until(|_| false).await
+    }
+}
+
+#[tokio::test]
+async fn both_give_the_same_answers() {
+    let mut answers = Vec::new();
+    for server in SERVERS {
+        let paragon = start(server).await;
+        let ada = Client { paragon: &paragon, user: "ada" };
+        paragon.user("ada").connect("googledrive").enable("files").unwrap();
+        paragon.settle().await;
+        let (_, list) = ada.get("/api/syncs").await;
+        let id = list["data"][0]["id"].as_str().unwrap();
+        let mut all = vec![(200, list.clone())];
+        for path in ["records?pageSize=7&cursor=%2B+x", "records", "records/%F0%9F%8C%8D", "nowhere?a=b&&c", "%zz/.."] {
+            all.push(ada.get(&format!("/api/syncs/{id}/{path}")).await);
+        }
+        answers.push(all);
+    }
+    assert_eq!(answers[0], answers[1]);
+}
+
+#[tokio::test]
+async fn a_blocked_runtime_is_still_answered() {
+    for server in SERVERS {
+        let paragon = start(server).await;
+        let address = paragon.api_url().replace("http://", "");
+        // Blocks the only thread of this test's runtime.
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(LONG)).unwrap();
+        std::io::Write::write_all(&mut stream, b"GET /api/syncs HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
+        assert!(answer.contains(" 401 Unauthorized\r\n"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_users_mock_goes_ahead() {
+    let paragon = start(Server::Wiremock).await;
+    let mock = Mock::given(path("/api/syncs")).respond_with(ResponseTemplate::new(418)).up_to_n_times(1);
+    paragon.mount(mock).await;
+    let url = format!("{}/api/syncs", paragon.api_url());
+    assert_eq!(reqwest::get(&url).await.unwrap().status(), 418);
+    assert_eq!(reqwest::get(&url).await.unwrap().status(), 401);
+    assert_eq!(paragon.timeline().calls().count(), 1, "the fake was not asked the first time");
+}
+
+#[tokio::test]
+async fn a_mock_without_wiremock_fails_where_it_is_mounted() {
+    let paragon = start(Server::Hyper).await;
+    let seen: Arc<Mutex<Option<(String, String)>>> = Arc::default();
+    let (see, thread) = (seen.clone(), std::thread::current().id());
+    let others = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().id() == thread {
+            let file = panic.location().unwrap().file().to_owned();
+            *see.lock().unwrap() = Some((file, panic.payload().downcast_ref::<&str>().unwrap_or(&"").to_string()));
+        } else {
+            others(panic);
+        }
+    }));
+    let mock = Mock::given(path("/")).respond_with(ResponseTemplate::new(200));
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(paragon.mount(mock)))).is_err());
+    let (file, message) = seen.lock().unwrap().take().unwrap();
+    assert!(file.ends_with("edge.rs"), "{file}");
+    assert!(message.contains("without `.server(Server::Hyper)`"), "{message}");
+}
+
+#[tokio::test]
+async fn a_dropped_fake_leaves_no_request_hanging() {
+    for server in SERVERS {
+        let paragon = start(server).await;
+        let mut raw = Raw::connect(&paragon).await;
+        raw.send("POST /api/syncs HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{").await;
+        drop(paragon);
+        assert_eq!(raw.rest().await, "", "{server:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_long_is_refused() {
+    for server in SERVERS {
+        let paragon = start(server).await;
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        for (length, status) in [(16 << 20, 401), ((16 << 20) + 1, 413)] {
+            let post = client.post(format!("{}/api/syncs", paragon.api_url())).body(vec![b' '; length]);
+            let answer = timeout(LONG, post.send()).await.unwrap().unwrap();
+            assert_eq!(answer.status(), status, "{server:?}");
+            assert_eq!(answer.json::<Value>().await.unwrap()["statusCode"], status);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_serves_one_request_after_the_other() {
+    for server in SERVERS {
+        let paragon = start(server).await;
+        let mut raw = Raw::connect(&paragon).await;
+        for n in 0..3 {
+            raw.send(&format!("GET /{n} HTTP/1.1\r\nhost: x\r\n\r\n")).await;
+            let answer = raw.read_until(|got| got.ends_with('}')).await;
+            assert!(answer.starts_with("HTTP/1.1 401 Unauthorized\r\n"), "{server:?}: {answer}");
+        }
+        // Two at once, and the end of the connection.
+        raw.send("GET /3 HTTP/1.1\r\nhost: x\r\n\r\nGET /4 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+        assert_eq!(raw.rest().await.matches("HTTP/1.1 401").count(), 2, "{server:?}");
+        assert_eq!(paragon.timeline().calls().count(), 5);
+    }
+}
+
+#[tokio::test]
+async fn an_old_client_is_served_and_left() {
+    for server in SERVERS {
+        let paragon = start(server).await;
+        let mut raw = Raw::connect(&paragon).await;
+        raw.send("GET /api/syncs HTTP/1.0\r\n\r\n").await;
+        let answer = raw.rest().await;
+        assert!(answer.contains(" 401 Unauthorized\r\n") && answer.ends_with('}'), "{server:?}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_may_come_in_pieces() {
+    for server in SERVERS {
+        let paragon = start(server).await;
+        paragon.fail_api(Some(503));
+        for framing in [
+            "content-length: 6\r\n\r\n|abc|def",
+            "transfer-encoding: chunked\r\n\r\n|3\r\nab|c\r\n|3\r\ndef\r\n0|\r\n\r\n",
+        ] {
+            let mut raw = Raw::connect(&paragon).await;
+            raw.0.set_nodelay(true).unwrap();
+            let before = paragon.timeline().calls().count();
+            let pieces: Vec<&str> = framing.split('|').collect();
+            raw.send("POST /api/sy").await;
+            raw.send("ncs HTTP/1.1\r\nhost: x\r\nconnection: close\r\n").await;
+            for piece in &pieces[..pieces.len() - 1] {
+                raw.send(piece).await;
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(paragon.timeline().calls().count(), before, "the body is not complete");
+            raw.send(pieces[pieces.len() - 1]).await;
+            let answer = raw.rest().await;
+            assert!(answer.starts_with("HTTP/1.1 503 "), "{server:?}: {answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn other_methods_are_answered_too() {
+    for server in SERVERS {
+        let paragon = start(server).await;
+        for (method, body) in [("HEAD", false), ("OPTIONS", true), ("PURGE", true)] {
+            let mut raw = Raw::connect(&paragon).await;
+            raw.send(&format!("{method} /api/syncs HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).await;
+            let answer = raw.rest().await;
+            let (head, rest) = answer.split_once("\r\n\r\n").unwrap();
+            assert!(head.starts_with("HTTP/1.1 401 ") && head.contains("content-length: "), "{server:?}: {head}");
+            assert_eq!(!rest.is_empty(), body, "{server:?} {method}: {rest}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_request_gets_a_400_and_the_end() {
+    for server in SERVERS {
+        let paragon = start(server).await;
+        for nonsense in ["hello\r\n\r\n", "GET / HTTP/1.1\r\nno colon\r\n\r\n", "GET / HTTP/9\r\n\r\n"] {
+            let mut raw = Raw::connect(&paragon).await;
+            raw.send(nonsense).await;
+            let answer = raw.rest().await;
+            assert!(answer.starts_with("HTTP/1.1 400 "), "{server:?} {nonsense:?}: {answer}");
+        }
+        let ada = Client { paragon: &paragon, user: "ada" };
+        assert_eq!(ada.get("/api/syncs").await, (200, json!({"data": []})), "others are still served");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_its_framing_is_told_so() {
+    let paragon = start(Server::Hyper).await;
+    let mut raw = Raw::connect(&paragon).await;
+    raw.send("POST /api/syncs HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n").await;
+    let answer = raw.rest().await;
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("the body cannot be read"), "{answer}");
+}
