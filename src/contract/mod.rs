@@ -20,6 +20,7 @@ mod fixture;
 mod frequency;
 mod grade;
 mod id;
+mod integration;
 mod ledger;
 mod object;
 mod pipeline;
@@ -37,6 +38,9 @@ pub use frequency::Frequency;
 pub use grade::{Grade, Provenance};
 pub use id::{CredentialId, ExternalId, ProjectId, RecordId, SyncId, UserId};
 pub(crate) use id::{Numbering, scramble};
+pub use integration::{
+    ConfigurationProblem, Integration, Kind, Need, Setting, Supported, UnknownIntegration, integration, integrations,
+};
 pub use ledger::{Member, Rule, RuleKind, members, provenance_table, rule, rules};
 pub use pipeline::Pipeline;
 pub use record::{Company, Contact, CustomObject, Deal, File, Hash, Record, Ticket, Tombstone};

@@ -42,6 +42,9 @@ behaviours! {
     "sync.transient" Documented "rate limits, network trouble and expired access tokens are retried and never told by webhook", WEBHOOKS;
     "sync.statuses" Documented "a sync is INITIALIZING, ACTIVE, IDLE, RATE_LIMITED, DISABLED or ERRORED", STATUS;
     "sync.same-id" Documented "a sync that is deleted and enabled again with the same configuration name has its old id", "https://docs.useparagon.com/managed-sync/api/delete-sync";
+    "enable.integration" Assumed "an integration that Managed Sync does not have, or that lacks the pipeline, is refused with 400", "the integrations and their pipelines are documented, the refusal is not";
+    "enable.configuration" Assumed "a configuration that lacks what its integration asks for, or has it in another type, is refused with 400; members that are not documented are let through", "the members are documented, the refusal is not";
+    "enable.custom-object" Documented "custom_objects take the name of the type as customObjectName in the configuration", "https://docs.useparagon.com/managed-sync/synced-objects";
     "events.no-data" Documented "events about records carry the id, not the data", WEBHOOKS;
     "feed.cursor" Documented "a cursor is stable, and what changed later comes after it", PULL;
     "feed.cursor-form" Observed "a cursor is base64 of milliseconds, a colon and a record id; clients must not look into it", RECORDED;
@@ -61,6 +64,7 @@ behaviours! {
     "api.audience" Documented "the token's audience is useparagon.com/<project id>", SYNC_API;
     "api.audience-dashboard" Observed "dashboard.useparagon.com/<project id> is taken as well", "a sample of Paragon's";
     "api.token" Documented "a user token is a JWT, RS256, signed with the project's key; its sub is the Connected User", SYNC_API;
+    "permissions.integrations" Documented "the Permissions API covers Box, Confluence, Dropbox, Google Drive, OneDrive and SharePoint", PERMISSIONS;
     "permissions.limit" Documented "lists of users and of objects end at 1,000", PERMISSIONS;
     "permissions.end-of-feed" Documented "the feed of changes ends with an empty page and the same token again", "https://docs.useparagon.com/managed-sync/api/permission-changes";
     "monitoring.log" Documented "runs, warnings, errors and deliveries are in the event log of the dashboard; no API for it is documented", MONITORING;

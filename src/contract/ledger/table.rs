@@ -3,10 +3,11 @@ use std::fmt::Write as _;
 use super::member::members;
 use super::{Rule, RuleKind, rules};
 use crate::contract::fixture::fixtures;
-use crate::contract::grade::Provenance;
+use crate::contract::grade::{Grade, Provenance};
+use crate::contract::integration::{Integration, Need, Supported, integrations};
 use crate::contract::schema::schemas;
 
-/// The whole ledger as Markdown: rules, contradictions, unknowns, every member, every fixture.
+/// The whole ledger as Markdown: rules, contradictions, unknowns, integrations, every member, every fixture.
 pub fn provenance_table() -> String {
     let mut text = String::from(
         "# What is known of Paragon, and how sure it is\n\n\
@@ -31,6 +32,17 @@ pub fn provenance_table() -> String {
             let done = done.into_iter().flatten().collect::<Vec<_>>().join("; ");
             row(&mut text, &[&format!("`{id}`"), &grade.to_string(), says, &link(source), checked, &done]);
         }
+    }
+    text.push_str(
+        "\n## Integrations\n\n\
+         A setting with `!` has to be there; of those with `?` one, or a choice of single items.\n\n\
+         | integration | pipelines and their settings | permissions | grade | source | read |\n|---|---|---|---|---|---|\n",
+    );
+    for integration in integrations() {
+        let Integration { name, permissions, grade, source, checked, .. } = integration;
+        let pipelines = integration.pipelines.iter().map(pipeline).collect::<Vec<_>>().join("; ");
+        let permissions = if *permissions { "yes" } else { "" };
+        row(&mut text, &[&format!("`{name}`"), &pipelines, permissions, &grade.to_string(), &link(source), checked]);
     }
     text.push_str("\n## Members\n\n");
     text.push_str(
@@ -64,6 +76,22 @@ pub fn provenance_table() -> String {
         row(&mut text, &[&name, &fixture.about, &revision, &layer, &grade.to_string(), &link(source), checked]);
     }
     text
+}
+
+/// Such as `files`: `bucket`!, `mimeTypes`.
+fn pipeline(supported: &Supported) -> String {
+    let grade = if supported.grade == Grade::Documented { String::new() } else { format!(" ({})", supported.grade) };
+    let settings = supported.settings.iter().map(|setting| {
+        let mark = match setting.need {
+            Need::Optional => "",
+            Need::Required => "!",
+            Need::Alternative => "?",
+        };
+        format!("`{}`{mark}", setting.key)
+    });
+    let settings = settings.collect::<Vec<_>>().join(", ");
+    let colon = if settings.is_empty() { "" } else { ": " };
+    format!("{}{grade}{colon}{settings}", supported.pipeline)
 }
 
 fn row(text: &mut String, cells: &[&str]) {
