@@ -18,6 +18,7 @@
 //! ```
 
 mod api;
+mod content;
 mod handles;
 mod hyper;
 mod paragon;
@@ -31,6 +32,7 @@ mod timeline;
 mod token;
 mod world;
 
+pub use content::{Content, LONGEST, NotDownloadable, content};
 pub use handles::{Connection, Item, Sync, User};
 pub use paragon::{Builder, FakeParagon, StartError};
 pub use project::{KeyError, Project};

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::clock::Moment;
 use crate::contract::{RecordId, SyncId};
-use crate::source::{ChangesQuery, CursorError, Item, ObjectType, PermissionLog, Permissions, Relation, Role};
+use crate::source::permission::{ChangesQuery, CursorError, Item, ObjectType, PermissionLog, Permissions, Relation, Role};
 
 /// How many users or objects a list holds (`permissions.limit`: documented).
 const LIMIT: usize = 1_000;
@@ -304,7 +304,7 @@ mod tests {
 
     use super::*;
     use crate::contract::{Contract, Layer};
-    use crate::source::DefaultOwner;
+    use crate::source::permission::DefaultOwner;
 
     /// Numbers below 10 are files, those from 10 folders, and from 2,000 files again.
     struct Numbers;

@@ -1,6 +1,8 @@
 //! What the fake imitates and what verdicts rest on.
 
-use super::{CHECKED, Grade, MONITORING, PERMISSIONS, PULL, RECORDED, Rule, RuleKind, STATUS, SYNC_API, WEBHOOKS};
+use super::{
+    CHECKED, DOWNLOAD, Grade, MONITORING, PERMISSIONS, PULL, RECORDED, Rule, RuleKind, STATUS, SYNC_API, WEBHOOKS,
+};
 
 macro_rules! behaviours {
     ($($id:literal $grade:ident $says:literal, $source:expr $(, knob $knob:literal)?;)*) => {
@@ -60,6 +62,11 @@ behaviours! {
     "api.conflict" Observed "enabling a sync that exists is refused with 409", RECORDED;
     "api.not-found" Observed "an unknown sync, or another user's, is 404", "Paragon documents 404 for unknown syncs; that another user's is treated alike is assumed";
     "api.deleted-record" Assumed "a deleted record is 404 when fetched by id", "undocumented";
+    "api.content" Documented "a file's content is binary, with the file's type; a ticket's is a ZIP of one Markdown file and a folder attachments", DOWNLOAD;
+    "api.content-conversion" Documented "documents of Google come as DOCX, XLSX, PPTX and drawings as PDF; Dropbox Paper, Confluence and Guru as HTML; Notion and entries of Contentful as Markdown", "https://docs.useparagon.com/managed-sync/integrations";
+    "api.content-folder" Observed "folders have no content", "Paragon's own sample does not download them; the answer is assumed";
+    "api.content-other" Assumed "contacts, companies, deals and custom objects have no content", "the page about downloads names files and tickets only";
+    "api.content-size" Assumed "the content of a file that is not converted is as long as the record's size says", "undocumented; office documents, ZIP, and files too short for their format are as long as they are here";
     "api.unavailable" Assumed "the Sync API may answer 503 for a while", "undocumented; true of every service", knob "FakeParagon::fail_api";
     "api.audience" Documented "the token's audience is useparagon.com/<project id>", SYNC_API;
     "api.audience-dashboard" Observed "dashboard.useparagon.com/<project id> is taken as well", "a sample of Paragon's";

@@ -66,6 +66,7 @@ const WEBHOOKS: &str = "https://docs.useparagon.com/managed-sync/webhooks";
 const SYNC_API: &str = "https://docs.useparagon.com/managed-sync/sync-api";
 const PULL: &str = "https://docs.useparagon.com/managed-sync/api/pull-synced-records";
 const STATUS: &str = "https://docs.useparagon.com/managed-sync/api/get-sync-status";
+const DOWNLOAD: &str = "https://docs.useparagon.com/managed-sync/api/download-content";
 const MONITORING: &str = "https://docs.useparagon.com/managed-sync/monitoring";
 const PERMISSIONS: &str = "https://docs.useparagon.com/managed-sync/permissions-api";
 const RECORDED: &str = "recorded answers of July 2025";

@@ -10,7 +10,7 @@ impl Permissions {
     ///
     /// ```
     /// use paragon_testkit::contract::RecordId;
-    /// use paragon_testkit::source::{Item, Permissions, Role};
+    /// use paragon_testkit::source::permission::{Item, Permissions, Role};
     ///
     /// let tree = Permissions::default().expand(Item::file(7), Role::IsOwner, &|_| RecordId::from("0f"));
     /// assert_eq!(tree.name, "file:0f#is_owner");

@@ -10,7 +10,7 @@ use crate::clock::Moment;
 ///
 /// ```
 /// use paragon_testkit::clock::Moment;
-/// use paragon_testkit::source::{Item, PermissionLog, Role};
+/// use paragon_testkit::source::permission::{Item, PermissionLog, Role};
 ///
 /// let (now, report) = (Moment::from_millis(0), Item::file(1));
 /// let mut log = PermissionLog::new();
@@ -159,7 +159,7 @@ impl PermissionLog {
     ///
     /// ```
     /// use paragon_testkit::clock::Moment;
-    /// use paragon_testkit::source::{ChangesQuery, Item, PermissionLog, Role};
+    /// use paragon_testkit::source::permission::{ChangesQuery, Item, PermissionLog, Role};
     ///
     /// let mut log = PermissionLog::new();
     /// log.grant("ada@example.com", Role::CanRead, Item::file(1), Moment::from_millis(0));
@@ -168,7 +168,7 @@ impl PermissionLog {
     /// assert_eq!(page.changes, log.changes());
     /// let end = log.page(1, ChangesQuery { token: Some(&page.token), ..query })?;
     /// assert!(end.changes.is_empty() && end.token == page.token);
-    /// # Ok::<(), paragon_testkit::source::CursorError>(())
+    /// # Ok::<(), paragon_testkit::source::permission::CursorError>(())
     /// ```
     pub fn page(&self, applied: usize, query: ChangesQuery<'_>) -> Result<ChangesPage, CursorError> {
         let seen = &self.changes[..applied.min(self.changes.len())];

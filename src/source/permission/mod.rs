@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use paragon_testkit::clock::Moment;
-//! use paragon_testkit::source::{Item, PermissionLog, Permissions, Role};
+//! use paragon_testkit::source::permission::{Item, PermissionLog, Permissions, Role};
 //!
 //! let (now, team, report) = (Moment::from_millis(0), Item::folder(1), Item::file(2));
 //! let mut log = PermissionLog::new();

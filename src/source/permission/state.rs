@@ -37,7 +37,7 @@ impl DefaultOwner {
 ///
 /// ```
 /// use paragon_testkit::clock::Moment;
-/// use paragon_testkit::source::{DefaultOwner, Item, ObjectType, PermissionLog, Permissions, Role};
+/// use paragon_testkit::source::permission::{DefaultOwner, Item, ObjectType, PermissionLog, Permissions, Role};
 ///
 /// let now = Moment::from_millis(0);
 /// let many = DefaultOwner { files: 0..10_000_000, user: "ada@example.com".into(), since: now };

@@ -216,7 +216,7 @@ pub struct Tuple {
 /// ```
 /// use paragon_testkit::clock::Moment;
 /// use paragon_testkit::contract::RecordId;
-/// use paragon_testkit::source::{Item, Operation, Role, Tie, Tuple, TupleChange};
+/// use paragon_testkit::source::permission::{Item, Operation, Role, Tie, Tuple, TupleChange};
 ///
 /// let tuple = Tuple { item: Item::file(7), tie: Tie::of(Role::CanRead, "ada@example.com") };
 /// let change = TupleChange { at: Moment::from_millis(0), operation: Operation::Write, tuple };

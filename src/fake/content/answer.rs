@@ -1,0 +1,277 @@
+use crate::contract::{ExternalId, File, Object, Pipeline};
+
+use super::filler::Numbers;
+use super::ooxml::{document, presentation, spreadsheet};
+use super::pdf::pdf;
+use super::png::png;
+use super::text::Text;
+use super::ticket::ticket;
+use super::zip::zip;
+
+/// No content is longer than this, whatever `size` says: 64 MiB.
+pub const LONGEST: u64 = 64 << 20;
+
+const DOCX: &str = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
+const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+const PPTX: &str = "application/vnd.openxmlformats-officedocument.presentationml.presentation";
+const GOOGLE: &str = "application/vnd.google-apps.";
+
+/// The content of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Content {
+    /// Its type: the file's own, or that of what it is converted to. Fit for a header.
+    pub media_type: String,
+    /// A name to save it under, with the extension of what it is converted to. Fit for a header between quotes, but
+    /// for letters beyond ASCII.
+    pub file_name: String,
+    /// The content itself.
+    pub bytes: Vec<u8>,
+}
+
+/// Why a record has no content.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotDownloadable {
+    /// `api.content-folder`.
+    #[error("it is a folder (type {0:?})")]
+    Folder(String),
+    /// `api.content-conversion`: of Google's own types four are converted.
+    #[error("documents of the type {0} are not converted to anything")]
+    NoConversion(String),
+    /// `api.content-other`.
+    #[error("records of {0} have no content, only files and tickets do")]
+    Pipeline(Pipeline),
+}
+
+/// What every content tells of its record.
+pub(super) struct About<'a> {
+    pub(super) title: &'a str,
+    pub(super) external: &'a str,
+    /// When it was last changed, so that another version is another content.
+    pub(super) version: &'a str,
+}
+
+/// What a download of this record answers. The same record, external id and seed always give the same bytes.
+///
+/// # Errors
+///
+/// Says why there is nothing to download.
+pub fn content(
+    record: &Object,
+    external: &ExternalId,
+    seed: u64,
+    integration: &str,
+) -> Result<Content, NotDownloadable> {
+    match record {
+        Object::File(file) => of_file(file, external, seed, integration),
+        Object::Ticket(record) => Ok(Content {
+            media_type: "application/zip".to_owned(),
+            file_name: name(&record.title, "zip"),
+            bytes: ticket(record, external.as_str(), seed),
+        }),
+        other => Err(NotDownloadable::Pipeline(other.pipeline())),
+    }
+}
+
+/// What a file is converted to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Docx,
+    Xlsx,
+    Pptx,
+    Pdf,
+    Html,
+    Markdown,
+}
+
+fn of_file(file: &File, external: &ExternalId, seed: u64, integration: &str) -> Result<Content, NotDownloadable> {
+    let kind = file.mime_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let form = convert(&kind, &file.name, integration)?;
+    let version = file.updated_at.as_deref().unwrap_or_default();
+    let about = About { title: &file.name, external: external.as_str(), version };
+    let mut numbers = Numbers::new(seed, &[about.external, version]);
+    // A size is that of the file in the provider: what is converted has another one.
+    let kept = form.is_none() || (form == Some(Form::Markdown) && kind == "text/markdown");
+    let size = file.size.filter(|_| kept);
+    let size = size.map(|size| usize::try_from(size.min(LONGEST)).unwrap_or(usize::MAX));
+    let lines = [about.title, about.external, version];
+    let as_pdf = |size| pdf(about.title, &lines, size);
+    let (media_type, extension, bytes) = match form {
+        Some(Form::Docx) => (DOCX, "docx", document(&lines)),
+        Some(Form::Xlsx) => (XLSX, "xlsx", spreadsheet(&lines)),
+        Some(Form::Pptx) => (PPTX, "pptx", presentation(&lines)),
+        Some(Form::Pdf) => ("application/pdf", "pdf", as_pdf(None)),
+        Some(Form::Html) => ("text/html", "html", Text::of("text/html", &about).write(None, &mut numbers)),
+        Some(Form::Markdown) => ("text/markdown", "md", Text::markdown(&about).write(size, &mut numbers)),
+        None => {
+            let bytes = match kind.as_str() {
+                "application/pdf" => as_pdf(size),
+                "image/png" => {
+                    let [red, green, blue, ..] = numbers.next().to_le_bytes();
+                    png(&lines.join("\n"), [red, green, blue], size)
+                }
+                DOCX => document(&lines),
+                XLSX => spreadsheet(&lines),
+                PPTX => presentation(&lines),
+                "application/zip" => zip(&[("content.txt", lines.join("\n").as_bytes())]),
+                other => Text::of(other, &about).write(size, &mut numbers),
+            };
+            let fit = !kind.is_empty() && file.mime_type.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+            (if fit { file.mime_type.as_str() } else { "application/octet-stream" }, "", bytes)
+        }
+    };
+    Ok(Content { media_type: media_type.to_owned(), file_name: name(&file.name, extension), bytes })
+}
+
+/// What a type is converted to, if to anything (`api.content-conversion`).
+fn convert(kind: &str, name: &str, integration: &str) -> Result<Option<Form>, NotDownloadable> {
+    // Pages have no type of their own that is known; what hangs on them, such as a PDF, stays what it is.
+    let entry = matches!(kind, "application/octet-stream" | "text/markdown");
+    let page = entry || matches!(kind, "text/plain" | "text/html");
+    let paper = kind.contains("paper") || name.to_ascii_lowercase().ends_with(".paper");
+    match (kind.strip_prefix(GOOGLE), integration) {
+        (Some("document"), _) => Ok(Some(Form::Docx)),
+        (Some("spreadsheet"), _) => Ok(Some(Form::Xlsx)),
+        (Some("presentation"), _) => Ok(Some(Form::Pptx)),
+        (Some("drawing"), _) => Ok(Some(Form::Pdf)),
+        (Some("folder"), _) => Err(NotDownloadable::Folder(kind.to_owned())),
+        (Some(_), _) => Err(NotDownloadable::NoConversion(kind.to_owned())),
+        (None, _) if kind.is_empty() => Err(NotDownloadable::Folder(String::new())),
+        (None, "confluence" | "guru") if page && kind != "text/html" => Ok(Some(Form::Html)),
+        (None, "notion") if page => Ok(Some(Form::Markdown)),
+        (None, "contentful") if entry => Ok(Some(Form::Markdown)),
+        (None, "dropbox") if paper => Ok(Some(Form::Html)),
+        _ => Ok(None),
+    }
+}
+
+/// Such as `Plan.docx` of `Plan`.
+fn name(title: &str, extension: &str) -> String {
+    let unfit = |c: char| c.is_control() || matches!(c, '/' | '\\' | '"');
+    let mut name: String = title.chars().map(|c| if unfit(c) { '_' } else { c }).collect();
+    let has_it = name.rsplit_once('.').is_some_and(|(_, own)| own.eq_ignore_ascii_case(extension));
+    if !extension.is_empty() && !has_it {
+        name = format!("{name}.{extension}");
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOGLE_TYPES: [(&str, &str, &str); 4] = [
+        ("document", DOCX, "docx"),
+        ("spreadsheet", XLSX, "xlsx"),
+        ("presentation", PPTX, "pptx"),
+        ("drawing", "application/pdf", "pdf"),
+    ];
+
+    fn of(file: File, integration: &str) -> Result<Content, NotDownloadable> {
+        content(&file.into(), &ExternalId::from("1kfr"), 7, integration)
+    }
+
+    fn typed(name: &str, mime_type: &str) -> File {
+        File { mime_type: mime_type.to_owned(), ..File::named(name) }
+    }
+
+    fn holds(bytes: &[u8], text: &str) -> bool {
+        bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    }
+
+    #[test]
+    fn documents_that_only_their_provider_has_are_converted() {
+        for (kind, media_type, extension) in GOOGLE_TYPES {
+            let content = of(typed("Plan", &format!("{GOOGLE}{kind}")), "googledrive").unwrap();
+            assert_eq!((content.media_type.as_str(), content.file_name), (media_type, format!("Plan.{extension}")));
+        }
+        for (name, mime_type, integration, media_type, file_name) in [
+            ("Home", "application/octet-stream", "confluence", "text/html", "Home.html"),
+            ("Card", "text/plain", "guru", "text/html", "Card.html"),
+            ("Notes.paper", "application/octet-stream", "dropbox", "text/html", "Notes.paper.html"),
+            ("Page.md", "text/markdown", "notion", "text/markdown", "Page.md"),
+            ("Post", "application/octet-stream", "contentful", "text/markdown", "Post.md"),
+            ("Asset.txt", "text/plain", "contentful", "text/plain", "Asset.txt"),
+            ("Hung.pdf", "application/pdf", "confluence", "application/pdf", "Hung.pdf"),
+            ("Page", "application/octet-stream", "box", "application/octet-stream", "Page"),
+        ] {
+            let content = of(typed(name, mime_type), integration).unwrap();
+            assert_eq!((content.media_type.as_str(), content.file_name.as_str()), (media_type, file_name));
+        }
+        let page = of(typed("A: \"b\"\u{85}", "text/markdown"), "notion").unwrap().bytes;
+        assert!(page.starts_with(b"---\ntitle: \"A: \\\"b\\\"\\u0085\"\nexternalId: \"1kfr\"\n"), "{page:?}");
+    }
+
+    #[test]
+    fn some_records_have_no_content_and_it_is_said_why() {
+        for (kind, reason) in [
+            ("application/vnd.google-apps.folder", "it is a folder"),
+            ("", "it is a folder"),
+            ("application/vnd.google-apps.form", "not converted"),
+        ] {
+            let error = of(typed("x", kind), "sharepoint").unwrap_err();
+            assert!(error.to_string().contains(reason), "{error}");
+        }
+        for pipeline in [Pipeline::Contacts, Pipeline::Companies, Pipeline::Deals, Pipeline::CustomObjects] {
+            let error = content(&Object::named(pipeline, "x"), &ExternalId::from("1"), 0, "salesforce").unwrap_err();
+            assert_eq!(error, NotDownloadable::Pipeline(pipeline));
+        }
+    }
+
+    #[test]
+    fn a_size_is_honoured_wherever_it_can_be() {
+        for kind in ["text/plain", "text/csv", "text/html", "text/markdown", "video/mp4", "application/octet-stream"] {
+            for size in [0, 1, 9, 10, 100, 101, 102, 5_000] {
+                let file = File { size: Some(size), ..typed("Größe.x", kind) };
+                let bytes = of(file, "box").unwrap().bytes;
+                assert_eq!(bytes.len() as u64, size, "{kind}");
+                assert!(!kind.starts_with("text/") || std::str::from_utf8(&bytes).is_ok(), "{kind} {size}");
+            }
+        }
+        for kind in ["application/pdf", "image/png", "application/json", "image/svg+xml", "text/xml"] {
+            let of_size = |size| of(File { size, ..typed("x", kind) }, "box").unwrap().bytes;
+            assert_eq!(of_size(Some(9_999)).len(), 9_999, "{kind}");
+            assert!(of_size(Some(0)).len() > 40 && of_size(None).len() > 100, "{kind} is whole");
+        }
+        let huge = File { size: Some(u64::MAX), ..File::named("huge.bin") };
+        assert_eq!(of(huge, "box").unwrap().bytes.len() as u64, LONGEST);
+    }
+
+    #[test]
+    fn contents_name_their_record_and_are_the_same_each_time() {
+        let google = GOOGLE_TYPES.map(|(kind, ..)| format!("{GOOGLE}{kind}"));
+        let own = ["application/pdf", "image/png", "image/svg+xml", "application/json", "text/csv", "application/zip"];
+        for kind in google.iter().map(String::as_str).chain(own) {
+            let file = Object::from(typed("plan & <co>", kind));
+            let make = |external: &str| content(&file, &ExternalId::from(external), 7, "box").unwrap().bytes;
+            assert_eq!(make("1kfr"), make("1kfr"), "{kind}");
+            assert_ne!(make("1kfr"), make("2kfr"), "{kind}");
+            assert!(holds(&make("1kfr"), "1kfr"), "{kind}");
+        }
+        let mut changed = File::named("a.bin");
+        let first = of(changed.clone(), "box");
+        changed.updated_at = Some("2026-01-01T00:00:00.000Z".to_owned());
+        assert_ne!(first, of(changed, "box"), "another version, another content");
+    }
+
+    #[test]
+    fn headers_can_hold_type_and_name() {
+        let content = of(typed("a/b\r\n\"c\"", "text/plain\r\nx: y"), "box").unwrap();
+        assert_eq!((content.media_type.as_str(), content.file_name.as_str()), ("application/octet-stream", "a_b___c_"));
+    }
+
+    #[test]
+    fn a_ticket_is_a_zip_of_text_and_attachments() {
+        let ticket = Object::named(Pipeline::Tickets, "It broke");
+        let content = content(&ticket, &ExternalId::from("T-1"), 0, "jira").unwrap();
+        assert_eq!((content.media_type.as_str(), content.file_name.as_str()), ("application/zip", "It broke.zip"));
+        let mut archive = ::zip::ZipArchive::new(std::io::Cursor::new(content.bytes)).unwrap();
+        let names: Vec<_> = archive.file_names().map(|name| name.unwrap().into_owned()).collect();
+        assert_eq!(names, ["ticket.md", "attachments/", "attachments/attachment.txt"]);
+        let text = std::io::read_to_string(archive.by_name("ticket.md").unwrap()).unwrap();
+        for part in ["# It broke\n", "- externalId: T-1\n", "- priority: normal\n", "## Content", "### Comment 2 by"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+}

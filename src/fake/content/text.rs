@@ -1,0 +1,148 @@
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use super::answer::About;
+use super::filler::{Filler, Numbers};
+
+/// A file that may be of any length: what comes first, what fills it, what comes last.
+pub(super) struct Text {
+    head: String,
+    filler: Filler,
+    tail: &'static str,
+    /// Whether it may be cut. Otherwise it is at least as long as it has to be to be read.
+    cut: bool,
+}
+
+impl Text {
+    /// The form that a media type asks for.
+    pub(super) fn of(media_type: &str, about: &About<'_>) -> Self {
+        let About { title, external, version, .. } = about;
+        let plain = format!("{title}\n{external}\n{version}\n\n");
+        match media_type {
+            "text/html" | "application/xhtml+xml" => Self {
+                head: format!(
+                    "<!DOCTYPE html>\n<html>\n<head><meta charset=\"utf-8\"/><title>{title}</title></head>\n<body>\n\
+                     <h1>{title}</h1>\n<p>{external}</p>\n<p>{version}</p>\n<p>\n",
+                    title = xml(title),
+                    external = xml(external),
+                    version = xml(version),
+                ),
+                filler: Filler::Lines,
+                tail: "</p>\n</body>\n</html>\n",
+                cut: true,
+            },
+            "text/csv" => Self {
+                head: format!("name,value\n{},{}\nversion,{}\n", csv(title), csv(external), csv(version)),
+                filler: Filler::Rows,
+                tail: "",
+                cut: true,
+            },
+            "application/json" => {
+                let mut head = json!({"name": title, "externalId": external, "version": version}).to_string();
+                head.pop();
+                Self { head: head + ",\"text\":\"", filler: Filler::Words, tail: "\"}\n", cut: false }
+            }
+            "image/svg+xml" => Self {
+                head: format!(
+                    "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"200\" height=\"60\"><title>{0}</title>\
+                     <text x=\"5\" y=\"20\">{0}</text><text x=\"5\" y=\"40\">{1}</text><desc>{2} ",
+                    xml(title),
+                    xml(external),
+                    xml(version),
+                ),
+                filler: Filler::Lines,
+                tail: "</desc></svg>\n",
+                cut: false,
+            },
+            "application/xml" | "text/xml" => Self {
+                head: format!(
+                    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<record><name>{}</name><externalId>{}</externalId>\
+                     <version>{}</version><text>\n",
+                    xml(title),
+                    xml(external),
+                    xml(version),
+                ),
+                filler: Filler::Lines,
+                tail: "</text></record>\n",
+                cut: false,
+            },
+            text if text.starts_with("text/") => Self { head: plain, filler: Filler::Lines, tail: "", cut: true },
+            _ => Self { head: plain, filler: Filler::Bytes, tail: "", cut: true },
+        }
+    }
+
+    /// Markdown with the properties before it, as YAML.
+    pub(super) fn markdown(about: &About<'_>) -> Self {
+        let About { title, external, version, .. } = about;
+        let head = format!(
+            "---\ntitle: {}\nexternalId: {}\nversion: {}\n---\n\n# {}\n\n",
+            yaml(title),
+            yaml(external),
+            yaml(version),
+            line(title)
+        );
+        Self { head, filler: Filler::Lines, tail: "", cut: true }
+    }
+
+    /// As long as asked for, or with a little text.
+    pub(super) fn write(self, size: Option<usize>, numbers: &mut Numbers) -> Vec<u8> {
+        let Self { head, filler, tail, cut } = self;
+        let natural = head.len() + tail.len();
+        let fill = size.map_or(600, |size| size.saturating_sub(natural));
+        let mut bytes = head.into_bytes();
+        bytes.extend(filler.make(fill, numbers));
+        bytes.extend(tail.as_bytes());
+        if let Some(size) = size.filter(|size| cut && *size < bytes.len()) {
+            bytes.truncate(size);
+            // No half of a character at the end.
+            let whole = std::str::from_utf8(&bytes).map_or_else(|error| error.valid_up_to(), str::len);
+            bytes[whole..].fill(b' ');
+        }
+        bytes
+    }
+}
+
+/// Text between tags or in an attribute. What XML cannot hold becomes a replacement character.
+pub(super) fn xml(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\t' | '\n' | '\r' => escaped.push(' '),
+            '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
+            control if control.is_control() => escaped.push('\u{fffd}'),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+/// A quoted scalar: JSON is YAML, but for what YAML does not print.
+pub(super) fn yaml(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    for character in serde_json::Value::from(text).to_string().chars() {
+        match character {
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
+                let _ = write!(quoted, "\\u{:04x}", u32::from(character));
+            }
+            other => quoted.push(other),
+        }
+    }
+    quoted
+}
+
+/// All of it in one line, for headings.
+pub(super) fn line(text: &str) -> String {
+    text.split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn csv(text: &str) -> String {
+    format!("\"{}\"", text.replace('"', "\"\""))
+}

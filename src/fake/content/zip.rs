@@ -1,0 +1,27 @@
+use std::io::{Cursor, Write};
+
+use zip::write::{SimpleFileOptions, ZipWriter};
+use zip::{CompressionMethod, DateTime, System};
+
+/// A ZIP of these entries, in order, stored; a name that ends with a slash is a folder. No entry has a time, so that
+/// the same entries are the same bytes.
+pub(super) fn zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Stored)
+        .last_modified_time(DateTime::default())
+        .system(System::Unix);
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    let mut write = || {
+        for (name, bytes) in entries {
+            if name.ends_with('/') {
+                archive.add_directory(*name, options.unix_permissions(0o755))?;
+            } else {
+                archive.start_file(*name, options.unix_permissions(0o644))?;
+                archive.write_all(bytes)?;
+            }
+        }
+        Ok::<_, zip::result::ZipError>(())
+    };
+    let written = write().and_then(|()| archive.finish());
+    written.unwrap_or_else(|error| unreachable!("small entries in memory: {error}")).into_inner()
+}
