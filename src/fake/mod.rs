@@ -19,6 +19,10 @@
 
 mod api;
 mod content;
+#[cfg_attr(not(test), expect(dead_code, reason = "the API does not ask which endpoint it is yet"))]
+mod endpoint;
+#[cfg_attr(not(test), expect(dead_code, reason = "the API does not ask for faults yet"))]
+mod fault;
 mod handles;
 mod hyper;
 mod paragon;
@@ -28,11 +32,15 @@ mod project;
 #[cfg_attr(not(test), expect(dead_code, reason = "no endpoint streams or breaks off yet"))]
 mod reply;
 mod server;
+#[cfg_attr(not(test), expect(dead_code, reason = "the API does not ask for faults yet"))]
+mod spoil;
 mod timeline;
 mod token;
 mod world;
 
 pub use content::{Content, LONGEST, NotDownloadable, content};
+pub use endpoint::Endpoint;
+pub use fault::{ApiFault, FaultId, Probability, RetryAfter, Stale, Target, Trouble, Window};
 pub use handles::{Connection, Item, Sync, User};
 pub use paragon::{Builder, FakeParagon, StartError};
 pub use project::{KeyError, Project};

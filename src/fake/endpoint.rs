@@ -1,0 +1,100 @@
+use http::Method;
+use serde::{Deserialize, Serialize};
+
+macro_rules! endpoints {
+    ($($name:ident $method:ident $path:literal)*) => {
+        /// An endpoint of the Sync API or the Permissions API. In JSON it is the `operationId` of
+        /// `schemas/openapi.yaml`, such as `pullRecords`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        #[non_exhaustive]
+        pub enum Endpoint {
+            $(#[doc = concat!("`", stringify!($method), " ", $path, "`")] $name,)*
+        }
+
+        impl Endpoint {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Which one a call is for. A slash at the end makes no difference.
+            pub(crate) fn of(method: &Method, path: &str) -> Option<Self> {
+                $(if *method == Method::$method && leads_to(path, $path) {
+                    return Some(Self::$name);
+                })*
+                None
+            }
+        }
+    };
+}
+
+endpoints! {
+    EnableSync POST "/api/syncs"
+    ListSyncs GET "/api/syncs"
+    GetSyncStatus GET "/api/syncs/{syncId}"
+    UpdateSync PATCH "/api/syncs/{syncId}"
+    DeleteSync DELETE "/api/syncs/{syncId}"
+    DisableSync POST "/api/syncs/{syncId}/disable"
+    ReenableSync POST "/api/syncs/{syncId}/reenable"
+    PullRecords GET "/api/syncs/{syncId}/records"
+    GetRecord GET "/api/syncs/{syncId}/records/{recordId}"
+    DownloadContent GET "/api/syncs/{syncId}/records/{recordId}/content"
+    CheckAccess POST "/api/permissions/{syncId}/check"
+    BatchCheckAccess POST "/api/permissions/{syncId}/batch-check"
+    ListUsers POST "/api/permissions/{syncId}/list-users"
+    ListObjects POST "/api/permissions/{syncId}/list-objects"
+    StreamListObjects POST "/api/permissions/{syncId}/streamed-list-objects"
+    StreamListObjectsAllSyncs POST "/api/permissions/streamed-list-objects"
+    ExpandAccess POST "/api/permissions/{syncId}/expand"
+    GetPermissionChanges GET "/api/permissions/{syncId}/changes"
+}
+
+fn leads_to(path: &str, template: &str) -> bool {
+    let (mut path, mut template) = (path.trim_matches('/').split('/'), template.trim_matches('/').split('/'));
+    loop {
+        match (path.next(), template.next()) {
+            (None, None) => return true,
+            (Some(part), Some(wanted)) if part == wanted || (wanted.starts_with('{') && !part.is_empty()) => {}
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn they_are_those_of_the_published_description() {
+        let text = include_str!("../../schemas/openapi.yaml");
+        let (mut path, mut method, mut described) = ("", "", Vec::new());
+        for line in text.lines() {
+            if let Some(name) = line.strip_prefix("  /").filter(|name| name.ends_with(':')) {
+                path = &name[..name.len() - 1];
+            } else if let Some(name) = line.strip_prefix("      operationId: ") {
+                let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+                let found = Endpoint::of(&method, &format!("/{path}")).unwrap();
+                assert_eq!(serde_json::to_value(found).unwrap(), name);
+                described.push(found);
+            } else if line.starts_with("    ") && !line.starts_with("     ") {
+                method = line.trim().trim_end_matches(':');
+            }
+        }
+        described.sort();
+        assert_eq!(described, Endpoint::ALL);
+    }
+
+    #[test]
+    fn what_leads_nowhere_is_none() {
+        for (method, path) in [
+            (Method::GET, "/"),
+            (Method::GET, "/api"),
+            (Method::PUT, "/api/syncs"),
+            (Method::GET, "/api/syncs//records"),
+            (Method::GET, "/api/syncs/a/records/b/content/c"),
+            (Method::GET, "/api/permissions/a/check"),
+        ] {
+            assert_eq!(Endpoint::of(&method, path), None, "{path}");
+        }
+        assert_eq!(Endpoint::of(&Method::GET, "/api/syncs/a/"), Some(Endpoint::GetSyncStatus));
+    }
+}
