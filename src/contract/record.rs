@@ -263,6 +263,13 @@ impl File {
     }
 }
 
+impl File {
+    /// Whether it is a folder: Google Drive has a type for these, `SharePoint` leaves the type empty (observed).
+    pub fn is_folder(&self) -> bool {
+        self.mime_type.is_empty() || self.mime_type.ends_with("folder")
+    }
+}
+
 impl Tombstone {
     /// What stays of a record with these ids.
     pub fn new(id: RecordId, external_id: ExternalId) -> Self {

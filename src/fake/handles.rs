@@ -11,7 +11,8 @@ use crate::contract::api::EventLogEntry;
 use crate::contract::{
     CredentialId, Envelope, ExternalId, Frequency, Object, Pipeline, RecordId, SyncId, Synced, UserId,
 };
-use crate::source::{Collection, Synthetic, Trouble};
+use crate::source::permission::Role;
+use crate::source::{Account, Collection, Synthetic, Trouble};
 use crate::sync::{EnableError, RunKind, Status, Update};
 
 /// A Connected User. Made by [`FakeParagon::user`](super::FakeParagon::user).
@@ -133,7 +134,10 @@ impl Connection {
     /// When there is something in the pipeline already.
     #[track_caller]
     pub fn fill(&self, pipeline: Pipeline, synthetic: Synthetic) {
-        let filled = lock(&self.world).account(&self.credential).collection_mut(pipeline).fill(synthetic);
+        let mut world = lock(&self.world);
+        let now = world.clock.now();
+        let filled = world.account(&self.credential).fill(pipeline, synthetic, now);
+        drop(world);
         assert!(filled, "cannot fill the {pipeline} of this account: they are not empty");
     }
 
@@ -208,10 +212,48 @@ impl Connection {
         &self,
         verb: &'static str,
         id: &ExternalId,
-        change: impl FnMut(&mut Collection, &ExternalId) -> Option<Object>,
+        change: impl FnOnce(&mut Collection, &ExternalId) -> Option<Object>,
     ) {
         let found = lock(&self.world).touch(&self.credential, verb, id, change);
         assert!(found, "cannot find {id}: there is no such object in this account");
+    }
+
+    /// Gives somebody, by e-mail address, a role on a file or a folder and on what lies in it.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such file or folder.
+    #[track_caller]
+    pub fn share(&self, object: &ExternalId, user: &str, role: Role) {
+        self.access(object, |account, now| account.share(object, user, role, now));
+    }
+
+    /// Takes a role back that was given by [`Connection::share`]; the account's owner may lose theirs too.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such file or folder.
+    #[track_caller]
+    pub fn unshare(&self, object: &ExternalId, user: &str, role: Role) {
+        self.access(object, |account, now| account.unshare(object, user, role, now));
+    }
+
+    /// Who owns what is created here: an e-mail address.
+    pub fn owner(&self) -> String {
+        lock(&self.world).account(&self.credential).owner()
+    }
+
+    #[track_caller]
+    fn access(&self, object: &ExternalId, change: impl FnOnce(&mut Account, Moment) -> bool) {
+        let mut world = lock(&self.world);
+        let now = world.clock.now();
+        let account = world.account(&self.credential);
+        let found = account.collection(Pipeline::Files).is_some_and(|files| files.get(object).is_some());
+        if found {
+            change(account, now);
+        }
+        drop(world);
+        assert!(found, "cannot find {object}: there is no such file in this account");
     }
 
     /// Puts something in the way of the next `runs` runs of this account's syncs; of all of them until it is

@@ -19,20 +19,17 @@
 
 mod api;
 mod content;
-#[cfg_attr(not(test), expect(dead_code, reason = "the API does not ask which endpoint it is yet"))]
 mod endpoint;
-#[cfg_attr(not(test), expect(dead_code, reason = "the API does not ask for faults yet"))]
 mod fault;
 mod handles;
 mod hyper;
+mod mint;
 mod paragon;
-mod permissions;
 mod play;
 mod project;
-#[cfg_attr(not(test), expect(dead_code, reason = "no endpoint streams or breaks off yet"))]
+#[cfg_attr(not(test), expect(dead_code, reason = "nothing is sent without an end yet"))]
 mod reply;
 mod server;
-#[cfg_attr(not(test), expect(dead_code, reason = "the API does not ask for faults yet"))]
 mod spoil;
 mod timeline;
 mod token;
@@ -42,7 +39,9 @@ pub use content::{Content, LONGEST, NotDownloadable, content};
 pub use endpoint::Endpoint;
 pub use fault::{ApiFault, FaultId, Probability, RetryAfter, Stale, Target, Trouble, Window};
 pub use handles::{Connection, Item, Sync, User};
+pub use mint::{Flaw, Oddity};
 pub use paragon::{Builder, FakeParagon, StartError};
 pub use project::{KeyError, Project};
 pub use server::Server;
 pub use timeline::{Call, Entry, Timeline, What};
+pub use token::Audience;

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::fault::{ApiFault, FaultId, Faults, Trouble};
 use super::handles::User;
 use super::project::{KeyError, Project};
 use super::server::{self, Running, Server};
 use super::timeline::{Timeline, What};
+use super::token::Audience;
 use super::world::{Options, World, lock};
 use crate::clock::Moment;
 use crate::contract::{Event, ProjectId, Revision, UserId};
@@ -119,6 +121,18 @@ impl Builder {
         self
     }
 
+    /// Which audiences a token may name. Default both that are known.
+    pub fn audience(mut self, audience: Audience) -> Self {
+        self.options.audience = audience;
+        self
+    }
+
+    /// Cursors are good for so long, by the virtual clock. Default for ever (assumed).
+    pub fn cursor_lifetime(mut self, lifetime: Duration) -> Self {
+        self.options.cursor_lifetime = Some(lifetime);
+        self
+    }
+
     /// How long a receiver really has to answer. Default 2 s; on the timeline it counts as the policy's time-out.
     pub fn answer_within(self, timeout: Duration) -> Self {
         Self { answer_within: timeout, ..self }
@@ -134,6 +148,8 @@ impl Builder {
         let project = Project::new(id, self.signing_key);
         let mut world = World::new(project, self.policy, self.options, START)?;
         world.engine.set_revision(self.revision);
+        world.seed = self.seed;
+        world.faults = Faults::new(self.seed);
         let world = Arc::new(Mutex::new(world));
         let no_port = |source| StartError::Port { port: self.port, source };
         let listener = TcpListener::bind(("127.0.0.1", self.port)).map_err(no_port)?;
@@ -169,7 +185,7 @@ impl FakeParagon {
             server: Server::default(),
             revision: Revision::default(),
             policy: Policy::paragon_assumed(),
-            options: Options { page_size: 100, page_size_cap: 1_000 },
+            options: Options::default(),
             answer_within: Duration::from_secs(2),
         }
     }
@@ -221,7 +237,47 @@ impl FakeParagon {
 
     /// Plays an outage of the Sync API: it answers every call with this status; `None` ends it.
     pub fn fail_api(&self, status: Option<u16>) {
-        lock(&self.world).api_fault = status;
+        let mut world = lock(&self.world);
+        if let Some(outage) = world.outage.take() {
+            world.faults.remove(outage);
+        }
+        if let Some(code) = status {
+            let outage = ApiFault::new(Trouble::Status { code, retry_after: None });
+            world.outage = Some(world.faults.add(outage));
+        }
+    }
+
+    /// Lets something go wrong with calls of the API, until it is over or [ended](Self::end_fault).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use paragon_testkit::FakeParagon;
+    /// use paragon_testkit::fake::{ApiFault, Endpoint, RetryAfter, Trouble};
+    ///
+    /// let paragon = FakeParagon::start().await;
+    /// let busy = Trouble::Status { code: 429, retry_after: Some(RetryAfter::Seconds(1)) };
+    /// paragon.fault(ApiFault::new(busy).endpoint(Endpoint::PullRecords).next(2));
+    /// # }
+    /// ```
+    pub fn fault(&self, fault: ApiFault) -> FaultId {
+        lock(&self.world).faults.add(fault)
+    }
+
+    /// Ends a fault; false when there is none with this id any more.
+    pub fn end_fault(&self, fault: FaultId) -> bool {
+        lock(&self.world).faults.remove(fault).is_some()
+    }
+
+    /// All faults of the API, also those that are over, and how many calls each has struck.
+    pub fn faults(&self) -> Vec<(FaultId, ApiFault, u64)> {
+        lock(&self.world).faults.list().map(|(id, fault, struck)| (id, fault.clone(), struck)).collect()
+    }
+
+    /// Ends all faults of the API.
+    pub fn end_faults(&self) {
+        let mut world = lock(&self.world);
+        world.faults.clear();
+        world.outage = None;
     }
 
     /// Pages are not longer than this from now on; answers what held before. See [`Builder::page_size_cap`].

@@ -1,8 +1,10 @@
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use hyper::body::Bytes;
 use serde_json::json;
+
+use super::content::Content;
 use tokio::sync::mpsc;
 
 /// A request with a longer body is refused.
@@ -65,6 +67,36 @@ impl Reply {
         Self::bytes(status, "application/json; charset=utf-8", body)
     }
 
+    /// 200 without a body.
+    pub(crate) fn empty() -> Self {
+        let headers = HeaderMap::new();
+        Self {
+            status: StatusCode::OK,
+            headers,
+            body: Body::Whole(Bytes::new()),
+            delay: Duration::ZERO,
+            wire: Wire::Clean,
+        }
+    }
+
+    /// A download, under the name of the file.
+    pub(crate) fn content(content: Content) -> Self {
+        let mut reply = Self::bytes(StatusCode::OK, "application/octet-stream", content.bytes);
+        // What no header can hold is left out: providers name types and files as they like.
+        let plain: String = content
+            .file_name
+            .chars()
+            .map(|c| if c.is_ascii() && !c.is_ascii_control() && !"\"\\".contains(c) { c } else { '_' })
+            .collect();
+        if let Ok(kind) = HeaderValue::from_str(&content.media_type) {
+            reply = reply.header(header::CONTENT_TYPE, kind);
+        }
+        match HeaderValue::from_str(&format!("attachment; filename=\"{plain}\"")) {
+            Ok(name) => reply.header(header::CONTENT_DISPOSITION, name),
+            Err(_) => reply,
+        }
+    }
+
     /// A refusal in the form of a recorded 409 (`api.errors`: observed there, assumed elsewhere).
     pub(crate) fn refusal(status: StatusCode, message: &str) -> Self {
         let error = status.canonical_reason().unwrap_or("Error");
@@ -117,19 +149,6 @@ impl Body {
             Self::Whole(bytes) => bytes,
             Self::Lines(lines) => lines.concat().into(),
             Self::Open(_) => Bytes::new(),
-        }
-    }
-}
-
-impl From<Response<Vec<u8>>> for Reply {
-    fn from(response: Response<Vec<u8>>) -> Self {
-        let (head, body) = response.into_parts();
-        Self {
-            status: head.status,
-            headers: head.headers,
-            body: Body::Whole(body.into()),
-            delay: Duration::ZERO,
-            wire: Wire::Clean,
         }
     }
 }

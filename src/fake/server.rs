@@ -36,7 +36,7 @@ pub(super) type Answer = Arc<dyn Fn(Request<Bytes>) -> Reply + Send + Sync>;
 
 /// The API of a world.
 pub(super) fn api(world: Arc<Mutex<World>>) -> Answer {
-    Arc::new(move |request| lock(&world).handle(&request.map(Vec::from), Moment::wall()).into())
+    Arc::new(move |request| lock(&world).handle(&request, Moment::wall()))
 }
 
 /// Serves on the listener.

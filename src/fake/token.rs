@@ -1,112 +1,264 @@
+use std::collections::HashMap;
+
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::clock::Moment;
 use crate::contract::{ProjectId, UserId};
 
-#[derive(Deserialize)]
-struct Claims {
-    sub: Option<String>,
-    aud: Option<Audience>,
-    exp: Option<f64>,
+/// Which audiences of a token are taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Audience {
+    /// `useparagon.com/<project id>` only (`api.audience`, documented).
+    Documented,
+    /// That, and `dashboard.useparagon.com/<project id>` (`api.audience-dashboard`, observed).
+    #[default]
+    Both,
 }
 
-/// A claim that is one string or several (RFC 7519).
-#[derive(Deserialize)]
-#[serde(from = "serde_json::Value")]
-struct Audience(Vec<String>);
+/// What a token says, as far as it is looked at.
+struct Claims {
+    sub: String,
+    aud: Vec<String>,
+    exp: Option<f64>,
+    nbf: Option<f64>,
+}
 
-impl From<serde_json::Value> for Audience {
-    fn from(value: serde_json::Value) -> Self {
-        let all = match value {
-            serde_json::Value::Array(all) => all,
-            one => vec![one],
+impl Claims {
+    fn read(claims: &Map<String, Value>) -> Result<Self, String> {
+        let moment = |name: &str| match claims.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => {
+                value.as_f64().map(Some).ok_or_else(|| format!("the token's `{name}` is {value}, no number"))
+            }
         };
-        Self(all.into_iter().filter_map(|one| one.as_str().map(str::to_owned)).collect())
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        // One string or several (RFC 7519).
+        let aud = match claims.get("aud") {
+            Some(Value::Array(all)) => all.iter().filter_map(text).collect(),
+            one => one.and_then(text).into_iter().collect(),
+        };
+        let sub = claims.get("sub").and_then(text).unwrap_or_default();
+        Ok(Self { sub, aud, exp: moment("exp")?, nbf: moment("nbf")? })
+    }
+
+    /// Whose token it is, if it is one at this moment. No clock is given any tolerance: receiver and fake share one.
+    fn judge(&self, project: &ProjectId, audience: Audience, wall: Moment) -> Result<UserId, String> {
+        let documented = format!("useparagon.com/{project}");
+        let taken = |aud: &String| {
+            let aud = aud.as_str();
+            aud == documented
+                || (audience == Audience::Both && aud.strip_prefix("dashboard.") == Some(documented.as_str()))
+        };
+        if !self.aud.iter().any(taken) {
+            return Err(format!("the token's `aud` is {:?}, expected {documented:?}", self.aud));
+        }
+        let seconds = wall.as_millis() / 1_000;
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds of this millennium")]
+        let now = wall.as_millis() as f64;
+        let exp = self.exp.ok_or("the token has no `exp`")?;
+        if exp * 1_000.0 <= now {
+            return Err(format!("the token expired: `exp` is {exp}, now is {seconds}"));
+        }
+        if let Some(nbf) = self.nbf.filter(|nbf| nbf * 1_000.0 > now) {
+            return Err(format!("the token is not valid yet: `nbf` is {nbf}, now is {seconds}"));
+        }
+        if self.sub.is_empty() {
+            return Err("the token has no `sub`".to_owned());
+        }
+        Ok(UserId::from(self.sub.as_str()))
     }
 }
 
-/// Whose token it is, or why it is none. The reason is for the developer: Paragon itself says only "Unauthorized".
-pub(super) fn verify(
-    authorization: Option<&str>,
-    key: &DecodingKey,
-    project: &ProjectId,
-    wall: Moment,
-) -> Result<UserId, String> {
-    let header = authorization.ok_or("there is no Authorization header")?;
+/// Tells whose token it is that a request carries. It remembers signatures, which are dear, and judges time anew at
+/// each call.
+pub(super) struct Verifier {
+    key: DecodingKey,
+    project: ProjectId,
+    audience: Audience,
+    /// Two halves: when the young one is full it becomes the old one, and what nobody used meanwhile is forgotten.
+    young: HashMap<String, Claims>,
+    old: HashMap<String, Claims>,
+}
+
+impl Verifier {
+    /// How many headers are remembered at most.
+    const CAPACITY: usize = 1_024;
+    /// A longer header is no token of a user; to remember many of them would cost memory.
+    const LONGEST: usize = 4_096;
+
+    pub(super) fn new(key: DecodingKey, project: ProjectId, audience: Audience) -> Self {
+        Self { key, project, audience, young: HashMap::new(), old: HashMap::new() }
+    }
+
+    /// Whose token it is, or why it is none. The reason is for the developer: Paragon itself says only
+    /// "Unauthorized".
+    pub(super) fn verify(&mut self, authorization: Option<&str>, wall: Moment) -> Result<UserId, String> {
+        let header = authorization.ok_or("there is no Authorization header")?;
+        if let Some(claims) = self.young.get(header) {
+            return claims.judge(&self.project, self.audience, wall);
+        }
+        let claims = match self.old.remove(header) {
+            Some(claims) => claims,
+            None => open(header, &self.key)?,
+        };
+        let user = claims.judge(&self.project, self.audience, wall);
+        if header.len() <= Self::LONGEST {
+            if self.young.len() >= Self::CAPACITY / 2 {
+                self.old = std::mem::take(&mut self.young);
+            }
+            self.young.insert(header.to_owned(), claims);
+        }
+        user
+    }
+}
+
+/// The claims of a token with a good signature.
+fn open(header: &str, key: &DecodingKey) -> Result<Claims, String> {
     let token = header.strip_prefix("Bearer ").ok_or("the Authorization header is not `Bearer <token>`")?;
-    // Time and audience are judged below, so that the reason can be told.
+    // Time and audience are judged later, so that the reason can be told.
     let mut validation = Validation::new(Algorithm::RS256);
     validation.validate_exp = false;
     validation.validate_aud = false;
     validation.required_spec_claims.clear();
-    let claims = jsonwebtoken::decode::<Claims>(token.trim(), key, &validation)
-        .map_err(|error| format!("the token is not signed with the project's key by RS256: {error}"))?
-        .claims;
-    let audiences = claims.aud.map(|aud| aud.0).unwrap_or_default();
-    let accepted = [format!("useparagon.com/{project}"), format!("dashboard.useparagon.com/{project}")];
-    if !audiences.iter().any(|audience| accepted.contains(audience)) {
-        return Err(format!("the token's `aud` is {audiences:?}, expected {:?}", accepted[0]));
-    }
-    let exp = claims.exp.ok_or("the token has no `exp`")?;
-    #[expect(clippy::cast_precision_loss, reason = "seconds of this millennium")]
-    if exp * 1_000.0 <= wall.as_millis() as f64 {
-        return Err(format!("the token expired: `exp` is {exp}, now is {}", wall.as_millis() / 1_000));
-    }
-    claims.sub.filter(|sub| !sub.is_empty()).map(UserId::from).ok_or_else(|| "the token has no `sub`".to_owned())
+    let token = jsonwebtoken::decode::<Map<String, Value>>(token.trim(), key, &validation)
+        .map_err(|error| format!("the token is not signed with the project's key by RS256: {error}"))?;
+    Claims::read(&token.claims)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fake::Project;
+    use crate::fake::{Flaw, Oddity, Project};
     use jsonwebtoken::{EncodingKey, Header};
     use serde_json::json;
 
-    fn check(algorithm: Algorithm, claims: &serde_json::Value) -> Result<UserId, String> {
-        let project = Project::new(ProjectId::from("p"), None);
-        let key = match algorithm {
-            Algorithm::HS256 => EncodingKey::from_secret(b"x"),
-            _ => EncodingKey::from_rsa_pem(project.signing_key.as_bytes()).unwrap(),
-        };
-        let token = jsonwebtoken::encode(&Header::new(algorithm), claims, &key).unwrap();
-        let key = project.verifying_key().unwrap();
-        verify(Some(&format!("Bearer {token}")), &key, &project.id, Moment::from_millis(1_000_000))
+    fn project() -> Project {
+        Project::new(ProjectId::from("p"), None)
+    }
+
+    fn verifier(audience: Audience) -> Verifier {
+        Verifier::new(project().verifying_key().unwrap(), project().id, audience)
+    }
+
+    fn bearer(token: &str) -> String {
+        format!("Bearer {token}")
+    }
+
+    fn signed(algorithm: Algorithm, claims: &Value) -> String {
+        let key = EncodingKey::from_rsa_pem(project().signing_key.as_bytes()).unwrap();
+        bearer(&jsonwebtoken::encode(&Header::new(algorithm), claims, &key).unwrap())
+    }
+
+    fn check(algorithm: Algorithm, claims: &Value) -> Result<UserId, String> {
+        verifier(Audience::Both).verify(Some(&signed(algorithm, claims)), Moment::from_millis(1_000_000))
     }
 
     #[test]
     fn good_tokens_name_their_user() {
-        for aud in [json!("useparagon.com/p"), json!("dashboard.useparagon.com/p"), json!(["x", "useparagon.com/p"])] {
-            let claims = json!({"sub": "ada", "aud": aud, "exp": 1001, "nbf": 0,
-                "urn:useparagon:connect:permissions": "{}"});
-            assert_eq!(check(Algorithm::RS256, &claims), Ok(UserId::from("ada")));
+        let mut verifier = verifier(Audience::Both);
+        let tokens = Oddity::ALL.map(|oddity| project().odd_token(&"ada".into(), oddity));
+        for token in tokens.iter().chain([&project().token(&"ada".into())]) {
+            assert_eq!(verifier.verify(Some(&bearer(token)), Moment::wall()), Ok(UserId::from("ada")), "{token}");
         }
     }
 
     #[test]
+    fn every_flaw_is_refused_for_its_own_reason() {
+        for (flaw, reason) in Flaw::ALL.into_iter().zip([
+            "expired",
+            "no `exp`",
+            "`aud` is [\"useparagon.com/not-p\"]",
+            "`aud` is []",
+            "RS256: InvalidAlgorithm",
+            "RS256: JSON error",
+            "RS256: InvalidSignature",
+            "no `sub`",
+            "not valid yet",
+            "RS256: Base64 error",
+        ]) {
+            let token = project().bad_token(&"ada".into(), flaw);
+            let error = verifier(Audience::Both).verify(Some(&bearer(&token)), Moment::wall()).unwrap_err();
+            assert!(error.contains(reason), "{flaw:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_wrong_key_is_never_the_own_one() {
+        let own = Project::new(ProjectId::from("p"), Some(include_str!("other_key.pem").to_owned()));
+        let mut verifier = Verifier::new(own.verifying_key().unwrap(), own.id.clone(), Audience::Both);
+        let mut ask = |token: &str| verifier.verify(Some(&bearer(token)), Moment::wall());
+        assert!(ask(&own.token(&"ada".into())).is_ok());
+        assert!(ask(&own.bad_token(&"ada".into(), Flaw::WrongKey)).unwrap_err().contains("InvalidSignature"));
+    }
+
+    #[test]
     fn bad_tokens_are_refused_with_the_reason() {
-        let good = json!({"sub": "ada", "aud": "useparagon.com/p", "exp": 1001});
+        let good = json!({"sub": "ada", "aud": ["x", "useparagon.com/p"], "exp": 1001, "nbf": 1000});
+        assert_eq!(check(Algorithm::RS256, &good), Ok(UserId::from("ada")));
         for (member, value, reason) in [
             ("aud", json!("useparagon.com/q"), "`aud` is [\"useparagon.com/q\"]"),
             ("aud", json!(null), "`aud` is []"),
+            ("aud", json!(7), "`aud` is []"),
             ("exp", json!(1000), "expired"),
             ("exp", json!(null), "no `exp`"),
+            ("exp", json!("1001"), "`exp` is \"1001\", no number"),
+            ("nbf", json!(1000.5), "not valid yet"),
             ("sub", json!(""), "no `sub`"),
+            ("sub", json!(7), "no `sub`"),
         ] {
             let mut claims = good.clone();
             claims[member] = value;
             let error = check(Algorithm::RS256, &claims).unwrap_err();
             assert!(error.contains(reason), "{member}: {error}");
         }
-        for algorithm in [Algorithm::HS256, Algorithm::RS512] {
-            assert!(check(algorithm, &good).unwrap_err().contains("RS256"));
-        }
-        let project = Project::new(ProjectId::from("p"), None);
-        let key = project.verifying_key().unwrap();
-        for header in [None, Some("Basic x"), Some("Bearer "), Some("Bearer a.b.c")] {
-            assert!(verify(header, &key, &project.id, Moment::from_millis(0)).is_err(), "{header:?}");
+        assert!(check(Algorithm::RS512, &good).unwrap_err().contains("RS256"));
+        for header in [None, Some("Basic x"), Some("Bearer "), Some("Bearer a.b.c"), Some("Bearer é")] {
+            assert!(verifier(Audience::Both).verify(header, Moment::from_millis(0)).is_err(), "{header:?}");
         }
         let error = Project::new(ProjectId::from("p"), Some("nonsense".into())).verifying_key().err().unwrap();
         assert!(error.to_string().starts_with("expected an RSA private key as PEM"), "{error}");
+    }
+
+    #[test]
+    fn the_undocumented_audience_can_be_refused() {
+        let dashboard = bearer(&project().odd_token(&"ada".into(), Oddity::DashboardAudience));
+        let mut strict = verifier(Audience::Documented);
+        assert!(strict.verify(Some(&dashboard), Moment::wall()).unwrap_err().contains("dashboard"));
+        assert!(strict.verify(Some(&bearer(&project().token(&"ada".into()))), Moment::wall()).is_ok());
+    }
+
+    #[test]
+    fn a_remembered_token_expires_all_the_same() {
+        let token = signed(Algorithm::RS256, &json!({"sub": "ada", "aud": "useparagon.com/p", "exp": 10, "nbf": 5}));
+        let mut verifier = verifier(Audience::Both);
+        let mut at = |millis| verifier.verify(Some(&token), Moment::from_millis(millis));
+        assert!(at(4_999).unwrap_err().contains("not valid yet"));
+        assert_eq!(at(5_000), Ok(UserId::from("ada")));
+        assert_eq!(at(9_999), Ok(UserId::from("ada")));
+        assert!(at(10_000).unwrap_err().contains("expired"));
+        assert_eq!(verifier.young.len(), 1);
+    }
+
+    #[test]
+    fn only_so_many_are_remembered_and_those_in_use_stay() {
+        let mut verifier = verifier(Audience::Both);
+        let wall = Moment::from_millis(0);
+        let claims =
+            |n: usize| Claims { sub: n.to_string(), aud: vec!["useparagon.com/p".into()], exp: Some(1e9), nbf: None };
+        let used = signed(Algorithm::RS256, &json!({"sub": "ada", "aud": "useparagon.com/p", "exp": 10}));
+        for n in 0..3 * Verifier::CAPACITY {
+            // Signing thousands of tokens would take longer than the rest of the tests.
+            verifier.old.insert(format!("Bearer {n}"), claims(n));
+            assert_eq!(verifier.verify(Some(&format!("Bearer {n}")), wall), Ok(UserId::from(n.to_string())));
+            assert_eq!(verifier.verify(Some(&used), wall), Ok(UserId::from("ada")));
+            assert!(verifier.young.len() + verifier.old.len() <= Verifier::CAPACITY);
+        }
+        assert!(verifier.young.contains_key(&used) || verifier.old.contains_key(&used));
+        assert!(verifier.verify(Some("Bearer 0"), wall).is_err(), "it was forgotten, and never signed");
+        let long = signed(Algorithm::RS256, &json!({"sub": "x".repeat(9_000), "aud": "useparagon.com/p", "exp": 10}));
+        assert!(verifier.verify(Some(&long), wall).is_ok());
+        assert!(!verifier.young.contains_key(&long));
     }
 }

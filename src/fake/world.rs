@@ -1,14 +1,17 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use jsonwebtoken::DecodingKey;
 use serde_json::{Map, Value};
 
+use super::fault::{Decision, FaultId, Faults};
 use super::project::{KeyError, Project};
 use super::timeline::{Entry, Timeline, What};
+use super::token::{Audience, Verifier};
 use crate::clock::{Clock, Moment};
 use crate::contract::{
-    CredentialId, Event, ExternalId, Frequency, Object, Pipeline, RecordId, Revision, SyncId, UserId,
+    ConfigurationProblem, CredentialId, Event, ExternalId, Frequency, Object, Pipeline, RecordId, Revision, SyncId,
+    UserId, integration,
 };
 use crate::delivery::{Attempt, DeliveryId, Outcome, Policy, Queue};
 use crate::source::{Account, Collection, Trouble};
@@ -17,7 +20,9 @@ use crate::sync::{Enable, EnableError, Engine, Found, Run};
 /// The whole state of a fake, without I/O.
 pub(super) struct World {
     pub(super) project: Project,
-    pub(super) verifying_key: DecodingKey,
+    /// What contents, and which calls a fault strikes, follow from.
+    pub(super) seed: u64,
+    pub(super) verifier: Verifier,
     pub(super) clock: Clock,
     pub(super) accounts: BTreeMap<CredentialId, Account>,
     /// The order in which they were connected: the oldest one is a user's default.
@@ -25,8 +30,13 @@ pub(super) struct World {
     pub(super) engine: Engine,
     pub(super) queue: Queue,
     pub(super) options: Options,
-    /// While it is set the Sync API answers every call with this status.
-    pub(super) api_fault: Option<u16>,
+    pub(super) faults: Faults,
+    /// The fault that plays an outage of the whole API.
+    pub(super) outage: Option<FaultId>,
+    /// What goes wrong with the call that is being answered.
+    pub(super) strike: Decision,
+    /// How often a record, or the end of the feed, was read since it changed.
+    pub(super) stale_reads: HashMap<(SyncId, u64, Moment), u64>,
     /// The versions of records that were served.
     pub(super) served: HashMap<SyncId, Served>,
     start: Moment,
@@ -46,6 +56,16 @@ pub(super) struct Options {
     pub(super) page_size: usize,
     /// No page is longer, whatever is asked for (`api.page-size`, assumed).
     pub(super) page_size_cap: usize,
+    /// How long cursors are good; for ever without it (assumed).
+    pub(super) cursor_lifetime: Option<Duration>,
+    /// Which audiences tokens may name.
+    pub(super) audience: Audience,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { page_size: 100, page_size_cap: 1_000, cursor_lifetime: None, audience: Audience::default() }
+    }
 }
 
 #[derive(Clone)]
@@ -59,7 +79,8 @@ struct Delivered {
 impl World {
     pub(super) fn new(project: Project, policy: Policy, options: Options, start: Moment) -> Result<Self, KeyError> {
         Ok(Self {
-            verifying_key: project.verifying_key()?,
+            seed: 0,
+            verifier: Verifier::new(project.verifying_key()?, project.id.clone(), options.audience),
             engine: Engine::new(project.id.clone()),
             project,
             clock: Clock::starting_at(start),
@@ -67,7 +88,10 @@ impl World {
             connected: Vec::new(),
             queue: Queue::new(policy),
             options,
-            api_fault: None,
+            faults: Faults::new(0),
+            outage: None,
+            strike: Decision::default(),
+            stale_reads: HashMap::new(),
             served: HashMap::new(),
             start,
             log: Vec::new(),
@@ -124,6 +148,13 @@ impl World {
         let unknown = || EnableError::Pipeline(format!("pipeline must be one of: {names}"));
         let pipeline = Pipeline::from_name(pipeline).ok_or_else(unknown)?;
         let account = self.accounts.get(credential).unwrap_or_else(|| unreachable!("credentials are of accounts"));
+        // What the ledger does not know may still be tried: its list of integrations is not Paragon's.
+        if let Ok(known) = integration(account.integration()) {
+            let told = |problems: Vec<ConfigurationProblem>| {
+                EnableError::Configuration(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+            };
+            known.check(pipeline, &configuration).map_err(told)?;
+        }
         let wanted = Enable { account, pipeline, configuration_name, configuration, frequency };
         let sync = self.engine.enable(wanted, self.clock.now())?;
         Ok(sync.id.clone())
@@ -138,7 +169,7 @@ impl World {
     /// Puts an object into an account.
     pub(super) fn create(&mut self, credential: &CredentialId, object: Object) -> ExternalId {
         let (now, name) = (self.clock.now(), object.title().to_owned());
-        let id = self.account(credential).collection_mut(object.pipeline()).create(object, now);
+        let id = self.account(credential).create(object, now);
         self.changed(credential, "created", name);
         id
     }
@@ -151,13 +182,10 @@ impl World {
         change: impl FnOnce(&mut Object),
     ) -> bool {
         let now = self.clock.now();
-        let Some(collection) = self.collection_with(credential, id) else { return false };
-        let found = collection.update(id, change, now);
-        if found {
-            let name = collection.get(id).map(|object| object.title().to_owned());
-            self.changed(credential, "updated", name.unwrap_or_default());
-        }
-        found
+        let change = |collection: &mut Collection, id: &ExternalId| {
+            collection.update(id, change, now).then(|| collection.get(id)).flatten()
+        };
+        self.touch(credential, "updated", id, change)
     }
 
     /// Does something else to an object; false when it does not live in the account.
@@ -166,21 +194,15 @@ impl World {
         credential: &CredentialId,
         verb: &'static str,
         id: &ExternalId,
-        mut change: impl FnMut(&mut Collection, &ExternalId) -> Option<Object>,
+        change: impl FnOnce(&mut Collection, &ExternalId) -> Option<Object>,
     ) -> bool {
-        let object = self.collection_with(credential, id).and_then(|collection| change(collection, id));
+        let now = self.clock.now();
+        let object = self.account(credential).change(id, now, change);
         let found = object.is_some();
         if let Some(object) = object {
             self.changed(credential, verb, object.title().to_owned());
         }
         found
-    }
-
-    fn collection_with(&mut self, credential: &CredentialId, id: &ExternalId) -> Option<&mut Collection> {
-        let account = self.account(credential);
-        let has = |pipeline: &Pipeline| account.collection(*pipeline).is_some_and(|c| c.number_of(id).is_some());
-        let pipeline = Pipeline::ALL.into_iter().find(has)?;
-        Some(account.collection_mut(pipeline))
     }
 
     fn changed(&mut self, credential: &CredentialId, verb: &'static str, name: String) {
@@ -290,6 +312,9 @@ impl World {
 
     /// Keeps in mind which versions of which records were served.
     pub(super) fn note_served(&mut self, sync: &SyncId, versions: impl IntoIterator<Item = usize>) {
+        if self.strike.is_lost() {
+            return;
+        }
         let served = self.served.entry(sync.clone()).or_default();
         versions.into_iter().for_each(|version| served.insert(version));
     }

@@ -3,9 +3,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Collection;
-use crate::clock::duration;
-use crate::contract::{CredentialId, Pipeline, ProjectId, UserId};
+use super::permission::{DefaultOwner, Item, PermissionLog, Role};
+use super::{Collection, Synthetic};
+use crate::clock::{Moment, duration};
+use crate::contract::{CredentialId, ExternalId, Object, Pipeline, ProjectId, UserId};
 
 /// One connected account of a user in an integration, and what is in it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -15,6 +16,7 @@ pub struct Account {
     integration: String,
     credential: CredentialId,
     collections: BTreeMap<Pipeline, Collection>,
+    permissions: PermissionLog,
     troubles: Vec<Ongoing>,
 }
 
@@ -54,6 +56,7 @@ impl Account {
             integration: integration.to_owned(),
             credential: CredentialId::derive(project, user, integration, name),
             collections: BTreeMap::new(),
+            permissions: PermissionLog::new(),
             troubles: Vec::new(),
         }
     }
@@ -78,9 +81,87 @@ impl Account {
         self.collections.get(&pipeline)
     }
 
-    /// What a pipeline pulls from it, to change it.
+    /// What a pipeline pulls from it, to change it. Permissions follow only what is changed through the account.
     pub fn collection_mut(&mut self, pipeline: Pipeline) -> &mut Collection {
         self.collections.entry(pipeline).or_insert_with(|| Collection::new(&self.credential, pipeline))
+    }
+
+    /// The collection that an object lives or lived in.
+    pub fn collection_of(&self, id: &ExternalId) -> Option<&Collection> {
+        self.collections.values().find(|collection| collection.number_of(id).is_some())
+    }
+
+    /// Who the files of the account belong to unless something else is said: an e-mail address.
+    pub fn owner(&self) -> String {
+        format!("{}@example.com", self.user)
+    }
+
+    /// Who may do what with its files and folders.
+    pub fn permissions(&self) -> &PermissionLog {
+        &self.permissions
+    }
+
+    /// Fills an empty pipeline with objects that are computed when they are looked at; false when it is not empty.
+    /// Files belong to the account's owner; what their folders are is not looked at for permissions.
+    pub fn fill(&mut self, pipeline: Pipeline, synthetic: Synthetic, now: Moment) -> bool {
+        let filled = self.collection_mut(pipeline).fill(synthetic);
+        if filled && pipeline == Pipeline::Files {
+            let files = 0..synthetic.count;
+            self.permissions = PermissionLog::owned_by(DefaultOwner { files, user: self.owner(), since: now });
+        }
+        filled
+    }
+
+    /// A new object; times that it leaves open are `now`. A file belongs to the account's owner.
+    pub fn create(&mut self, object: Object, now: Moment) -> ExternalId {
+        let id = self.collection_mut(object.pipeline()).create(object, now);
+        if let Some(item) = self.item(&id) {
+            let owner = self.owner();
+            self.permissions.grant(&owner, Role::IsOwner, item, now);
+        }
+        self.follow(&id, now);
+        id
+    }
+
+    /// Does something to an object; `None` when it does not live here.
+    pub fn change<T>(
+        &mut self,
+        id: &ExternalId,
+        now: Moment,
+        change: impl FnOnce(&mut Collection, &ExternalId) -> Option<T>,
+    ) -> Option<T> {
+        let before = self.item(id);
+        let collection = self.collections.values_mut().find(|collection| collection.number_of(id).is_some())?;
+        let answer = change(collection, id);
+        match (before, self.item(id)) {
+            (Some(gone), None) => drop(self.permissions.remove(gone, now)),
+            _ => self.follow(id, now),
+        }
+        answer
+    }
+
+    /// Gives somebody a role; false when there is no such file or folder, or it was given before.
+    pub fn share(&mut self, id: &ExternalId, user: &str, role: Role, now: Moment) -> bool {
+        self.item(id).is_some_and(|item| self.permissions.grant(user, role, item, now))
+    }
+
+    /// Takes a role back; false when there is no such file or folder, or it was not given.
+    pub fn unshare(&mut self, id: &ExternalId, user: &str, role: Role, now: Moment) -> bool {
+        self.item(id).is_some_and(|item| self.permissions.revoke(user, role, item, now))
+    }
+
+    /// A file or folder that lives here.
+    fn item(&self, id: &ExternalId) -> Option<Item> {
+        let files = self.collection(Pipeline::Files)?;
+        files.item(files.number_of(id)?)
+    }
+
+    /// What it lies in hands its permissions down.
+    fn follow(&mut self, id: &ExternalId, now: Moment) {
+        let Some(item) = self.item(id) else { return };
+        let Some(Object::File(file)) = self.collection_of(id).and_then(|files| files.get(id)) else { return };
+        let parent = file.parent_folder_id.and_then(|parent| self.item(&parent)).map(|parent| parent.number);
+        self.permissions.put(item, parent, now);
     }
 
     /// Puts something in the way of the next `runs` runs; of all runs until it is mended, without a number.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Synthetic;
+use super::permission::Item;
 use crate::clock::Moment;
 use crate::contract::{CredentialId, ExternalId, Numbering, Object, Pipeline};
 
@@ -139,6 +140,15 @@ impl Collection {
     /// An object that lives here, also one that the account may not see.
     pub fn get(&self, id: &ExternalId) -> Option<Object> {
         self.living(self.number_of(id)?)
+    }
+
+    /// What permissions know the object with this number as, if it lives here and is a file or a folder.
+    pub fn item(&self, number: u64) -> Option<Item> {
+        match self.living(number)? {
+            Object::File(file) if file.is_folder() => Some(Item::folder(number)),
+            Object::File(_) => Some(Item::file(number)),
+            _ => None,
+        }
     }
 
     fn living(&self, number: u64) -> Option<Object> {

@@ -333,7 +333,22 @@ impl Feed {
     /// The observed form: base64 of `<milliseconds>:<record id>` (`feed.cursor-form`).
     fn cursor(&self, position: usize) -> Option<String> {
         let (at, key) = self.place(position)?;
-        Some(BASE64_STANDARD.encode(format!("{}:{}", at.as_millis(), self.id_of(key))))
+        Some(self.encode(at, key))
+    }
+
+    fn encode(&self, at: Moment, key: u64) -> String {
+        BASE64_STANDARD.encode(format!("{}:{}", at.as_millis(), self.id_of(key)))
+    }
+
+    /// The cursor after an entry of a page.
+    pub fn cursor_of(&self, entry: &Entry<'_>) -> Option<String> {
+        self.cursor(entry.version)
+    }
+
+    /// A cursor with everything behind it; `None` in an empty feed.
+    pub fn first_cursor(&self) -> Option<String> {
+        let (at, key) = self.place(0)?;
+        Some(self.encode(Moment::from_millis(at.as_millis() - 1), key))
     }
 
     /// When the place of a cursor was seen.

@@ -37,7 +37,7 @@ impl<'a> Filter<'a> {
     pub(super) fn admits(&self, object: &Object, collection: &Collection) -> bool {
         match object {
             Object::File(file) => {
-                let folder = file.mime_type.is_empty() || file.mime_type.ends_with("folder");
+                let folder = file.is_folder();
                 let of_type = |types: &Vec<&str>| folder || types.contains(&file.mime_type.as_str());
                 let inside = |root: &ExternalId| lies_in(file.parent_folder_id.clone(), root, collection);
                 self.mime_types.as_ref().is_none_or(of_type) && self.folder.as_ref().is_none_or(inside)

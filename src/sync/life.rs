@@ -12,6 +12,7 @@ use crate::contract::{
     CredentialId, Envelope, ExternalId, Frequency, Pipeline, RecordId, Revision, SyncId, UserId, UserRef,
 };
 use crate::source::Account;
+use crate::source::permission::Permissions;
 
 /// Between two full runs (`sync.full`, documented).
 pub(super) const FULL: Duration = Duration::from_secs(24 * 60 * 60);
@@ -86,6 +87,8 @@ pub struct Sync {
     pub feed: Feed,
     /// What its runs did.
     pub log: EventLog,
+    /// What it knows of who may do what, of the account that it reads now.
+    pub permissions: Permissions,
     /// The accounts that it reads or once read, and which one it is now.
     accounts: Vec<CredentialId>,
     account: usize,
@@ -126,6 +129,7 @@ impl Sync {
             updated_at: now,
             last_synced_at: None,
             log: EventLog::default(),
+            permissions: Permissions::of(wanted.account.permissions()),
             accounts: vec![wanted.account.credential().clone()],
             account: 0,
             next: BTreeMap::from([(RunKind::Initial, now)]),
@@ -201,6 +205,7 @@ impl Sync {
             });
             (self.seen, self.seen_by_full) = (None, None);
             self.unreadable.clear();
+            self.permissions = Permissions::default();
             match self.status {
                 Status::Disabled => {}
                 Status::Errored => self.go_on(now),
@@ -211,7 +216,7 @@ impl Sync {
     }
 
     /// The key of a record of the account that it reads now.
-    pub(super) fn key(&self, number: u64) -> u64 {
+    pub fn key(&self, number: u64) -> u64 {
         (self.account as u64) << ACCOUNT_BITS | number
     }
 

@@ -10,9 +10,10 @@ use super::log::{LogError, LogEvent, Summary};
 use super::{RunKind, Status, Sync};
 use crate::clock::Moment;
 use crate::contract::{
-    CredentialId, Event, Object, RecordChange, RecordError, RecordErrored, RecordId, RecordRef, SyncComplete,
+    CredentialId, Event, Object, Pipeline, RecordChange, RecordError, RecordErrored, RecordId, RecordRef, SyncComplete,
     SyncCompleteData, SyncError, SyncErrored, SyncId, Tombstone, UserId,
 };
+use crate::source::permission::Permissions;
 use crate::source::{Account, Collection, Seen, Trouble};
 
 /// When a run is tried again that did not reach the provider (assumed; that it is tried again is documented).
@@ -144,6 +145,13 @@ impl Sync {
     fn look(&mut self, kind: RunKind, accounts: &mut Accounts, takes: Duration, now: Moment) -> Vec<Found> {
         let Some(account) = accounts.get_mut(self.credential()) else { return Vec::new() };
         account.collection_mut(self.pipeline);
+        if self.pipeline == Pipeline::Files {
+            // Of an account that is new to it a sync knows nothing.
+            if self.permissions.applied() == 0 {
+                self.permissions = Permissions::of(account.permissions());
+            }
+            self.permissions.catch_up(account.permissions());
+        }
         let Some(collection) = accounts[self.credential()].collection(self.pipeline) else { return Vec::new() };
         let configuration = std::mem::take(&mut self.configuration);
         let filter = Filter::of(&configuration, collection);

@@ -1,17 +1,9 @@
 //! The Sync API over a real socket.
 
 use paragon_testkit::FakeParagon;
-use paragon_testkit::clock::Moment;
 use paragon_testkit::contract::File;
-use paragon_testkit::fake::Project;
+use paragon_testkit::fake::{Flaw, Oddity};
 use serde_json::{Value, json};
-
-fn token(project: &Project, user: &str) -> String {
-    let exp = Moment::wall().as_millis() / 1_000 + 60;
-    let claims = json!({"sub": user, "aud": format!("useparagon.com/{}", project.id), "exp": exp});
-    let key = jsonwebtoken::EncodingKey::from_rsa_pem(project.signing_key.as_bytes()).unwrap();
-    jsonwebtoken::encode(&jsonwebtoken::Header::new(jsonwebtoken::Algorithm::RS256), &claims, &key).unwrap()
-}
 
 pub(crate) struct Client<'a> {
     pub(crate) paragon: &'a FakeParagon,
@@ -23,7 +15,7 @@ impl Client<'_> {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let url = format!("{}{path}", self.paragon.api_url());
         let request = client.request(method.parse().unwrap(), url).body(body.to_owned());
-        let answer = request.bearer_auth(token(&self.paragon.project(), self.user)).send().await.unwrap();
+        let answer = request.bearer_auth(self.paragon.project().token(&self.user.into())).send().await.unwrap();
         assert_eq!(answer.headers()["content-type"], "application/json; charset=utf-8");
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
@@ -110,6 +102,23 @@ async fn refusals_have_the_observed_form_and_say_why() {
     assert_eq!(reason, "there is no Authorization header");
     let body: Value = answer.json().await.unwrap();
     assert_eq!((401, body), refusal(401, "Unauthorized", "Unauthorized"));
+}
+
+#[tokio::test]
+async fn odd_tokens_are_taken_and_bad_ones_are_not() {
+    let paragon = FakeParagon::start().await;
+    let project = paragon.project();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let ask = async |token: String| {
+        let request = client.get(format!("{}/api/syncs", paragon.api_url())).bearer_auth(token);
+        request.send().await.unwrap().status().as_u16()
+    };
+    for oddity in Oddity::ALL {
+        assert_eq!(ask(project.odd_token(&"ada".into(), oddity)).await, 200, "{oddity:?}");
+    }
+    for flaw in Flaw::ALL {
+        assert_eq!(ask(project.bad_token(&"ada".into(), flaw)).await, 401, "{flaw:?}");
+    }
 }
 
 #[tokio::test]

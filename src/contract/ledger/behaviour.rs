@@ -69,8 +69,9 @@ behaviours! {
     "api.content-size" Assumed "the content of a file that is not converted is as long as the record's size says", "undocumented; office documents, ZIP, and files too short for their format are as long as they are here";
     "api.unavailable" Assumed "the Sync API may answer 503 for a while", "undocumented; true of every service", knob "FakeParagon::fail_api";
     "api.audience" Documented "the token's audience is useparagon.com/<project id>", SYNC_API;
-    "api.audience-dashboard" Observed "dashboard.useparagon.com/<project id> is taken as well", "a sample of Paragon's";
+    "api.audience-dashboard" Observed "dashboard.useparagon.com/<project id> is taken as well", "a sample of Paragon's", knob "Builder::audience";
     "api.token" Documented "a user token is a JWT, RS256, signed with the project's key; its sub is the Connected User", SYNC_API;
+    "api.not-before" Assumed "a token whose nbf is to come is refused, as is one whose exp is past; no tolerance for clocks that differ", "the JWT standard; Paragon is silent about nbf";
     "permissions.integrations" Documented "the Permissions API covers Box, Confluence, Dropbox, Google Drive, OneDrive and SharePoint", PERMISSIONS;
     "permissions.limit" Documented "lists of users and of objects end at 1,000", PERMISSIONS;
     "permissions.end-of-feed" Documented "the feed of changes ends with an empty page and the same token again", "https://docs.useparagon.com/managed-sync/api/permission-changes";

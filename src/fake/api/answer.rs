@@ -1,7 +1,8 @@
-use http::StatusCode;
+use http::{Request, StatusCode};
 use serde_json::{Value, json};
 
 use crate::contract::{Contract, Layer, Revision};
+use crate::fake::Content;
 use crate::sync::EnableError;
 
 /// What an endpoint answers, or why it refuses.
@@ -12,6 +13,10 @@ pub(super) enum Answered {
     Json(String),
     /// 200 and nothing else.
     Empty,
+    /// What a download answers.
+    Content(Content),
+    /// NDJSON.
+    Lines(Vec<String>),
 }
 
 /// A body of the newest revision, as another one has it.
@@ -40,6 +45,16 @@ impl Refusal {
     pub(super) fn because(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
         self
+    }
+
+    /// Paragon's own body says no more.
+    pub(super) fn unauthorized(reason: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "Unauthorized").because(reason)
+    }
+
+    pub(super) fn nowhere<T>(request: &Request<T>) -> Self {
+        let message = format!("Cannot {} {}", request.method(), request.uri().path());
+        Self::new(StatusCode::NOT_FOUND, message).because("there is no such endpoint")
     }
 
     pub(super) fn no_sync(id: &str) -> Self {

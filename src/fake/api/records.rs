@@ -2,28 +2,40 @@
 
 use std::fmt::Write as _;
 
-use http::{Request, StatusCode};
+use http::StatusCode;
 use serde_json::json;
 
+use super::Asked;
 use super::answer::{Answer, Answered, Refusal};
-use super::query;
 use crate::clock::Moment;
-use crate::contract::{RecordId, SyncId, UserId};
+use crate::contract::{RecordId, SyncId};
+use crate::fake::content::content;
+use crate::fake::fault::{Stale, Trouble};
 use crate::fake::world::World;
+use crate::source::Seen;
+use crate::sync::{Page, Sync};
 
 impl World {
-    pub(super) fn pull(&mut self, id: &str, user: &UserId, request: &Request<Vec<u8>>) -> Answer {
-        let size = match query(request, &["pageSize", "page_size", "limit"]) {
+    pub(super) fn pull(&mut self, asked: &Asked<'_>) -> Answer {
+        let size = match asked.query(&["pageSize", "page_size", "limit"]) {
             None => self.options.page_size,
             Some(text) => match text.parse() {
                 Ok(size) if size > 0 => size,
                 _ => return Err(Refusal::bad(format!("pageSize must be a positive integer, got {text:?}"))),
             },
         };
-        let cursor = query(request, &["cursor"]).filter(|cursor| !cursor.is_empty());
-        let sync = self.sync_of(id, user)?;
-        let page = sync.feed.page(cursor.as_deref(), size.min(self.options.page_size_cap));
-        let page = page.map_err(|error| Refusal::bad(error.to_string()))?;
+        let most = self.strike.short_pages().unwrap_or(usize::MAX).min(self.options.page_size_cap);
+        let cursor = asked.query(&["cursor"]).filter(|cursor| !cursor.is_empty());
+        let sync = self.sync_of(asked.sync(), asked.user)?;
+        let (id, changed_at) = (sync.id.clone(), sync.feed.last_seen());
+        self.judge_age(sync, cursor.as_deref())?;
+        let lags = changed_at.is_some_and(|at| self.is_stale(&id, u64::MAX, at));
+        // Runs are a millisecond apart at least.
+        let until = changed_at.filter(|_| lags).map(|at| Moment::from_millis(at.as_millis() - 1));
+        let sync = self.sync_of(asked.sync(), asked.user)?;
+        let page = sync.feed.page_until(cursor.as_deref(), size.min(most), until);
+        let mut page = page.map_err(|error| Refusal::bad(error.to_string()))?;
+        self.tamper(sync, cursor, &mut page);
         let paging = json!({
             "totalRecords": page.total, "totalActiveRecords": page.active, "remainingRecords": page.remaining,
             "cursor": page.cursor, "lastSeen": page.last_seen.map(Moment::as_millis),
@@ -38,17 +50,82 @@ impl World {
         }
         let _ = write!(body, r#"],"paging":{paging}}}"#);
         let versions: Vec<usize> = page.entries.iter().map(|entry| entry.version).collect();
-        self.note_served(&SyncId::from(id), versions);
+        self.note_served(&id, versions);
         Ok(Answered::Json(body))
     }
 
-    pub(super) fn get_record(&mut self, id: &str, record: &str, user: &UserId) -> Answer {
-        let sync = self.sync_of(id, user)?;
-        let key = sync.feed.key_of(&RecordId::from(record));
-        let entry = key.and_then(|key| sync.feed.get(key)).ok_or_else(no_record)?;
+    /// Whether a cursor is older than cursors get.
+    fn judge_age(&self, sync: &Sync, cursor: Option<&str>) -> Result<(), Refusal> {
+        let (Some(cursor), Some(lifetime)) = (cursor, self.options.cursor_lifetime) else { return Ok(()) };
+        match sync.feed.cursor_seen_at(cursor) {
+            Ok(seen_at) if self.clock.now() - seen_at > lifetime => {
+                Err(Refusal::bad("the cursor has expired; pull from the start"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What faults make of a page.
+    fn tamper(&self, sync: &Sync, asked_for: Option<String>, page: &mut Page<'_>) {
+        if self.strike.has(Trouble::EmptyPage) {
+            page.remaining += page.entries.len();
+            page.entries.clear();
+            page.last_seen = None;
+            page.cursor = asked_for.or_else(|| sync.feed.first_cursor());
+        } else if self.strike.has(Trouble::RepeatedRecord)
+            && page.remaining > 0
+            && let [.., before, _] = &page.entries[..]
+        {
+            page.remaining += 1;
+            page.cursor = sync.feed.cursor_of(before);
+        }
+        if self.strike.has(Trouble::NullCursorAtEnd) && page.remaining == 0 {
+            page.cursor = None;
+        }
+    }
+
+    /// Whether a read of what changed at this time still shows what was there before.
+    fn is_stale(&mut self, sync: &SyncId, key: u64, changed_at: Moment) -> bool {
+        let now = self.clock.now();
+        let strikes: Vec<Stale> = self.strike.stale().collect();
+        strikes.into_iter().any(|stale| match stale {
+            Stale::Reads(reads) => {
+                let read = self.stale_reads.entry((sync.clone(), key, changed_at)).or_default();
+                *read += 1;
+                *read <= reads
+            }
+            Stale::For(span) => now < changed_at + span,
+        })
+    }
+
+    pub(super) fn get_record(&mut self, asked: &Asked<'_>) -> Answer {
+        let sync = self.sync_of(asked.sync(), asked.user)?;
+        let (id, key) = (sync.id.clone(), sync.feed.key_of(&RecordId::from(asked.record())).ok_or_else(no_record)?);
+        let changed_at = sync.feed.get_stale(key).1;
+        let lags = changed_at.is_some_and(|at| self.is_stale(&id, key, at));
+        let sync = self.sync_of(asked.sync(), asked.user)?;
+        let entry = if lags { sync.feed.get_stale(key).0 } else { sync.feed.get(key) };
+        let entry = entry.ok_or_else(no_record)?;
         let (body, version) = (format!(r#"{{"data":{}}}"#, entry.json), entry.version);
-        self.note_served(&SyncId::from(id), [version]);
+        self.note_served(&id, [version]);
         Ok(Answered::Json(body))
+    }
+
+    /// The provider is asked at that moment: what it has now counts, not what a run has seen.
+    pub(super) fn download(&self, asked: &Asked<'_>) -> Answer {
+        let sync = self.sync_of(asked.sync(), asked.user)?;
+        let key = sync.feed.key_of(&RecordId::from(asked.record())).filter(|key| sync.feed.holds(*key));
+        let (credential, number) = key.and_then(|key| sync.origin(key)).ok_or_else(no_record)?;
+        let collection = self.accounts.get(credential).and_then(|account| account.collection(sync.pipeline));
+        let collection = collection.ok_or_else(no_record)?;
+        let upstream = |reason: &str| Refusal::new(StatusCode::NOT_FOUND, "Content not found").because(reason);
+        match collection.look(number) {
+            Seen::Here(object) => content(&object, &collection.external_id(number), self.seed, &sync.integration)
+                .map(Answered::Content)
+                .map_err(|reason| Refusal::bad(reason.to_string())),
+            Seen::Gone => Err(upstream("the provider no longer has it")),
+            Seen::Unreadable(reason) => Err(upstream(reason)),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::Asked;
 use super::answer::{Answer, Answered, Refusal, json, read};
 use crate::contract::{CredentialId, Frequency, SyncId, UserId};
 use crate::fake::world::World;
@@ -16,8 +17,8 @@ impl World {
         sync.ok_or_else(|| Refusal::no_sync(id))
     }
 
-    pub(super) fn enable_sync(&mut self, body: &[u8], user: &UserId) -> Answer {
-        let body = read("api/enable_sync_request", body)?;
+    pub(super) fn enable_sync(&mut self, asked: &Asked<'_>) -> Answer {
+        let (body, user) = (read("api/enable_sync_request", asked.request.body())?, asked.user);
         let text = |name: &str| body[name].as_str().unwrap_or_default();
         let (integration, pipeline) = (text("integration"), text("pipeline"));
         let account = match body["credentialId"].as_str() {
@@ -45,9 +46,10 @@ impl World {
         })
     }
 
-    pub(super) fn list_syncs(&self, user: &UserId, credential: Option<&str>) -> Answered {
-        let of_user = self.engine.syncs().filter(|sync| sync.user == *user);
-        let syncs = of_user.filter(|sync| credential.is_none_or(|id| sync.credential().as_str() == id));
+    pub(super) fn list_syncs(&self, asked: &Asked<'_>) -> Answered {
+        let credential = asked.query(&["credentialId"]);
+        let of_user = self.engine.syncs().filter(|sync| sync.user == *asked.user);
+        let syncs = of_user.filter(|sync| credential.as_ref().is_none_or(|id| sync.credential().as_str() == id));
         let data: Vec<Value> = syncs
             .map(|sync| {
                 let mut listed = json!({
@@ -64,8 +66,8 @@ impl World {
         json(self.engine.revision(), "api/list_syncs_response", &json!({"data": data}))
     }
 
-    pub(super) fn sync_status(&self, id: &str, user: &UserId) -> Answer {
-        let sync = self.sync_of(id, user)?;
+    pub(super) fn sync_status(&self, asked: &Asked<'_>) -> Answer {
+        let sync = self.sync_of(asked.sync(), asked.user)?;
         let mut status = json!({
             "status": sync.status,
             "summary": {
@@ -88,9 +90,10 @@ impl World {
         Ok(json(sync.revision, "api/sync_status_response", &status))
     }
 
-    pub(super) fn update_sync(&mut self, id: &str, body: &[u8], user: &UserId) -> Answer {
-        let sync = self.sync_of(id, user)?;
-        let body = read("api/update_sync_request", body)?;
+    pub(super) fn update_sync(&mut self, asked: &Asked<'_>) -> Answer {
+        let user = asked.user;
+        let sync = self.sync_of(asked.sync(), user)?;
+        let body = read("api/update_sync_request", asked.request.body())?;
         let frequency = frequency(&body)?;
         let credential = match body["credentialId"].as_str() {
             Some(id) => Some(self.account_of(&CredentialId::from(id), user, &sync.integration)?.credential().clone()),
@@ -113,20 +116,20 @@ impl World {
     }
 
     /// 200 without a body is all that is documented.
-    pub(super) fn remove_sync(&mut self, id: &str, user: &UserId) -> Answer {
-        let id = self.sync_of(id, user)?.id.clone();
+    pub(super) fn remove_sync(&mut self, asked: &Asked<'_>) -> Answer {
+        let id = self.sync_of(asked.sync(), asked.user)?.id.clone();
         self.delete_sync(&id);
         Ok(Answered::Empty)
     }
 
-    pub(super) fn disable_sync(&mut self, id: &str, user: &UserId) -> Answer {
-        let (id, now) = (self.sync_of(id, user)?.id.clone(), self.clock.now());
+    pub(super) fn disable_sync(&mut self, asked: &Asked<'_>) -> Answer {
+        let (id, now) = (self.sync_of(asked.sync(), asked.user)?.id.clone(), self.clock.now());
         let sync = self.engine.disable(&id, now).ok_or_else(|| Refusal::no_sync(id.as_str()))?;
         Ok(json(sync.revision, "api/disable_sync_response", &json!({"id": sync.id, "status": sync.status})))
     }
 
-    pub(super) fn reenable_sync(&mut self, id: &str, user: &UserId) -> Answer {
-        let (id, now) = (self.sync_of(id, user)?.id.clone(), self.clock.now());
+    pub(super) fn reenable_sync(&mut self, asked: &Asked<'_>) -> Answer {
+        let (id, now) = (self.sync_of(asked.sync(), asked.user)?.id.clone(), self.clock.now());
         let sync = self.engine.reenable(&id, now).ok_or_else(|| Refusal::no_sync(id.as_str()))?;
         Ok(json(sync.revision, "api/reenable_sync_response", &json!({"id": sync.id, "status": sync.status})))
     }

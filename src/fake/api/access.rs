@@ -3,7 +3,6 @@
 //! What an endpoint takes is wider than what is documented, where clients differ: `user:` before an address and `file:`
 //! or `folder:` before an object are let through everywhere. An object that the sync does not hold is one that nobody
 //! may use (assumed: `OpenFGA`, which Paragon runs, does not know which objects there are).
-#![cfg_attr(not(test), expect(dead_code, reason = "the API does not route to it yet"))]
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -11,7 +10,9 @@ use uuid::Uuid;
 
 use crate::clock::Moment;
 use crate::contract::{RecordId, SyncId};
-use crate::source::permission::{ChangesQuery, CursorError, Item, ObjectType, PermissionLog, Permissions, Relation, Role};
+use crate::source::permission::{
+    ChangesQuery, CursorError, Item, ObjectType, PermissionLog, Permissions, Relation, Role,
+};
 
 /// How many users or objects a list holds (`permissions.limit`: documented).
 const LIMIT: usize = 1_000;
@@ -23,6 +24,9 @@ pub(super) trait Ids {
 
     /// The file or folder with this id; `None` when the sync has none.
     fn item(&self, record: &RecordId) -> Option<Item>;
+
+    /// Whether a number is that of a file or of a folder that lives.
+    fn is(&self, number: u64, kind: ObjectType) -> bool;
 }
 
 /// Why a request is refused.
@@ -94,7 +98,7 @@ pub(super) fn list_users(body: &[u8], permissions: &Permissions, ids: &impl Ids)
 
 /// `POST /api/permissions/{syncId}/list-objects`
 pub(super) fn list_objects(body: &[u8], permissions: &Permissions, ids: &impl Ids) -> Result<String, Problem> {
-    let objects = Objects::read(body)?.find(permissions, 0).take(LIMIT);
+    let objects = Objects::read(body)?.find(permissions, ids).take(LIMIT);
     let objects: Vec<RecordId> = objects.map(|number| ids.record(number)).collect();
     Ok(json!({"objects": objects}).to_string())
 }
@@ -105,8 +109,8 @@ pub(super) fn streamed_list_objects<'a, I: Ids>(
     permissions: &'a Permissions,
     ids: &'a I,
 ) -> Result<impl Iterator<Item = String> + use<'a, I>, Problem> {
-    let objects = Objects::read(body)?.find(permissions, 0);
-    Ok(objects.map(|number| line(&json!({"object": ids.record(number)}))))
+    let objects = Objects::read(body)?.find(permissions, ids);
+    Ok(objects.map(|number| json!({"object": ids.record(number)}).to_string()))
 }
 
 /// A sync in the stream over all of a user's syncs.
@@ -126,14 +130,14 @@ pub(super) fn streamed_list_objects_of_all<'a, I: Ids + 'a>(
     let asked = Objects::read(body)?;
     Ok(stores.flat_map(move |Store { sync, integration, permissions, ids }| {
         let (objects, error) = match permissions {
-            Ok(permissions) => (Some(asked.find(permissions, 0)), None),
+            Ok(permissions) => (Some(asked.find(permissions, ids)), None),
             Err(error) => (None, Some(error)),
         };
         let start = move || json!({"syncInstanceId": sync, "integration": integration});
         let with = move |name: &str, value: Value| {
             let mut entry = start();
             entry[name] = value;
-            line(&entry)
+            entry.to_string()
         };
         let objects = objects.into_iter().flatten().map(move |number| with("object", json!(ids.record(number))));
         objects.chain(error.map(|error| with("error", error.into())))
@@ -231,8 +235,10 @@ impl Objects {
         })
     }
 
-    fn find<'a>(&self, permissions: &'a Permissions, from: u64) -> impl Iterator<Item = u64> + use<'a> {
-        permissions.objects(self.kind, &self.user, self.role, from)
+    /// Computed objects are owned by number, so folders are among the files there.
+    fn find<'a, I: Ids>(&self, permissions: &'a Permissions, ids: &'a I) -> impl Iterator<Item = u64> + use<'a, I> {
+        let kind = self.kind;
+        permissions.objects(kind, &self.user, self.role, 0).filter(move |number| ids.is(*number, kind))
     }
 }
 
@@ -294,10 +300,6 @@ fn unexpected(place: &str, expected: &str, got: Option<&Value>) -> Problem {
     Problem::bad(format!("{place}: expected {expected}, got {short}{dots}"))
 }
 
-fn line(entry: &Value) -> String {
-    format!("{entry}\n")
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -318,6 +320,10 @@ mod tests {
             let number = u64::try_from(Uuid::try_parse(record.as_str()).ok()?.as_u128()).ok()?;
             let kind = if (10..2_000).contains(&number) { ObjectType::Folder } else { ObjectType::File };
             (number < 10_000).then_some(Item { kind, number })
+        }
+
+        fn is(&self, number: u64, kind: ObjectType) -> bool {
+            self.item(&self.record(number)).is_some_and(|item| item.kind == kind)
         }
     }
 
@@ -416,7 +422,7 @@ mod tests {
         assert_eq!(lines.len(), 2_000);
         let strict = Contract { layer: Layer::Strict, ..Contract::default() };
         for (line, object) in lines.iter().zip(many["objects"].as_array().unwrap()) {
-            let line: Value = serde_json::from_str(line.strip_suffix('\n').unwrap()).unwrap();
+            let line: Value = serde_json::from_str(line).unwrap();
             assert_eq!(strict.validate("api/streamed_object", &line), []);
             assert_eq!(line["object"], *object);
         }

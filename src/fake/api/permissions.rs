@@ -1,0 +1,111 @@
+//! The Permissions API: finds what a sync knows and hands it to the endpoints in `access`.
+
+use http::StatusCode;
+
+use super::access::{self, ChangesParameters, Ids, Problem, Store};
+use super::answer::{Answer, Answered, Refusal};
+use super::{Asked, Endpoint};
+use crate::contract::{Pipeline, RecordId, integration};
+use crate::fake::world::World;
+use crate::source::permission::{Item, ObjectType};
+use crate::source::{Account, Collection};
+use crate::sync::Sync;
+
+/// So many changes are on a page (assumed).
+const CHANGES: usize = 100;
+
+/// The records of a sync by the numbers of its account.
+struct Records<'a> {
+    sync: &'a Sync,
+    files: Option<&'a Collection>,
+}
+
+impl Ids for Records<'_> {
+    fn record(&self, number: u64) -> RecordId {
+        self.sync.feed.id_of(self.sync.key(number))
+    }
+
+    fn item(&self, record: &RecordId) -> Option<Item> {
+        let key = self.sync.feed.key_of(record).filter(|key| self.sync.feed.holds(*key))?;
+        let (_, number) = self.sync.origin(key).filter(|(credential, _)| *credential == self.sync.credential())?;
+        self.files?.item(number)
+    }
+
+    fn is(&self, number: u64, kind: ObjectType) -> bool {
+        self.sync.feed.holds(self.sync.key(number))
+            && self.files.and_then(|files| files.item(number)).is_some_and(|item| item.kind == kind)
+    }
+}
+
+impl World {
+    fn records_of<'a>(&'a self, sync: &'a Sync) -> Records<'a> {
+        let account = self.accounts.get(sync.credential());
+        Records { sync, files: account.and_then(|account| account.collection(sync.pipeline)) }
+    }
+
+    /// Only syncs of file storage have permissions (documented); for another one the answer is assumed.
+    fn with_permissions(&self, id: &str, asked: &Asked<'_>) -> Result<(&Sync, &Account), Refusal> {
+        let sync = self.sync_of(id, asked.user)?;
+        if !has_permissions(sync) {
+            let message = format!("{} of {} have no permissions", sync.pipeline, sync.integration);
+            return Err(Refusal::new(StatusCode::NOT_FOUND, "Authorization store not found").because(message));
+        }
+        let account = self.accounts.get(sync.credential());
+        account.map(|account| (sync, account)).ok_or_else(|| Refusal::no_sync(id))
+    }
+
+    pub(super) fn permissions(&self, asked: &Asked<'_>) -> Answer {
+        let (sync, account) = self.with_permissions(asked.sync(), asked)?;
+        let (ids, body) = (self.records_of(sync), asked.request.body());
+        let known = &sync.permissions;
+        let answer = match asked.endpoint {
+            Endpoint::BatchCheckAccess => access::batch_check(body, known, &ids),
+            Endpoint::ListUsers => access::list_users(body, known, &ids),
+            Endpoint::ListObjects => access::list_objects(body, known, &ids),
+            Endpoint::ExpandAccess => access::expand(body, known, &ids),
+            Endpoint::StreamListObjects => {
+                return Ok(Answered::Lines(access::streamed_list_objects(body, known, &ids)?.collect()));
+            }
+            Endpoint::GetPermissionChanges => {
+                let [kind, start_time, token] =
+                    [&["type"][..], &["startTime"], &["continuationToken", "continuation_token"]]
+                        .map(|names| asked.query(names));
+                let parameters = ChangesParameters {
+                    kind: kind.as_deref(),
+                    start_time: start_time.as_deref(),
+                    token: token.as_deref(),
+                    size: CHANGES,
+                };
+                access::changes(parameters, account.permissions(), known.applied(), &ids)
+            }
+            _ => access::check(body, known, &ids),
+        };
+        Ok(Answered::Json(answer?))
+    }
+
+    /// A sync that stands still for good has a line that says so; those without permissions are left out.
+    pub(super) fn stream_objects_of_all_syncs(&self, asked: &Asked<'_>) -> Answer {
+        let syncs = self.engine.syncs().filter(|sync| sync.user == *asked.user && has_permissions(sync));
+        let records: Vec<Records<'_>> = syncs.map(|sync| self.records_of(sync)).collect();
+        let stores = records.iter().map(|ids| Store {
+            sync: &ids.sync.id,
+            integration: &ids.sync.integration,
+            permissions: match &ids.sync.reason {
+                Some(reason) => Err(reason.clone()),
+                None => Ok(&ids.sync.permissions),
+            },
+            ids,
+        });
+        Ok(Answered::Lines(access::streamed_list_objects_of_all(asked.request.body(), stores)?.collect()))
+    }
+}
+
+fn has_permissions(sync: &Sync) -> bool {
+    sync.pipeline == Pipeline::Files && integration(&sync.integration).is_ok_and(|known| known.permissions)
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self { code: problem.code, ..Self::new(problem.status, problem.message) }
+    }
+}
