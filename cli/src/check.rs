@@ -5,6 +5,7 @@ use std::time::Duration;
 use paragon_testkit::FakeParagon;
 use paragon_testkit::check::{Suite, Verdict};
 use paragon_testkit::clock::{Patience, Stopwatch};
+use paragon_testkit::fake::Server;
 use paragon_testkit::report::{self, Report, Text, exits};
 use url::Url;
 
@@ -48,6 +49,8 @@ pub(crate) fn run(typed: args::Check, color: bool) -> u8 {
 async fn judge(plan: &Plan, color: bool) -> Result<u8, Unable> {
     let mut builder =
         FakeParagon::builder().seed(plan.seed).port(plan.typed.api_port).answer_within(plan.typed.timeout);
+    // A run may make many calls, and the fake should not keep something of each.
+    builder = builder.server(Server::Hyper);
     builder = builder.revision(plan.typed.revision.name);
     if let Some(id) = &plan.typed.project {
         builder = builder.project(id.as_str());

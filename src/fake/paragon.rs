@@ -127,6 +127,12 @@ impl Builder {
         self
     }
 
+    /// Get Synced Record answers the record itself, as some clients expect. Default false: `{"data":…}`, as documented.
+    pub fn bare_records(mut self, bare: bool) -> Self {
+        self.options.bare_records = bare;
+        self
+    }
+
     /// Cursors are good for so long, by the virtual clock. Default for ever (assumed).
     pub fn cursor_lifetime(mut self, lifetime: Duration) -> Self {
         self.options.cursor_lifetime = Some(lifetime);

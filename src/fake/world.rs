@@ -60,11 +60,19 @@ pub(super) struct Options {
     pub(super) cursor_lifetime: Option<Duration>,
     /// Which audiences tokens may name.
     pub(super) audience: Audience,
+    /// One record comes without `data` around it (`api.record-form`).
+    pub(super) bare_records: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { page_size: 100, page_size_cap: 1_000, cursor_lifetime: None, audience: Audience::default() }
+        Self {
+            page_size: 100,
+            page_size_cap: 1_000,
+            cursor_lifetime: None,
+            audience: Audience::default(),
+            bare_records: false,
+        }
     }
 }
 

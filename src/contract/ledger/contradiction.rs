@@ -43,7 +43,7 @@ contradictions! {
     "credential-id" Documented "webhooks carry credentialId; before March 2026 they did not", "https://docs-staging.useparagon.com/managed-sync/webhooks",
         here "the newest revision carries it in all events; tolerant validation lets it be absent", knob "Builder::revision, check --revision";
     "multi-account" Documented "several accounts of one integration are supported; an older text says that only the default one is", SYNC_API,
-        here "one account for each integration and user so far";
+        here "several accounts of a user; the oldest one is the default";
     "update-body" Documented "PATCH takes credentialId, the frequency, or both; before, credentialId was required", "https://docs.useparagon.com/managed-sync/api/update-sync",
         here "the schema asks for one of the two";
     "sync-errored" Documented "sync_errored is for permanent errors and its error says more than a message; before, for any failure and with a message only", WEBHOOKS,

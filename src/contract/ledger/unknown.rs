@@ -41,25 +41,25 @@ unknowns! {
     "num-records" Assumed "whether numRecords counts folders and deleted records, and whether folders cause events",
         here "counts everything that lives; folders are records like others";
     "paging" Assumed "default and largest page size, life of a cursor, the answer to a bad one, what an empty page's cursor is, the unit of lastSeen",
-        here "100, 1,000, for ever, 400, the one that was asked for, milliseconds", knob "Builder::page_size_cap";
+        here "100, 1,000, for ever, 400, the one that was asked for, milliseconds", knob "Builder::page_size_cap, Builder::cursor_lifetime";
     "error-bodies" Assumed "error bodies, and which of 400, 403, 409, 422, 429 and 5xx occur",
         here "the form of one recorded 409 for all";
     "lifecycle-answers" Assumed "bodies of disable, reenable and delete, the status right after reenable, whether each may be repeated, what the other endpoints answer meanwhile",
-        here "schemas as recorded for disable and reenable, no body for delete";
+        here "as recorded for disable and reenable, no body for delete; repeating changes nothing; records are served as before";
     "missing-records" Assumed "the answers for deleted records, folders and unknown ids",
-        here "404";
+        here "404 for what is gone or unknown; 400 for the content of a folder";
     "tombstone" Assumed "the marker of a deleted record, and how long it stays in the feed",
         here "deleted: true, for ever";
     "nested" Assumed "the members of emails, phoneNumbers, addresses, socialProfiles, and of a ticket's status, assignees, createdBy and project",
         here "any object";
     "permission-feed" Assumed "the path of the stream over all syncs, the form and page size of permission changes, whether the limit of 1,000 can be changed",
-        here "described as in OpenFGA, which Paragon runs";
+        here "/api/permissions/streamed-list-objects; changes as in OpenFGA, which Paragon runs, 100 on a page; 1,000";
     "event-log" Assumed "names and form of log entries about deliveries, the list of warnings",
         here "the documented names only; members of summary and error are named by us";
     "limits" Assumed "rate limits of the API, the largest number of syncs, the largest body of a webhook",
         here "none";
     "frequencies" Assumed "how often each integration is looked at; what NetSuite takes",
-        here "each minute";
+        here "each minute; NetSuite takes contacts, companies, deals and custom objects";
     "enable-frequency" Assumed "whether Enable takes incrementalAccumulatorFrequency",
-        here "the schema lets it through";
+        here "it does";
 }

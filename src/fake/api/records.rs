@@ -106,7 +106,9 @@ impl World {
         let sync = self.sync_of(asked.sync(), asked.user)?;
         let entry = if lags { sync.feed.get_stale(key).0 } else { sync.feed.get(key) };
         let entry = entry.ok_or_else(no_record)?;
-        let (body, version) = (format!(r#"{{"data":{}}}"#, entry.json), entry.version);
+        let bare = self.options.bare_records;
+        let body = if bare { entry.json.to_string() } else { format!(r#"{{"data":{}}}"#, entry.json) };
+        let version = entry.version;
         self.note_served(&id, [version]);
         Ok(Answered::Json(body))
     }
