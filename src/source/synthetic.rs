@@ -15,7 +15,8 @@ pub struct Synthetic {
     pub seed: u64,
 }
 
-const WORDS: [&str; 16] = [
+/// What made-up names are made of.
+pub(crate) const WORDS: [&str; 16] = [
     "quarterly",
     "report",
     "draft",

@@ -6,6 +6,8 @@ use proptest::sample::select;
 use serde_json::{Map, Number, Value, json};
 use uuid::{Builder, Uuid};
 
+use crate::source::WORDS;
+
 /// `tidy`, and in `edge` of a hundred cases `odd`.
 pub(super) fn mix<T: std::fmt::Debug>(
     edge: u32,
@@ -18,25 +20,6 @@ pub(super) fn mix<T: std::fmt::Debug>(
         edge => prop_oneof![100 - edge => tidy, edge => odd].boxed(),
     }
 }
-
-const WORDS: [&str; 16] = [
-    "quarterly",
-    "report",
-    "draft",
-    "invoice",
-    "contract",
-    "roadmap",
-    "notes",
-    "budget",
-    "plan",
-    "review",
-    "summary",
-    "proposal",
-    "figures",
-    "agenda",
-    "minutes",
-    "offer",
-];
 
 /// What goes wrong in programs that handle text.
 const ODD: [&str; 40] = [

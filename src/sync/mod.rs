@@ -11,6 +11,8 @@ mod life;
 mod log;
 mod ranks;
 mod run;
+#[cfg(test)]
+mod tests;
 
 pub use engine::{Enable, EnableError, Engine};
 pub use feed::{CursorError, Entry, Feed, Page};

@@ -4,7 +4,7 @@ use super::filler::Numbers;
 use super::ooxml::{document, presentation, spreadsheet};
 use super::pdf::pdf;
 use super::png::png;
-use super::text::Text;
+use super::text::{About, Text};
 use super::ticket::ticket;
 use super::zip::zip;
 
@@ -42,14 +42,6 @@ pub enum NotDownloadable {
     /// `api.content-other`.
     #[error("records of {0} have no content, only files and tickets do")]
     Pipeline(Pipeline),
-}
-
-/// What every content tells of its record.
-pub(super) struct About<'a> {
-    pub(super) title: &'a str,
-    pub(super) external: &'a str,
-    /// When it was last changed, so that another version is another content.
-    pub(super) version: &'a str,
 }
 
 /// What a download of this record answers. The same record, external id and seed always give the same bytes.

@@ -2,8 +2,15 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::answer::About;
 use super::filler::{Filler, Numbers};
+
+/// What every content tells of its record.
+pub(super) struct About<'a> {
+    pub(super) title: &'a str,
+    pub(super) external: &'a str,
+    /// When it was last changed, so that another version is another content.
+    pub(super) version: &'a str,
+}
 
 /// A file that may be of any length: what comes first, what fills it, what comes last.
 pub(super) struct Text {
