@@ -346,6 +346,12 @@ impl Sync {
         lock(&self.world).unfetched(&self.id)
     }
 
+    /// The cursor after which so many records and tombstones come: where a client stands that has pulled all the others.
+    /// `None` when there are not more than that.
+    pub fn cursor_before_end(&self, records: usize) -> Option<String> {
+        lock(&self.world).engine.get(&self.id)?.feed.cursor_before_end(records)
+    }
+
     /// The record that stands for an object, once a run has seen it.
     pub fn record_of(&self, object: &ExternalId) -> Option<RecordId> {
         let world = lock(&self.world);

@@ -21,6 +21,7 @@ mod api;
 mod content;
 mod endpoint;
 mod fault;
+mod faults;
 mod handles;
 mod hyper;
 mod mint;
@@ -37,7 +38,8 @@ mod world;
 
 pub use content::{Content, LONGEST, NotDownloadable, content};
 pub use endpoint::Endpoint;
-pub use fault::{ApiFault, FaultId, Probability, RetryAfter, Stale, Target, Trouble, Window};
+pub use fault::{ApiFault, Probability, RetryAfter, Stale, Target, Trouble, Window};
+pub use faults::FaultId;
 pub use handles::{Connection, Item, Sync, User};
 pub use mint::{Flaw, Oddity};
 pub use paragon::{Builder, FakeParagon, StartError};

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::fault::{ApiFault, FaultId, Faults, Trouble};
+use super::fault::{ApiFault, Trouble};
+use super::faults::{FaultId, Faults};
 use super::handles::User;
 use super::project::{KeyError, Project};
-use super::server::{self, Running, Server};
+use super::server::{self, Answer, Running, Server};
 use super::timeline::{Timeline, What};
 use super::token::Audience;
 use super::world::{Options, World, lock};
@@ -159,10 +160,15 @@ impl Builder {
         let world = Arc::new(Mutex::new(world));
         let no_port = |source| StartError::Port { port: self.port, source };
         let listener = TcpListener::bind(("127.0.0.1", self.port)).map_err(no_port)?;
-        let server = server::serve(self.server, listener, server::api(world.clone())).await.map_err(no_port)?;
+        let server = server::serve(self.server, listener, api(world.clone())).await.map_err(no_port)?;
         let transport = Box::new(Http::new(self.answer_within));
         Ok(FakeParagon { world, server, transport, driver: tokio::sync::Mutex::new(()) })
     }
+}
+
+/// What the world's API answers.
+fn api(world: Arc<Mutex<World>>) -> Answer {
+    Arc::new(move |request| lock(&world).handle(&request, Moment::wall()))
 }
 
 impl fmt::Debug for FakeParagon {

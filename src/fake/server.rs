@@ -9,8 +9,6 @@ use wiremock::{Match, Mock, MockServer, Respond, ResponseTemplate};
 
 use super::hyper::HyperServer;
 use super::reply::{Body, LONGEST_BODY, Reply, Wire};
-use super::world::{World, lock};
-use crate::clock::Moment;
 
 /// What the API of a fake is served by. Both give the same answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,11 +31,6 @@ pub(super) enum Running {
 
 /// Answers one request, without I/O.
 pub(super) type Answer = Arc<dyn Fn(Request<Bytes>) -> Reply + Send + Sync>;
-
-/// The API of a world.
-pub(super) fn api(world: Arc<Mutex<World>>) -> Answer {
-    Arc::new(move |request| lock(&world).handle(&request, Moment::wall()))
-}
 
 /// Serves on the listener.
 pub(super) async fn serve(server: Server, listener: TcpListener, answer: Answer) -> io::Result<Running> {

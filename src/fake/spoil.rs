@@ -3,7 +3,8 @@ use hyper::body::Bytes;
 use serde_json::Value;
 
 use super::endpoint::Endpoint;
-use super::fault::{ApiFault, Decision, RetryAfter, Trouble};
+use super::fault::{ApiFault, RetryAfter, Trouble};
+use super::faults::Decision;
 use super::reply::{Body, Reply, Wire};
 use crate::clock::Moment;
 
@@ -165,7 +166,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::fake::fault::{CallInfo, Faults};
+    use crate::fake::faults::{CallInfo, Faults};
 
     const NOW: Moment = Moment::from_millis(0);
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::fault::{Decision, FaultId, Faults};
+use super::faults::{Decision, FaultId, Faults};
 use super::project::{KeyError, Project};
 use super::timeline::{Entry, Timeline, What};
 use super::token::{Audience, Verifier};

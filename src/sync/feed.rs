@@ -345,6 +345,12 @@ impl Feed {
         self.cursor(entry.version)
     }
 
+    /// The cursor after which so many entries come; `None` when there are not more than that.
+    pub fn cursor_before_end(&self, entries: usize) -> Option<String> {
+        let rank = self.total().checked_sub(entries + 1)?;
+        self.cursor(self.standing.starting_at_rank(rank).next()?)
+    }
+
     /// A cursor with everything behind it; `None` in an empty feed.
     pub fn first_cursor(&self) -> Option<String> {
         let (at, key) = self.place(0)?;

@@ -11,7 +11,8 @@ use hyper::body::Bytes;
 use serde_json::Value;
 
 use super::endpoint::Endpoint;
-use super::fault::{CallInfo, Trouble};
+use super::fault::Trouble;
+use super::faults::CallInfo;
 use super::reply::Reply;
 use super::timeline::{Call, What};
 use super::world::World;

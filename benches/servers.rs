@@ -1,0 +1,250 @@
+//! What serving the Sync API costs, beside what it stands on, in one run: pages of 20 records per second on both
+//! servers, a page at the end of ten million records, the memory that those take, and how long a fake takes to start.
+//!
+//! Clients and servers share the machine, so the figures are the machine's; the ratios are ours. Rounds take turns.
+//! `cargo bench --bench servers`
+
+#![allow(missing_docs, reason = "a program")]
+
+use std::convert::Infallible;
+use std::net::{SocketAddr, TcpListener};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use hyper::body::{Bytes, Frame, Incoming, SizeHint};
+use hyper_util::rt::TokioIo;
+use paragon_testkit::FakeParagon;
+use paragon_testkit::clock::Stopwatch;
+use paragon_testkit::contract::{File, Pipeline};
+use paragon_testkit::fake::Server;
+use paragon_testkit::source::Synthetic;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+const CONNECTIONS: usize = 32;
+/// wiremock keeps 9 KB of each, so a round has a new server.
+const REQUESTS_EACH: usize = 600;
+const ROUNDS: usize = 11;
+const JSON: &str = "application/json; charset=utf-8";
+
+/// A request, and what answers it.
+#[derive(Clone)]
+struct Page {
+    request: String,
+    body: Bytes,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let page = Fake::small(Server::Hyper).await.page;
+    let [hyper, on_hyper, wiremock, on_wiremock] = rounds(async |which| match which {
+        0 => bare_hyper(&page).await,
+        1 => Fake::small(Server::Hyper).await.rate().await,
+        2 => bare_wiremock(&page).await,
+        _ => Fake::small(Server::Wiremock).await.rate().await,
+    })
+    .await;
+    println!("pages of 20 records ({} bytes) per second, median of {ROUNDS} rounds", page.body.len());
+    println!("  bare hyper, fixed body    {hyper:>9.0}");
+    println!("  the fake on hyper         {on_hyper:>9.0}   {:.2} of bare hyper", on_hyper / hyper);
+    println!("  wiremock, fixed body      {wiremock:>9.0}");
+    println!("  the fake on wiremock      {on_wiremock:>9.0}   {:.2} of the fixed mock", on_wiremock / wiremock);
+
+    let idle = resident();
+    let small = Fake::synthetic(1_000, false).await;
+    let large = Fake::synthetic(10_000_000, true).await;
+    let grown = resident().zip(idle).map(|(now, idle)| now.saturating_sub(idle));
+    let [start, end] = rounds(async |which| if which == 0 { small.rate().await } else { large.rate().await }).await;
+    println!("pages of 20 computed records per second, median of {ROUNDS} rounds");
+    println!("  the start of 1,000        {start:>9.0}");
+    println!("  the end of 10,000,000     {end:>9.0}   a page takes {:.2} of the time", start / end);
+    if let Some(grown) = grown {
+        println!("memory of both fakes above idle: {} MiB", grown / 1_024);
+    }
+
+    let [ours, theirs] = rounds(async |which| {
+        let watch = Stopwatch::start();
+        for _ in 0..20 {
+            if which == 0 {
+                drop(FakeParagon::start().await);
+            } else {
+                drop(MockServer::builder().start().await);
+            }
+        }
+        20.0 / watch.elapsed().as_secs_f64()
+    })
+    .await;
+    println!("starts per second, median of {ROUNDS} rounds");
+    println!("  MockServer::builder()     {theirs:>9.0}");
+    println!("  FakeParagon::start()      {ours:>9.0}   takes {:.2} of the time", theirs / ours);
+}
+
+/// Each in turn, so that a busy machine is unfair to nobody; the first round warms up.
+async fn rounds<const N: usize>(measure: impl AsyncFn(usize) -> f64) -> [f64; N] {
+    let mut rates = [const { Vec::new() }; N];
+    for round in 0..=ROUNDS {
+        for (which, rates) in rates.iter_mut().enumerate() {
+            let rate = measure(which).await;
+            if round > 0 {
+                rates.push(rate);
+            }
+        }
+    }
+    rates.map(|mut rates| {
+        rates.sort_by(f64::total_cmp);
+        rates[ROUNDS / 2]
+    })
+}
+
+/// What this process holds, in KiB, where the system tells.
+fn resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix(" kB")?.parse().ok()
+}
+
+/// A fake, and a page of it.
+struct Fake {
+    paragon: FakeParagon,
+    page: Page,
+}
+
+impl Fake {
+    /// Twenty files.
+    async fn small(server: Server) -> Self {
+        let paragon = FakeParagon::builder().server(server).start().await.unwrap();
+        let drive = paragon.user("ada").connect("googledrive");
+        for number in 0..20 {
+            drive.create(File::named(format!("{number}.pdf")));
+        }
+        Self::ready(paragon, "").await
+    }
+
+    async fn synthetic(count: u64, at_end: bool) -> Self {
+        let paragon = FakeParagon::builder().server(Server::Hyper).start().await.unwrap();
+        let drive = paragon.user("ada").connect("googledrive");
+        drive.fill(Pipeline::Files, Synthetic::new(count, 1));
+        let cursor = if at_end {
+            // The last pages are found by their cursor, as a client that has pulled all others would.
+            let sync = drive.enable("files").unwrap();
+            paragon.settle().await;
+            let cursor = sync.cursor_before_end(20).unwrap();
+            sync.delete();
+            format!("&cursor={cursor}")
+        } else {
+            String::new()
+        };
+        Self::ready(paragon, &cursor).await
+    }
+
+    async fn ready(paragon: FakeParagon, cursor: &str) -> Self {
+        let user = paragon.user("ada");
+        let sync = user.connect("googledrive").enable("files").unwrap();
+        paragon.settle().await;
+        let path = format!("/api/syncs/{}/records?pageSize=20{cursor}", sync.id());
+        let token = paragon.project().token(user.id());
+        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\r\n");
+        let url = format!("{}{path}", paragon.api_url());
+        let body = reqwest::Client::new().get(url).bearer_auth(token).send().await.unwrap().bytes().await.unwrap();
+        let records = serde_json::from_slice::<serde_json::Value>(&body).unwrap()["data"].as_array().unwrap().len();
+        assert_eq!(records, 20);
+        Self { paragon, page: Page { request, body } }
+    }
+
+    async fn rate(&self) -> f64 {
+        let address = self.paragon.api_url().strip_prefix("http://").unwrap().parse().unwrap();
+        pages_per_second(address, &self.page).await
+    }
+}
+
+async fn bare_wiremock(page: &Page) -> f64 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = MockServer::builder().listener(listener).disable_request_recording().start().await;
+    let template = ResponseTemplate::new(200).set_body_raw(page.body.clone(), JSON);
+    Mock::given(any()).respond_with(template).mount(&server).await;
+    pages_per_second(*server.address(), page).await
+}
+
+/// The least that hyper needs.
+async fn bare_hyper(page: &Page) -> f64 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let body = page.body.clone();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            let accept = async {
+                loop {
+                    let (stream, _) = listener.accept().await.unwrap();
+                    stream.set_nodelay(true).unwrap();
+                    let body = body.clone();
+                    let service = hyper::service::service_fn(move |_: Request<Incoming>| {
+                        let response = Response::builder().header("content-type", JSON);
+                        let once = Once(Some(body.clone()));
+                        std::future::ready(Ok::<_, Infallible>(response.body(once).unwrap()))
+                    });
+                    let http = hyper::server::conn::http1::Builder::new();
+                    tokio::spawn(http.serve_connection(TokioIo::new(stream), service));
+                }
+            };
+            tokio::select! { _ = stopped => {} () = accept => {} }
+        });
+    });
+    let rate = pages_per_second(address, page).await;
+    drop(stop);
+    thread.join().unwrap();
+    rate
+}
+
+/// A body in one piece.
+struct Once(Option<Bytes>);
+
+impl hyper::body::Body for Once {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.as_ref().map_or(0, |bytes| bytes.len() as u64))
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "some thousands")]
+async fn pages_per_second(address: SocketAddr, page: &Page) -> f64 {
+    let watch = Stopwatch::start();
+    let clients: Vec<_> = (0..CONNECTIONS).map(|_| tokio::spawn(client(address, page.clone()))).collect();
+    for client in clients {
+        client.await.unwrap();
+    }
+    (CONNECTIONS * REQUESTS_EACH) as f64 / watch.elapsed().as_secs_f64()
+}
+
+/// One connection that costs as little as it can: all answers are as long as the first one.
+async fn client(address: SocketAddr, page: Page) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let mut answer = vec![0; 4_096 + page.body.len()];
+    let mut length = None;
+    for _ in 0..REQUESTS_EACH {
+        stream.write_all(page.request.as_bytes()).await.unwrap();
+        let mut got = 0;
+        while length.is_none_or(|length| got < length) {
+            let read = stream.read(&mut answer[got..]).await.unwrap();
+            assert!(read > 0, "the server closed the connection");
+            got += read;
+            if length.is_none() {
+                let head = answer[..got].windows(4).position(|end| end == b"\r\n\r\n");
+                length = head.map(|head| head + 4 + page.body.len());
+            }
+        }
+        assert_eq!(Some(got), length);
+    }
+}
