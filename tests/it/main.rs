@@ -6,4 +6,5 @@ mod edge;
 mod layers;
 mod receiver;
 mod story;
+mod types;
 mod wire;
