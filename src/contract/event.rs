@@ -393,6 +393,15 @@ mod tests {
     }
 
     #[test]
+    fn a_kind_is_printed_as_it_is_named() {
+        for kind in EventKind::ALL.into_iter().chain([EventKind::WebhookVerification]) {
+            assert_eq!(EventKind::from_name(&kind.to_string()), Some(kind));
+            assert_eq!(kind.schema(), format!("webhooks/{kind}"));
+        }
+        assert_eq!(EventKind::from_name("record_moved"), None);
+    }
+
+    #[test]
     fn an_unknown_event_survives_whole() {
         let value = json!({"event": "record_moved", "to": "x"});
         let event = Event::from_value(value.clone()).unwrap();

@@ -33,3 +33,15 @@ pub struct Provenance {
     /// The day on which the source was last read, as `YYYY-MM-DD`.
     pub checked: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grade_is_printed_as_it_stands_in_files() {
+        for grade in [Grade::Documented, Grade::Observed, Grade::Assumed] {
+            assert_eq!(serde_json::json!(grade), grade.to_string());
+        }
+    }
+}

@@ -276,3 +276,25 @@ impl Tombstone {
         Self { id, external_id, deleted: true, other: Map::new() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_the_type_of_its_last_extension() {
+        let types = ["a.pdf", "a.txt", "a.md", "a.csv", "a.png", "a.docx", "a.xlsx", "a.pdf.zip", "pdf"];
+        let types = types.map(|name| format!("{name}: {}", File::named(name).mime_type));
+        insta::assert_snapshot!(types.join("\n"), @r"
+        a.pdf: application/pdf
+        a.txt: text/plain
+        a.md: text/markdown
+        a.csv: text/csv
+        a.png: image/png
+        a.docx: application/vnd.openxmlformats-officedocument.wordprocessingml.document
+        a.xlsx: application/vnd.openxmlformats-officedocument.spreadsheetml.sheet
+        a.pdf.zip: application/octet-stream
+        pdf: application/octet-stream
+        ");
+    }
+}

@@ -287,6 +287,26 @@ mod tests {
     }
 
     #[test]
+    fn a_revision_is_printed_as_it_stands_in_files() {
+        for revision in Revision::ALL {
+            assert_eq!(json!(revision), revision.to_string());
+            assert_eq!(Revision::from_name(&revision.to_string()), Some(revision));
+        }
+    }
+
+    #[test]
+    fn an_event_is_written_by_its_own_schema_and_an_unknown_one_as_it_is() {
+        let value = json!({"event": "record_moved", "credentialId": "c"});
+        let unknown = Event::from_value(value.clone()).unwrap();
+        assert_eq!(Revision::SnakeCase.write_event(&unknown), value);
+        let value = json!({"event": "record_deleted", "sync": "box", "syncInstanceId": "s", "credentialId": "c",
+            "user": {"id": "u"}, "data": {"recordId": "r", "model": "files"}});
+        let written = Revision::SnakeCase.write_event(&Event::from_value(value.clone()).unwrap());
+        assert_eq!(written, Revision::SnakeCase.write("webhooks/record_deleted", &value));
+        assert_ne!(written, value);
+    }
+
+    #[test]
     fn statuses_have_their_old_words() {
         let list = json!({"data": [{"status": "DISABLED"}, {"status": "RATE_LIMITED"}]});
         let status = |revision: Revision| revision.write("api/list_syncs_response", &list)["data"].clone();

@@ -119,6 +119,13 @@ mod tests {
     }
 
     #[test]
+    fn a_layer_is_printed_as_it_stands_in_files() {
+        for layer in Layer::ALL {
+            assert_eq!(serde_json::json!(layer), layer.to_string());
+        }
+    }
+
+    #[test]
     fn references_are_relative_to_their_file() {
         let place = serde_json::json!({"$ref": "../common/pipeline.json"});
         assert_eq!(referenced("records/file", &place).map(|schema| schema.name), Some("common/pipeline"));
