@@ -188,3 +188,28 @@ fn the_provenance_table_is_the_one_in_the_docs() {
     let same = std::fs::read_to_string(docs).is_ok_and(|docs| docs == table);
     assert!(same, "it is out of date: cargo run -- explain --all > docs/provenance.md");
 }
+
+/// What a process has needed at most so far, in KiB.
+#[cfg(target_os = "linux")]
+fn peak(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_million_events_come_one_by_one_and_are_not_kept() {
+    let mut command = program(["generate", "event", "--count", "1000000", "--seed", "1"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut after = |count: usize| {
+        let bytes: usize = lines.by_ref().take(count).map(|line| line.unwrap().len()).sum();
+        (bytes as u64 / 1024, peak(child.id()))
+    };
+    let (_, early) = after(1_000);
+    let (printed, late) = after(19_000);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(printed > 4_000 && late - early < 1_000, "{early} KiB, then {late} KiB after {printed} KiB of events");
+}
