@@ -25,6 +25,7 @@ mod faults;
 mod handles;
 mod hyper;
 mod mint;
+mod observe;
 mod paragon;
 mod play;
 mod project;
@@ -42,6 +43,7 @@ pub use fault::{ApiFault, Probability, RetryAfter, Stale, Target, Trouble, Windo
 pub use faults::FaultId;
 pub use handles::{Connection, Item, Sync, User};
 pub use mint::{Flaw, Oddity};
+pub use observe::Exchange;
 pub use paragon::{Builder, FakeParagon, StartError};
 pub use project::{KeyError, Project};
 pub use server::Server;

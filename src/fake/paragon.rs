@@ -8,6 +8,7 @@ use url::Url;
 use super::fault::{ApiFault, Trouble};
 use super::faults::{FaultId, Faults};
 use super::handles::User;
+use super::observe::{Exchange, Observers};
 use super::project::{KeyError, Project};
 use super::server::{self, Answer, Running, Server};
 use super::timeline::{Timeline, What};
@@ -62,6 +63,7 @@ pub struct Builder {
     revision: Revision,
     policy: Policy,
     options: Options,
+    observers: Observers,
     answer_within: Duration,
 }
 
@@ -140,6 +142,31 @@ impl Builder {
         self
     }
 
+    /// Shows each call of the API, with its answer, before it is answered; several observers are asked in turn. Calls
+    /// that no endpoint is asked for are among them, calls that a mock of yours answers are not.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use paragon_testkit::FakeParagon;
+    /// use paragon_testkit::fake::Endpoint;
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    ///
+    /// static PULLS: AtomicUsize = AtomicUsize::new(0);
+    /// let count = FakeParagon::builder().observe(|exchange| {
+    ///     if exchange.endpoint == Some(Endpoint::PullRecords) && exchange.response.status() == 200 {
+    ///         PULLS.fetch_add(1, Ordering::Relaxed);
+    ///     }
+    /// });
+    /// let paragon = count.start().await?;
+    /// // Let your receiver pull, then:
+    /// assert_eq!(PULLS.load(Ordering::Relaxed), 0);
+    /// # Ok(()) }
+    /// ```
+    pub fn observe(mut self, observer: impl Fn(&Exchange) + Send + Sync + 'static) -> Self {
+        self.observers.add(observer);
+        self
+    }
+
     /// How long a receiver really has to answer. Default 2 s; on the timeline it counts as the policy's time-out.
     pub fn answer_within(self, timeout: Duration) -> Self {
         Self { answer_within: timeout, ..self }
@@ -160,15 +187,15 @@ impl Builder {
         let world = Arc::new(Mutex::new(world));
         let no_port = |source| StartError::Port { port: self.port, source };
         let listener = TcpListener::bind(("127.0.0.1", self.port)).map_err(no_port)?;
-        let server = server::serve(self.server, listener, api(world.clone())).await.map_err(no_port)?;
+        let server = server::serve(self.server, listener, api(world.clone(), self.observers)).await.map_err(no_port)?;
         let transport = Box::new(Http::new(self.answer_within));
         Ok(FakeParagon { world, server, transport, driver: tokio::sync::Mutex::new(()) })
     }
 }
 
 /// What the world's API answers.
-fn api(world: Arc<Mutex<World>>) -> Answer {
-    Arc::new(move |request| lock(&world).handle(&request, Moment::wall()))
+fn api(world: Arc<Mutex<World>>, observers: Observers) -> Answer {
+    Arc::new(move |request| observers.answer(&world, &request))
 }
 
 impl fmt::Debug for FakeParagon {
@@ -198,6 +225,7 @@ impl FakeParagon {
             revision: Revision::default(),
             policy: Policy::paragon_assumed(),
             options: Options::default(),
+            observers: Observers::default(),
             answer_within: Duration::from_secs(2),
         }
     }

@@ -33,7 +33,7 @@ pub(super) struct World {
     pub(super) faults: Faults,
     /// The fault that plays an outage of the whole API.
     pub(super) outage: Option<FaultId>,
-    /// What goes wrong with the call that is being answered.
+    /// What goes wrong with the call that is being answered, or went wrong with the one before.
     pub(super) strike: Decision,
     /// How often a record, or the end of the feed, was read since it changed.
     pub(super) stale_reads: HashMap<(SyncId, u64, Moment), u64>,

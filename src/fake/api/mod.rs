@@ -77,7 +77,7 @@ impl World {
         };
         let faults: Vec<String> = self.strike.troubles().map(in_words).collect();
         let reason = if faults.is_empty() { reason } else { Some(format!("fault: {}", faults.join(", "))) };
-        let reply = std::mem::take(&mut self.strike).spoil(reply);
+        let reply = self.strike.spoil(reply);
 
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
         // A call about somebody's sync belongs to their story, also under another one's token.

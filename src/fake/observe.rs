@@ -1,0 +1,75 @@
+use std::sync::{Arc, Mutex};
+
+use http::{Request, Response};
+use hyper::body::Bytes;
+
+use super::endpoint::Endpoint;
+use super::fault::Trouble;
+use super::reply::{Body, Reply};
+use super::world::{World, lock};
+use crate::clock::Moment;
+use crate::contract::Revision;
+
+/// A call of the API and what it was answered: what [`Builder::observe`](super::Builder::observe) shows.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Exchange {
+    /// What the call was for; `None` where no endpoint is.
+    pub endpoint: Option<Endpoint>,
+    /// Method, path with query, headers and body, as the client sent them.
+    pub request: Request<Vec<u8>>,
+    /// Status, headers and body. A server adds the headers of the framing. A body that is lost on its way is here
+    /// all the same; one without an end is empty.
+    pub response: Response<Vec<u8>>,
+    /// The faults that struck, in the order in which they were added.
+    pub faults: Vec<Trouble>,
+    /// The age of the contract that the answer has: that of the sync in the path, or else that of the fake.
+    pub revision: Revision,
+}
+
+type Observer = Arc<dyn Fn(&Exchange) + Send + Sync>;
+
+/// Who is shown each call.
+#[derive(Clone, Default)]
+pub(super) struct Observers(Vec<Observer>);
+
+impl Observers {
+    pub(super) fn add(&mut self, observer: impl Fn(&Exchange) + Send + Sync + 'static) {
+        self.0.push(Arc::new(observer));
+    }
+
+    /// Answers a request of the API and shows it. Not under the lock: an observer may ask the fake something.
+    pub(super) fn answer(&self, world: &Mutex<World>, request: &Request<Bytes>) -> Reply {
+        if self.0.is_empty() {
+            return lock(world).handle(request, Moment::wall());
+        }
+        let mut world = lock(world);
+        let reply = world.handle(request, Moment::wall());
+        let faults = world.strike.troubles().collect();
+        let sync = request.uri().path().trim_matches('/').split('/').nth(2).unwrap_or_default();
+        let sync = world.engine.get(&sync.into());
+        let revision = sync.map_or_else(|| world.engine.revision(), |sync| sync.revision);
+        drop(world);
+        let exchange = Exchange {
+            endpoint: Endpoint::of(request.method(), request.uri().path()),
+            request: request.clone().map(Into::into),
+            response: response(&reply),
+            faults,
+            revision,
+        };
+        self.0.iter().for_each(|observer| observer(&exchange));
+        reply
+    }
+}
+
+fn response(reply: &Reply) -> Response<Vec<u8>> {
+    let body = match &reply.body {
+        Body::Whole(bytes) => bytes.to_vec(),
+        Body::Lines(lines) => lines.concat(),
+        Body::Open(_) => Vec::new(),
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = reply.status;
+    response.headers_mut().clone_from(&reply.headers);
+    response
+}
