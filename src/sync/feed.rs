@@ -300,7 +300,8 @@ impl Feed {
         self.page_until(after, size, None)
     }
 
-    /// As [`Feed::page`], without what was seen later than `until`: what a lagging read answers.
+    /// As [`Feed::page`], as it was before anything was seen later than `until`: what a lagging read answers. Of a
+    /// record one version before the latest is kept; what is older than that is left out.
     ///
     /// # Errors
     ///
@@ -314,9 +315,13 @@ impl Feed {
             None => usize::MAX,
             Some(until) => self.base_len() + self.stored.slots.partition_point(|slot| slot.at <= until),
         };
-        let (skipped, total) = (self.standing.before(start), self.standing.before(end));
-        let positions: Vec<usize> =
-            self.standing.starting_at_rank(skipped).take_while(|at| *at < end).take(size).collect();
+        let before = self.replaced_behind(end);
+        let (rank, replaced) = (self.standing.before(start), before.partition_point(|at| *at < start));
+        let (skipped, total) = (rank + replaced, self.standing.before(end) + before.len());
+        let standing = self.standing.starting_at_rank(rank).take_while(|at| *at < end).take(size);
+        let mut positions: Vec<usize> = standing.chain(before[replaced..].iter().take(size).copied()).collect();
+        positions.sort_unstable();
+        positions.truncate(size);
         let entry = |&version: &usize| Some(Entry { key: self.place(version)?.1, version, json: self.json(version)? });
         let entries: Vec<_> = positions.iter().filter_map(entry).collect();
         let last = positions.last();
@@ -324,10 +329,31 @@ impl Feed {
             remaining: total.saturating_sub(skipped + entries.len()),
             entries,
             cursor: last.and_then(|last| self.cursor(*last)).or_else(|| after.map(str::to_owned)),
-            total: self.total(),
-            active: self.live,
+            total,
+            active: self.live + before.iter().filter(|at| self.is_live(**at)).count() - self.live_behind(end),
             last_seen: last.and_then(|last| self.place(*last)).map(|(at, _)| at),
         })
+    }
+
+    /// The slots from a position on.
+    fn behind(&self, position: usize) -> &[Slot] {
+        let first = position.saturating_sub(self.base_len());
+        self.stored.slots.get(first..).unwrap_or_default()
+    }
+
+    /// What stood before a position until something behind it took its place, as far as it is kept.
+    fn replaced_behind(&self, end: usize) -> Vec<usize> {
+        let replaced = self.behind(end).iter().filter_map(|slot| slot.replaces);
+        let kept = |at: &usize| self.slot(*at).is_none_or(|slot| slot.json.is_some());
+        let mut replaced: Vec<usize> = replaced.filter(|at| *at < end).filter(kept).collect();
+        replaced.sort_unstable();
+        replaced
+    }
+
+    /// How many records live from a position on.
+    fn live_behind(&self, position: usize) -> usize {
+        let slots = self.behind(position).iter().zip(position.max(self.base_len())..);
+        slots.filter(|(slot, at)| slot.live && self.standing.contains(*at)).count()
     }
 
     /// The observed form: base64 of `<milliseconds>:<record id>` (`feed.cursor-form`).
@@ -490,7 +516,27 @@ mod tests {
                     model.insert(key, (json(key), live));
                 }
                 let changes = run.iter().map(|(&key, &live)| Change { key, live, json: json(key) });
+                let whole = feed.page(None, 100).unwrap();
+                let whole = (drain(&feed, None, 100), whole.total, whole.active, whole.cursor);
                 feed.append(at, changes.collect());
+                if !run.is_empty() {
+                    let until = Some(Moment::from_millis(at.as_millis() - 1));
+                    let lagging = feed.page_until(None, 100, until).unwrap();
+                    let entries = lagging.entries.iter().map(|entry| (entry.key, entry.json.to_string())).collect();
+                    let lagging = ((entries, lagging.cursor.clone()), lagging.total, lagging.active, lagging.cursor);
+                    prop_assert_eq!(lagging, whole.clone());
+                    let (mut cursor, mut paged) = (None, Vec::new());
+                    loop {
+                        let page = feed.page_until(cursor.as_deref(), size, until).unwrap();
+                        paged.extend(page.entries.iter().map(|entry| (entry.key, entry.json.to_string())));
+                        cursor = page.cursor;
+                        prop_assert_eq!(page.remaining, page.total - paged.len());
+                        if page.remaining == 0 {
+                            break;
+                        }
+                    }
+                    prop_assert_eq!(&paged, &whole.0.0);
+                }
                 for key in run.keys() {
                     let stale = feed.get_stale(*key).0.map(|entry| entry.json.to_string());
                     prop_assert_eq!(stale, before.get(key).filter(|(_, live)| *live).map(|(json, _)| json.clone()));
