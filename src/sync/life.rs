@@ -164,6 +164,7 @@ impl Sync {
             self.next.insert(kind, now);
         }
         self.status = Status::Disabled;
+        (self.reason, self.backoff) = (None, None);
         self.updated_at = now;
     }
 

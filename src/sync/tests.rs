@@ -176,6 +176,17 @@ fn a_revoked_credential_stops_a_sync_until_it_is_enabled_again() {
 }
 
 #[test]
+fn a_sync_that_is_paused_is_not_in_error_any_more() {
+    let mut world = World::new();
+    let id = world.enable(&Value::Null).unwrap();
+    world.accounts.get_mut(&world.account).unwrap().trouble(Trouble::CredentialRevoked, Some(1));
+    world.until(START);
+    assert!(world.sync(&id).reason.is_some());
+    let sync = world.engine.disable(&id, START).unwrap();
+    assert_eq!((sync.status, &sync.reason), (Status::Disabled, &None));
+}
+
+#[test]
 fn a_paused_sync_goes_on_where_it_stopped() {
     let mut world = World::new();
     let a = world.create("a");
