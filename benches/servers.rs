@@ -28,6 +28,7 @@ const CONNECTIONS: usize = 32;
 /// wiremock keeps 9 KB of each, so a round has a new server.
 const REQUESTS_EACH: usize = 600;
 const ROUNDS: usize = 11;
+const STARTS: u32 = 5;
 const JSON: &str = "application/json; charset=utf-8";
 
 /// A request, and what answers it.
@@ -67,14 +68,14 @@ async fn main() {
 
     let [ours, theirs] = rounds(async |which| {
         let watch = Stopwatch::start();
-        for _ in 0..20 {
+        for _ in 0..STARTS {
             if which == 0 {
                 drop(FakeParagon::start().await);
             } else {
                 drop(MockServer::builder().start().await);
             }
         }
-        20.0 / watch.elapsed().as_secs_f64()
+        f64::from(STARTS) / watch.elapsed().as_secs_f64()
     })
     .await;
     println!("starts per second, median of {ROUNDS} rounds");

@@ -18,7 +18,8 @@ macro_rules! endpoints {
 
             /// Which one a call is for. A slash at the end makes no difference.
             pub(crate) fn of(method: &Method, path: &str) -> Option<Self> {
-                $(if *method == Method::$method && leads_to(path, $path) {
+                let path: Vec<&str> = path.trim_matches('/').split('/').collect();
+                $(if *method == Method::$method && leads_to(&path, $path) {
                     return Some(Self::$name);
                 })*
                 None
@@ -48,15 +49,12 @@ endpoints! {
     GetPermissionChanges GET "/api/permissions/{syncId}/changes"
 }
 
-fn leads_to(path: &str, template: &str) -> bool {
-    let (mut path, mut template) = (path.trim_matches('/').split('/'), template.trim_matches('/').split('/'));
-    loop {
-        match (path.next(), template.next()) {
-            (None, None) => return true,
-            (Some(part), Some(wanted)) if part == wanted || (wanted.starts_with('{') && !part.is_empty()) => {}
-            _ => return false,
-        }
-    }
+fn leads_to(path: &[&str], template: &str) -> bool {
+    let mut parts = path.iter();
+    let mut template = template.split('/').skip(1);
+    template
+        .all(|wanted| parts.next().is_some_and(|part| *part == wanted || (wanted.starts_with('{') && !part.is_empty())))
+        && parts.next().is_none()
 }
 
 #[cfg(test)]
