@@ -4,7 +4,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use paragon_testkit::FakeParagon;
 use paragon_testkit::fake::Server;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,13 +13,10 @@ use wiremock::matchers::path;
 use wiremock::{Mock, ResponseTemplate};
 
 use crate::api::Client;
+use crate::described::FakeParagon;
 
 const LONG: Duration = Duration::from_secs(10);
 const SERVERS: [Server; 2] = [Server::Wiremock, Server::Hyper];
-
-async fn start(server: Server) -> FakeParagon {
-    FakeParagon::builder().server(server).start().await.unwrap()
-}
 
 /// A connection on which nothing is done for us.
 struct Raw(TcpStream);
@@ -57,8 +53,8 @@ impl Raw {
 async fn both_give_the_same_answers() {
     let mut answers = Vec::new();
     for server in SERVERS {
-        let paragon = start(server).await;
-        let ada = Client { paragon: &paragon, user: "ada" };
+        let paragon = FakeParagon::start_on(server).await;
+        let ada = Client::new(&paragon, "ada");
         paragon.user("ada").connect("googledrive").enable("files").unwrap();
         paragon.settle().await;
         let (_, list) = ada.get("/api/syncs").await;
@@ -75,7 +71,7 @@ async fn both_give_the_same_answers() {
 #[tokio::test]
 async fn a_blocked_runtime_is_still_answered() {
     for server in SERVERS {
-        let paragon = start(server).await;
+        let paragon = FakeParagon::start_on(server).await;
         let address = paragon.api_url().replace("http://", "");
         // Blocks the only thread of this test's runtime.
         let mut stream = std::net::TcpStream::connect(address).unwrap();
@@ -89,7 +85,7 @@ async fn a_blocked_runtime_is_still_answered() {
 
 #[tokio::test]
 async fn a_users_mock_goes_ahead() {
-    let paragon = start(Server::Wiremock).await;
+    let paragon = FakeParagon::start_on(Server::Wiremock).await;
     let mock = Mock::given(path("/api/syncs")).respond_with(ResponseTemplate::new(418)).up_to_n_times(1);
     paragon.mount(mock).await;
     let url = format!("{}/api/syncs", paragon.api_url());
@@ -100,7 +96,7 @@ async fn a_users_mock_goes_ahead() {
 
 #[tokio::test]
 async fn a_mock_without_wiremock_fails_where_it_is_mounted() {
-    let paragon = start(Server::Hyper).await;
+    let paragon = FakeParagon::start_on(Server::Hyper).await;
     let seen: Arc<Mutex<Option<(String, String)>>> = Arc::default();
     let (see, thread) = (seen.clone(), std::thread::current().id());
     let others = std::panic::take_hook();
@@ -122,7 +118,7 @@ async fn a_mock_without_wiremock_fails_where_it_is_mounted() {
 #[tokio::test]
 async fn a_dropped_fake_leaves_no_request_hanging() {
     for server in SERVERS {
-        let paragon = start(server).await;
+        let paragon = FakeParagon::start_on(server).await;
         let mut raw = Raw::connect(&paragon).await;
         raw.send("POST /api/syncs HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{").await;
         drop(paragon);
@@ -133,7 +129,7 @@ async fn a_dropped_fake_leaves_no_request_hanging() {
 #[tokio::test]
 async fn a_body_that_is_too_long_is_refused() {
     for server in SERVERS {
-        let paragon = start(server).await;
+        let paragon = FakeParagon::start_on(server).await;
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         for (length, status) in [(16 << 20, 401), ((16 << 20) + 1, 413)] {
             let post = client.post(format!("{}/api/syncs", paragon.api_url())).body(vec![b' '; length]);
@@ -147,7 +143,7 @@ async fn a_body_that_is_too_long_is_refused() {
 #[tokio::test]
 async fn a_connection_serves_one_request_after_the_other() {
     for server in SERVERS {
-        let paragon = start(server).await;
+        let paragon = FakeParagon::start_on(server).await;
         let mut raw = Raw::connect(&paragon).await;
         for n in 0..3 {
             raw.send(&format!("GET /{n} HTTP/1.1\r\nhost: x\r\n\r\n")).await;
@@ -164,7 +160,7 @@ async fn a_connection_serves_one_request_after_the_other() {
 #[tokio::test]
 async fn an_old_client_is_served_and_left() {
     for server in SERVERS {
-        let paragon = start(server).await;
+        let paragon = FakeParagon::start_on(server).await;
         let mut raw = Raw::connect(&paragon).await;
         raw.send("GET /api/syncs HTTP/1.0\r\n\r\n").await;
         let answer = raw.rest().await;
@@ -175,7 +171,7 @@ async fn an_old_client_is_served_and_left() {
 #[tokio::test]
 async fn a_body_may_come_in_pieces() {
     for server in SERVERS {
-        let paragon = start(server).await;
+        let paragon = FakeParagon::start_on(server).await;
         paragon.fail_api(Some(503));
         for framing in [
             "content-length: 6\r\n\r\n|abc|def",
@@ -202,7 +198,7 @@ async fn a_body_may_come_in_pieces() {
 #[tokio::test]
 async fn other_methods_are_answered_too() {
     for server in SERVERS {
-        let paragon = start(server).await;
+        let paragon = FakeParagon::start_on(server).await;
         for (method, body) in [("HEAD", false), ("OPTIONS", true), ("PURGE", true)] {
             let mut raw = Raw::connect(&paragon).await;
             raw.send(&format!("{method} /api/syncs HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).await;
@@ -217,21 +213,21 @@ async fn other_methods_are_answered_too() {
 #[tokio::test]
 async fn what_is_no_request_gets_a_400_and_the_end() {
     for server in SERVERS {
-        let paragon = start(server).await;
+        let paragon = FakeParagon::start_on(server).await;
         for nonsense in ["hello\r\n\r\n", "GET / HTTP/1.1\r\nno colon\r\n\r\n", "GET / HTTP/9\r\n\r\n"] {
             let mut raw = Raw::connect(&paragon).await;
             raw.send(nonsense).await;
             let answer = raw.rest().await;
             assert!(answer.starts_with("HTTP/1.1 400 "), "{server:?} {nonsense:?}: {answer}");
         }
-        let ada = Client { paragon: &paragon, user: "ada" };
+        let ada = Client::new(&paragon, "ada");
         assert_eq!(ada.get("/api/syncs").await, (200, json!({"data": []})), "others are still served");
     }
 }
 
 #[tokio::test]
 async fn a_body_that_breaks_its_framing_is_told_so() {
-    let paragon = start(Server::Hyper).await;
+    let paragon = FakeParagon::start_on(Server::Hyper).await;
     let mut raw = Raw::connect(&paragon).await;
     raw.send("POST /api/syncs HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n").await;
     let answer = raw.rest().await;

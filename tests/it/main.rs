@@ -2,6 +2,7 @@
 
 mod agreement;
 mod api;
+mod described;
 mod edge;
 mod layers;
 mod receiver;

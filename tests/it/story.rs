@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use paragon_testkit::FakeParagon;
 use paragon_testkit::check::{Held, Suite, Verdict};
 use paragon_testkit::contract::File;
 use paragon_testkit::delivery::WebhookState;
 
+use crate::described::FakeParagon;
 use crate::receiver::Receiver;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -119,7 +119,7 @@ async fn keys_are_not_printed() {
 #[test]
 fn handles_go_wherever_a_test_needs_them() {
     fn sendable<T: Send + Sync + 'static>() {}
-    sendable::<FakeParagon>();
+    sendable::<paragon_testkit::FakeParagon>();
     sendable::<paragon_testkit::fake::Connection>();
     sendable::<paragon_testkit::fake::Sync>();
     sendable::<Suite<'static>>();

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::Bytes;
 use axum::routing::post;
-use paragon_testkit::FakeParagon;
 use paragon_testkit::contract::{Contract, Layer, Revision};
 use paragon_testkit::scenario::Fault;
 use paragon_testkit::strategies::{HistoryParams, Params, history};
@@ -14,6 +13,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::api::Client;
+use crate::described::FakeParagon;
 
 /// Takes every event and keeps it.
 async fn sink() -> (Url, Arc<Mutex<Vec<Value>>>) {
@@ -40,7 +40,7 @@ async fn what_goes_over_the_wire_is_valid_in_each_revision() {
         };
         for _ in 0..20 {
             let scenario = history(params.clone()).new_tree(&mut runner).unwrap().current();
-            let paragon = FakeParagon::builder().scenario(&scenario).start().await.unwrap();
+            let paragon = FakeParagon::start_with(FakeParagon::builder().scenario(&scenario)).await.unwrap();
             let (url, events) = sink().await;
             paragon.set_webhook(url).await;
             let syncs = paragon.play(&scenario).await.unwrap();
@@ -50,7 +50,7 @@ async fn what_goes_over_the_wire_is_valid_in_each_revision() {
             }
             for sync in &syncs {
                 let user = sync.envelope().user.id.to_string();
-                let client = Client { paragon: &paragon, user: &user };
+                let client = Client::new(&paragon, &user);
                 let path = format!("/api/syncs/{}", sync.id());
                 for (path, schema) in [
                     ("/api/syncs".to_owned(), "api/list_syncs_response"),

@@ -1,21 +1,49 @@
-//! The Sync API over a real socket.
+//! The Sync API and the Permissions API over a real socket.
 
-use paragon_testkit::FakeParagon;
+mod content;
+mod faults;
+mod permissions;
+mod quirks;
+mod records;
+mod syncs;
+mod tokens;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
 use paragon_testkit::contract::File;
-use paragon_testkit::fake::{Flaw, Oddity};
+use paragon_testkit::fake::{Endpoint, Server};
+use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
 
-pub(crate) struct Client<'a> {
-    pub(crate) paragon: &'a FakeParagon,
-    pub(crate) user: &'a str,
+use crate::described::{self, FakeParagon};
+
+const SERVERS: [Server; 2] = [Server::Wiremock, Server::Hyper];
+/// A record of no sync, a sync of nobody.
+const NOBODYS: &str = "3ce16e33-0163-564d-98ce-99b0a25ab375";
+
+/// An app that calls the API for one user.
+#[derive(Clone)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    api_url: String,
+    token: String,
 }
 
-impl Client<'_> {
-    async fn call(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let url = format!("{}{path}", self.paragon.api_url());
-        let request = client.request(method.parse().unwrap(), url).body(body.to_owned());
-        let answer = request.bearer_auth(self.paragon.project().token(&self.user.into())).send().await.unwrap();
+impl Client {
+    pub(crate) fn new(paragon: &paragon_testkit::FakeParagon, user: &str) -> Self {
+        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { http, api_url: paragon.api_url(), token: paragon.project().token(&user.into()) }
+    }
+
+    pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
+        let url = format!("{}{path}", self.api_url);
+        self.http.request(method.parse().unwrap(), url).bearer_auth(&self.token)
+    }
+
+    /// The status and the JSON.
+    pub(crate) async fn call(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+        let answer = self.request(method, path).body(body.to_owned()).send().await.unwrap();
         assert_eq!(answer.headers()["content-type"], "application/json; charset=utf-8");
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
@@ -23,102 +51,135 @@ impl Client<'_> {
     pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
         self.call("GET", path, "").await
     }
+
+    async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        self.call("POST", path, &body.to_string()).await
+    }
+
+    async fn patch(&self, path: &str, body: &Value) -> (u16, Value) {
+        self.call("PATCH", path, &body.to_string()).await
+    }
+
+    /// A page of a sync; the query is added to the path as it is.
+    pub(crate) async fn pull(&self, sync: &str, query: &str) -> Value {
+        let (status, page) = self.get(&format!("/api/syncs/{sync}/records{query}")).await;
+        assert_eq!(status, 200, "{page}");
+        page
+    }
+
+    /// All that comes after a cursor, and the cursor after that.
+    pub(crate) async fn pull_all(
+        &self,
+        sync: &str,
+        cursor: Option<String>,
+        size: usize,
+    ) -> (Vec<Value>, Option<String>) {
+        let (mut cursor, mut all) = (cursor, Vec::new());
+        loop {
+            let after = cursor.as_ref().map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
+            let page = self.pull(sync, &format!("?pageSize={size}{after}")).await;
+            all.extend(page["data"].as_array().unwrap().clone());
+            cursor = page["paging"]["cursor"].as_str().map(str::to_owned);
+            if page["paging"]["remainingRecords"] == 0 {
+                return (all, cursor);
+            }
+        }
+    }
 }
 
 fn refusal(status: u16, error: &str, message: &str) -> (u16, Value) {
     (status, json!({"message": message, "error": error, "statusCode": status}))
 }
 
-#[tokio::test]
-async fn enable_list_status_pull_and_get() {
-    let paragon = FakeParagon::start().await;
-    let ada = Client { paragon: &paragon, user: "ada" };
-    let drive = paragon.user("ada").connect("googledrive");
-    let files: Vec<_> = (0..5).map(|n| drive.create(File::named(format!("{n}.pdf")))).collect();
-
-    let enable = r#"{"integration":"googledrive","pipeline":"files","configuration":{}}"#;
-    let (status, sync) = ada.call("POST", "/api/syncs", enable).await;
-    assert_eq!((status, &sync["status"]), (200, &json!("INITIALIZING")));
-    assert_eq!((&sync["userId"], &sync["projectId"]), (&json!("ada"), &json!(paragon.project().id)));
-    assert_eq!(ada.call("POST", "/api/syncs", enable).await, refusal(409, "Conflict", "Sync instance already exists"));
-    let id = sync["id"].as_str().unwrap();
-    let (_, before) = ada.get(&format!("/api/syncs/{id}/records")).await;
-    assert_eq!(before["data"], json!([]), "nothing is there before the first run");
-    assert_eq!(before["paging"]["cursor"], json!(null));
-
-    paragon.settle().await;
-    let (_, status) = ada.get(&format!("/api/syncs/{id}")).await;
-    assert_eq!((&status["status"], &status["summary"]["totalRecords"]), (&json!("IDLE"), &json!(5)));
-    let (_, list) = ada.get("/api/syncs").await;
-    assert_eq!((list["data"].as_array().unwrap().len(), &list["data"][0]["id"]), (1, &json!(id)));
-    assert_eq!(ada.get("/api/syncs?credentialId=other").await.1["data"], json!([]));
-
-    // The page size under its three names, a dangling &, and a cursor that is not URL-encoded.
-    let (mut cursor, mut pulled) = (String::new(), Vec::new());
-    for name in ["pageSize", "page_size", "limit"] {
-        let (status, page) = ada.get(&format!("/api/syncs/{id}/records?{name}=2{cursor}&")).await;
-        assert_eq!(status, 200);
-        pulled.extend(page["data"].as_array().unwrap().clone());
-        assert_eq!(page["paging"]["remainingRecords"], json!(5 - pulled.len()), "{page}");
-        assert_eq!((&page["paging"]["totalRecords"], &page["paging"]["totalActiveRecords"]), (&json!(5), &json!(5)));
-        cursor = format!("&cursor={}", page["paging"]["cursor"].as_str().unwrap());
-    }
-    let handle = paragon.user("ada").connect("googledrive");
-    assert_eq!(handle.objects::<File>().len(), 5);
-    assert_eq!(pulled.len(), 5);
-    let record = &pulled[0];
-    let (_, one) = ada.get(&format!("/api/syncs/{id}/records/{}", record["id"].as_str().unwrap())).await;
-    assert_eq!(&one["data"], record);
-    assert!(files.iter().any(|file| file.as_str() == record["externalId"]));
+fn no_sync() -> (u16, Value) {
+    refusal(404, "Not Found", "Sync not found")
 }
 
+/// What the developer is told beyond the body.
+fn reason(answer: &Response) -> &str {
+    answer.headers()["paragon-testkit-reason"].to_str().unwrap()
+}
+
+fn names(records: &[Value]) -> Vec<&str> {
+    records.iter().map(|record| record["name"].as_str().unwrap_or("(deleted)")).collect()
+}
+
+/// Method and path of an endpoint, for a sync and a record.
+fn place(endpoint: Endpoint, sync: &str, record: &str) -> (&'static str, String) {
+    let (method, path) = described::place(endpoint);
+    (method, path.replace("{syncId}", sync).replace("{recordId}", record))
+}
+
+/// A body that an endpoint takes.
+fn good_body(endpoint: Endpoint, record: &str) -> Value {
+    let (user, role) = ("ada@example.com", "can_read");
+    match endpoint {
+        Endpoint::EnableSync => json!({"integration": "googledrive", "pipeline": "files", "configurationName": "b"}),
+        Endpoint::UpdateSync => json!({"incrementalAccumulatorFrequency": "5m"}),
+        Endpoint::CheckAccess => json!({"object": record, "user": user, "role": role}),
+        Endpoint::BatchCheckAccess => {
+            json!({"checks": [{"object": record, "user": format!("user:{user}"), "role": role}]})
+        }
+        Endpoint::ListUsers => json!({"object": record, "role": role}),
+        Endpoint::ListObjects | Endpoint::StreamListObjects | Endpoint::StreamListObjectsAllSyncs => {
+            json!({"objectType": "file", "user": user, "role": role})
+        }
+        Endpoint::ExpandAccess => json!({"object": record, "relation": role}),
+        _ => Value::Null,
+    }
+}
+
+/// The description promises no answer that the fake cannot give.
 #[tokio::test]
-async fn refusals_have_the_observed_form_and_say_why() {
-    let paragon = FakeParagon::start().await;
-    let (ada, bob) = (Client { paragon: &paragon, user: "ada" }, Client { paragon: &paragon, user: "bob" });
+async fn every_described_answer_is_given() {
+    let given: Arc<Mutex<BTreeSet<(String, u16)>>> = Arc::default();
+    let note = given.clone();
+    let builder = FakeParagon::builder().observe(move |exchange| {
+        if let Some(endpoint) = exchange.endpoint {
+            let id = serde_json::to_value(endpoint).unwrap().as_str().unwrap().to_owned();
+            note.lock().unwrap().insert((id, exchange.response.status().as_u16()));
+        }
+    });
+    let paragon = FakeParagon::start_with(builder).await.unwrap();
+    let ada = Client::new(&paragon, "ada");
     let drive = paragon.user("ada").connect("googledrive");
     let file = drive.create(File::named("a.pdf"));
+    let folder = drive.create(File { mime_type: "application/vnd.google-apps.folder".into(), ..File::named("f") });
     let sync = drive.enable("files").unwrap();
     paragon.settle().await;
-    let records = format!("/api/syncs/{}/records", sync.id());
+    let (id, record) = (sync.id().as_str(), sync.record_of(&file).unwrap());
+    let folder = sync.record_of(&folder).unwrap();
 
-    let not_found = refusal(404, "Not Found", "Sync not found");
-    assert_eq!(bob.get(&records).await, not_found, "another user's sync is not there");
-    assert_eq!(bob.get("/api/syncs").await.1["data"], json!([]));
-    assert_eq!(ada.get("/api/syncs/undefined/records").await, not_found);
-    let record = sync.record_of(&file).unwrap();
-    assert_eq!(bob.get(&format!("{records}/{record}")).await, not_found);
-    let gone = ada.get(&format!("{records}/3ce16e33-0163-564d-98ce-99b0a25ab375")).await;
-    assert_eq!(gone, refusal(404, "Not Found", "Record not found"));
-    assert_eq!(ada.get("/nowhere").await, refusal(404, "Not Found", "Cannot GET /nowhere"));
-    assert_eq!(ada.get(&format!("{records}?cursor=x")).await.0, 400);
-    assert_eq!(ada.get(&format!("{records}?pageSize=many")).await.0, 400);
-    for body in ["", "[]", r#"{"integration":"googledrive"}"#, r#"{"integration":"box","pipeline":"files"}"#] {
-        assert_eq!(ada.call("POST", "/api/syncs", body).await.0, 400, "{body}");
+    // Deleting comes last.
+    let (deleting, others): (Vec<_>, Vec<_>) = Endpoint::ALL.iter().partition(|one| **one == Endpoint::DeleteSync);
+    for endpoint in others.into_iter().chain(deleting).copied() {
+        let body = good_body(endpoint, record.as_str());
+        let text = if body.is_null() { String::new() } else { body.to_string() };
+        let (method, nobodys) = place(endpoint, NOBODYS, NOBODYS);
+        let anonymous = ada.http.request(method.parse().unwrap(), format!("{}{nobodys}", ada.api_url));
+        assert_eq!(anonymous.send().await.unwrap().status(), 401, "{endpoint:?}");
+        if nobodys.contains(NOBODYS) {
+            assert_eq!(ada.request(method, &nobodys).body(text.clone()).send().await.unwrap().status(), 404);
+        }
+        let (_, path) = place(endpoint, id, record.as_str());
+        if !body.is_null() {
+            assert_eq!(ada.request(method, &path).body("{").send().await.unwrap().status(), 400, "{endpoint:?}");
+        }
+        let times = if endpoint == Endpoint::EnableSync { vec![200, 409] } else { vec![200] };
+        for status in times {
+            let answer = ada.request(method, &path).body(text.clone()).send().await.unwrap();
+            assert_eq!(answer.status(), status, "{endpoint:?}");
+        }
+        match endpoint {
+            Endpoint::PullRecords => assert_eq!(ada.get(&format!("{path}?cursor=x")).await.0, 400),
+            Endpoint::GetPermissionChanges => assert_eq!(ada.get(&format!("{path}?type=x")).await.0, 400),
+            Endpoint::DownloadContent => {
+                assert_eq!(ada.get(&place(endpoint, id, folder.as_str()).1).await.0, 400);
+            }
+            _ => {}
+        }
     }
-
-    let answer = reqwest::get(format!("{}{records}", paragon.api_url())).await.unwrap();
-    let reason = answer.headers()["paragon-testkit-reason"].to_str().unwrap().to_owned();
-    assert_eq!(reason, "there is no Authorization header");
-    let body: Value = answer.json().await.unwrap();
-    assert_eq!((401, body), refusal(401, "Unauthorized", "Unauthorized"));
-}
-
-#[tokio::test]
-async fn odd_tokens_are_taken_and_bad_ones_are_not() {
-    let paragon = FakeParagon::start().await;
-    let project = paragon.project();
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let ask = async |token: String| {
-        let request = client.get(format!("{}/api/syncs", paragon.api_url())).bearer_auth(token);
-        request.send().await.unwrap().status().as_u16()
-    };
-    for oddity in Oddity::ALL {
-        assert_eq!(ask(project.odd_token(&"ada".into(), oddity)).await, 200, "{oddity:?}");
-    }
-    for flaw in Flaw::ALL {
-        assert_eq!(ask(project.bad_token(&"ada".into(), flaw)).await, 401, "{flaw:?}");
-    }
+    assert_eq!(*given.lock().unwrap(), described::answers());
 }
 
 #[tokio::test]

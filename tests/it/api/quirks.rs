@@ -1,0 +1,166 @@
+//! What real clients send, and has to be served.
+
+use paragon_testkit::contract::{File, Pipeline};
+use paragon_testkit::fake::Sync;
+use paragon_testkit::source::Synthetic;
+use serde_json::{Value, json};
+
+use super::{Client, SERVERS, names, no_sync};
+use crate::described::FakeParagon;
+
+async fn filled(paragon: &FakeParagon, files: u64) -> Sync {
+    let drive = paragon.user("ada").connect("googledrive");
+    drive.fill(Pipeline::Files, Synthetic::new(files, 1));
+    let sync = drive.enable("files").unwrap();
+    paragon.settle().await;
+    sync
+}
+
+#[tokio::test]
+async fn page_sizes_have_three_names_and_a_query_may_dangle() {
+    for server in SERVERS {
+        let paragon = FakeParagon::start_on(server).await;
+        let (ada, sync) = (Client::new(&paragon, "ada"), filled(&paragon, 5).await);
+        let (mut cursor, mut pulled) = (String::new(), Vec::new());
+        for name in ["pageSize", "page_size", "limit"] {
+            let page = ada.pull(sync.id().as_str(), &format!("?{name}=2{cursor}&")).await;
+            pulled.extend(page["data"].as_array().unwrap().clone());
+            assert_eq!(page["paging"]["remainingRecords"], json!(5 - pulled.len()), "{page}");
+            // Not URL-encoded.
+            cursor = format!("&cursor={}", page["paging"]["cursor"].as_str().unwrap());
+        }
+        assert_eq!(pulled, sync.records());
+        for query in ["?", "?&", "?&&pageSize=2", "?unknown=1&pageSize=2", "?cursor&pageSize=2", "?cursor=&"] {
+            assert_eq!(ada.pull(sync.id().as_str(), query).await["data"][0], pulled[0], "{query}");
+        }
+        let slash = ada.get(&format!("/api/syncs/{}/records/?pageSize=9", sync.id())).await;
+        assert_eq!(slash.1["data"], json!(pulled));
+    }
+}
+
+#[tokio::test]
+async fn bodies_and_their_types_may_not_fit() {
+    for server in SERVERS {
+        let paragon = FakeParagon::start_on(server).await;
+        let (ada, sync) = (Client::new(&paragon, "ada"), filled(&paragon, 1).await);
+        let path = format!("/api/syncs/{}", sync.id());
+        let json_type = |request: reqwest::RequestBuilder| request.header("content-type", "application/json");
+        // A GET with a JSON content type, and one with a body.
+        let got = json_type(ada.request("GET", &format!("{path}/records"))).send().await.unwrap();
+        assert_eq!(got.status(), 200);
+        assert_eq!(json_type(ada.request("GET", &path)).body("{}").send().await.unwrap().status(), 200);
+        // A POST with an empty body and without a content type, and one with a content type and without a body.
+        for name in ["disable", "reenable"] {
+            let empty = ada.request("POST", &format!("{path}/{name}")).body("").send().await.unwrap();
+            assert_eq!(empty.status(), 200, "{name}");
+            let none = json_type(ada.request("POST", &format!("{path}/{name}"))).send().await.unwrap();
+            assert_eq!(none.status(), 200, "{name}");
+            let nonsense = json_type(ada.request("POST", &format!("{path}/{name}"))).body("{").send().await.unwrap();
+            assert_eq!(nonsense.status(), 200, "{name} has no body to look at");
+        }
+        // A body that has to be there, and is not.
+        for (method, path) in
+            [("POST", "/api/syncs"), ("PATCH", &path), ("POST", &path.replace("/syncs/", "/permissions/"))]
+        {
+            let path = if path.contains("permissions") { format!("{path}/check") } else { path.to_owned() };
+            assert_eq!(json_type(ada.request(method, &path)).send().await.unwrap().status(), 400, "{method} {path}");
+        }
+        // JSON that is called something else, or nothing.
+        let update = r#"{"incrementalAccumulatorFrequency":"5m"}"#;
+        for kind in [None, Some("text/plain"), Some("application/json; charset=utf-8")] {
+            let request = ada.request("PATCH", &path).body(update);
+            let request = if let Some(kind) = kind { request.header("content-type", kind) } else { request };
+            assert_eq!(request.send().await.unwrap().status(), 200, "{kind:?}");
+        }
+    }
+}
+
+/// Some stop at `remainingRecords` of 0, some at an empty page, some at a page without a cursor.
+#[tokio::test]
+async fn each_way_to_stop_ends_with_everything() {
+    let stops: [fn(&Value) -> bool; 3] = [
+        |page| page["paging"]["remainingRecords"].as_i64().unwrap() <= 0,
+        |page| page["data"].as_array().unwrap().is_empty(),
+        |page| {
+            page["data"].as_array().unwrap().is_empty()
+                || page["paging"]["cursor"].as_str().unwrap_or_default().is_empty()
+        },
+    ];
+    let paragon = FakeParagon::start().await;
+    let (ada, sync) = (Client::new(&paragon, "ada"), filled(&paragon, 6).await);
+    for size in [1, 2, 3, 4, 6, 7] {
+        for (way, stop) in stops.iter().enumerate() {
+            let (mut all, mut cursor, mut pages) = (Vec::new(), String::new(), 0);
+            loop {
+                let page = ada.pull(sync.id().as_str(), &format!("?pageSize={size}&cursor={cursor}")).await;
+                all.extend(page["data"].as_array().unwrap().clone());
+                pages += 1;
+                if stop(&page) {
+                    break;
+                }
+                page["paging"]["cursor"].as_str().unwrap().clone_into(&mut cursor);
+            }
+            assert_eq!(all, sync.records());
+            assert_eq!(pages, 6_usize.div_ceil(size) + usize::from(way > 0), "one page more at an empty page");
+        }
+    }
+}
+
+#[tokio::test]
+async fn ids_of_real_bugs_are_not_found() {
+    let paragon = FakeParagon::start().await;
+    let ada = Client::new(&paragon, "ada");
+    filled(&paragon, 1).await;
+    for id in ["undefined", "null", "[object%20Object]", "%7BsyncId%7D", "0"] {
+        assert_eq!(ada.get(&format!("/api/syncs/{id}")).await, no_sync(), "{id}");
+        assert_eq!(ada.get(&format!("/api/syncs/{id}/records")).await, no_sync(), "{id}");
+        assert_eq!(ada.call("POST", &format!("/api/syncs/{id}/disable"), "").await, no_sync(), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn prefixes_are_taken_where_they_do_not_belong() {
+    let paragon = FakeParagon::start().await;
+    let ada = Client::new(&paragon, "ada");
+    let drive = paragon.user("ada").connect("googledrive");
+    let file = drive.create(File::named("a.pdf"));
+    let sync = drive.enable("files").unwrap();
+    paragon.settle().await;
+    let record = sync.record_of(&file).unwrap();
+    let path = |name: &str| format!("/api/permissions/{}/{name}", sync.id());
+    let owner = drive.owner();
+    for object in [record.to_string(), format!("file:{record}")] {
+        for user in [owner.clone(), format!("user:{owner}")] {
+            let check = json!({"object": object, "user": user, "role": "is_owner"});
+            assert_eq!(ada.post(&path("check"), &check).await, (200, json!({"hasAccess": true})), "{check}");
+            let (_, batch) = ada.post(&path("batch-check"), &json!({"checks": [check]})).await;
+            assert_eq!(batch["result"][0]["allowed"], true, "{batch}");
+            assert_eq!(batch["result"][0]["request"]["object"], json!(record));
+            let list = json!({"objectType": "file", "user": user, "role": "is_owner"});
+            assert_eq!(ada.post(&path("list-objects"), &list).await.1, json!({"objects": [record]}));
+        }
+        let users = ada.post(&path("list-users"), &json!({"object": object, "role": "is_owner"})).await;
+        assert_eq!(users.1, json!({"users": [owner]}));
+        assert_eq!(ada.post(&path("expand"), &json!({"object": object, "relation": "is_owner"})).await.0, 200);
+    }
+    let folder = json!({"object": format!("folder:{record}"), "user": owner, "role": "is_owner"});
+    assert_eq!(ada.post(&path("check"), &folder).await.1, json!({"hasAccess": false}), "it is none");
+}
+
+#[tokio::test]
+async fn names_may_be_anything() {
+    let paragon = FakeParagon::start().await;
+    let user = "user/ä ?&=%\u{1f30d}\"";
+    let ada = Client::new(&paragon, user);
+    let drive = paragon.user(user).connect("googledrive");
+    let name = "a \"b\"\\ \u{0}\u{1f30d}.pdf";
+    drive.create(File::named(name));
+    let (_, sync) = ada
+        .post("/api/syncs", &json!({"integration": "googledrive", "pipeline": "files", "configurationName": "é \n"}))
+        .await;
+    paragon.settle().await;
+    assert_eq!(sync["userId"], user);
+    let (all, _) = ada.pull_all(sync["id"].as_str().unwrap(), None, 1).await;
+    assert_eq!(names(&all), [name]);
+    assert_eq!(ada.get("/api/syncs").await.1["data"][0]["configurationName"], "é \n");
+}
