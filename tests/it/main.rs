@@ -4,6 +4,7 @@ mod agreement;
 mod api;
 mod described;
 mod edge;
+mod feeds;
 mod layers;
 mod receiver;
 mod story;
