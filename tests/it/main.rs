@@ -6,6 +6,7 @@ mod described;
 mod edge;
 mod feeds;
 mod layers;
+mod load;
 mod receiver;
 mod story;
 mod types;
