@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -172,7 +172,12 @@ impl Sync {
         };
         let unreadable = std::mem::take(&mut self.unreadable);
         let again = unreadable.iter().filter(|number| notices_deletions && !numbers.contains(number)).copied();
-        for number in again.chain(numbers.iter().copied()).collect::<Vec<_>>() {
+        // What a folder brings along when it moves has not changed itself: only a full run finds it.
+        let all = if notices_deletions && !filter.is_open() && self.seen.is_some() { collection.numbers() } else { 0 };
+        let changed: HashSet<u64> = if all > 0 { numbers.iter().copied().collect() } else { HashSet::new() };
+        let brought = (0..all).filter(|number| !changed.contains(number) && !unreadable.contains(number));
+        let brought = brought.filter(|number| !self.feed.holds(self.key(*number)));
+        for number in again.chain(brought).chain(numbers.iter().copied()).collect::<Vec<_>>() {
             self.look_at(number, collection, &filter, &mut draft, &mut summary);
         }
         if !notices_deletions {

@@ -176,6 +176,35 @@ fn a_revoked_credential_stops_a_sync_until_it_is_enabled_again() {
 }
 
 #[test]
+fn a_full_run_finds_what_a_folder_has_brought_along_or_taken_away() {
+    let mut world = World::new();
+    let folder = |name, parent: Option<&ExternalId>| {
+        let mime_type = "application/vnd.google-apps.folder".into();
+        File { mime_type, parent_folder_id: parent.cloned(), ..File::named(name) }
+    };
+    let put = |world: &mut World, file: File| world.files().create(file.into(), START);
+    let root = put(&mut world, folder("root", None));
+    let inner = put(&mut world, folder("inner", None));
+    put(&mut world, File { parent_folder_id: Some(inner.clone()), ..File::named("a") });
+    let id = world.enable(&serde_json::json!({"folderId": root})).unwrap();
+    world.until(START);
+    assert_eq!(world.sync(&id).feed.active(), 0);
+    let lie_in = |world: &mut World, parent: Option<&ExternalId>| {
+        let change = |object: &mut crate::contract::Object| {
+            <File as crate::contract::Synced>::of(object).unwrap().parent_folder_id = parent.cloned();
+        };
+        assert!(world.files().update(&inner, change, START));
+    };
+    lie_in(&mut world, Some(&root));
+    assert_eq!(world.until(START + MINUTE), ["record_created inner"], "the file in it has not changed");
+    assert_eq!(world.until(START + FULL), ["record_created a"]);
+    assert_eq!(world.until(START + FULL + FULL), NOTHING);
+    lie_in(&mut world, None);
+    let told = ["record_deleted inner", "record_deleted a"];
+    assert_eq!(world.until(START + FULL + FULL + FULL), told);
+}
+
+#[test]
 fn a_sync_that_is_paused_is_not_in_error_any_more() {
     let mut world = World::new();
     let id = world.enable(&Value::Null).unwrap();
