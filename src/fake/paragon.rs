@@ -143,7 +143,8 @@ impl Builder {
     }
 
     /// Shows each call of the API, with its answer, before it is answered; several observers are asked in turn. Calls
-    /// that no endpoint is asked for are among them, calls that a mock of yours answers are not.
+    /// that no endpoint is asked for are among them, calls that a mock of yours answers are not. An observer may ask
+    /// the fake, but not by its API: the call that it is shown holds that up.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
