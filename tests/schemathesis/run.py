@@ -1,0 +1,64 @@
+"""Runs schemathesis against `serve`: no 5xx, nothing that the description does not say, the stateful phase included.
+
+    python3 tests/schemathesis/run.py PROGRAM SCHEMATHESIS
+
+PROGRAM is the built paragon-testkit, SCHEMATHESIS the command of that name, from PyPI. What is not asked: that
+everything the description forbids is refused (the fake lets through what real clients send), that everything it allows
+is taken (an account must exist before a sync of it), and 405 for methods that nobody documents.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import urllib.request
+
+HERE = pathlib.Path(__file__).resolve().parent
+CHECKS = [
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "ensure_resource_availability",
+    "use_after_free",
+    "ignored_auth",
+]
+SERVE = ["serve", "--port", "0", "--ready-json", "--seed", "1"]
+
+
+def post(url, body):
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"content-type": "application/json"})
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
+
+
+def main(program, schemathesis):
+    server = subprocess.Popen([program, *SERVE], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        ready = json.loads(server.stdout.readline())
+        admin = ready["adminUrl"]
+        token = post(admin + "/tokens", {"user": "user_demo"})["token"]
+        # The syncs are schemathesis's own to enable, as the description's examples have them.
+        account = post(admin + "/accounts", {"user": "user_demo", "integration": "googledrive"})["credentialId"]
+        post(f"{admin}/accounts/{account}/fill", {"pipeline": "files", "count": 50, "seed": 1})
+        description = HERE.parents[1] / "schemas" / "openapi.yaml"
+        command = [
+            schemathesis, "run", str(description), "--url", ready["apiUrl"],
+            "--header", f"Authorization: Bearer {token}", "--checks", ",".join(CHECKS),
+            "--phases", "examples,coverage,fuzzing,stateful", "--seed", "1", "--max-examples", "50",
+            "--warnings", "off", "--no-color", "--continue-on-failure",
+        ]
+        # Found there, and not in a file that somebody else may have left in the working folder.
+        environment = {**os.environ, "SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": str(HERE)}
+        return subprocess.run(command, env=environment, cwd=HERE, check=False).returncode
+    finally:
+        server.terminate()
+        server.wait()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    sys.exit(main(*sys.argv[1:]))
