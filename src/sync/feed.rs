@@ -13,7 +13,7 @@ use crate::source::{Collection, Synthetic};
 /// moves there as a tombstone. A cursor is a place in that order and stays valid for ever.
 ///
 /// Records have keys, numbers from which their ids follow. A page costs the logarithm of the feed's length, wherever
-/// it starts, and records that the feed was [based](Feed::base_on) on are computed when they are served.
+/// it starts, and records that the feed was based on are computed when they are served.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct Feed {
