@@ -221,11 +221,20 @@ const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
 /// Milliseconds since 1970 of an RFC 3339 time.
 pub(super) fn epoch_ms(text: &str) -> Option<i64> {
+    let text = &to_the_nanosecond(text);
     if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
         return Some(timestamp.as_millisecond());
     }
     let civil: DateTime = text.strip_suffix('Z')?.parse().ok()?;
     i64::try_from(civil.duration_since(EPOCH).as_millis()).ok()
+}
+
+/// RFC 3339 sets no limit to the digits of a second; jiff reads nine.
+fn to_the_nanosecond(text: &str) -> String {
+    let Some((seconds, rest)) = text.split_once('.') else { return text.to_owned() };
+    let zone = rest.trim_start_matches(|digit: char| digit.is_ascii_digit());
+    let digits = &rest[..rest.len() - zone.len()];
+    format!("{seconds}.{}{zone}", &digits[..digits.len().min(9)])
 }
 
 fn date_time(millis: i64) -> Option<String> {
@@ -281,7 +290,8 @@ mod tests {
             assert_eq!((epoch_ms(text), date_time(ms).as_deref()), (Some(ms), Some(text)));
         }
         assert_eq!(epoch_ms("2026-11-24T14:00:00+14:00"), epoch_ms("2026-11-24T00:00:00Z"));
-        assert_eq!((epoch_ms("soon"), date_time(i64::MAX)), (None, None));
+        assert_eq!(epoch_ms("1970-01-01T00:00:00.12345678901+00:00"), Some(123));
+        assert_eq!((epoch_ms("soon"), epoch_ms("soon.é"), date_time(i64::MAX)), (None, None, None));
         let file = json!({"createdAt": "soon", "updatedAt": 7});
         assert_eq!(Revision::SnakeCase.write("records/file", &file), json!({"created_at": "soon", "updated_at": 7}));
     }
