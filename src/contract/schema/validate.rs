@@ -107,7 +107,7 @@ impl Contract {
     /// When there is no such schema: [`schemas`] has them all.
     #[track_caller]
     pub fn validate(self, schema: &str, payload: &Value) -> Vec<Violation> {
-        self.set().violations(name_of(schema), payload)
+        self.set().violations(schema, payload)
     }
 
     /// Whether a payload is valid by a schema; faster than asking for the violations.
@@ -117,7 +117,7 @@ impl Contract {
     /// When there is no such schema.
     #[track_caller]
     pub fn is_valid(self, schema: &str, payload: &Value) -> bool {
-        self.set().validator(name_of(schema)).is_valid(payload)
+        self.set().validator(schema).is_valid(payload)
     }
 
     /// The schema itself, without the schemas that it refers to.
@@ -186,7 +186,8 @@ fn references<'s>(file: &'static str, schema: &'s Value, visit: &mut dyn FnMut(&
 
 #[track_caller]
 fn name_of(schema: &str) -> &'static str {
-    source(schema).unwrap_or_else(|| panic!("there is no schema {schema:?}")).name
+    let Some(schema) = source(schema) else { panic!("there is no schema {schema:?}") };
+    schema.name
 }
 
 /// The schemas of one contract; each is compiled when it is first asked for.
@@ -211,8 +212,10 @@ impl Set {
         Self { documents, registry, validators }
     }
 
-    fn validator(&self, name: &'static str) -> &Validator {
-        self.validators[name].get_or_init(|| {
+    #[track_caller]
+    fn validator(&self, name: &str) -> &Validator {
+        let Some(validator) = self.validators.get(name) else { panic!("there is no schema {name:?}") };
+        validator.get_or_init(|| {
             jsonschema::draft202012::options()
                 .with_registry(&self.registry)
                 .should_validate_formats(true)
@@ -221,7 +224,8 @@ impl Set {
         })
     }
 
-    fn violations(&self, name: &'static str, payload: &Value) -> Vec<Violation> {
+    #[track_caller]
+    fn violations(&self, name: &str, payload: &Value) -> Vec<Violation> {
         let mut violations: Vec<_> = self.validator(name).iter_errors(payload).flat_map(|error| told(&error)).collect();
         violations.sort_by(|a, b| (&a.path, &a.rule).cmp(&(&b.path, &b.rule)));
         // A member that is described in two places breaks the same rule of both.
