@@ -1,5 +1,6 @@
 use std::io;
 use std::net::TcpListener;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{Request, StatusCode};
@@ -25,8 +26,31 @@ pub enum Server {
 
 /// A server that serves; dropping it stops it.
 pub(super) enum Running {
-    Wiremock(MockServer),
+    Wiremock(Mocks),
     Hyper(HyperServer),
+}
+
+/// A wiremock server that may be dropped anywhere. When it goes, wiremock blocks on a lock of tokio's. In a task that
+/// has used up its budget that would be for ever, because only the task itself could go on; a thread has no budget.
+pub(super) struct Mocks(Option<MockServer>);
+
+impl Deref for Mocks {
+    type Target = MockServer;
+    fn deref(&self) -> &MockServer {
+        self.0.as_ref().unwrap_or_else(|| unreachable!("it is taken by the drop alone"))
+    }
+}
+
+impl Drop for Mocks {
+    fn drop(&mut self) {
+        let Some(server) = self.0.take() else { return };
+        // It panics when an expectation of a user's mock is not met: at the user's end, not in that thread.
+        if let Err(panic) = std::thread::spawn(move || drop(server)).join()
+            && !std::thread::panicking()
+        {
+            std::panic::resume_unwind(panic);
+        }
+    }
 }
 
 /// Answers one request, without I/O.
@@ -35,7 +59,7 @@ pub(super) type Answer = Arc<dyn Fn(Request<Bytes>) -> Reply + Send + Sync>;
 /// Serves on the listener.
 pub(super) async fn serve(server: Server, listener: TcpListener, answer: Answer) -> io::Result<Running> {
     Ok(match server {
-        Server::Wiremock => Running::Wiremock(on_wiremock(listener, answer).await),
+        Server::Wiremock => Running::Wiremock(Mocks(Some(on_wiremock(listener, answer).await))),
         Server::Hyper => {
             let handler = move |request| Box::pin(std::future::ready(answer(request))) as _;
             Running::Hyper(HyperServer::start(listener, Arc::new(handler))?)
@@ -47,7 +71,7 @@ impl Running {
     /// Its base URL, without a slash at the end.
     pub(super) fn url(&self) -> String {
         match self {
-            Self::Wiremock(server) => server.uri(),
+            Self::Wiremock(mocks) => mocks.uri(),
             Self::Hyper(server) => format!("http://{}", server.address()),
         }
     }
@@ -55,7 +79,7 @@ impl Running {
     /// The server that takes mocks.
     pub(super) fn wiremock(&self) -> Option<&MockServer> {
         match self {
-            Self::Wiremock(server) => Some(server),
+            Self::Wiremock(mocks) => Some(mocks),
             Self::Hyper(_) => None,
         }
     }
@@ -100,7 +124,7 @@ impl Match for Decides {
 }
 
 fn plain(request: &wiremock::Request) -> http::Result<Request<Bytes>> {
-    let uri = request.url.as_str().strip_prefix(&request.url.origin().ascii_serialization()).unwrap_or("/");
+    let uri = &request.url[url::Position::BeforePath..url::Position::AfterQuery];
     let mut plain = Request::builder().method(request.method.clone()).uri(uri);
     if let Some(headers) = plain.headers_mut() {
         headers.clone_from(&request.headers);

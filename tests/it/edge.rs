@@ -84,6 +84,26 @@ async fn a_blocked_runtime_is_still_answered() {
 }
 
 #[tokio::test]
+async fn a_fake_may_be_dropped_by_a_task_that_has_used_up_its_turn() {
+    for server in [Server::Wiremock, Server::Hyper] {
+        let paragon = FakeParagon::start_on(server).await;
+        // Nothing here waits, so tokio has not been asked in between.
+        for _ in 0..1_000 {
+            paragon.settle().await;
+        }
+        drop(paragon);
+    }
+}
+
+#[tokio::test]
+async fn an_expectation_that_is_not_met_fails_the_test_that_drops_the_fake() {
+    let paragon = FakeParagon::start_on(Server::Wiremock).await;
+    paragon.mount(Mock::given(path("/api/syncs")).respond_with(ResponseTemplate::new(418)).expect(1)).await;
+    let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(paragon))).unwrap_err();
+    assert!(told.downcast_ref::<String>().unwrap().contains("Expected range of matching incoming requests: == 1"));
+}
+
+#[tokio::test]
 async fn a_users_mock_goes_ahead() {
     let paragon = FakeParagon::start_on(Server::Wiremock).await;
     let mock = Mock::given(path("/api/syncs")).respond_with(ResponseTemplate::new(418)).up_to_n_times(1);

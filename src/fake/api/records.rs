@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 
 use http::StatusCode;
-use serde_json::json;
+use serde_json::Map;
 
 use super::Asked;
 use super::answer::{Answer, Answered, Refusal};
 use crate::clock::Moment;
+use crate::contract::api::Paging;
 use crate::contract::{RecordId, SyncId};
 use crate::fake::content::content;
 use crate::fake::fault::{Stale, Trouble};
@@ -36,12 +37,18 @@ impl World {
         let page = sync.feed.page_until(cursor.as_deref(), size.min(most), until);
         let mut page = page.map_err(|error| Refusal::bad(error.to_string()))?;
         self.tamper(sync, cursor, &mut page);
-        let paging = json!({
-            "totalRecords": page.total, "totalActiveRecords": page.active, "remainingRecords": page.remaining,
-            "cursor": page.cursor, "lastSeen": page.last_seen.map(Moment::as_millis),
-        });
-        let paging = sync.revision.write("common/paging", &paging);
-        let mut body = String::from(r#"{"data":["#);
+        let paging = Paging {
+            total_records: page.total as u64,
+            total_active_records: page.active as u64,
+            remaining_records: page.remaining as u64,
+            cursor: page.cursor,
+            last_seen: page.last_seen.map(Moment::as_millis),
+            other: Map::new(),
+        };
+        let paging = sync.revision.print("common/paging", &paging);
+        let length: usize = page.entries.iter().map(|entry| entry.json.len() + 1).sum();
+        let mut body = String::with_capacity(length + paging.len() + 32);
+        body.push_str(r#"{"data":["#);
         for (index, entry) in page.entries.iter().enumerate() {
             if index > 0 {
                 body.push(',');
