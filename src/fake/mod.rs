@@ -19,10 +19,12 @@
 
 mod api;
 mod content;
+mod driver;
 mod endpoint;
 mod fault;
 mod handles;
 mod hyper;
+mod log;
 mod mint;
 mod paragon;
 mod play;
@@ -30,6 +32,7 @@ mod project;
 #[cfg_attr(not(test), expect(dead_code, reason = "nothing is sent without an end yet"))]
 mod reply;
 mod server;
+mod shared;
 mod spoil;
 mod timeline;
 mod token;

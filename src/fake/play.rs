@@ -2,9 +2,11 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::handles::{Connection, Item, Sync};
+use super::driver::{Driver, Replaced};
+use super::handles::{Connection, Item, Sync, User};
 use super::paragon::FakeParagon;
-use crate::contract::File;
+use super::shared::lock;
+use crate::contract::{File, UserId};
 use crate::scenario::{Fault, Scenario, ScenarioError, Step};
 
 impl FakeParagon {
@@ -32,6 +34,12 @@ impl FakeParagon {
     /// # Ok(()) }
     /// ```
     pub async fn play(&self, scenario: &Scenario) -> Result<Vec<Sync>, ScenarioError> {
+        self.driver.play(scenario).await
+    }
+}
+
+impl Driver {
+    pub(super) async fn play(&self, scenario: &Scenario) -> Result<Vec<Sync>, ScenarioError> {
         scenario.check()?;
         let mut files: HashMap<&str, (Connection, Item<File>)> = HashMap::new();
         let mut syncs = Vec::new();
@@ -39,7 +47,7 @@ impl FakeParagon {
             let wrong = |problem: String| ScenarioError::Step { number: index + 1, problem };
             match step {
                 Step::Create { user, integration, file, record } => {
-                    let account = self.user(user.clone()).connect(integration);
+                    let account = self.user(user).connect(integration);
                     let id = account.create((**record).clone());
                     files.insert(file, (account, id));
                 }
@@ -62,12 +70,15 @@ impl FakeParagon {
                     account.delete(id);
                 }
                 Step::Enable { user, integration, configuration_name } => {
-                    let account = self.user(user.clone()).connect(integration);
+                    let account = self.user(user).connect(integration);
                     syncs.push(
                         account.enable_as("files", configuration_name).map_err(|error| wrong(error.to_string()))?,
                     );
                 }
-                Step::Advance { by } => self.advance(*by).await,
+                Step::Advance { by } => {
+                    let moved = self.advance(*by).await;
+                    moved.map_err(|Replaced| wrong("the state was replaced meanwhile".to_owned()))?;
+                }
                 Step::Break { fault } => self.set_fault(*fault, true),
                 Step::Mend { fault } => self.set_fault(*fault, false),
             }
@@ -75,13 +86,18 @@ impl FakeParagon {
         Ok(syncs)
     }
 
+    fn user(&self, id: &UserId) -> User {
+        User { world: self.world.clone(), id: id.clone() }
+    }
+
     fn set_fault(&self, fault: Fault, broken: bool) {
+        let mut world = lock(&self.world);
         match fault {
-            Fault::ReceiverUnreachable => self.receiver_unreachable(broken),
-            Fault::EventsDoubled => self.duplicate_events(broken),
-            Fault::ApiUnavailable => self.fail_api(broken.then_some(503)),
-            Fault::WebhookDisabled if broken => self.disable_webhook(),
-            Fault::WebhookDisabled => self.enable_webhook(),
+            Fault::ReceiverUnreachable => world.queue.adversity.unreachable = broken,
+            Fault::EventsDoubled => world.queue.adversity.duplicate = broken,
+            Fault::ApiUnavailable => world.fail_api(broken.then_some(503)),
+            Fault::WebhookDisabled if broken => world.disable_webhook(),
+            Fault::WebhookDisabled => world.enable_webhook(),
         }
     }
 }

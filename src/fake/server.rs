@@ -9,7 +9,7 @@ use wiremock::{Match, Mock, MockServer, Respond, ResponseTemplate};
 
 use super::hyper::HyperServer;
 use super::reply::{Body, LONGEST_BODY, Reply, Wire};
-use super::world::{World, lock};
+use super::shared::{Shared, lock};
 use crate::clock::Moment;
 
 /// What the API of a fake is served by. Both give the same answers.
@@ -35,7 +35,7 @@ pub(super) enum Running {
 pub(super) type Answer = Arc<dyn Fn(Request<Bytes>) -> Reply + Send + Sync>;
 
 /// The API of a world.
-pub(super) fn api(world: Arc<Mutex<World>>) -> Answer {
+pub(super) fn api(world: Arc<Shared>) -> Answer {
     Arc::new(move |request| lock(&world).handle(&request, Moment::wall()))
 }
 

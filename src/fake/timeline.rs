@@ -1,5 +1,6 @@
 use std::fmt;
 
+use super::log::Log;
 use crate::clock::{Moment, offset};
 use crate::contract::{SyncId, UserId};
 use crate::delivery::{AttemptRecord, Decision, DeliveryId, Outcome};
@@ -95,12 +96,16 @@ pub struct Call {
 pub struct Timeline {
     start: Moment,
     entries: Vec<Entry>,
+    /// The number of the first entry.
+    first: usize,
+    dropped: usize,
     calls: bool,
 }
 
 impl Timeline {
-    pub(super) fn new(start: Moment, entries: Vec<Entry>) -> Self {
-        Self { start, entries, calls: false }
+    pub(super) fn new(start: Moment, log: &Log) -> Self {
+        let entries = log.since(0).map(|(_, entry)| entry.clone()).collect();
+        Self { start, entries, first: log.first(), dropped: log.dropped(), calls: false }
     }
 
     /// Prints the calls of the Sync API too.
@@ -117,11 +122,19 @@ impl Timeline {
         self
     }
 
-    /// Without the first entries.
+    /// Without what was there before a [mark](super::FakeParagon::timeline_mark).
     #[must_use]
-    pub fn skip(mut self, count: usize) -> Self {
-        self.entries.drain(..count.min(self.entries.len()));
+    pub fn skip(mut self, mark: usize) -> Self {
+        let skipped = mark.saturating_sub(self.first).min(self.entries.len());
+        self.entries.drain(..skipped);
+        self.dropped = self.dropped.min(self.first.saturating_sub(mark));
+        self.first += skipped;
         self
+    }
+
+    /// How many of the first entries are missing, because of [`Builder::timeline_limit`](super::Builder::timeline_limit).
+    pub fn dropped(&self) -> usize {
+        self.dropped
     }
 
     /// Prints times from its first entry on.
@@ -155,6 +168,9 @@ impl Timeline {
     /// One line for each entry that is printed.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
+        if self.dropped > 0 {
+            lines.push(format!("{:<14} the first {} entries were dropped: the timeline has a limit", "", self.dropped));
+        }
         for entry in &self.entries {
             let text = match &entry.what {
                 What::Call(_) if !self.calls => continue,

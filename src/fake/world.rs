@@ -1,10 +1,11 @@
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+use url::Url;
 
-use super::fault::{Decision, FaultId, Faults};
+use super::fault::{self, ApiFault, Decision, FaultId, Faults};
+use super::log::Log;
 use super::project::{KeyError, Project};
 use super::timeline::{Entry, Timeline, What};
 use super::token::{Audience, Verifier};
@@ -35,18 +36,15 @@ pub(super) struct World {
     pub(super) outage: Option<FaultId>,
     /// What goes wrong with the call that is being answered.
     pub(super) strike: Decision,
-    /// How often a record, or the end of the feed, was read since it changed.
-    pub(super) stale_reads: HashMap<(SyncId, u64, Moment), u64>,
+    /// How often a record, or the end of the feed, was read since it changed, and when that was.
+    pub(super) stale_reads: BTreeMap<SyncId, BTreeMap<u64, (Moment, u64)>>,
     /// The versions of records that were served.
     pub(super) served: HashMap<SyncId, Served>,
-    start: Moment,
-    log: Vec<Entry>,
+    pub(super) log: Log,
+    /// Which of the worlds it is that have followed one another: an attempt of an earlier one has no effect.
+    pub(super) life: u64,
+    pub(super) start: Moment,
     in_delivery: HashMap<DeliveryId, Delivered>,
-}
-
-/// A panic in a test must not hide behind a second one here.
-pub(super) fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
-    world.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What the API leaves open.
@@ -91,20 +89,17 @@ impl World {
             faults: Faults::new(0),
             outage: None,
             strike: Decision::default(),
-            stale_reads: HashMap::new(),
+            stale_reads: BTreeMap::new(),
             served: HashMap::new(),
             start,
-            log: Vec::new(),
+            log: Log::default(),
+            life: 0,
             in_delivery: HashMap::new(),
         })
     }
 
     pub(super) fn timeline(&self) -> Timeline {
-        Timeline::new(self.start, self.log.clone())
-    }
-
-    pub(super) fn log_len(&self) -> usize {
-        self.log.len()
+        Timeline::new(self.start, &self.log)
     }
 
     pub(super) fn note(&mut self, user: Option<UserId>, sync: Option<SyncId>, what: What) {
@@ -163,6 +158,7 @@ impl World {
     /// Deletes a sync; true when there was one.
     pub(super) fn delete_sync(&mut self, id: &SyncId) -> bool {
         self.served.remove(id);
+        self.stale_reads.remove(id);
         self.engine.delete(id).is_some()
     }
 
@@ -259,6 +255,12 @@ impl World {
         Some(self.accounts.get(credential)?.collection(sync.pipeline)?.title(number))
     }
 
+    /// Time passes by itself, up to what is due: nothing is passed over.
+    pub(super) fn pass_until(&mut self, now: Moment) {
+        let until = self.next_due().map_or(now, |due| due.min(now));
+        self.clock.advance_to(until);
+    }
+
     /// When something is due next.
     pub(super) fn next_due(&self) -> Option<Moment> {
         self.engine.next_due().into_iter().chain(self.queue.next_due()).min()
@@ -282,7 +284,10 @@ impl World {
     }
 
     /// Takes what came of an attempt.
-    pub(super) fn complete(&mut self, attempt: Attempt, outcome: Outcome) {
+    pub(super) fn complete(&mut self, attempt: Attempt, outcome: Outcome, life: u64) {
+        if life != self.life {
+            return;
+        }
         let completed = self.queue.complete(attempt, outcome, self.clock.now());
         let delivery = completed.record.delivery;
         let finished = !matches!(completed.record.decision, crate::delivery::Decision::RetryAt(_));
@@ -293,6 +298,36 @@ impl World {
             self.note(user, sync, What::Attempt { event, about, record: completed.record });
         }
         self.drop_deliveries(completed.dropped);
+    }
+
+    /// Sets the URL that events are sent to, and enables the webhook.
+    pub(super) fn set_webhook(&mut self, url: Url) {
+        self.queue.register(url);
+        self.note(None, None, What::Webhook("set and enabled".to_owned()));
+    }
+
+    /// Enables the webhook by hand.
+    pub(super) fn enable_webhook(&mut self) {
+        self.queue.enable();
+        self.note(None, None, What::Webhook("enabled by hand".to_owned()));
+    }
+
+    /// Plays an outage of the whole API, or ends it.
+    pub(super) fn fail_api(&mut self, status: Option<u16>) {
+        if let Some(outage) = self.outage.take() {
+            self.faults.remove(outage);
+        }
+        if let Some(code) = status {
+            let outage = ApiFault::new(fault::Trouble::Status { code, retry_after: None });
+            self.outage = Some(self.faults.add(outage));
+        }
+    }
+
+    /// Ends all faults of the API.
+    pub(super) fn end_faults(&mut self) {
+        self.faults.clear();
+        self.outage = None;
+        self.stale_reads.clear();
     }
 
     /// Disables the webhook by hand.
