@@ -35,6 +35,12 @@ impl Driver {
         self.turn.lock().await
     }
 
+    /// Waits until no attempt is under way that nobody waits for. To be called with the turn.
+    pub(super) async fn landed(&self) {
+        // The sender is our own: it cannot be gone.
+        let _ = self.flying.subscribe().wait_for(|flying| *flying == 0).await;
+    }
+
     /// Moves the clock by `span`, through everything that is due.
     pub(super) async fn advance(&self, span: Duration) -> Result<(), Replaced> {
         let _turn = self.turn().await;
@@ -42,6 +48,17 @@ impl Driver {
         self.drive(until).await?;
         lock(&self.world).clock.advance_to(until);
         self.world.go_on();
+        Ok(())
+    }
+
+    /// Moves the clock to what is due next, and does it; nothing happens when nothing is.
+    pub(super) async fn next(&self) -> Result<(), Replaced> {
+        let _turn = self.turn().await;
+        let due = lock(&self.world).next_due();
+        if let Some(due) = due {
+            self.drive(due).await?;
+            self.world.go_on();
+        }
         Ok(())
     }
 

@@ -48,7 +48,7 @@ endpoints! {
     GetPermissionChanges GET "/api/permissions/{syncId}/changes"
 }
 
-fn leads_to(path: &str, template: &str) -> bool {
+pub(super) fn leads_to(path: &str, template: &str) -> bool {
     let (mut path, mut template) = (path.trim_matches('/').split('/'), template.trim_matches('/').split('/'));
     loop {
         match (path.next(), template.next()) {

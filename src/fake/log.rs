@@ -19,6 +19,11 @@ impl Log {
         Self { limit, ..Self::default() }
     }
 
+    /// An empty one that goes on after this one.
+    pub(super) fn next(&self) -> Self {
+        Self { first: self.end(), limit: self.limit, ..Self::default() }
+    }
+
     pub(super) fn push(&mut self, entry: Entry) {
         if self.limit.is_some_and(|limit| self.entries.len() >= limit.max(1)) {
             self.entries.pop_front();
@@ -71,5 +76,8 @@ mod tests {
         assert_eq!(kept(&log, 0), [(3, "webhook   3".to_owned()), (4, "webhook   4".to_owned())]);
         assert_eq!(kept(&log, 4), [(4, "webhook   4".to_owned())]);
         assert_eq!(kept(&log, 9), []);
+        let mut next = log.next();
+        next.push(entry(5));
+        assert_eq!((kept(&next, 0), next.dropped()), (vec![(5, "webhook   5".to_owned())], 0));
     }
 }

@@ -17,6 +17,7 @@
 //! # Ok(()) }
 //! ```
 
+mod admin;
 mod api;
 mod content;
 mod driver;
@@ -29,7 +30,6 @@ mod mint;
 mod paragon;
 mod play;
 mod project;
-#[cfg_attr(not(test), expect(dead_code, reason = "nothing is sent without an end yet"))]
 mod reply;
 mod server;
 mod shared;

@@ -67,6 +67,7 @@ pub struct Builder {
     answer_within: Duration,
     start: Moment,
     timeline_limit: Option<usize>,
+    admin: bool,
 }
 
 /// Without the signing key.
@@ -158,6 +159,13 @@ impl Builder {
         Self { timeline_limit: Some(entries), ..self }
     }
 
+    /// Serves the admin API too, under `/_testkit/`, and everything on [`Server::Hyper`]: tests in other languages say
+    /// there what a Rust test says by methods. Whoever reaches the address may use it. Default not.
+    /// [`contract::ADMIN_API`](crate::contract::ADMIN_API) describes it.
+    pub fn admin(self, admin: bool) -> Self {
+        Self { admin, ..self }
+    }
+
     /// Starts the fake.
     ///
     /// # Errors
@@ -175,7 +183,12 @@ impl Builder {
         let no_port = |source| StartError::Port { address, source };
         let listener = TcpListener::bind(address).map_err(no_port)?;
         let driver = Arc::new(Driver::new(Arc::new(Shared::new(world)), Box::new(Http::new(self.answer_within))));
-        let server = server::serve(self.server, listener, server::api(driver.world.clone())).await.map_err(no_port)?;
+        let server = if self.admin {
+            server::with_admin(listener, driver.clone())
+        } else {
+            server::serve(self.server, listener, server::api(driver.world.clone())).await
+        };
+        let server = server.map_err(no_port)?;
         Ok(FakeParagon { driver, server })
     }
 }
@@ -211,6 +224,7 @@ impl FakeParagon {
             answer_within: Duration::from_secs(2),
             start: START,
             timeline_limit: None,
+            admin: false,
         }
     }
 

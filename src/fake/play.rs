@@ -6,8 +6,10 @@ use super::driver::{Driver, Replaced};
 use super::handles::{Connection, Item, Sync, User};
 use super::paragon::FakeParagon;
 use super::shared::lock;
-use crate::contract::{File, UserId};
+use super::world::World;
+use crate::contract::{ConfigurationProblem, File, Pipeline, SyncId, UserId, integration};
 use crate::scenario::{Fault, Scenario, ScenarioError, Step};
+use crate::sync::EnableError;
 
 impl FakeParagon {
     /// Plays a scenario from here on; set the webhook before. Hands back its syncs, in the order in which they were
@@ -99,6 +101,37 @@ impl Driver {
             Fault::WebhookDisabled if broken => world.disable_webhook(),
             Fault::WebhookDisabled => world.enable_webhook(),
         }
+    }
+}
+
+impl World {
+    /// Looks whether the steps can happen here, as far as that can be known before.
+    pub(super) fn could_play(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
+        let mut files: HashMap<&str, File> = HashMap::new();
+        for (index, step) in scenario.steps.iter().enumerate() {
+            let wrong = |problem: String| ScenarioError::Step { number: index + 1, problem };
+            match step {
+                Step::Create { file, record, .. } => drop(files.insert(file, (**record).clone())),
+                Step::Update { file, set } => {
+                    let changed = with(files.get(file.as_str()), set).map_err(|error| wrong(error.to_string()))?;
+                    files.insert(file, changed);
+                }
+                Step::Enable { user, integration: name, configuration_name } => {
+                    let id = SyncId::derive(&self.project.id, user, name, Pipeline::Files.name(), configuration_name);
+                    if self.engine.get(&id).is_some() {
+                        return Err(wrong(EnableError::Exists(id).to_string()));
+                    }
+                    if let Ok(known) = integration(name) {
+                        let told =
+                            |all: Vec<ConfigurationProblem>| all.iter().map(ToString::to_string).collect::<Vec<_>>();
+                        let checked = known.check(Pipeline::Files, &serde_json::Map::new());
+                        checked.map_err(|problems| wrong(told(problems).join("; ")))?;
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 }
 

@@ -7,7 +7,9 @@ use hyper::body::Bytes;
 use wiremock::matchers::any;
 use wiremock::{Match, Mock, MockServer, Respond, ResponseTemplate};
 
-use super::hyper::HyperServer;
+use super::admin;
+use super::driver::Driver;
+use super::hyper::{Answering, HyperServer};
 use super::reply::{Body, LONGEST_BODY, Reply, Wire};
 use super::shared::{Shared, lock};
 use crate::clock::Moment;
@@ -37,6 +39,18 @@ pub(super) type Answer = Arc<dyn Fn(Request<Bytes>) -> Reply + Send + Sync>;
 /// The API of a world.
 pub(super) fn api(world: Arc<Shared>) -> Answer {
     Arc::new(move |request| lock(&world).handle(&request, Moment::wall()))
+}
+
+/// The API of a world, and its admin API.
+pub(super) fn with_admin(listener: TcpListener, driver: Arc<Driver>) -> io::Result<Running> {
+    let (answer, api_url) = (api(driver.world.clone()), format!("http://{}", listener.local_addr()?));
+    let handler = move |request: Request<Bytes>| -> Answering {
+        if request.uri().path().starts_with(admin::ROOT) {
+            return Box::pin(driver.clone().administer(request, api_url.clone()));
+        }
+        Box::pin(std::future::ready(answer(request)))
+    };
+    Ok(Running::Hyper(HyperServer::start(listener, Arc::new(handler))?))
 }
 
 /// Serves on the listener.

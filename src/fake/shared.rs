@@ -10,6 +10,7 @@ use crate::clock::{Moment, Pace};
 pub(super) struct Shared {
     inside: Mutex<Inside>,
     due: watch::Sender<Option<Moment>>,
+    told: watch::Sender<usize>,
 }
 
 struct Inside {
@@ -20,8 +21,8 @@ struct Inside {
 
 impl Shared {
     pub(super) fn new(world: World) -> Self {
-        let due = watch::Sender::new(world.next_due());
-        Self { inside: Mutex::new(Inside { world, pace: None }), due }
+        let (due, told) = (watch::Sender::new(world.next_due()), watch::Sender::new(world.log.end()));
+        Self { inside: Mutex::new(Inside { world, pace: None }), due, told }
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
@@ -32,6 +33,11 @@ impl Shared {
     /// When something is due next; changes when that does, and when the clock was moved.
     pub(super) fn due(&self) -> watch::Receiver<Option<Moment>> {
         self.due.subscribe()
+    }
+
+    /// How many entries the log has had.
+    pub(super) fn told(&self) -> watch::Receiver<usize> {
+        self.told.subscribe()
     }
 
     pub(super) fn pace(&self) -> Option<Pace> {
@@ -58,11 +64,14 @@ pub(super) fn lock(shared: &Shared) -> Guard<'_> {
     if let Some(pace) = inside.pace {
         inside.world.pass_until(pace.now());
     }
-    Guard { inside, shared }
+    let life = inside.world.life;
+    Guard { inside, life, shared }
 }
 
 pub(super) struct Guard<'a> {
     inside: MutexGuard<'a, Inside>,
+    /// Which world it was at first.
+    life: u64,
     shared: &'a Shared,
 }
 
@@ -81,11 +90,19 @@ impl DerefMut for Guard<'_> {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        let news = self.next_due();
-        self.shared.due.send_if_modified(|due| {
-            let changed = *due != news;
-            *due = news;
-            changed
-        });
+        fn tell<T: PartialEq>(whom: &watch::Sender<T>, news: T) {
+            whom.send_if_modified(|old| {
+                let changed = *old != news;
+                *old = news;
+                changed
+            });
+        }
+        if self.life != self.inside.world.life {
+            // Another world has a time of its own.
+            let (pace, now) = (self.inside.pace, self.inside.world.clock.now());
+            self.inside.pace = pace.map(|pace| Pace::new(now, pace.speed()));
+        }
+        tell(&self.shared.due, self.next_due());
+        tell(&self.shared.told, self.log.end());
     }
 }

@@ -72,6 +72,8 @@ pub enum What {
     },
     /// The webhook was set, disabled or enabled.
     Webhook(String),
+    /// Everything was reset, or replaced by another state.
+    State(String),
     /// Somebody called the Sync API.
     Call(Call),
 }
@@ -232,6 +234,7 @@ impl fmt::Display for What {
             }
             Self::Dropped { event, about, .. } => write!(f, "webhook   {event}{}, dropped", About(about)),
             Self::Webhook(text) => write!(f, "webhook   {text}"),
+            Self::State(text) => write!(f, "state     {text}"),
             Self::Call(Call { method, path, status, reason }) => {
                 write!(f, "api       {method} {} -> {status}", shorten(path))?;
                 reason.as_ref().map_or(Ok(()), |reason| write!(f, " ({reason})"))

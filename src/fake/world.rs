@@ -1,6 +1,7 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -39,16 +40,17 @@ pub(super) struct World {
     /// How often a record, or the end of the feed, was read since it changed, and when that was.
     pub(super) stale_reads: BTreeMap<SyncId, BTreeMap<u64, (Moment, u64)>>,
     /// The versions of records that were served.
-    pub(super) served: HashMap<SyncId, Served>,
+    pub(super) served: BTreeMap<SyncId, Served>,
     pub(super) log: Log,
     /// Which of the worlds it is that have followed one another: an attempt of an earlier one has no effect.
     pub(super) life: u64,
     pub(super) start: Moment,
-    in_delivery: HashMap<DeliveryId, Delivered>,
+    pub(super) in_delivery: BTreeMap<DeliveryId, Delivered>,
 }
 
 /// What the API leaves open.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Options {
     /// Without a page size in the request (`api.page-size`, assumed).
     pub(super) page_size: usize,
@@ -66,8 +68,9 @@ impl Default for Options {
     }
 }
 
-#[derive(Clone)]
-struct Delivered {
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Delivered {
     event: String,
     about: Option<String>,
     user: Option<UserId>,
@@ -90,12 +93,49 @@ impl World {
             outage: None,
             strike: Decision::default(),
             stale_reads: BTreeMap::new(),
-            served: HashMap::new(),
+            served: BTreeMap::new(),
             start,
             log: Log::default(),
             life: 0,
-            in_delivery: HashMap::new(),
+            in_delivery: BTreeMap::new(),
         })
+    }
+
+    /// Puts an empty world in the place of this one, which it hands back: as at the start, with this seed. Project,
+    /// policy, options and the webhook's URL stay, and the numbers of the log go on.
+    pub(super) fn replace(&mut self, seed: u64) -> Box<Self> {
+        let mut engine = Engine::new(self.project.id.clone());
+        engine.set_revision(self.engine.revision());
+        let mut queue = Queue::new(self.queue.policy().clone());
+        if let Some(url) = self.queue.url() {
+            queue.register(url.clone());
+        }
+        let empty = Self {
+            seed,
+            verifier: self.verifier.fresh(),
+            engine,
+            project: self.project.clone(),
+            clock: Clock::starting_at(self.start),
+            accounts: BTreeMap::new(),
+            connected: Vec::new(),
+            queue,
+            options: self.options.clone(),
+            faults: Faults::new(seed),
+            outage: None,
+            strike: Decision::default(),
+            stale_reads: BTreeMap::new(),
+            served: BTreeMap::new(),
+            log: self.log.next(),
+            life: self.life + 1,
+            start: self.start,
+            in_delivery: BTreeMap::new(),
+        };
+        Box::new(std::mem::replace(self, empty))
+    }
+
+    /// Tokens are judged by the options that hold now.
+    pub(super) fn judge_audience(&mut self) {
+        self.verifier.set_audience(self.options.audience);
     }
 
     pub(super) fn timeline(&self) -> Timeline {
@@ -376,7 +416,8 @@ impl World {
 }
 
 /// A set of versions, a bit for each.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub(super) struct Served(Vec<u64>);
 
 impl Served {
