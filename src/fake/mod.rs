@@ -46,5 +46,5 @@ pub use mint::{Flaw, Oddity};
 pub use paragon::{Builder, FakeParagon, StartError};
 pub use project::{KeyError, Project};
 pub use server::Server;
-pub use timeline::{Call, Entry, Timeline, What};
+pub use timeline::{Call, Entry, Tally, Timeline, What};
 pub use token::Audience;

@@ -13,7 +13,7 @@ use super::log::Log;
 use super::project::{KeyError, Project};
 use super::server::{self, Running, Server};
 use super::shared::{Guard, Shared, lock};
-use super::timeline::Timeline;
+use super::timeline::{Tally, Timeline};
 use super::token::Audience;
 use super::world::{Options, World};
 use crate::clock::{Moment, Pace};
@@ -32,6 +32,7 @@ const START: Moment = Moment::from_millis(1_767_225_600_000);
 pub struct FakeParagon {
     pub(super) driver: Arc<Driver>,
     server: Running,
+    admin: bool,
 }
 
 /// Why a fake did not start.
@@ -189,7 +190,7 @@ impl Builder {
             server::serve(self.server, listener, server::api(driver.world.clone())).await
         };
         let server = server.map_err(no_port)?;
-        Ok(FakeParagon { driver, server })
+        Ok(FakeParagon { driver, server, admin: self.admin })
     }
 }
 
@@ -418,6 +419,24 @@ impl FakeParagon {
     /// What has happened so far.
     pub fn timeline(&self) -> Timeline {
         self.world().timeline()
+    }
+
+    /// Waits until something has happened after a [mark](Self::timeline_mark). What it is, and the mark after it.
+    pub async fn timeline_after(&self, mark: usize) -> (Timeline, usize) {
+        // The sender is our own: it cannot be gone.
+        let _ = self.driver.world.told().wait_for(|end| *end > mark).await;
+        let world = self.world();
+        (Timeline::since(mark, world.start, &world.log), world.log.end())
+    }
+
+    /// How much has happened so far.
+    pub fn tally(&self) -> Tally {
+        self.world().tally
+    }
+
+    /// Where the admin API is, if it is served; see [`Builder::admin`].
+    pub fn admin_url(&self) -> Option<String> {
+        self.admin.then(|| format!("{}{}", self.api_url(), super::admin::ROOT.trim_end_matches('/')))
     }
 
     /// How many entries the timeline has had: the mark from which to [`skip`](Timeline::skip) later.

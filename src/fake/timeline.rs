@@ -78,6 +78,34 @@ pub enum What {
     Call(Call),
 }
 
+/// How much has happened so far. Neither a reset nor a limit of the timeline takes anything of it away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Tally {
+    /// Calls of the Sync API.
+    pub calls: u64,
+    /// Runs that found or met something.
+    pub runs: u64,
+    /// Attempts to deliver an event.
+    pub attempts: u64,
+    /// Those that were answered 2xx.
+    pub delivered: u64,
+}
+
+impl Tally {
+    pub(super) fn count(&mut self, what: &What) {
+        match what {
+            What::Call(_) => self.calls += 1,
+            What::Ran { .. } => self.runs += 1,
+            What::Attempt { record, .. } => {
+                self.attempts += 1;
+                self.delivered += u64::from(record.decision == Decision::Delivered);
+            }
+            _ => {}
+        }
+    }
+}
+
 /// A call of the Sync API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -105,9 +133,17 @@ pub struct Timeline {
 }
 
 impl Timeline {
+    pub(super) fn since(mark: usize, start: Moment, log: &Log) -> Self {
+        Self { dropped: log.dropped().min(log.first().saturating_sub(mark)), ..Self::of(start, log, mark) }
+    }
+
     pub(super) fn new(start: Moment, log: &Log) -> Self {
-        let entries = log.since(0).map(|(_, entry)| entry.clone()).collect();
-        Self { start, entries, first: log.first(), dropped: log.dropped(), calls: false }
+        Self::of(start, log, 0)
+    }
+
+    fn of(start: Moment, log: &Log, mark: usize) -> Self {
+        let entries = log.since(mark).map(|(_, entry)| entry.clone()).collect();
+        Self { start, entries, first: log.first().max(mark), dropped: log.dropped(), calls: false }
     }
 
     /// Prints the calls of the Sync API too.

@@ -8,7 +8,7 @@ use url::Url;
 use super::fault::{self, ApiFault, Decision, FaultId, Faults};
 use super::log::Log;
 use super::project::{KeyError, Project};
-use super::timeline::{Entry, Timeline, What};
+use super::timeline::{Entry, Tally, Timeline, What};
 use super::token::{Audience, Verifier};
 use crate::clock::{Clock, Moment};
 use crate::contract::{
@@ -42,6 +42,7 @@ pub(super) struct World {
     /// The versions of records that were served.
     pub(super) served: BTreeMap<SyncId, Served>,
     pub(super) log: Log,
+    pub(super) tally: Tally,
     /// Which of the worlds it is that have followed one another: an attempt of an earlier one has no effect.
     pub(super) life: u64,
     pub(super) start: Moment,
@@ -96,6 +97,7 @@ impl World {
             served: BTreeMap::new(),
             start,
             log: Log::default(),
+            tally: Tally::default(),
             life: 0,
             in_delivery: BTreeMap::new(),
         })
@@ -126,6 +128,7 @@ impl World {
             stale_reads: BTreeMap::new(),
             served: BTreeMap::new(),
             log: self.log.next(),
+            tally: self.tally,
             life: self.life + 1,
             start: self.start,
             in_delivery: BTreeMap::new(),
@@ -143,6 +146,7 @@ impl World {
     }
 
     pub(super) fn note(&mut self, user: Option<UserId>, sync: Option<SyncId>, what: What) {
+        self.tally.count(&what);
         self.log.push(Entry { at: self.clock.now(), user, sync, what });
     }
 
