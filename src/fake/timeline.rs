@@ -246,6 +246,9 @@ impl fmt::Display for What {
                 }
                 write!(f, ", {events} event{}", if *events == 1 { "" } else { "s" })
             }
+            Self::Queued { event, about, deliveries } if !deliveries.is_empty() => {
+                write!(f, "webhook   {event}{}, queued", About(about))
+            }
             Self::Queued { event, about, .. } => {
                 write!(f, "webhook   {event}{}, not sent: the webhook is not enabled", About(about))
             }

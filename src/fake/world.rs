@@ -419,10 +419,27 @@ impl World {
     }
 }
 
-/// A set of versions, a bit for each.
+/// A set of versions, a bit for each. In JSON it is text, 16 hexadecimal digits for 64 versions: programs that read
+/// every number as a float would lose some.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub(super) struct Served(Vec<u64>);
+
+impl From<Served> for String {
+    fn from(served: Served) -> Self {
+        served.0.iter().fold(Self::new(), |text, word| text + &format!("{word:016x}"))
+    }
+}
+
+impl TryFrom<String> for Served {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let word = |digits: &[u8]| u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
+        let words: Option<_> = text.as_bytes().chunks(16).map(word).collect();
+        words.map(Self).ok_or_else(|| format!("expected hexadecimal digits, got {text:?}"))
+    }
+}
 
 impl Served {
     fn insert(&mut self, version: usize) {

@@ -16,7 +16,7 @@ use url::Url;
 use crate::api::Client;
 
 /// Takes every event and keeps it.
-async fn sink() -> (Url, Arc<Mutex<Vec<Value>>>) {
+pub(crate) async fn sink() -> (Url, Arc<Mutex<Vec<Value>>>) {
     let kept = Arc::new(Mutex::new(Vec::new()));
     let keep = kept.clone();
     let handler = move |body: Bytes| async move { keep.lock().unwrap().push(serde_json::from_slice(&body).unwrap()) };

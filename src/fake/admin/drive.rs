@@ -13,7 +13,7 @@ use super::{Around, Move, Work};
 use crate::fake::driver::{Driver, Replaced};
 use crate::fake::reply::Reply;
 use crate::fake::shared::lock;
-use crate::fake::timeline::{Entry, What};
+use crate::fake::timeline::What;
 use crate::scenario::Scenario;
 
 /// So many lines wait for a follower that reads slowly.
@@ -74,16 +74,19 @@ impl Driver {
         }
     }
 
-    /// What has happened since, and what time it is. Calls of the API are the receiver's affair.
+    /// What has happened since, and what time it is. Calls of the API are the receiver's affair, and what is queued is
+    /// told by its attempts.
     fn fired(&self, mark: usize) -> Value {
         let world = lock(&self.world);
-        let is_call = |entry: &Entry| matches!(entry.what, What::Call(_));
-        let fired =
-            world.log.since(mark).filter(|(_, entry)| !is_call(entry)).map(|(number, entry)| told(number, entry));
-        json!({
-            "now": world.clock.now(), "fired": fired.collect::<Vec<_>>(), "last": world.log.end(),
-            "dropped": world.log.first().saturating_sub(mark),
-        })
+        let counts = |what: &What| match what {
+            What::Call(_) => false,
+            What::Queued { deliveries, .. } => deliveries.is_empty(),
+            _ => true,
+        };
+        let fired = world.log.since(mark).filter(|(_, entry)| counts(&entry.what));
+        let fired: Vec<Value> = fired.map(|(number, entry)| told(number, entry)).collect();
+        let dropped = world.log.first().saturating_sub(mark);
+        json!({"now": world.clock.now(), "fired": fired, "last": world.log.end(), "dropped": dropped})
     }
 
     /// What is sent from now on and, as far as it is kept, what was sent after this entry.
