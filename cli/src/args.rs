@@ -178,7 +178,7 @@ pub(crate) struct Serve {
     pub(crate) seed: Option<u64>,
     /// How many times as fast as real time its clock moves. With 0 it stands still, at the beginning of 2026, until
     /// the admin API moves it: then runs are the same each time.
-    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = speed)]
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = speed, allow_hyphen_values = true)]
     pub(crate) speed: f64,
     /// Plays a scenario first. Its days pass at once, and the clock goes on from there; its events go to the webhook, so
     /// the receiver has to be up.

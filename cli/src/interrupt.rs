@@ -1,17 +1,23 @@
 //! Waits for being told to end.
 
-/// Ctrl-C, or being asked to end.
-pub(crate) async fn interrupted() {
+/// Ctrl-C, or being asked to end. It counts from the call on, not from when it is first awaited.
+pub(crate) fn interrupted() -> impl Future<Output = ()> {
     #[cfg(unix)]
-    {
+    let signals = {
         use tokio::signal::unix::{SignalKind, signal};
-        if let (Ok(mut terminate), Ok(mut hangup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => return,
-                _ = terminate.recv() => return,
-                _ = hangup.recv() => return,
-            }
+        [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(|kind| signal(kind).ok())
+    };
+    async move {
+        #[cfg(unix)]
+        {
+            let mut signals = signals;
+            std::future::poll_fn(|cx| {
+                let came = signals.iter_mut().flatten().any(|signal| signal.poll_recv(cx).is_ready());
+                if came { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+            })
+            .await;
         }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
     }
-    let _ = tokio::signal::ctrl_c().await;
 }

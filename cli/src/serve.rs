@@ -14,7 +14,7 @@ use serde_json::{Map, json};
 use url::Url;
 
 use crate::interrupt::interrupted;
-use crate::{args, names, output, plan};
+use crate::{args, output, plan};
 
 /// So much of the timeline is kept; the state of the fake does not depend on it.
 const TIMELINE: usize = 10_000;
@@ -96,12 +96,7 @@ fn prepare(typed: &args::Serve) -> Result<Served, String> {
 
 fn policy(name: &str) -> Result<Policy, String> {
     let assumed = Policy::paragon_assumed();
-    let meant = || names::meant(name, std::iter::once(assumed.name.as_str()));
-    if name == assumed.name {
-        Ok(assumed)
-    } else {
-        Err(format!("--policy {name:?}: expected {}{}", assumed.name, meant()))
-    }
+    if name == assumed.name { Ok(assumed) } else { Err(format!("--policy {name:?}: expected {}", assumed.name)) }
 }
 
 fn source(text: &str) -> Result<Vec<Source>, String> {
@@ -149,6 +144,7 @@ fn suitable(pipeline: Pipeline) -> Option<&'static str> {
 }
 
 async fn serve(typed: &args::Serve, served: Served) -> Result<(), Unable> {
+    let mut interrupted = std::pin::pin!(interrupted());
     let paragon = served.builder.start().await.map_err(|error| match (&typed.signing_key, error) {
         (Some(file), error @ StartError::Key(_)) => {
             Unable(exits::USAGE, format!("--signing-key {}: {error}", file.display()))
@@ -169,7 +165,7 @@ async fn serve(typed: &args::Serve, served: Served) -> Result<(), Unable> {
     if let Some(scenario) = &served.scenario {
         let played = tokio::select! {
             played = paragon.play(scenario) => played,
-            () = interrupted() => return Err(Unable(exits::INTERRUPTED, "interrupted".to_owned())),
+            () = &mut interrupted => return Err(Unable(exits::INTERRUPTED, "interrupted".to_owned())),
         };
         played.map_err(|error| Unable(exits::USAGE, format!("--scenario: {error}")))?;
     }
@@ -177,7 +173,7 @@ async fn serve(typed: &args::Serve, served: Served) -> Result<(), Unable> {
     tokio::select! {
         never = paragon.run(typed.speed) => match never {},
         () = tell(&paragon, typed.quiet) => {}
-        () = interrupted() => {}
+        () = interrupted => {}
     }
     output::result(&summary(&paragon));
     Ok(())
