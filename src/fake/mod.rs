@@ -1,7 +1,7 @@
 //! The fake Paragon: a simulated integration, syncs over it, the Sync API, and the webhooks that follow.
 //!
 //! Inside is one state without I/O: it answers a request of the Sync API, and says which run or attempt is due.
-//! [`FakeParagon`] joins it to a wiremock server, to the network and to a virtual clock that you move.
+//! [`FakeParagon`] joins it to a server, to the network and to a virtual clock that you move, or that moves by itself.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
