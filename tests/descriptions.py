@@ -1,4 +1,4 @@
-"""The OpenAPI and the AsyncAPI description are valid, complete, and refer to the schemas instead of repeating them.
+"""The OpenAPI descriptions and the AsyncAPI one are valid, complete, and refer to the schemas instead of repeating them.
 
     python3 tests/descriptions.py FOLDER
 
@@ -45,6 +45,7 @@ NO_MESSAGE = {"envelope.json"}
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "schemas"
 OPENAPI = SCHEMAS / "openapi.yaml"
+ADMIN = SCHEMAS / "admin.yaml"
 ASYNCAPI = SCHEMAS / "asyncapi.yaml"
 
 problems = []
@@ -114,7 +115,7 @@ for package in "@asyncapi/parser", "@redocly/cli":
 
 # They can be read.
 documents = {}
-for path in [OPENAPI, ASYNCAPI, *sorted(SCHEMAS.glob("*/*.json"))]:
+for path in [OPENAPI, ADMIN, ASYNCAPI, SCHEMAS / "scenario.json", *sorted(SCHEMAS.glob("*/*.json"))]:
     try:
         documents[path] = read(path)
     except (OSError, ValueError, yaml.YAMLError) as error:
@@ -134,29 +135,31 @@ for path, document in documents.items():
 stop_if_bad()
 
 # They are what they say they are: OpenAPI, AsyncAPI, JSON Schema.
-for error in OpenAPIV31SpecValidator(openapi, base_uri=OPENAPI.as_uri()).iter_errors():
-    problem(OPENAPI, error.absolute_path, error.message)
+for path in OPENAPI, ADMIN:
+    for error in OpenAPIV31SpecValidator(documents[path], base_uri=path.as_uri()).iter_errors():
+        problem(path, error.absolute_path, error.message)
 for path, document in documents.items():
     if path.suffix == ".json":
         for error in jsonschema.Draft202012Validator(jsonschema.Draft202012Validator.META_SCHEMA).iter_errors(document):
             problem(path, error.absolute_path, error.message)
 
 # Examples are judged below: redocly looks for what a schema refers to under the schema's $id, not beside the file.
-status, out, err = run(
-    str(tools / "node_modules/.bin/redocly"), "lint", "--extends=recommended-strict",
-    "--skip-rule=no-invalid-media-type-examples", "--format=json", str(OPENAPI),
-)
-try:
-    found = json.loads(out)["problems"]
-except (ValueError, KeyError):
-    found = []
-for each in found:
-    at = each["location"][0]
-    place = at.get("pointer") or f"line {at.get('start', {}).get('line')}"
-    file = (ROOT / at.get("source", {}).get("ref", OPENAPI)).resolve()
-    problem(file, [place], f"{each['message']} ({each['ruleId']})")
-if status != 0 and not found:
-    problem(OPENAPI, (), f"redocly ended with {status}: {err}")
+for path in OPENAPI, ADMIN:
+    status, out, err = run(
+        str(tools / "node_modules/.bin/redocly"), "lint", "--extends=recommended-strict",
+        "--skip-rule=no-invalid-media-type-examples", "--format=json", str(path),
+    )
+    try:
+        found = json.loads(out)["problems"]
+    except (ValueError, KeyError):
+        found = []
+    for each in found:
+        at = each["location"][0]
+        place = at.get("pointer") or f"line {at.get('start', {}).get('line')}"
+        file = (ROOT / at.get("source", {}).get("ref", path)).resolve()
+        problem(file, [place], f"{each['message']} ({each['ruleId']})")
+    if status != 0 and not found:
+        problem(path, (), f"redocly ended with {status}: {err}")
 
 status, out, err = run("node", str(ROOT / "tests/asyncapi.mjs"), str(tools), os.path.relpath(ASYNCAPI, ROOT))
 problems += out.splitlines()

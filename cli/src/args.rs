@@ -1,5 +1,6 @@
 //! What can be typed. What it means is worked out in `plan`.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -48,6 +49,15 @@ pub(crate) enum Verb {
     Generate(Generate),
     /// Sends one event and shows the answer. Exit code 1 when the answer is not 2xx, 3 when there is none.
     Send(Send),
+    /// Plays Paragon for as long as it runs, for development and for tests in other languages.
+    ///
+    /// Its Sync API is what your app calls; beside it, under `/_testkit/`, lies an admin API (`schema admin`). Ctrl-C
+    /// ends it with a summary and exit code 0.
+    Serve(Serve),
+    /// Lets a running `serve` send an event now, about one of its syncs, and shows what was answered.
+    ///
+    /// Exit code 1 when the answer is not 2xx, 3 when nothing was sent.
+    Trigger(Trigger),
     /// Says what a rule, case, schema, member or fixture is, why, and how sure.
     Explain(Explain),
     /// Runs a command, and ends it when standard input ends.
@@ -81,7 +91,7 @@ pub(crate) struct OfRevision {
 
 #[derive(Args)]
 pub(crate) struct Schema {
-    /// Such as `webhooks/sync_complete`, or `sync_complete`; `openapi` and `asyncapi` for the descriptions.
+    /// Such as `webhooks/sync_complete`, or `sync_complete`; `openapi`, `asyncapi` and `admin` for the descriptions.
     pub(crate) name: Option<String>,
     /// Refuses members that are not listed.
     #[arg(long)]
@@ -147,6 +157,68 @@ pub(crate) struct Send {
     pub(crate) timeout: Duration,
     #[command(flatten)]
     pub(crate) revision: OfRevision,
+}
+
+#[derive(Args)]
+pub(crate) struct Serve {
+    /// The port; 0: any that is free.
+    #[arg(long, value_name = "N", default_value_t = 8642)]
+    pub(crate) port: u16,
+    /// The address to listen on. Whoever reaches it may do everything: keep it to this machine.
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub(crate) host: IpAddr,
+    /// Where events go, such as <http://127.0.0.1:3000/webhook>.
+    #[arg(long, value_name = "URL")]
+    pub(crate) webhook: Option<String>,
+    /// How webhooks are delivered. There is one so far: `paragon-assumed`.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) policy: Option<String>,
+    /// Everything that is made up follows from it. The scenario's own, or 0, when left out.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// How many times as fast as real time its clock moves. With 0 it stands still, at the beginning of 2026, until
+    /// the admin API moves it: then runs are the same each time.
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = speed, allow_hyphen_values = true)]
+    pub(crate) speed: f64,
+    /// Plays a scenario first. Its days pass at once, and the clock goes on from there; its events go to the webhook, so
+    /// the receiver has to be up.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) scenario: Option<PathBuf>,
+    /// Fills the accounts of a user `user_demo`, such as `files=1000,contacts=50`, and enables a sync of each pipeline.
+    /// With `integration=NAME` in the list it is that one; otherwise, for each pipeline, one that has it.
+    #[arg(long, value_name = "PIPELINE=COUNT,…")]
+    pub(crate) source: Option<String>,
+    /// The project's id; made from the seed when left out.
+    #[arg(long, value_name = "ID")]
+    pub(crate) project: Option<String>,
+    /// The RSA private key that the app signs user tokens with, as PEM; a public test key when left out.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) signing_key: Option<PathBuf>,
+    /// The age of the contract: `snake_case` (until July 2025), `camel_case` (from then on), `credential_id` (from
+    /// March 2026). The scenario's own, or the newest, when left out.
+    #[arg(long, value_name = "NAME", value_parser = revision)]
+    pub(crate) revision: Option<Revision>,
+    /// Prints where it is, and what the app needs to know, as one line of JSON on standard output.
+    #[arg(long)]
+    pub(crate) ready_json: bool,
+    /// Does not print what happens.
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Trigger {
+    /// An event such as `record_updated`.
+    pub(crate) event: String,
+    /// Where `serve` has its admin API.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8642/_testkit")]
+    pub(crate) to: String,
+    /// Which sync it is about; the first when left out.
+    #[arg(long, value_name = "ID")]
+    pub(crate) sync: Option<String>,
+    /// Sets a member, such as `data.recordId=x`; the value is JSON, or else text. May be repeated.
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub(crate) set: Vec<String>,
 }
 
 #[derive(Args)]
@@ -242,6 +314,11 @@ impl Level {
 fn revision(text: &str) -> Result<Revision, String> {
     let names = Revision::ALL.map(Revision::name).join(", ");
     Revision::from_name(text).ok_or_else(|| format!("expected one of {names}"))
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse().ok().filter(|speed: &f64| speed.is_finite() && *speed >= 0.0);
+    speed.ok_or_else(|| "expected a number from 0 on, such as 60".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

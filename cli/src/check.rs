@@ -9,6 +9,7 @@ use paragon_testkit::fake::Server;
 use paragon_testkit::report::{self, Report, Text, exits};
 use url::Url;
 
+use crate::interrupt::interrupted;
 use crate::plan::Plan;
 use crate::spawn::Receiver;
 use crate::{args, cases, output};
@@ -196,20 +197,4 @@ async fn connects(url: &Url) -> bool {
     let address = (host.trim_matches(['[', ']']), url.port_or_known_default().unwrap_or(80));
     let connecting = tokio::time::timeout(Duration::from_secs(1), tokio::net::TcpStream::connect(address));
     connecting.await.is_ok_and(|connected| connected.is_ok())
-}
-
-/// Ctrl-C, or being asked to end.
-async fn interrupted() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let (Ok(mut terminate), Ok(mut hangup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => return,
-                _ = terminate.recv() => return,
-                _ = hangup.recv() => return,
-            }
-        }
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }

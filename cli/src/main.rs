@@ -8,13 +8,16 @@ mod edit;
 mod explain;
 mod fixture;
 mod generate;
+mod interrupt;
 mod names;
 mod output;
 mod plan;
 mod schema;
 mod send;
+mod serve;
 mod spawn;
 mod supervise;
+mod trigger;
 mod validate;
 
 use std::process::ExitCode;
@@ -33,6 +36,8 @@ fn main() -> ExitCode {
         args::Verb::Fixture(fixture) => fixture::run(&fixture),
         args::Verb::Generate(generate) => generate::run(&generate),
         args::Verb::Send(send) => send::run(&send),
+        args::Verb::Serve(serve) => serve::run(&serve),
+        args::Verb::Trigger(trigger) => trigger::run(&trigger),
         args::Verb::Explain(explain) => explain::run(&explain),
         args::Verb::Supervise { command } => supervise::run(&command),
     };

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use paragon_testkit::contract::{ASYNCAPI, Contract, Layer, OPENAPI, schemas};
+use paragon_testkit::contract::{ADMIN_API, ASYNCAPI, Contract, Layer, OPENAPI, schemas};
 use paragon_testkit::report::exits;
 
 use crate::{args, names, output};
@@ -24,6 +24,7 @@ pub(crate) fn run(typed: &args::Schema) -> u8 {
         None => output::result(&table()),
         Some("openapi") => output::result(OPENAPI),
         Some("asyncapi") => output::result(ASYNCAPI),
+        Some("admin") => output::result(ADMIN_API),
         Some(name) => match names::schema(name) {
             Ok(name) => output::result(&format!("{:#}\n", contract.bundle(name))),
             Err(error) => {
@@ -44,6 +45,7 @@ fn export(contract: Contract, folder: &Path) -> std::io::Result<()> {
     }
     fs::write(folder.join("openapi.yaml"), OPENAPI)?;
     fs::write(folder.join("asyncapi.yaml"), ASYNCAPI)?;
+    fs::write(folder.join("admin.yaml"), ADMIN_API)?;
     output::note(&format!("{} schemas and two descriptions are in {}", schemas().len(), folder.display()));
     Ok(())
 }

@@ -100,7 +100,7 @@ fn event_named(name: &str, typed: &args::Send) -> Result<Value, String> {
 }
 
 /// The plainest example of an event, in the words of a revision.
-fn example(kind: EventKind, revision: Revision) -> Value {
+pub(crate) fn example(kind: EventKind, revision: Revision) -> Value {
     let variants = ["with_credential_id", "observed", "minimal"];
     let found = variants.iter().find_map(|variant| fixture(&format!("{}/{variant}", kind.schema())));
     revision.write(kind.schema(), &found.unwrap_or_else(|| unreachable!("each event has a fixture")).body)

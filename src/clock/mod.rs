@@ -1,6 +1,6 @@
 //! Time: [`Moment`]s, the virtual [`Clock`] that a fake lives by, and the only place that looks at the wall clock.
 //!
-//! The fake's days pass when a test says so. What cannot be virtual, because another process lives by it, is here
+//! The fake's days pass when a test says so, or by themselves at some [`Pace`]. What cannot be virtual, because another process lives by it, is here
 //! too: the wall clock that judges a token's `exp`, and [`eventually`], which waits for a condition with a bound.
 //!
 //! ```
@@ -13,8 +13,10 @@
 //! ```
 
 mod moment;
+mod pace;
 mod wait;
 
 pub(crate) use moment::duration;
 pub use moment::{Clock, Moment, Stopwatch, offset};
+pub use pace::Pace;
 pub use wait::{Patience, eventually};

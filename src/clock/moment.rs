@@ -123,7 +123,8 @@ pub(crate) mod duration {
 }
 
 /// A clock that stands still until it is moved, and never goes back.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Clock {
     now: Moment,
 }

@@ -85,10 +85,27 @@ impl CredentialId {
 /// id is one of these at all.
 ///
 /// A record keeps its id for as long as its sync lives; in another sync it has another one (`record.id`, observed).
+///
+/// In JSON it is text: programs that read every number as a float would lose the last digits of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub(crate) struct Numbering {
     key: u64,
+}
+
+impl From<Numbering> for String {
+    fn from(numbering: Numbering) -> Self {
+        format!("{:016x}", numbering.key)
+    }
+}
+
+impl TryFrom<String> for Numbering {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let key = u64::from_str_radix(&text, 16).map_err(|_| format!("expected 16 hexadecimal digits, got {text:?}"));
+        key.map(|key| Self { key })
+    }
 }
 
 const SIXTY: u64 = (1 << 60) - 1;

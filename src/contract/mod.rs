@@ -46,5 +46,5 @@ pub use pipeline::Pipeline;
 pub use record::{Company, Contact, CustomObject, Deal, File, Hash, Record, Ticket, Tombstone};
 pub use revision::Revision;
 pub(crate) use schema::Place;
-pub use schema::{ASYNCAPI, Contract, Layer, OPENAPI, Schema, Violation, schemas, validate_event};
+pub use schema::{ADMIN_API, ASYNCAPI, Contract, Layer, OPENAPI, Schema, Violation, schemas, validate_event};
 pub use synced::{Object, Synced};

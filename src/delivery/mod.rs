@@ -20,6 +20,7 @@
 
 mod policy;
 mod queue;
+mod stored;
 mod transport;
 
 pub use policy::Policy;

@@ -1,15 +1,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::policy::Policy;
+use super::stored::Stored;
 use super::transport::{Failure, Outcome};
 use crate::clock::Moment;
 
 /// One event on its way, over all its attempts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct DeliveryId(u64);
 
 impl std::fmt::Display for DeliveryId {
@@ -31,7 +33,8 @@ pub enum WebhookState {
 }
 
 /// What goes wrong on purpose.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Adversity {
     /// Attempts do not reach the receiver, as if it were down.
@@ -103,23 +106,24 @@ pub struct Completed {
 }
 
 #[derive(Clone, Debug)]
-struct Pending {
-    delivery: DeliveryId,
-    number: u32,
-    body: Arc<[u8]>,
+pub(super) struct Pending {
+    pub(super) delivery: DeliveryId,
+    pub(super) number: u32,
+    pub(super) body: Arc<[u8]>,
 }
 
 /// Everything that waits for its time, the state of the webhook, and the policy that rules both.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Stored", into = "Stored")]
 pub struct Queue {
-    policy: Policy,
-    url: Option<Url>,
-    enabled: bool,
+    pub(super) policy: Policy,
+    pub(super) url: Option<Url>,
+    pub(super) enabled: bool,
     /// Due, then the order in which it was planned.
-    pending: BTreeMap<(Moment, u64), Pending>,
-    planned: u64,
-    deliveries: u64,
-    failures_in_a_row: u32,
+    pub(super) pending: BTreeMap<(Moment, u64), Pending>,
+    pub(super) planned: u64,
+    pub(super) deliveries: u64,
+    pub(super) failures_in_a_row: u32,
     /// What goes wrong on purpose, from now on.
     pub adversity: Adversity,
 }
@@ -169,6 +173,21 @@ impl Queue {
             (Some(_), true) => WebhookState::Enabled,
             (Some(_), false) => WebhookState::Disabled,
         }
+    }
+
+    /// Where it delivers to.
+    pub fn url(&self) -> Option<&Url> {
+        self.url.as_ref()
+    }
+
+    /// How many attempts are still to come.
+    pub fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// How many attempts in a row have failed.
+    pub fn failures_in_a_row(&self) -> u32 {
+        self.failures_in_a_row
     }
 
     /// Takes a body to deliver at once. Answers its deliveries: none while nothing is delivered, two when events

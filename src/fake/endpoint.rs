@@ -49,7 +49,7 @@ endpoints! {
     GetPermissionChanges GET "/api/permissions/{syncId}/changes"
 }
 
-fn leads_to(path: &[&str], template: &str) -> bool {
+pub(super) fn leads_to(path: &[&str], template: &str) -> bool {
     let mut parts = path.iter();
     let mut template = template.split('/').skip(1);
     template

@@ -10,7 +10,7 @@ use crate::contract::{SyncId, UserId};
 /// Names a fault for as long as its [`FakeParagon`](super::FakeParagon) lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct FaultId(u64);
+pub struct FaultId(pub(super) u64);
 
 /// A call, as far as faults look at it.
 #[derive(Clone, Copy, Debug)]
@@ -25,14 +25,16 @@ pub(crate) struct CallInfo<'a> {
 
 /// The faults of an API. Whether one strikes follows from the seed, the fault, and how many calls it has matched:
 /// calls that it does not match change nothing.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Faults {
     seed: u64,
     next: u64,
     held: BTreeMap<FaultId, Held>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Held {
     fault: ApiFault,
     matched: u64,

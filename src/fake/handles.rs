@@ -1,11 +1,11 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::world::{World, lock};
+use super::shared::{Shared, lock};
 use crate::clock::Moment;
 use crate::contract::api::EventLogEntry;
 use crate::contract::{
@@ -18,7 +18,7 @@ use crate::sync::{EnableError, RunKind, Status, Update};
 /// A Connected User. Made by [`FakeParagon::user`](super::FakeParagon::user).
 #[derive(Clone)]
 pub struct User {
-    pub(super) world: Arc<Mutex<World>>,
+    pub(super) world: Arc<Shared>,
     pub(super) id: UserId,
 }
 
@@ -93,7 +93,7 @@ impl<T> fmt::Debug for Item<T> {
 /// An account in the simulated integration. What is changed here is seen by the syncs when they run.
 #[derive(Clone)]
 pub struct Connection {
-    world: Arc<Mutex<World>>,
+    world: Arc<Shared>,
     credential: CredentialId,
 }
 
@@ -314,7 +314,7 @@ impl Connection {
 /// A sync that is enabled.
 #[derive(Clone)]
 pub struct Sync {
-    pub(super) world: Arc<Mutex<World>>,
+    pub(super) world: Arc<Shared>,
     pub(super) id: SyncId,
 }
 

@@ -1,6 +1,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::project::Project;
@@ -19,7 +20,8 @@ const OTHER_KEY: &str = include_str!("other_key.pem");
 ///     println!("{flaw:?}: {}", project.bad_token(&"ada".into(), flaw));
 /// }
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Flaw {
     /// `exp` was a minute ago.
@@ -61,7 +63,8 @@ impl Flaw {
 }
 
 /// How a good token from [`Project::odd_token`] differs from the plain one. Clients that send such are known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Oddity {
     /// The header names the key: `kid`.

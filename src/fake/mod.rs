@@ -1,7 +1,7 @@
 //! The fake Paragon: a simulated integration, syncs over it, the Sync API, and the webhooks that follow.
 //!
 //! Inside is one state without I/O: it answers a request of the Sync API, and says which run or attempt is due.
-//! [`FakeParagon`] joins it to a wiremock server, to the network and to a virtual clock that you move.
+//! [`FakeParagon`] joins it to a server, to the network and to a virtual clock that you move, or that moves by itself.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -17,21 +17,24 @@
 //! # Ok(()) }
 //! ```
 
+mod admin;
 mod api;
 mod content;
+mod driver;
 mod endpoint;
 mod fault;
 mod faults;
 mod handles;
 mod hyper;
+mod log;
 mod mint;
 mod observe;
 mod paragon;
 mod play;
 mod project;
-#[cfg_attr(not(test), expect(dead_code, reason = "nothing is sent without an end yet"))]
 mod reply;
 mod server;
+mod shared;
 mod spoil;
 mod timeline;
 mod token;
@@ -47,5 +50,5 @@ pub use observe::Exchange;
 pub use paragon::{Builder, FakeParagon, StartError};
 pub use project::{KeyError, Project};
 pub use server::Server;
-pub use timeline::{Call, Entry, Timeline, What};
+pub use timeline::{Call, Entry, Tally, Timeline, What};
 pub use token::Audience;

@@ -1,4 +1,4 @@
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use http::{Request, Response};
 use hyper::body::Bytes;
@@ -6,7 +6,7 @@ use hyper::body::Bytes;
 use super::endpoint::Endpoint;
 use super::fault::Trouble;
 use super::reply::{Body, Reply};
-use super::world::{World, lock};
+use super::shared::{Shared, lock};
 use crate::clock::Moment;
 use crate::contract::Revision;
 
@@ -39,7 +39,7 @@ impl Observers {
     }
 
     /// Answers a request of the API and shows it. Not under the lock: an observer may ask the fake something.
-    pub(super) fn answer(&self, world: &Mutex<World>, request: &Request<Bytes>) -> Reply {
+    pub(super) fn answer(&self, world: &Shared, request: &Request<Bytes>) -> Reply {
         if self.0.is_empty() {
             return lock(world).handle(request, Moment::wall());
         }

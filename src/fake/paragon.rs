@@ -1,37 +1,40 @@
+use std::convert::Infallible;
 use std::fmt;
-use std::net::TcpListener;
-use std::sync::{Arc, Mutex};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
-use super::fault::{ApiFault, Trouble};
+use super::driver::Driver;
+use super::fault::ApiFault;
 use super::faults::{FaultId, Faults};
 use super::handles::User;
+use super::log::Log;
 use super::observe::{Exchange, Observers};
 use super::project::{KeyError, Project};
 use super::server::{self, Answer, Running, Server};
-use super::timeline::{Timeline, What};
+use super::shared::{Guard, Shared, lock};
+use super::timeline::{Tally, Timeline};
 use super::token::Audience;
-use super::world::{Options, World, lock};
-use crate::clock::Moment;
+use super::world::{Options, World};
+use crate::clock::{Moment, Pace};
 use crate::contract::{Event, ProjectId, Revision, UserId};
-use crate::delivery::{Failure, Http, Outcome, Policy, Transport, WebhookState};
+use crate::delivery::{Http, Outcome, Policy, WebhookState};
 use crate::scenario::Scenario;
 
-/// The virtual clock of every fake starts here, so that equal seeds give equal bytes.
+/// The virtual clock starts here unless it is told otherwise, so that equal seeds give equal bytes.
 const START: Moment = Moment::from_millis(1_767_225_600_000);
 
 /// A running fake. It owns its server and its clock; dropping it stops everything.
 ///
 /// Time stands still until [`settle`](Self::settle), [`advance`](Self::advance) or
-/// [`run_until_idle`](Self::run_until_idle) is awaited: only there syncs run and webhooks are sent.
+/// [`run_until_idle`](Self::run_until_idle) is awaited: only there syncs run and webhooks are sent. Or else it passes by
+/// itself, under [`run`](Self::run).
 pub struct FakeParagon {
-    world: Arc<Mutex<World>>,
+    pub(super) driver: Arc<Driver>,
     server: Running,
-    transport: Box<dyn Transport>,
-    /// One driver at a time moves the clock.
-    driver: tokio::sync::Mutex<()>,
+    admin: bool,
 }
 
 /// Why a fake did not start.
@@ -42,10 +45,10 @@ pub enum StartError {
     #[error("signing key: {0}")]
     Key(#[from] KeyError),
     /// The port of the API is not to be had.
-    #[error("cannot listen on 127.0.0.1:{port}: {source}")]
+    #[error("cannot listen on {address}: {source}")]
     Port {
         /// Which one was asked for.
-        port: u16,
+        address: SocketAddr,
         /// Why not.
         source: std::io::Error,
     },
@@ -58,6 +61,7 @@ pub struct Builder {
     seed: u64,
     project: Option<ProjectId>,
     signing_key: Option<String>,
+    host: IpAddr,
     port: u16,
     server: Server,
     revision: Revision,
@@ -65,6 +69,9 @@ pub struct Builder {
     options: Options,
     observers: Observers,
     answer_within: Duration,
+    start: Moment,
+    timeline_limit: Option<usize>,
+    admin: bool,
 }
 
 /// Without the signing key.
@@ -93,7 +100,7 @@ impl Builder {
         Self { signing_key: Some(pem.into()), ..self }
     }
 
-    /// The port of the Sync API on 127.0.0.1. Default 0: any that is free.
+    /// The port of the API. Default 0: any that is free.
     pub fn port(self, port: u16) -> Self {
         Self { port, ..self }
     }
@@ -173,7 +180,29 @@ impl Builder {
         Self { answer_within: timeout, ..self }
     }
 
-    /// Starts the fake on 127.0.0.1.
+    /// The address that the API listens on. Default 127.0.0.1, which nobody else reaches.
+    pub fn host(self, host: IpAddr) -> Self {
+        Self { host, ..self }
+    }
+
+    /// What the virtual clock shows at first. Default the beginning of 2026, so that equal seeds give equal bytes.
+    pub fn start_at(self, moment: Moment) -> Self {
+        Self { start: moment, ..self }
+    }
+
+    /// The timeline keeps only the newest so many entries, and says how many it has dropped. Default all.
+    pub fn timeline_limit(self, entries: usize) -> Self {
+        Self { timeline_limit: Some(entries), ..self }
+    }
+
+    /// Serves the admin API too, under `/_testkit/`, and everything on [`Server::Hyper`]: tests in other languages say
+    /// there what a Rust test says by methods. Whoever reaches the address may use it. Default not.
+    /// [`contract::ADMIN_API`](crate::contract::ADMIN_API) describes it.
+    pub fn admin(self, admin: bool) -> Self {
+        Self { admin, ..self }
+    }
+
+    /// Starts the fake.
     ///
     /// # Errors
     ///
@@ -181,21 +210,28 @@ impl Builder {
     pub async fn start(self) -> Result<FakeParagon, StartError> {
         let id = self.project.unwrap_or_else(|| ProjectId::from_seed(self.seed));
         let project = Project::new(id, self.signing_key);
-        let mut world = World::new(project, self.policy, self.options, START)?;
+        let mut world = World::new(project, self.policy, self.options, self.start)?;
         world.engine.set_revision(self.revision);
         world.seed = self.seed;
         world.faults = Faults::new(self.seed);
-        let world = Arc::new(Mutex::new(world));
-        let no_port = |source| StartError::Port { port: self.port, source };
-        let listener = TcpListener::bind(("127.0.0.1", self.port)).map_err(no_port)?;
-        let server = server::serve(self.server, listener, api(world.clone(), self.observers)).await.map_err(no_port)?;
-        let transport = Box::new(Http::new(self.answer_within));
-        Ok(FakeParagon { world, server, transport, driver: tokio::sync::Mutex::new(()) })
+        world.log = Log::limited(self.timeline_limit);
+        let address = SocketAddr::new(self.host, self.port);
+        let no_port = |source| StartError::Port { address, source };
+        let listener = TcpListener::bind(address).map_err(no_port)?;
+        let driver = Arc::new(Driver::new(Arc::new(Shared::new(world)), Box::new(Http::new(self.answer_within))));
+        let answer = api(driver.world.clone(), self.observers);
+        let server = if self.admin {
+            server::with_admin(listener, driver.clone(), answer)
+        } else {
+            server::serve(self.server, listener, answer).await
+        };
+        let server = server.map_err(no_port)?;
+        Ok(FakeParagon { driver, server, admin: self.admin })
     }
 }
 
 /// What the world's API answers.
-fn api(world: Arc<Mutex<World>>, observers: Observers) -> Answer {
+fn api(world: Arc<Shared>, observers: Observers) -> Answer {
     Arc::new(move |request| observers.answer(&world, &request))
 }
 
@@ -221,6 +257,7 @@ impl FakeParagon {
             seed: 0,
             project: None,
             signing_key: None,
+            host: Ipv4Addr::LOCALHOST.into(),
             port: 0,
             server: Server::default(),
             revision: Revision::default(),
@@ -228,6 +265,9 @@ impl FakeParagon {
             options: Options::default(),
             observers: Observers::default(),
             answer_within: Duration::from_secs(2),
+            start: START,
+            timeline_limit: None,
+            admin: false,
         }
     }
 
@@ -238,54 +278,43 @@ impl FakeParagon {
 
     /// What the receiver needs to mint user tokens.
     pub fn project(&self) -> Project {
-        lock(&self.world).project.clone()
+        self.world().project.clone()
     }
 
     /// Sets the URL that events are sent to, and enables the webhook.
     pub async fn set_webhook(&self, url: Url) {
-        let _driver = self.driver.lock().await;
-        let mut world = lock(&self.world);
-        world.queue.register(url);
-        world.note(None, None, What::Webhook("set and enabled".to_owned()));
+        let _turn = self.driver.turn().await;
+        self.world().set_webhook(url);
     }
 
     /// Enables the webhook again after it was disabled. What was missed stays missed (`webhook.missed`, assumed).
     pub fn enable_webhook(&self) {
-        let mut world = lock(&self.world);
-        world.queue.enable();
-        world.note(None, None, What::Webhook("enabled by hand".to_owned()));
+        self.world().enable_webhook();
     }
 
     /// Disables the webhook by hand. What is still to come is dropped.
     pub fn disable_webhook(&self) {
-        lock(&self.world).disable_webhook();
+        self.world().disable_webhook();
     }
 
     /// Whether events are delivered.
     pub fn webhook(&self) -> WebhookState {
-        lock(&self.world).queue.state()
+        self.world().queue.state()
     }
 
     /// Plays an outage of the receiver: while it lasts, attempts are not sent and count as failed.
     pub fn receiver_unreachable(&self, unreachable: bool) {
-        lock(&self.world).queue.adversity.unreachable = unreachable;
+        self.world().queue.adversity.unreachable = unreachable;
     }
 
     /// Sends each event twice from now on (`webhook.duplicate`, assumed).
     pub fn duplicate_events(&self, duplicate: bool) {
-        lock(&self.world).queue.adversity.duplicate = duplicate;
+        self.world().queue.adversity.duplicate = duplicate;
     }
 
     /// Plays an outage of the Sync API: it answers every call with this status; `None` ends it.
     pub fn fail_api(&self, status: Option<u16>) {
-        let mut world = lock(&self.world);
-        if let Some(outage) = world.outage.take() {
-            world.faults.remove(outage);
-        }
-        if let Some(code) = status {
-            let outage = ApiFault::new(Trouble::Status { code, retry_after: None });
-            world.outage = Some(world.faults.add(outage));
-        }
+        self.world().fail_api(status);
     }
 
     /// Lets something go wrong with calls of the API, until it is over or [ended](Self::end_fault).
@@ -301,60 +330,58 @@ impl FakeParagon {
     /// # }
     /// ```
     pub fn fault(&self, fault: ApiFault) -> FaultId {
-        lock(&self.world).faults.add(fault)
+        self.world().faults.add(fault)
     }
 
     /// Ends a fault; false when there is none with this id any more.
     pub fn end_fault(&self, fault: FaultId) -> bool {
-        lock(&self.world).faults.remove(fault).is_some()
+        self.world().faults.remove(fault).is_some()
     }
 
     /// All faults of the API, also those that are over, and how many calls each has struck.
     pub fn faults(&self) -> Vec<(FaultId, ApiFault, u64)> {
-        lock(&self.world).faults.list().map(|(id, fault, struck)| (id, fault.clone(), struck)).collect()
+        self.world().faults.list().map(|(id, fault, struck)| (id, fault.clone(), struck)).collect()
     }
 
     /// Ends all faults of the API.
     pub fn end_faults(&self) {
-        let mut world = lock(&self.world);
-        world.faults.clear();
-        world.outage = None;
+        self.world().end_faults();
     }
 
     /// Pages are not longer than this from now on; answers what held before. See [`Builder::page_size_cap`].
     pub fn limit_pages(&self, records: usize) -> usize {
-        std::mem::replace(&mut lock(&self.world).options.page_size_cap, records.max(1))
+        std::mem::replace(&mut self.world().options.page_size_cap, records.max(1))
     }
 
     /// Runs take so long from now on, during which a sync is `ACTIVE`. At first they take no time.
     pub fn runs_take(&self, span: Duration) {
-        lock(&self.world).engine.set_runs_take(span);
+        self.world().engine.set_runs_take(span);
     }
 
     /// The age of the contract that syncs have which are enabled now.
     pub fn revision(&self) -> Revision {
-        lock(&self.world).engine.revision()
+        self.world().engine.revision()
     }
 
     /// How webhooks are delivered.
     pub fn policy(&self) -> Policy {
-        lock(&self.world).queue.policy().clone()
+        self.world().queue.policy().clone()
     }
 
     /// A Connected User, known or new.
     pub fn user(&self, id: impl Into<UserId>) -> User {
-        User { world: self.world.clone(), id: id.into() }
+        User { world: self.driver.world.clone(), id: id.into() }
     }
 
     /// Sends an event that no change has caused; it goes out with the next [`settle`](Self::settle). False when the
     /// webhook is unset or disabled.
     pub fn send(&self, event: &Event) -> bool {
-        lock(&self.world).send_by_hand(event)
+        self.world().send_by_hand(event)
     }
 
     /// POSTs a body to a URL, at once and once, past queue, policy and timeline: for bodies that are no events.
     pub async fn post_raw(&self, url: &Url, body: &[u8]) -> Outcome {
-        self.transport.post(url, body).await
+        self.driver.transport.post(url, body).await
     }
 
     /// Mounts a mock on the server of the API; it goes ahead of the fake's own answers.
@@ -373,7 +400,7 @@ impl FakeParagon {
 
     /// What the virtual clock shows.
     pub fn now(&self) -> Moment {
-        lock(&self.world).clock.now()
+        self.world().clock.now()
     }
 
     /// Runs and sends what is due now, until nothing is.
@@ -383,46 +410,79 @@ impl FakeParagon {
 
     /// Moves the clock by `span`, through every moment at which something is due, in order.
     pub async fn advance(&self, span: Duration) {
-        let _driver = self.driver.lock().await;
-        let until = self.now() + span;
-        self.drive(until).await;
-        lock(&self.world).clock.advance_to(until);
+        // Whoever has put another state in place has said where the clock is.
+        let _ = self.driver.advance(span).await;
     }
 
     /// Moves the clock until every event is delivered, given up or dropped.
     pub async fn run_until_idle(&self) {
-        let _driver = self.driver.lock().await;
-        self.drive(self.now()).await;
-        loop {
-            let due = lock(&self.world).queue.next_due();
-            let Some(due) = due else { return };
-            self.drive(due).await;
-        }
+        let _ = self.driver.run_until_idle().await;
     }
 
-    async fn drive(&self, until: Moment) {
-        loop {
-            let attempts = lock(&self.world).step(until);
-            let Some(attempts) = attempts else { return };
-            for attempt in attempts {
-                let outcome = if attempt.unreachable {
-                    Outcome::Failed(Failure::Unreachable)
-                } else {
-                    // Not under the lock: the receiver may call the API before it answers.
-                    self.transport.post(&attempt.url, &attempt.body).await
-                };
-                lock(&self.world).complete(attempt, outcome);
-            }
-        }
+    /// Lets time pass by itself, so many times as fast as real time, for as long as the future is polled: syncs run and
+    /// webhooks are sent when they are due. What is due at one moment is sent in order; a slow receiver does not hold
+    /// up what is due later. [`advance`](Self::advance) jumps ahead meanwhile. At speed 0 time stands still, and
+    /// nothing happens until the clock is moved. One at a time.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use paragon_testkit::FakeParagon;
+    /// use paragon_testkit::clock::eventually;
+    ///
+    /// let paragon = FakeParagon::start().await;
+    /// let sync = paragon.user("ada").connect("googledrive").enable("files")?;
+    /// let minutes_in_milliseconds = tokio::spawn(paragon.run(60_000.0));
+    /// let ran = || async { sync.event_log().iter().any(|(_, entry)| entry.sync_event == "INCREMENTAL_SYNC_COMPLETED").then_some(()) };
+    /// assert!(eventually(Duration::from_secs(10), ran).await.is_some());
+    /// # minutes_in_milliseconds.abort();
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When the speed is no number from 0 on.
+    #[track_caller]
+    pub fn run(&self, speed: f64) -> impl Future<Output = Infallible> + Send + 'static {
+        // Not inside the future, which knows no caller's line.
+        let _ = Pace::new(START, speed);
+        self.driver.clone().run(speed)
+    }
+
+    /// How many times as fast as real time its clock moves by itself; `None` when it is only moved.
+    pub fn speed(&self) -> Option<f64> {
+        self.driver.world.pace().map(|pace| pace.speed())
+    }
+
+    fn world(&self) -> Guard<'_> {
+        lock(&self.driver.world)
     }
 
     /// What has happened so far.
     pub fn timeline(&self) -> Timeline {
-        lock(&self.world).timeline()
+        self.world().timeline()
     }
 
-    /// How many entries the timeline has: the mark from which to [`skip`](Timeline::skip) later.
+    /// Waits until something has happened after a [mark](Self::timeline_mark). What it is, and the mark after it.
+    pub async fn timeline_after(&self, mark: usize) -> (Timeline, usize) {
+        // The sender is our own: it cannot be gone.
+        let _ = self.driver.world.told().wait_for(|end| *end > mark).await;
+        let world = self.world();
+        (Timeline::since(mark, world.start, &world.log), world.log.end())
+    }
+
+    /// How much has happened so far.
+    pub fn tally(&self) -> Tally {
+        self.world().tally
+    }
+
+    /// Where the admin API is, if it is served; see [`Builder::admin`].
+    pub fn admin_url(&self) -> Option<String> {
+        self.admin.then(|| format!("{}{}", self.api_url(), super::admin::ROOT.trim_end_matches('/')))
+    }
+
+    /// How many entries the timeline has had: the mark from which to [`skip`](Timeline::skip) later.
     pub fn timeline_mark(&self) -> usize {
-        lock(&self.world).log_len()
+        self.world().log.end()
     }
 }

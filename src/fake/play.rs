@@ -2,10 +2,14 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::handles::{Connection, Item, Sync};
+use super::driver::{Driver, Replaced};
+use super::handles::{Connection, Item, Sync, User};
 use super::paragon::FakeParagon;
-use crate::contract::File;
+use super::shared::lock;
+use super::world::World;
+use crate::contract::{ConfigurationProblem, File, Pipeline, SyncId, UserId, integration};
 use crate::scenario::{Fault, Scenario, ScenarioError, Step};
+use crate::sync::EnableError;
 
 impl FakeParagon {
     /// Plays a scenario from here on; set the webhook before. Hands back its syncs, in the order in which they were
@@ -32,6 +36,12 @@ impl FakeParagon {
     /// # Ok(()) }
     /// ```
     pub async fn play(&self, scenario: &Scenario) -> Result<Vec<Sync>, ScenarioError> {
+        self.driver.play(scenario).await
+    }
+}
+
+impl Driver {
+    pub(super) async fn play(&self, scenario: &Scenario) -> Result<Vec<Sync>, ScenarioError> {
         scenario.check()?;
         let mut files: HashMap<&str, (Connection, Item<File>)> = HashMap::new();
         let mut syncs = Vec::new();
@@ -39,7 +49,7 @@ impl FakeParagon {
             let wrong = |problem: String| ScenarioError::Step { number: index + 1, problem };
             match step {
                 Step::Create { user, integration, file, record } => {
-                    let account = self.user(user.clone()).connect(integration);
+                    let account = self.user(user).connect(integration);
                     let id = account.create((**record).clone());
                     files.insert(file, (account, id));
                 }
@@ -62,12 +72,15 @@ impl FakeParagon {
                     account.delete(id);
                 }
                 Step::Enable { user, integration, configuration_name } => {
-                    let account = self.user(user.clone()).connect(integration);
+                    let account = self.user(user).connect(integration);
                     syncs.push(
                         account.enable_as("files", configuration_name).map_err(|error| wrong(error.to_string()))?,
                     );
                 }
-                Step::Advance { by } => self.advance(*by).await,
+                Step::Advance { by } => {
+                    let moved = self.advance(*by).await;
+                    moved.map_err(|Replaced| wrong("the state was replaced meanwhile".to_owned()))?;
+                }
                 Step::Break { fault } => self.set_fault(*fault, true),
                 Step::Mend { fault } => self.set_fault(*fault, false),
             }
@@ -75,14 +88,50 @@ impl FakeParagon {
         Ok(syncs)
     }
 
+    fn user(&self, id: &UserId) -> User {
+        User { world: self.world.clone(), id: id.clone() }
+    }
+
     fn set_fault(&self, fault: Fault, broken: bool) {
+        let mut world = lock(&self.world);
         match fault {
-            Fault::ReceiverUnreachable => self.receiver_unreachable(broken),
-            Fault::EventsDoubled => self.duplicate_events(broken),
-            Fault::ApiUnavailable => self.fail_api(broken.then_some(503)),
-            Fault::WebhookDisabled if broken => self.disable_webhook(),
-            Fault::WebhookDisabled => self.enable_webhook(),
+            Fault::ReceiverUnreachable => world.queue.adversity.unreachable = broken,
+            Fault::EventsDoubled => world.queue.adversity.duplicate = broken,
+            Fault::ApiUnavailable => world.fail_api(broken.then_some(503)),
+            Fault::WebhookDisabled if broken => world.disable_webhook(),
+            Fault::WebhookDisabled => world.enable_webhook(),
         }
+    }
+}
+
+impl World {
+    /// Looks whether the steps can happen here, as far as that can be known before.
+    pub(super) fn could_play(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
+        let mut files: HashMap<&str, File> = HashMap::new();
+        for (index, step) in scenario.steps.iter().enumerate() {
+            let wrong = |problem: String| ScenarioError::Step { number: index + 1, problem };
+            match step {
+                Step::Create { file, record, .. } => drop(files.insert(file, (**record).clone())),
+                Step::Update { file, set } => {
+                    let changed = with(files.get(file.as_str()), set).map_err(|error| wrong(error.to_string()))?;
+                    files.insert(file, changed);
+                }
+                Step::Enable { user, integration: name, configuration_name } => {
+                    let id = SyncId::derive(&self.project.id, user, name, Pipeline::Files.name(), configuration_name);
+                    if self.engine.get(&id).is_some() {
+                        return Err(wrong(EnableError::Exists(id).to_string()));
+                    }
+                    if let Ok(known) = integration(name) {
+                        let told =
+                            |all: Vec<ConfigurationProblem>| all.iter().map(ToString::to_string).collect::<Vec<_>>();
+                        let checked = known.check(Pipeline::Files, &serde_json::Map::new());
+                        checked.map_err(|problems| wrong(told(problems).join("; ")))?;
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 }
 

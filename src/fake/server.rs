@@ -8,7 +8,9 @@ use hyper::body::Bytes;
 use wiremock::matchers::any;
 use wiremock::{Match, Mock, MockServer, Respond, ResponseTemplate};
 
-use super::hyper::HyperServer;
+use super::admin;
+use super::driver::Driver;
+use super::hyper::{Answering, HyperServer};
 use super::reply::{Body, LONGEST_BODY, Reply, Wire};
 
 /// What the API of a fake is served by. Both give the same answers.
@@ -55,6 +57,18 @@ impl Drop for Mocks {
 
 /// Answers one request, without I/O.
 pub(super) type Answer = Arc<dyn Fn(Request<Bytes>) -> Reply + Send + Sync>;
+
+/// The API of a world, and its admin API.
+pub(super) fn with_admin(listener: TcpListener, driver: Arc<Driver>, answer: Answer) -> io::Result<Running> {
+    let api_url = format!("http://{}", listener.local_addr()?);
+    let handler = move |request: Request<Bytes>| -> Answering {
+        if request.uri().path().starts_with(admin::ROOT) {
+            return Box::pin(driver.clone().administer(request, api_url.clone()));
+        }
+        Box::pin(std::future::ready(answer(request)))
+    };
+    Ok(Running::Hyper(HyperServer::start(listener, Arc::new(handler))?))
+}
 
 /// Serves on the listener.
 pub(super) async fn serve(server: Server, listener: TcpListener, answer: Answer) -> io::Result<Running> {

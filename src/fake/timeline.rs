@@ -1,5 +1,6 @@
 use std::fmt;
 
+use super::log::Log;
 use crate::clock::{Moment, offset};
 use crate::contract::{SyncId, UserId};
 use crate::delivery::{AttemptRecord, Decision, DeliveryId, Outcome};
@@ -71,8 +72,38 @@ pub enum What {
     },
     /// The webhook was set, disabled or enabled.
     Webhook(String),
+    /// Everything was reset, or replaced by another state.
+    State(String),
     /// Somebody called the Sync API.
     Call(Call),
+}
+
+/// How much has happened so far. Neither a reset nor a limit of the timeline takes anything of it away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Tally {
+    /// Calls of the Sync API.
+    pub calls: u64,
+    /// Runs that found or met something.
+    pub runs: u64,
+    /// Attempts to deliver an event.
+    pub attempts: u64,
+    /// Those that were answered 2xx.
+    pub delivered: u64,
+}
+
+impl Tally {
+    pub(super) fn count(&mut self, what: &What) {
+        match what {
+            What::Call(_) => self.calls += 1,
+            What::Ran { .. } => self.runs += 1,
+            What::Attempt { record, .. } => {
+                self.attempts += 1;
+                self.delivered += u64::from(record.decision == Decision::Delivered);
+            }
+            _ => {}
+        }
+    }
 }
 
 /// A call of the Sync API.
@@ -95,12 +126,24 @@ pub struct Call {
 pub struct Timeline {
     start: Moment,
     entries: Vec<Entry>,
+    /// The number of the first entry.
+    first: usize,
+    dropped: usize,
     calls: bool,
 }
 
 impl Timeline {
-    pub(super) fn new(start: Moment, entries: Vec<Entry>) -> Self {
-        Self { start, entries, calls: false }
+    pub(super) fn since(mark: usize, start: Moment, log: &Log) -> Self {
+        Self { dropped: log.dropped().min(log.first().saturating_sub(mark)), ..Self::of(start, log, mark) }
+    }
+
+    pub(super) fn new(start: Moment, log: &Log) -> Self {
+        Self::of(start, log, 0)
+    }
+
+    fn of(start: Moment, log: &Log, mark: usize) -> Self {
+        let entries = log.since(mark).map(|(_, entry)| entry.clone()).collect();
+        Self { start, entries, first: log.first().max(mark), dropped: log.dropped(), calls: false }
     }
 
     /// Prints the calls of the Sync API too.
@@ -117,11 +160,19 @@ impl Timeline {
         self
     }
 
-    /// Without the first entries.
+    /// Without what was there before a [mark](super::FakeParagon::timeline_mark).
     #[must_use]
-    pub fn skip(mut self, count: usize) -> Self {
-        self.entries.drain(..count.min(self.entries.len()));
+    pub fn skip(mut self, mark: usize) -> Self {
+        let skipped = mark.saturating_sub(self.first).min(self.entries.len());
+        self.entries.drain(..skipped);
+        self.dropped = self.dropped.min(self.first.saturating_sub(mark));
+        self.first += skipped;
         self
+    }
+
+    /// How many of the first entries are missing, because of [`Builder::timeline_limit`](super::Builder::timeline_limit).
+    pub fn dropped(&self) -> usize {
+        self.dropped
     }
 
     /// Prints times from its first entry on.
@@ -155,6 +206,9 @@ impl Timeline {
     /// One line for each entry that is printed.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
+        if self.dropped > 0 {
+            lines.push(format!("{:<14} the first {} entries were dropped: the timeline has a limit", "", self.dropped));
+        }
         for entry in &self.entries {
             let text = match &entry.what {
                 What::Call(_) if !self.calls => continue,
@@ -192,6 +246,9 @@ impl fmt::Display for What {
                 }
                 write!(f, ", {events} event{}", if *events == 1 { "" } else { "s" })
             }
+            Self::Queued { event, about, deliveries } if !deliveries.is_empty() => {
+                write!(f, "webhook   {event}{}, queued", About(about))
+            }
             Self::Queued { event, about, .. } => {
                 write!(f, "webhook   {event}{}, not sent: the webhook is not enabled", About(about))
             }
@@ -216,6 +273,7 @@ impl fmt::Display for What {
             }
             Self::Dropped { event, about, .. } => write!(f, "webhook   {event}{}, dropped", About(about)),
             Self::Webhook(text) => write!(f, "webhook   {text}"),
+            Self::State(text) => write!(f, "state     {text}"),
             Self::Call(Call { method, path, status, reason }) => {
                 write!(f, "api       {method} {} -> {status}", shorten(path))?;
                 reason.as_ref().map_or(Ok(()), |reason| write!(f, " ({reason})"))

@@ -1,13 +1,15 @@
 use std::collections::HashMap;
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::clock::Moment;
 use crate::contract::{ProjectId, UserId};
 
 /// Which audiences of a token are taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Audience {
     /// `useparagon.com/<project id>` only (`api.audience`, documented).
@@ -90,6 +92,16 @@ impl Verifier {
 
     pub(super) fn new(key: DecodingKey, project: ProjectId, audience: Audience) -> Self {
         Self { key, project, audience, young: HashMap::new(), old: HashMap::new() }
+    }
+
+    /// One that remembers nothing yet.
+    pub(super) fn fresh(&self) -> Self {
+        Self::new(self.key.clone(), self.project.clone(), self.audience)
+    }
+
+    /// Takes these audiences from now on.
+    pub(super) fn set_audience(&mut self, audience: Audience) {
+        self.audience = audience;
     }
 
     /// Whose token it is, or why it is none. The reason is for the developer: Paragon itself says only

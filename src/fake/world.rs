@@ -1,12 +1,15 @@
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use url::Url;
 
+use super::fault::{self, ApiFault};
 use super::faults::{Decision, FaultId, Faults};
+use super::log::Log;
 use super::project::{KeyError, Project};
-use super::timeline::{Entry, Timeline, What};
+use super::timeline::{Entry, Tally, Timeline, What};
 use super::token::{Audience, Verifier};
 use crate::clock::{Clock, Moment};
 use crate::contract::{
@@ -35,22 +38,21 @@ pub(super) struct World {
     pub(super) outage: Option<FaultId>,
     /// What goes wrong with the call that is being answered, or went wrong with the one before.
     pub(super) strike: Decision,
-    /// How often a record, or the end of the feed, was read since it changed.
-    pub(super) stale_reads: HashMap<(SyncId, u64, Moment), u64>,
+    /// How often a record, or the end of the feed, was read since it changed, and when that was.
+    pub(super) stale_reads: BTreeMap<SyncId, BTreeMap<u64, (Moment, u64)>>,
     /// The versions of records that were served.
-    pub(super) served: HashMap<SyncId, Served>,
-    start: Moment,
-    log: Vec<Entry>,
-    in_delivery: HashMap<DeliveryId, Delivered>,
-}
-
-/// A panic in a test must not hide behind a second one here.
-pub(super) fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
-    world.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) served: BTreeMap<SyncId, Served>,
+    pub(super) log: Log,
+    pub(super) tally: Tally,
+    /// Which of the worlds it is that have followed one another: an attempt of an earlier one has no effect.
+    pub(super) life: u64,
+    pub(super) start: Moment,
+    pub(super) in_delivery: BTreeMap<DeliveryId, Delivered>,
 }
 
 /// What the API leaves open.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Options {
     /// Without a page size in the request (`api.page-size`, assumed).
     pub(super) page_size: usize,
@@ -76,8 +78,9 @@ impl Default for Options {
     }
 }
 
-#[derive(Clone)]
-struct Delivered {
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Delivered {
     event: String,
     about: Option<String>,
     user: Option<UserId>,
@@ -99,23 +102,60 @@ impl World {
             faults: Faults::new(0),
             outage: None,
             strike: Decision::default(),
-            stale_reads: HashMap::new(),
-            served: HashMap::new(),
+            stale_reads: BTreeMap::new(),
+            served: BTreeMap::new(),
             start,
-            log: Vec::new(),
-            in_delivery: HashMap::new(),
+            log: Log::default(),
+            tally: Tally::default(),
+            life: 0,
+            in_delivery: BTreeMap::new(),
         })
     }
 
-    pub(super) fn timeline(&self) -> Timeline {
-        Timeline::new(self.start, self.log.clone())
+    /// Puts an empty world in the place of this one, which it hands back: as at the start, with this seed. Project,
+    /// policy, options and the webhook's URL stay, and the numbers of the log go on.
+    pub(super) fn replace(&mut self, seed: u64) -> Box<Self> {
+        let mut engine = Engine::new(self.project.id.clone());
+        engine.set_revision(self.engine.revision());
+        let mut queue = Queue::new(self.queue.policy().clone());
+        if let Some(url) = self.queue.url() {
+            queue.register(url.clone());
+        }
+        let empty = Self {
+            seed,
+            verifier: self.verifier.fresh(),
+            engine,
+            project: self.project.clone(),
+            clock: Clock::starting_at(self.start),
+            accounts: BTreeMap::new(),
+            connected: Vec::new(),
+            queue,
+            options: self.options.clone(),
+            faults: Faults::new(seed),
+            outage: None,
+            strike: Decision::default(),
+            stale_reads: BTreeMap::new(),
+            served: BTreeMap::new(),
+            log: self.log.next(),
+            tally: self.tally,
+            life: self.life + 1,
+            start: self.start,
+            in_delivery: BTreeMap::new(),
+        };
+        Box::new(std::mem::replace(self, empty))
     }
 
-    pub(super) fn log_len(&self) -> usize {
-        self.log.len()
+    /// Tokens are judged by the options that hold now.
+    pub(super) fn judge_audience(&mut self) {
+        self.verifier.set_audience(self.options.audience);
+    }
+
+    pub(super) fn timeline(&self) -> Timeline {
+        Timeline::new(self.start, &self.log)
     }
 
     pub(super) fn note(&mut self, user: Option<UserId>, sync: Option<SyncId>, what: What) {
+        self.tally.count(&what);
         self.log.push(Entry { at: self.clock.now(), user, sync, what });
     }
 
@@ -171,6 +211,7 @@ impl World {
     /// Deletes a sync; true when there was one.
     pub(super) fn delete_sync(&mut self, id: &SyncId) -> bool {
         self.served.remove(id);
+        self.stale_reads.remove(id);
         self.engine.delete(id).is_some()
     }
 
@@ -267,6 +308,12 @@ impl World {
         Some(self.accounts.get(credential)?.collection(sync.pipeline)?.title(number))
     }
 
+    /// Time passes by itself, up to what is due: nothing is passed over.
+    pub(super) fn pass_until(&mut self, now: Moment) {
+        let until = self.next_due().map_or(now, |due| due.min(now));
+        self.clock.advance_to(until);
+    }
+
     /// When something is due next.
     pub(super) fn next_due(&self) -> Option<Moment> {
         self.engine.next_due().into_iter().chain(self.queue.next_due()).min()
@@ -290,7 +337,10 @@ impl World {
     }
 
     /// Takes what came of an attempt.
-    pub(super) fn complete(&mut self, attempt: Attempt, outcome: Outcome) {
+    pub(super) fn complete(&mut self, attempt: Attempt, outcome: Outcome, life: u64) {
+        if life != self.life {
+            return;
+        }
         let completed = self.queue.complete(attempt, outcome, self.clock.now());
         let delivery = completed.record.delivery;
         let finished = !matches!(completed.record.decision, crate::delivery::Decision::RetryAt(_));
@@ -301,6 +351,36 @@ impl World {
             self.note(user, sync, What::Attempt { event, about, record: completed.record });
         }
         self.drop_deliveries(completed.dropped);
+    }
+
+    /// Sets the URL that events are sent to, and enables the webhook.
+    pub(super) fn set_webhook(&mut self, url: Url) {
+        self.queue.register(url);
+        self.note(None, None, What::Webhook("set and enabled".to_owned()));
+    }
+
+    /// Enables the webhook by hand.
+    pub(super) fn enable_webhook(&mut self) {
+        self.queue.enable();
+        self.note(None, None, What::Webhook("enabled by hand".to_owned()));
+    }
+
+    /// Plays an outage of the whole API, or ends it.
+    pub(super) fn fail_api(&mut self, status: Option<u16>) {
+        if let Some(outage) = self.outage.take() {
+            self.faults.remove(outage);
+        }
+        if let Some(code) = status {
+            let outage = ApiFault::new(fault::Trouble::Status { code, retry_after: None });
+            self.outage = Some(self.faults.add(outage));
+        }
+    }
+
+    /// Ends all faults of the API.
+    pub(super) fn end_faults(&mut self) {
+        self.faults.clear();
+        self.outage = None;
+        self.stale_reads.clear();
     }
 
     /// Disables the webhook by hand.
@@ -348,9 +428,27 @@ impl World {
     }
 }
 
-/// A set of versions, a bit for each.
-#[derive(Clone, Debug, Default)]
+/// A set of versions, a bit for each. In JSON it is text, 16 hexadecimal digits for 64 versions: programs that read
+/// every number as a float would lose some.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub(super) struct Served(Vec<u64>);
+
+impl From<Served> for String {
+    fn from(served: Served) -> Self {
+        served.0.iter().fold(Self::new(), |text, word| text + &format!("{word:016x}"))
+    }
+}
+
+impl TryFrom<String> for Served {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let word = |digits: &[u8]| u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
+        let words: Option<_> = text.as_bytes().chunks(16).map(word).collect();
+        words.map(Self).ok_or_else(|| format!("expected hexadecimal digits, got {text:?}"))
+    }
+}
 
 impl Served {
     fn insert(&mut self, version: usize) {

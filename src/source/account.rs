@@ -61,6 +61,13 @@ impl Account {
         }
     }
 
+    /// What is wrong with an account that was read.
+    pub(crate) fn problem(&self) -> Option<String> {
+        self.collections
+            .iter()
+            .find_map(|(pipeline, collection)| collection.problem().map(|why| format!("collections.{pipeline}.{why}")))
+    }
+
     /// Whose account it is.
     pub fn user(&self) -> &UserId {
         &self.user

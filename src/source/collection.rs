@@ -77,6 +77,13 @@ impl Collection {
         true
     }
 
+    /// What is wrong with a collection that was read.
+    pub(super) fn problem(&self) -> Option<String> {
+        let numbers = self.entries.keys().chain(&self.log).copied();
+        let last = numbers.chain(self.synthetic.count.checked_sub(1)).max()?;
+        (last >= self.next).then(|| format!("next: expected more than {last}, got {}", self.next))
+    }
+
     /// What it was filled with.
     pub fn synthetic(&self) -> Synthetic {
         self.synthetic

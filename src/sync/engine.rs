@@ -80,6 +80,18 @@ impl Engine {
         Stored { project, revision, runs_take: Duration::ZERO, syncs: BTreeMap::new() }.into()
     }
 
+    /// What is wrong with an engine that was read, beside these accounts.
+    pub(crate) fn problem(&self, project: &ProjectId, accounts: &Accounts) -> Option<String> {
+        if self.stored.project != *project {
+            return Some(format!("project: expected {project}, got {}", self.stored.project));
+        }
+        self.stored.syncs.iter().find_map(|(id, sync)| {
+            let why =
+                if *id == sync.id { sync.problem(accounts)? } else { format!("id: expected {id}, got {}", sync.id) };
+            Some(format!("syncs.{id}.{why}"))
+        })
+    }
+
     /// Syncs that are enabled from now on have this revision of the contract.
     pub fn set_revision(&mut self, revision: Revision) {
         self.stored.revision = revision;

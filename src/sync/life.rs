@@ -140,6 +140,15 @@ impl Sync {
         }
     }
 
+    /// What is wrong with a sync that was read, beside these accounts.
+    pub(super) fn problem(&self, accounts: &BTreeMap<CredentialId, Account>) -> Option<String> {
+        if self.account >= self.accounts.len() {
+            return Some(format!("account: expected one of {} accounts, got {}", self.accounts.len(), self.account));
+        }
+        let unknown = self.accounts.iter().find(|credential| !accounts.contains_key(*credential))?;
+        Some(format!("accounts: there is no account {unknown}"))
+    }
+
     /// Which account it reads.
     pub fn credential(&self) -> &CredentialId {
         &self.accounts[self.account]

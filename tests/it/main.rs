@@ -1,5 +1,6 @@
 //! The library, as its users meet it.
 
+mod admin;
 mod agreement;
 mod api;
 mod described;

@@ -16,7 +16,7 @@ use crate::api::Client;
 use crate::described::FakeParagon;
 
 /// Takes every event and keeps it.
-async fn sink() -> (Url, Arc<Mutex<Vec<Value>>>) {
+pub(crate) async fn sink() -> (Url, Arc<Mutex<Vec<Value>>>) {
     let kept = Arc::new(Mutex::new(Vec::new()));
     let keep = kept.clone();
     let handler = move |body: Bytes| async move { keep.lock().unwrap().push(serde_json::from_slice(&body).unwrap()) };

@@ -7,4 +7,5 @@ mod demo;
 mod processes;
 mod run;
 mod send;
+mod serve;
 mod zoo;

@@ -69,6 +69,9 @@ fn read(name: &'static str, text: &str) -> Result<Schema, String> {
 /// The Sync API and the Permissions API in `OpenAPI` 3.1; it refers to the schemas by file.
 pub const OPENAPI: &str = include_str!("../../../schemas/openapi.yaml");
 
+/// The admin API of a fake that serves, in `OpenAPI` 3.1.
+pub const ADMIN_API: &str = include_str!("../../../schemas/admin.yaml");
+
 /// The webhooks in `AsyncAPI` 3.0; it refers to the schemas by file.
 pub const ASYNCAPI: &str = include_str!("../../../schemas/asyncapi.yaml");
 

@@ -97,7 +97,11 @@ impl World {
         let strikes: Vec<Stale> = self.strike.stale().collect();
         strikes.into_iter().any(|stale| match stale {
             Stale::Reads(reads) => {
-                let read = self.stale_reads.entry((sync.clone(), key, changed_at)).or_default();
+                let of_sync = self.stale_reads.entry(sync.clone()).or_default();
+                let (changed, read) = of_sync.entry(key).or_insert((changed_at, 0));
+                if *changed != changed_at {
+                    (*changed, *read) = (changed_at, 0);
+                }
                 *read += 1;
                 *read <= reads
             }

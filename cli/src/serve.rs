@@ -1,0 +1,241 @@
+//! `serve`: the fake Paragon as a program of its own.
+
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+
+use paragon_testkit::FakeParagon;
+use paragon_testkit::clock::Moment;
+use paragon_testkit::contract::{Pipeline, integration as integration_named, integrations};
+use paragon_testkit::delivery::Policy;
+use paragon_testkit::fake::{Builder, StartError, Timeline};
+use paragon_testkit::report::exits;
+use paragon_testkit::scenario::Scenario;
+use paragon_testkit::source::Synthetic;
+use serde_json::{Map, json};
+use url::Url;
+
+use crate::interrupt::interrupted;
+use crate::{args, output, plan};
+
+/// So much of the timeline is kept; the state of the fake does not depend on it.
+const TIMELINE: usize = 10_000;
+/// Whose account `--source` fills.
+const USER: &str = "user_demo";
+/// A sync keeps a bit for each record.
+const MOST: u64 = 100_000_000;
+/// So many lines wait for a reader of standard error; more are left out.
+const AHEAD: usize = 1_000;
+
+/// Why it does not serve: the exit code, and what to print.
+struct Unable(u8, String);
+
+/// What was typed, worked out.
+struct Served {
+    builder: Builder,
+    webhook: Option<Url>,
+    scenario: Option<Scenario>,
+    sources: Vec<Source>,
+}
+
+/// A part of what `--source` says.
+struct Source {
+    integration: String,
+    pipeline: Pipeline,
+    count: u64,
+}
+
+pub(crate) fn run(typed: &args::Serve) -> u8 {
+    let outcome = prepare(typed).map_err(|error| Unable(exits::USAGE, error)).and_then(|served| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Unable(exits::UNREACHABLE, format!("cannot start: {error}")))?;
+        runtime.block_on(serve(typed, served))
+    });
+    match outcome {
+        Ok(()) => exits::PASSED,
+        Err(Unable(code, why)) => {
+            output::error(&why);
+            code
+        }
+    }
+}
+
+fn prepare(typed: &args::Serve) -> Result<Served, String> {
+    let webhook = typed.webhook.as_ref().map(|text| plan::url("--webhook", text, 0)).transpose()?;
+    let load = |file: &std::path::PathBuf| {
+        Scenario::load(file).map_err(|error| match error {
+            error @ paragon_testkit::scenario::ScenarioError::Read { .. } => format!("--scenario {error}"),
+            error => format!("--scenario {}: {error}", file.display()),
+        })
+    };
+    let scenario = typed.scenario.as_ref().map(load).transpose()?;
+    let sources = typed.source.as_ref().map(|text| source(text)).transpose()?.unwrap_or_default();
+    let mut builder = FakeParagon::builder().host(typed.host).port(typed.port).admin(true).timeline_limit(TIMELINE);
+    if let Some(scenario) = &scenario {
+        builder = builder.scenario(scenario);
+    }
+    if let Some(seed) = typed.seed {
+        builder = builder.seed(seed);
+    }
+    if let Some(revision) = typed.revision {
+        builder = builder.revision(revision);
+    }
+    if let Some(name) = &typed.policy {
+        builder = builder.policy(policy(name)?);
+    }
+    if let Some(id) = &typed.project {
+        builder = builder.project(id.as_str());
+    }
+    if let Some(file) = &typed.signing_key {
+        let read = std::fs::read_to_string(file);
+        builder = builder.signing_key(read.map_err(|error| format!("--signing-key {}: {error}", file.display()))?);
+    }
+    if typed.speed > 0.0 {
+        builder = builder.start_at(Moment::wall());
+    }
+    Ok(Served { builder, webhook, scenario, sources })
+}
+
+fn policy(name: &str) -> Result<Policy, String> {
+    let assumed = Policy::paragon_assumed();
+    if name == assumed.name { Ok(assumed) } else { Err(format!("--policy {name:?}: expected {}", assumed.name)) }
+}
+
+fn source(text: &str) -> Result<Vec<Source>, String> {
+    let wrong = |why: &str| format!("--source {text:?}: {why}");
+    let expected = || wrong("expected PIPELINE=COUNT, such as files=1000,contacts=50");
+    let (mut named, mut pipelines) = (None, Vec::<(Pipeline, u64)>::new());
+    for part in text.split(',') {
+        let (name, value) = part.split_once('=').ok_or_else(expected)?;
+        if name == "integration" {
+            named = Some(value);
+            continue;
+        }
+        let all = Pipeline::ALL.map(Pipeline::name);
+        let unknown = || wrong(&format!("expected one of {}, got {name:?}", all.join(", ")));
+        let pipeline = Pipeline::from_name(name).ok_or_else(unknown)?;
+        let count = value.parse().ok().filter(|count| *count <= MOST);
+        let count = count.ok_or_else(|| wrong(&format!("expected a number up to {MOST}, got {value:?}")))?;
+        if pipelines.iter().any(|(known, _)| *known == pipeline) {
+            return Err(wrong(&format!("{name} is there twice")));
+        }
+        pipelines.push((pipeline, count));
+    }
+    if pipelines.is_empty() {
+        return Err(expected());
+    }
+    let of = |(pipeline, count): (Pipeline, u64)| {
+        let integration = match named {
+            Some(name) => name,
+            None => suitable(pipeline).ok_or_else(|| wrong(&format!("no integration has {pipeline} without more")))?,
+        };
+        let known = integration_named(integration).map_err(|error| wrong(&error.to_string()))?;
+        let problem = known.check(pipeline, &Map::new()).err().and_then(|problems| problems.into_iter().next());
+        match problem {
+            Some(problem) => Err(wrong(&format!("{integration}: {problem}"))),
+            None => Ok(Source { integration: integration.to_owned(), pipeline, count }),
+        }
+    };
+    pipelines.into_iter().map(of).collect()
+}
+
+/// The first integration that has a pipeline and asks for no configuration; for files the one of the examples.
+fn suitable(pipeline: Pipeline) -> Option<&'static str> {
+    let has = |name: &&str| integration_named(name).is_ok_and(|known| known.check(pipeline, &Map::new()).is_ok());
+    std::iter::once("googledrive").chain(integrations().iter().map(|known| known.name)).find(has)
+}
+
+async fn serve(typed: &args::Serve, served: Served) -> Result<(), Unable> {
+    let mut interrupted = std::pin::pin!(interrupted());
+    let paragon = served.builder.start().await.map_err(|error| match (&typed.signing_key, error) {
+        (Some(file), error @ StartError::Key(_)) => {
+            Unable(exits::USAGE, format!("--signing-key {}: {error}", file.display()))
+        }
+        (_, error) => Unable(exits::UNREACHABLE, error.to_string()),
+    })?;
+    if !typed.host.is_loopback() {
+        output::note(&format!("warning: whoever reaches {} may do everything, also mint tokens", typed.host));
+    }
+    if let Some(url) = &served.webhook {
+        paragon.set_webhook(url.clone()).await;
+    }
+    for Source { integration, pipeline, count } in &served.sources {
+        let account = paragon.user(USER).connect(integration);
+        account.fill(*pipeline, Synthetic::new(*count, typed.seed.unwrap_or_default()));
+        account.enable(pipeline.name()).map_err(|error| Unable(exits::USAGE, format!("--source: {error}")))?;
+    }
+    if let Some(scenario) = &served.scenario {
+        let played = tokio::select! {
+            played = paragon.play(scenario) => played,
+            () = &mut interrupted => return Err(Unable(exits::INTERRUPTED, "interrupted".to_owned())),
+        };
+        played.map_err(|error| Unable(exits::USAGE, format!("--scenario: {error}")))?;
+    }
+    announce(typed, served.webhook.as_ref(), &paragon);
+    tokio::select! {
+        never = paragon.run(typed.speed) => match never {},
+        () = tell(&paragon, typed.quiet) => {}
+        () = interrupted => {}
+    }
+    output::result(&summary(&paragon));
+    Ok(())
+}
+
+fn announce(typed: &args::Serve, webhook: Option<&Url>, paragon: &FakeParagon) {
+    let (project, admin_url) = (paragon.project(), paragon.admin_url().unwrap_or_default());
+    if typed.ready_json {
+        let ready = json!({
+            "apiUrl": paragon.api_url(), "adminUrl": admin_url, "projectId": project.id,
+            "signingKey": project.signing_key, "webhook": webhook.map(Url::as_str),
+        });
+        output::result(&format!("{ready}\n"));
+    } else {
+        output::note(&format!("PARAGON_API_URL={}\nPARAGON_PROJECT_ID={}", paragon.api_url(), project.id));
+        let own = typed.signing_key.as_ref().map(|file| format!("the key in {}", file.display()));
+        let key = own.unwrap_or_else(|| "the public test key: --ready-json prints it".to_owned());
+        output::note(&format!("PARAGON_SIGNING_KEY={key}\nadmin API {admin_url}"));
+    }
+    if webhook.is_none() {
+        output::note("no webhook is set: --webhook, or PUT /_testkit/webhook");
+    }
+}
+
+/// Prints what happens. A reader that is slow, or not there, must hold up nothing: the lines go through a thread.
+async fn tell(paragon: &FakeParagon, quiet: bool) {
+    if quiet {
+        return std::future::pending().await;
+    }
+    let (lines, to_print) = sync_channel::<String>(AHEAD);
+    std::thread::spawn(move || to_print.iter().for_each(|line| output::note(&line)));
+    let mut mark = 0;
+    let mut left_out = 0_u64;
+    loop {
+        let (news, next) = paragon.timeline_after(mark).await;
+        mark = next;
+        print(&lines, &news.with_calls(), &mut left_out);
+    }
+}
+
+fn print(lines: &SyncSender<String>, news: &Timeline, left_out: &mut u64) {
+    for line in news.lines() {
+        if *left_out > 0
+            && lines.try_send(format!("{:<14} {left_out} lines were left out: nobody reads so fast", "")).is_ok()
+        {
+            *left_out = 0;
+        }
+        if let Err(TrySendError::Full(_)) = lines.try_send(line) {
+            *left_out += 1;
+        }
+    }
+}
+
+fn summary(paragon: &FakeParagon) -> String {
+    let tally = paragon.tally();
+    let count = |n: u64, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    format!(
+        "{}, {} of the Sync API, {} ({} delivered), the clock shows {}\n",
+        count(tally.runs, "run"),
+        count(tally.calls, "call"),
+        count(tally.attempts, "attempt"),
+        tally.delivered,
+        paragon.now(),
+    )
+}

@@ -1,0 +1,79 @@
+use std::time::Duration;
+
+use super::{Moment, Stopwatch};
+
+/// Nobody waits longer without looking at the clock again.
+const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
+
+/// Virtual time that passes by itself: from a moment on, so many times as fast as real time.
+///
+/// ```
+/// use std::time::Duration;
+/// use paragon_testkit::clock::{Moment, Pace};
+///
+/// let standing = Pace::new(Moment::from_millis(0), 0.0);
+/// assert_eq!(standing.now(), Moment::from_millis(0));
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    from: Moment,
+    since: Stopwatch,
+    speed: f64,
+}
+
+impl Pace {
+    /// Begins now, at `from`.
+    ///
+    /// # Panics
+    ///
+    /// When the speed is no number from 0 on.
+    #[track_caller]
+    pub fn new(from: Moment, speed: f64) -> Self {
+        assert!(speed.is_finite() && speed >= 0.0, "expected a speed from 0 on, got {speed}");
+        Self { from, since: Stopwatch::start(), speed }
+    }
+
+    /// How many times as fast as real time; 0 when it stands still.
+    pub fn speed(&self) -> f64 {
+        self.speed
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> Moment {
+        self.from + seconds(self.since.elapsed().as_secs_f64() * self.speed)
+    }
+
+    /// Waits until it is this time; for an hour at most, so that the caller looks again.
+    #[expect(clippy::disallowed_methods, reason = "time that passes by itself is waited for")]
+    pub async fn wait_for(&self, moment: Moment) {
+        let real = seconds((moment - self.now()).as_secs_f64() / self.speed);
+        tokio::time::sleep(real.min(LONGEST_WAIT)).await;
+    }
+}
+
+/// So many seconds; what no duration can hold is the longest one.
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_passes_as_fast_as_it_is_told() {
+        let start = Moment::from_millis(0);
+        let fast = Pace::new(start, 1e9);
+        let a_day = start + Duration::from_secs(86_400);
+        fast.wait_for(a_day).await;
+        assert!(fast.now() >= a_day);
+        assert_eq!(Pace::new(start, 0.0).now(), start);
+        assert_eq!(Pace::new(start, f64::MAX).wait_for(start).await, ());
+    }
+
+    #[test]
+    #[should_panic(expected = "expected a speed from 0 on, got -1")]
+    fn it_never_goes_back() {
+        Pace::new(Moment::from_millis(0), -1.0);
+    }
+}

@@ -1,0 +1,56 @@
+use serde_json::{Value, json};
+
+use crate::delivery::{AttemptRecord, Decision, Outcome};
+use crate::fake::timeline::{Entry, What};
+
+/// An entry of the timeline, under its number from 1 on.
+pub(super) fn told(index: usize, entry: &Entry) -> Value {
+    let mut told = match &entry.what {
+        What::Changed { verb, name } => json!({"kind": "changed", "verb": verb, "name": name}),
+        What::Trouble(trouble) => json!({"kind": "trouble", "trouble": trouble}),
+        What::Ran { kind, trouble, events } => {
+            json!({"kind": "ran", "run": kind, "trouble": trouble, "events": events})
+        }
+        What::Queued { event, about, deliveries } => {
+            json!({"kind": "queued", "event": event, "about": about, "deliveries": deliveries})
+        }
+        What::Attempt { event, about, record } => attempt(event, about.as_deref(), record),
+        What::Dropped { event, about, delivery } => {
+            json!({"kind": "dropped", "event": event, "about": about, "delivery": delivery})
+        }
+        What::Webhook(_) => json!({"kind": "webhook"}),
+        What::State(_) => json!({"kind": "state"}),
+        What::Call(call) => json!({
+            "kind": "call", "method": call.method, "path": call.path, "status": call.status, "reason": call.reason,
+        }),
+    };
+    told["number"] = (index + 1).into();
+    told["at"] = entry.at.to_string().into();
+    told["user"] = json!(entry.user);
+    told["sync"] = json!(entry.sync);
+    told["text"] = entry.what.to_string().into();
+    told
+}
+
+/// An entry, if it is about a delivery.
+pub(super) fn delivery(index: usize, entry: &Entry) -> Option<Value> {
+    matches!(entry.what, What::Attempt { .. } | What::Dropped { .. }).then(|| told(index, entry))
+}
+
+fn attempt(event: &str, about: Option<&str>, record: &AttemptRecord) -> Value {
+    let (status, answer, failure) = match &record.outcome {
+        Outcome::Answered { status, body } => (Some(status), Some(body), None),
+        Outcome::Failed(failure) => (None, None, Some(failure.to_string())),
+    };
+    let (decision, retry_at) = match record.decision {
+        Decision::Delivered => ("delivered", None),
+        Decision::RetryAt(at) => ("retry", Some(at)),
+        Decision::GivenUp => ("given_up", None),
+        Decision::Disabled => ("disabled", None),
+    };
+    json!({
+        "kind": "attempt", "event": event, "about": about, "delivery": record.delivery, "attempt": record.number,
+        "due": record.due, "sent": record.sent, "status": status, "answer": answer, "failure": failure,
+        "decision": decision, "retryAt": retry_at, "rule": record.rule,
+    })
+}

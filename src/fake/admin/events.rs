@@ -1,0 +1,105 @@
+//! The webhook, what was sent, what happened, and what goes wrong on purpose.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::Asked;
+use super::body::{Answer, Refusal};
+use super::entry::{delivery, told};
+use crate::contract::Event;
+use crate::delivery::WebhookState;
+use crate::fake::fault::ApiFault;
+use crate::fake::faults::FaultId;
+use crate::fake::world::World;
+use crate::scenario::Scenario;
+
+impl World {
+    pub(super) fn webhook(&self) -> Value {
+        let state = match self.queue.state() {
+            WebhookState::Unset => "unset",
+            WebhookState::Enabled => "enabled",
+            WebhookState::Disabled => "disabled",
+        };
+        json!({
+            "url": self.queue.url().map(Url::as_str), "state": state, "policy": self.queue.policy().name,
+            "failuresInARow": self.queue.failures_in_a_row(), "pending": self.queue.pending(),
+        })
+    }
+
+    pub(super) fn change_webhook(&mut self, asked: &Asked<'_>) -> Answer {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Wanted {
+            url: String,
+        }
+        let Wanted { url: text } = asked.read()?;
+        let wrong = |why: &str| {
+            Refusal::bad(format!("/url: expected a URL such as http://127.0.0.1:3000/webhook, got {text:?} ({why})"))
+        };
+        let url: Url = text.parse().map_err(|error: url::ParseError| wrong(&error.to_string()))?;
+        if url.scheme() != "http" {
+            return Err(wrong("only http is spoken"));
+        }
+        self.set_webhook(url);
+        Ok(self.webhook())
+    }
+
+    pub(super) fn switch_webhook(&mut self, asked: &Asked<'_>, on: bool) -> Answer {
+        super::nothing(asked)?;
+        if self.queue.state() == WebhookState::Unset {
+            return Err(Refusal::conflict("no webhook is set: PUT /_testkit/webhook first"));
+        }
+        if on {
+            self.enable_webhook();
+        } else {
+            self.disable_webhook();
+        }
+        Ok(self.webhook())
+    }
+
+    pub(super) fn send_event(&mut self, asked: &Asked<'_>) -> Answer {
+        let event = Event::from_value(asked.read()?).map_err(|error| Refusal::bad(error.to_string()))?;
+        let before = self.log.end();
+        let sent = self.send_by_hand(&event);
+        let entry = self.log.since(before).next().map(|(number, entry)| told(number, entry));
+        Ok(json!({"sent": sent, "webhook": self.webhook(), "queued": entry}))
+    }
+
+    pub(super) fn deliveries(&self, asked: &Asked<'_>) -> Answer {
+        let after = asked.number("after", 0)?;
+        let entries = self.log.since(after).filter_map(|(number, entry)| delivery(number, entry));
+        Ok(json!({"data": entries.collect::<Vec<_>>(), "last": self.log.end(), "dropped": self.log.dropped()}))
+    }
+
+    pub(super) fn story(&self, asked: &Asked<'_>) -> Answer {
+        let after = asked.number("after", 0)?;
+        let entries = self.log.since(after).map(|(number, entry)| told(number, entry));
+        Ok(json!({"data": entries.collect::<Vec<_>>(), "last": self.log.end(), "dropped": self.log.dropped()}))
+    }
+
+    pub(super) fn list_faults(&self) -> Value {
+        let faults = self.faults.list().map(|(id, fault, struck)| json!({"id": id, "fault": fault, "struck": struck}));
+        json!({"data": faults.collect::<Vec<_>>()})
+    }
+
+    pub(super) fn add_fault(&mut self, asked: &Asked<'_>) -> Answer {
+        let fault: ApiFault = asked.read()?;
+        Ok(json!({"id": self.faults.add(fault)}))
+    }
+
+    pub(super) fn end_fault(&mut self, asked: &Asked<'_>) -> Answer {
+        let none = || Refusal::missing("fault", asked.id());
+        let id = FaultId(asked.id().parse().map_err(|_| none())?);
+        let fault = self.faults.remove(id).ok_or_else(none)?;
+        Ok(json!({"id": id, "fault": fault}))
+    }
+
+    /// A scenario that can be played on what is there.
+    pub(super) fn scenario(&self, asked: &Asked<'_>) -> Result<Scenario, Refusal> {
+        let scenario: Scenario = asked.read()?;
+        scenario.check().map_err(|error| Refusal::bad(error.to_string()))?;
+        self.could_play(&scenario).map_err(|error| Refusal::bad(error.to_string()))?;
+        Ok(scenario)
+    }
+}

@@ -1,0 +1,216 @@
+//! The admin API under `/_testkit/`: what a test in another language says to a fake that serves. Pure: a request, the
+//! state, and an answer, or what the driver has to do for one.
+
+mod accounts;
+mod body;
+mod drive;
+mod entry;
+mod events;
+mod route;
+mod state;
+mod syncs;
+
+use std::time::Duration;
+
+use http::{Request, StatusCode};
+use hyper::body::Bytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::mint::{Flaw, Oddity};
+use super::reply::Reply;
+use super::world::World;
+use crate::clock::duration;
+use crate::contract::UserId;
+use crate::scenario::Scenario;
+use body::{Answer, Refusal, read};
+use route::Route;
+
+/// What the paths of all its endpoints begin with.
+pub(super) const ROOT: &str = "/_testkit/";
+
+/// What is known beside the world.
+pub(super) struct Around {
+    pub(super) api_url: String,
+    /// `None` when nothing moves the clock by itself.
+    pub(super) speed: Option<f64>,
+}
+
+/// What follows from a request.
+enum Work {
+    Answered(StatusCode, Value),
+    /// The world that was replaced takes its time to be dropped.
+    Replaced(Box<World>, Value),
+    Move(Move),
+    Play(Box<Scenario>),
+    Export,
+    Follow(usize),
+}
+
+/// How the clock is moved.
+#[derive(Clone, Copy)]
+enum Move {
+    By(Duration),
+    Next,
+    Idle,
+}
+
+/// A request to one of the endpoints.
+struct Asked<'a> {
+    path: Vec<&'a str>,
+    request: &'a Request<Bytes>,
+}
+
+impl Asked<'_> {
+    /// What stands behind `accounts`, `syncs` or `faults` in the path.
+    fn id(&self) -> &str {
+        self.path.get(2).copied().unwrap_or_default()
+    }
+
+    /// What stands behind `objects` in the path.
+    fn object(&self) -> &str {
+        self.path.get(4).copied().unwrap_or_default()
+    }
+
+    fn read<'de, T: Deserialize<'de>>(&self) -> Result<T, Refusal> {
+        read(self.request.body())
+    }
+
+    fn query(&self, name: &str) -> Option<String> {
+        let pairs = url::form_urlencoded::parse(self.request.uri().query().unwrap_or_default().as_bytes());
+        pairs.into_iter().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    }
+
+    /// A number of the query.
+    fn number(&self, name: &str, otherwise: usize) -> Result<usize, Refusal> {
+        let Some(text) = self.query(name) else { return Ok(otherwise) };
+        text.parse().map_err(|_| Refusal::bad(format!("?{name}: expected a number from 0 on, got {text:?}")))
+    }
+
+    fn flag(&self, name: &str) -> Result<bool, Refusal> {
+        match self.query(name).as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(other) => Err(Refusal::bad(format!("?{name}: expected true or false, got {other:?}"))),
+        }
+    }
+}
+
+impl World {
+    /// What is to be done for a request. A refusal has changed nothing.
+    fn administer(&mut self, request: &Request<Bytes>, around: &Around) -> Result<Work, Refusal> {
+        let path = request.uri().path();
+        let route = Route::of(request.method(), path).ok_or_else(|| Refusal::nowhere(request))?;
+        let asked = Asked { path: path.trim_matches('/').split('/').collect(), request };
+        let answered = |value| Ok(Work::Answered(StatusCode::OK, value));
+        let created = |value| Ok(Work::Answered(StatusCode::CREATED, value));
+        match route {
+            Route::GetHealth => answered(self.health(around)),
+            Route::ExportState => Ok(Work::Export),
+            Route::ImportState => {
+                let (old, answer) = self.import(&asked)?;
+                Ok(Work::Replaced(old, answer))
+            }
+            Route::Reset => {
+                let (old, answer) = self.start_again(&asked)?;
+                Ok(Work::Replaced(old, answer))
+            }
+            Route::ListUsers => answered(self.users()),
+            Route::CreateToken => created(self.token(&asked)?),
+            Route::ListAccounts => answered(self.list_accounts()),
+            Route::CreateAccount => created(self.create_account(&asked)?),
+            Route::ListObjects => answered(self.list_objects(&asked)?),
+            Route::CreateObject => created(self.create_object(&asked)?),
+            Route::UpdateObject => answered(self.update_object(&asked)?),
+            Route::DeleteObject => answered(self.delete_object(&asked)?),
+            Route::SetAccess => answered(self.set_access(&asked)?),
+            Route::SetUnreadable => answered(self.set_unreadable(&asked)?),
+            Route::ShareObject => answered(self.set_role(&asked, true)?),
+            Route::UnshareObject => answered(self.set_role(&asked, false)?),
+            Route::FillAccount => answered(self.fill_account(&asked)?),
+            Route::AddTrouble => answered(self.add_trouble(&asked)?),
+            Route::EndTroubles => answered(self.end_troubles(&asked)?),
+            Route::ListSyncs => answered(self.every_sync()),
+            Route::CreateSync => created(self.create_sync(&asked)?),
+            Route::GetSync => answered(self.one_sync(&asked)?),
+            Route::DeleteSync => answered(self.drop_sync(&asked)?),
+            Route::ListRecords => answered(self.list_records(&asked)?),
+            Route::GetSyncLog => answered(self.sync_log(&asked)?),
+            Route::ListUnfetched => answered(self.list_unfetched(&asked)?),
+            Route::RunSync => answered(self.run_sync(&asked)?),
+            Route::DisableSync => answered(self.pause_sync(&asked, true)?),
+            Route::ReenableSync => answered(self.pause_sync(&asked, false)?),
+            Route::GetClock => answered(self.time(around)),
+            Route::AdvanceClock => Ok(Work::Move(Move::By(asked.read::<By>()?.by))),
+            Route::NextDue => nothing(&asked).map(|()| Work::Move(Move::Next)),
+            Route::RunUntilIdle => nothing(&asked).map(|()| Work::Move(Move::Idle)),
+            Route::Settle => nothing(&asked).map(|()| Work::Move(Move::By(Duration::ZERO))),
+            Route::GetWebhook => answered(self.webhook()),
+            Route::SetWebhook => answered(self.change_webhook(&asked)?),
+            Route::EnableWebhook => answered(self.switch_webhook(&asked, true)?),
+            Route::DisableWebhook => answered(self.switch_webhook(&asked, false)?),
+            Route::SendEvent => answered(self.send_event(&asked)?),
+            Route::ListDeliveries if asked.flag("follow")? => Ok(Work::Follow(asked.number("after", 0)?)),
+            Route::ListDeliveries => answered(self.deliveries(&asked)?),
+            Route::GetTimeline => answered(self.story(&asked)?),
+            Route::ListFaults => answered(self.list_faults()),
+            Route::AddFault => created(self.add_fault(&asked)?),
+            Route::EndFault => answered(self.end_fault(&asked)?),
+            Route::EndFaults => {
+                self.end_faults();
+                answered(json!({}))
+            }
+            Route::PlayScenario => Ok(Work::Play(Box::new(self.scenario(&asked)?))),
+        }
+    }
+
+    fn health(&self, around: &Around) -> Value {
+        json!({
+            "version": env!("CARGO_PKG_VERSION"), "projectId": self.project.id, "apiUrl": around.api_url,
+            "seed": self.seed, "now": self.clock.now(), "speed": around.speed,
+        })
+    }
+
+    fn time(&self, around: &Around) -> Value {
+        json!({"now": self.clock.now(), "start": self.start, "speed": around.speed, "nextDue": self.next_due()})
+    }
+
+    fn token(&self, asked: &Asked<'_>) -> Answer {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Wanted {
+            user: UserId,
+            flaw: Option<Flaw>,
+            oddity: Option<Oddity>,
+        }
+        let Wanted { user, flaw, oddity } = asked.read()?;
+        let token = match (flaw, oddity) {
+            (None, None) => self.project.token(&user),
+            (Some(flaw), None) => self.project.bad_token(&user, flaw),
+            (None, Some(oddity)) => self.project.odd_token(&user, oddity),
+            (Some(_), Some(_)) => return Err(Refusal::bad("/oddity: expected none beside a flaw")),
+        };
+        Ok(json!({"token": token}))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct By {
+    #[serde(with = "duration")]
+    by: Duration,
+}
+
+/// The body of what takes none.
+fn nothing(asked: &Asked<'_>) -> Result<(), Refusal> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+    asked.read::<Nothing>().map(|Nothing {}| ())
+}
+
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Self {
+        Self::refusal(refusal.status, &refusal.message)
+    }
+}
