@@ -1,4 +1,4 @@
-//! Every schema that a payload can have, beside the type that reads it.
+//! Every schema that a payload can have, beside the type that reads it. `fuzz/` reads this file too.
 
 use paragon_testkit::contract::api::{
     BatchCheckAccessRequest, BatchCheckAccessResponse, CheckAccessRequest, CheckAccessResponse, EnableSyncRequest,

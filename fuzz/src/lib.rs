@@ -1,0 +1,126 @@
+//! What holds for any bytes at all. One function for each target; they panic where it does not hold.
+#![forbid(unsafe_code)]
+
+use paragon_testkit::contract::{Contract, Event, EventKind, Fixture, Layer, Revision, schemas};
+use paragon_testkit::scenario::Scenario;
+use serde_json::Value;
+
+#[path = "../../tests/it/types.rs"]
+mod types;
+
+/// A webhook's body.
+pub fn event(bytes: &[u8]) {
+    let parsed = Event::parse(bytes);
+    if let Ok(event) = &parsed {
+        let value = event.to_value();
+        assert_eq!(Event::from_value(value.clone()).as_ref().ok(), Some(event), "{value}");
+        for revision in Revision::ALL {
+            let _ = revision.write_event(event);
+        }
+    }
+    let Ok(value) = serde_json::from_slice::<Value>(bytes) else { return };
+    assert_eq!(Event::from_value(value.clone()).ok(), parsed.ok(), "{value}");
+    let kind = value["event"].as_str().and_then(EventKind::from_name);
+    for contract in contracts() {
+        let violations = contract.validate_event(&value);
+        match kind {
+            Some(kind) => assert_eq!(violations, contract.validate(kind.schema(), &value), "{value}"),
+            None => assert_eq!(violations.len(), 1, "{value}"),
+        }
+        let _ = contract.nearest_event(&value);
+    }
+    if let Some(kind) = kind {
+        judged(kind.schema(), &value);
+    }
+}
+
+/// The name of a schema, a line feed, a payload.
+pub fn payload(bytes: &[u8]) {
+    let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else { return };
+    let Some(schema) = schemas().iter().find(|schema| schema.name.as_bytes() == &bytes[..end]) else { return };
+    if let Ok(value) = serde_json::from_slice(&bytes[end + 1..]) {
+        judged(schema.name, &value);
+    }
+}
+
+/// A file below `fixtures/`.
+pub fn fixture(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(fixture) = Fixture::parse("invalid/records/file/fuzzed", text) {
+        let _ = fixture.contract().validate(fixture.schema(), &fixture.body);
+    }
+}
+
+/// A scenario file.
+pub fn scenario(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(scenario) = Scenario::parse(text) {
+        let written = scenario.to_json();
+        assert_eq!(Scenario::parse(&written).as_ref().ok(), Some(&scenario), "{written}");
+    }
+}
+
+fn contracts() -> impl Iterator<Item = Contract> {
+    Revision::ALL.into_iter().flat_map(|revision| Layer::ALL.map(|layer| Contract { revision, layer }))
+}
+
+fn judged(schema: &'static str, value: &Value) {
+    for contract in contracts() {
+        let valid = contract.is_valid(schema, value);
+        assert_eq!(contract.validate(schema, value).is_empty(), valid, "{schema} by {contract:?}: {value}");
+        let tolerant = Contract { layer: Layer::Tolerant, ..contract };
+        assert!(!valid || tolerant.is_valid(schema, value), "{schema} by {tolerant:?}: {value}");
+    }
+    let newest = Contract { revision: Revision::default(), layer: Layer::Strict };
+    let valid = newest.is_valid(schema, value);
+    if valid
+        && !whole_float(value)
+        && let Some((_, through)) = types::types().into_iter().find(|(name, _)| *name == schema)
+    {
+        assert_eq!(through(value).as_ref(), Ok(value), "{schema}");
+    }
+    for revision in Revision::ALL {
+        let written = revision.write(schema, value);
+        let _ = revision.read(schema, value);
+        // What is nested in a page is converted where it is served.
+        if valid && !schema.ends_with("records_response") && !schema.ends_with("record_response") {
+            let here = Contract { revision, ..newest };
+            assert_eq!(here.validate(schema, &written), [], "{schema} in {revision}: {written}");
+            let read = revision.read(schema, &written);
+            assert_eq!(Contract::default().validate(schema, &read), [], "{schema} from {revision}: {read}");
+        }
+    }
+}
+
+/// A JSON Schema takes `12.0` and `1e30` for integers, Rust's types do not. Paragon's JavaScript writes neither.
+fn whole_float(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.is_f64() && number.as_f64().is_some_and(|number| number.fract() == 0.0),
+        Value::Array(items) => items.iter().any(whole_float),
+        Value::Object(members) => members.values().any(whole_float),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// On stable Rust, and without a fuzzer: what was found once stays right.
+    #[test]
+    fn the_corpus_holds() {
+        let targets: [(&str, fn(&[u8])); 4] = [
+            ("event", super::event),
+            ("payload", super::payload),
+            ("fixture", super::fixture),
+            ("scenario", super::scenario),
+        ];
+        for (name, target) in targets {
+            let corpus = std::fs::read_dir(format!("{}/corpus/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+            let mut files = 0;
+            for file in corpus {
+                target(&std::fs::read(file.unwrap().path()).unwrap());
+                files += 1;
+            }
+            assert!(files > 0, "{name}");
+        }
+    }
+}
