@@ -402,6 +402,18 @@ mod tests {
     }
 
     #[test]
+    fn an_event_tells_which_record_it_is_about() {
+        for kind in EventKind::ALL {
+            let fixture = crate::contract::fixture(&format!("{}/documented", kind.schema())).unwrap();
+            let event = Event::from_value(fixture.body.clone()).unwrap();
+            let told = ["/data/recordId", "/error/recordId"].map(|path| fixture.body.pointer(path));
+            let told = told.into_iter().flatten().next().and_then(Value::as_str);
+            assert_eq!(event.record_id().map(RecordId::as_str), told, "{kind}");
+            assert_eq!(told.is_some(), kind.name().starts_with("record_"), "{kind}");
+        }
+    }
+
+    #[test]
     fn an_unknown_event_survives_whole() {
         let value = json!({"event": "record_moved", "to": "x"});
         let event = Event::from_value(value.clone()).unwrap();

@@ -65,7 +65,7 @@ mod tests {
     fn they_are_those_of_the_published_description() {
         let text = include_str!("../../schemas/openapi.yaml");
         let (mut path, mut method, mut described) = ("", "", Vec::new());
-        for line in text.lines() {
+        for line in text.lines().take_while(|line| *line != "components:") {
             if let Some(name) = line.strip_prefix("  /").filter(|name| name.ends_with(':')) {
                 path = &name[..name.len() - 1];
             } else if let Some(name) = line.strip_prefix("      operationId: ") {
