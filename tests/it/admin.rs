@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use paragon_testkit::FakeParagon;
 use paragon_testkit::clock::eventually;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::described::FakeParagon;
 use crate::wire::sink;
 
 struct Admin {
@@ -16,7 +16,7 @@ struct Admin {
 
 impl Admin {
     async fn start() -> Self {
-        Self::of(FakeParagon::builder().admin(true).start().await.unwrap())
+        Self::of(FakeParagon::start_with(FakeParagon::builder().admin(true)).await.unwrap())
     }
 
     fn of(paragon: FakeParagon) -> Self {
@@ -419,7 +419,7 @@ async fn a_scenario_is_played() {
 #[tokio::test]
 async fn time_passes_by_itself_and_a_slow_receiver_holds_up_nothing() {
     let builder = FakeParagon::builder().admin(true).timeline_limit(50).answer_within(Duration::from_secs(60));
-    let admin = Admin::of(builder.start().await.unwrap());
+    let admin = Admin::of(FakeParagon::start_with(builder).await.unwrap());
     // Takes connections and never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", silent.local_addr().unwrap());
