@@ -12,6 +12,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -50,9 +51,12 @@ def main(program, schemathesis):
             "--phases", "examples,coverage,fuzzing,stateful", "--seed", "1", "--max-examples", "50",
             "--warnings", "off", "--no-color", "--continue-on-failure",
         ]
-        # Found there, and not in a file that somebody else may have left in the working folder.
-        environment = {**os.environ, "SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": str(HERE)}
-        return subprocess.run(command, env=environment, cwd=HERE, check=False).returncode
+        environment = {
+            **os.environ, "SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        # It keeps what it found in the working folder.
+        with tempfile.TemporaryDirectory() as folder:
+            return subprocess.run(command, env=environment, cwd=folder, check=False).returncode
     finally:
         server.terminate()
         server.wait()
