@@ -18,8 +18,12 @@ macro_rules! endpoints {
 
             /// Which one a call is for. A slash at the end makes no difference.
             pub(crate) fn of(method: &Method, path: &str) -> Option<Self> {
-                let path: Vec<&str> = path.trim_matches('/').split('/').collect();
-                $(if *method == Method::$method && leads_to(&path, $path) {
+                Self::at(method, &path.trim_matches('/').split('/').collect::<Vec<_>>())
+            }
+
+            /// Which one a call is for, whose path is in parts.
+            pub(super) fn at(method: &Method, path: &[&str]) -> Option<Self> {
+                $(if *method == Method::$method && leads_to(path, $path) {
                     return Some(Self::$name);
                 })*
                 None

@@ -56,8 +56,10 @@ impl World {
         let authorization = request.headers().get("authorization").and_then(|value| value.to_str().ok());
         let user = self.verifier.verify(authorization, wall);
         let path: Vec<&str> = request.uri().path().trim_matches('/').split('/').collect();
-        let endpoint = Endpoint::of(request.method(), request.uri().path());
-        let sync = path.get(2).map(|id| SyncId::from(*id)).filter(|id| self.engine.get(id).is_some());
+        let endpoint = Endpoint::at(request.method(), &path);
+        let sync = path.get(2).and_then(|id| self.engine.get(&SyncId::from(*id)));
+        // A call about somebody's sync belongs to their story, also under another one's token.
+        let (sync, owner) = sync.map(|sync| (sync.id.clone(), sync.user.clone())).unzip();
         let call = CallInfo { endpoint, user: user.as_ref().ok(), sync: sync.as_ref() };
         self.strike = self.faults.decide(&call, self.clock.now());
 
@@ -80,8 +82,6 @@ impl World {
         let reply = self.strike.spoil(reply);
 
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        // A call about somebody's sync belongs to their story, also under another one's token.
-        let owner = sync.as_ref().and_then(|id| self.engine.get(id)).map(|sync| sync.user.clone());
         let user = owner.or(user.ok());
         let call = Call { method: request.method().to_string(), path, status: reply.status.as_u16(), reason };
         self.note(user, sync, What::Call(call));
