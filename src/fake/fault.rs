@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::endpoint::Endpoint;
 use crate::clock::{Moment, duration};
@@ -63,7 +63,7 @@ pub struct Window {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probability: Option<Probability>,
     /// While the virtual clock is before this moment, in RFC 3339.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "moment")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Moment>,
 }
 
@@ -245,23 +245,6 @@ fn status_code<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Err
     valid.then_some(code).ok_or_else(|| de::Error::custom(format!("expected a status from 200 to 599, got {code}")))
 }
 
-mod moment {
-    use super::{Deserialize, Deserializer, Moment, Serialize, Serializer, de};
-
-    #[expect(clippy::ref_option, reason = "serde hands over a reference")]
-    pub(super) fn serialize<S: Serializer>(moment: &Option<Moment>, serializer: S) -> Result<S::Ok, S::Error> {
-        moment.serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Moment>, D::Error> {
-        let text = Option::<String>::deserialize(deserializer)?;
-        text.map(|text| {
-            Moment::parse(&text).ok_or_else(|| de::Error::custom(format!("expected RFC 3339, got {text:?}")))
-        })
-        .transpose()
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use proptest::prelude::*;
@@ -281,7 +264,7 @@ pub(super) mod tests {
             (r#"{"what":{"delay":"soon"}}"#, "expected a duration such as 90s or 1h 30m, got \"soon\""),
             (r#"{"what":"empty_page","on":{"endpoint":"pull"}}"#, "unknown variant `pull`"),
             (r#"{"what":"empty_page","when":{"probability":1.5}}"#, "expected a probability from 0 to 1, got 1.5"),
-            (r#"{"what":"empty_page","when":{"until":"noon"}}"#, "expected RFC 3339, got \"noon\""),
+            (r#"{"what":"empty_page","when":{"until":"noon"}}"#, "expected a time in RFC 3339, got \"noon\""),
             (r"{}", "missing field `what`"),
         ] {
             let error = serde_json::from_str::<ApiFault>(json).unwrap_err().to_string();

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::endpoint::Endpoint;
 use super::fault::{ApiFault, Stale, Target, Trouble, Window};
 use crate::clock::Moment;
-use crate::contract::{SyncId, UserId};
+use crate::contract::{SyncId, UserId, scramble};
 
 /// Names a fault for as long as its [`FakeParagon`](super::FakeParagon) lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -112,10 +112,7 @@ impl Faults {
 
 /// One step of splitmix64.
 fn mix(state: u64) -> u64 {
-    let z = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
+    scramble(state.wrapping_add(0x9E37_79B9_7F4A_7C15))
 }
 
 impl Decision {

@@ -183,18 +183,6 @@ async fn every_described_answer_is_given() {
 }
 
 #[tokio::test]
-async fn a_mock_of_the_user_goes_ahead() {
-    let paragon = FakeParagon::start().await;
-    let mock = wiremock::Mock::given(wiremock::matchers::path("/api/syncs"))
-        .respond_with(wiremock::ResponseTemplate::new(418));
-    paragon.mount(mock).await;
-    let answer = reqwest::get(format!("{}/api/syncs", paragon.api_url())).await.unwrap();
-    assert_eq!(answer.status().as_u16(), 418);
-    let answer = reqwest::get(format!("{}/api/syncs/x", paragon.api_url())).await.unwrap();
-    assert_eq!(answer.status().as_u16(), 401);
-}
-
-#[tokio::test]
 async fn settings_that_cannot_be_are_refused() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
