@@ -32,6 +32,7 @@ mod observe;
 mod paragon;
 mod play;
 mod project;
+mod received;
 mod reply;
 mod server;
 mod shared;

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
 use http::{Request, Response};
-use hyper::body::Bytes;
 
 use super::endpoint::Endpoint;
 use super::fault::Trouble;
+use super::received::Received;
 use super::reply::{Body, Reply};
 use super::shared::{Shared, lock};
 use crate::clock::Moment;
@@ -39,20 +39,20 @@ impl Observers {
     }
 
     /// Answers a request of the API and shows it. Not under the lock: an observer may ask the fake something.
-    pub(super) fn answer(&self, world: &Shared, request: &Request<Bytes>) -> Reply {
+    pub(super) fn answer(&self, world: &Shared, request: &Received<'_>) -> Reply {
         if self.0.is_empty() {
             return lock(world).handle(request, Moment::wall());
         }
         let mut world = lock(world);
         let reply = world.handle(request, Moment::wall());
         let faults = world.strike.troubles().collect();
-        let sync = request.uri().path().trim_matches('/').split('/').nth(2).unwrap_or_default();
+        let sync = request.path.trim_matches('/').split('/').nth(2).unwrap_or_default();
         let sync = world.engine.get(&sync.into());
         let revision = sync.map_or_else(|| world.engine.revision(), |sync| sync.revision);
         drop(world);
         let exchange = Exchange {
-            endpoint: Endpoint::of(request.method(), request.uri().path()),
-            request: request.clone().map(Into::into),
+            endpoint: Endpoint::of(request.method, request.path),
+            request: self::request(request),
             response: response(&reply),
             faults,
             revision,
@@ -60,6 +60,15 @@ impl Observers {
         self.0.iter().for_each(|observer| observer(&exchange));
         reply
     }
+}
+
+fn request(received: &Received<'_>) -> Request<Vec<u8>> {
+    let mut request = Request::new(received.body.to_vec());
+    request.method_mut().clone_from(received.method);
+    // Both servers have read it from the request line, so that it parses.
+    *request.uri_mut() = received.target().parse().unwrap_or_default();
+    request.headers_mut().clone_from(received.headers);
+    request
 }
 
 fn response(reply: &Reply) -> Response<Vec<u8>> {

@@ -232,7 +232,7 @@ impl Builder {
 
 /// What the world's API answers.
 fn api(world: Arc<Shared>, observers: Observers) -> Answer {
-    Arc::new(move |request| observers.answer(&world, &request))
+    Arc::new(move |request| observers.answer(&world, request))
 }
 
 impl fmt::Debug for FakeParagon {

@@ -11,6 +11,7 @@ use wiremock::{Match, Mock, MockServer, Respond, ResponseTemplate};
 use super::admin;
 use super::driver::Driver;
 use super::hyper::{Answering, HyperServer};
+use super::received::Received;
 use super::reply::{Body, LONGEST_BODY, Reply, Wire};
 
 /// What the API of a fake is served by. Both give the same answers.
@@ -56,7 +57,7 @@ impl Drop for Mocks {
 }
 
 /// Answers one request, without I/O.
-pub(super) type Answer = Arc<dyn Fn(Request<Bytes>) -> Reply + Send + Sync>;
+pub(super) type Answer = Arc<dyn Fn(&Received<'_>) -> Reply + Send + Sync>;
 
 /// The API of a world, and its admin API.
 pub(super) fn with_admin(listener: TcpListener, driver: Arc<Driver>, answer: Answer) -> io::Result<Running> {
@@ -65,7 +66,7 @@ pub(super) fn with_admin(listener: TcpListener, driver: Arc<Driver>, answer: Ans
         if request.uri().path().starts_with(admin::ROOT) {
             return Box::pin(driver.clone().administer(request, api_url.clone()));
         }
-        Box::pin(std::future::ready(answer(request)))
+        Box::pin(std::future::ready(answer(&(&request).into())))
     };
     Ok(Running::Hyper(HyperServer::start(listener, Arc::new(handler))?))
 }
@@ -75,7 +76,7 @@ pub(super) async fn serve(server: Server, listener: TcpListener, answer: Answer)
     Ok(match server {
         Server::Wiremock => Running::Wiremock(Mocks(Some(on_wiremock(listener, answer).await))),
         Server::Hyper => {
-            let handler = move |request| Box::pin(std::future::ready(answer(request))) as _;
+            let handler = move |request: Request<Bytes>| Box::pin(std::future::ready(answer(&(&request).into()))) as _;
             Running::Hyper(HyperServer::start(listener, Arc::new(handler))?)
         }
     })
@@ -125,25 +126,13 @@ struct Decides {
 
 impl Match for Decides {
     fn matches(&self, request: &wiremock::Request) -> bool {
-        let reply = match plain(request) {
-            _ if request.body.len() > LONGEST_BODY => Reply::too_large(),
-            Ok(request) => (self.answer)(request),
-            Err(error) => Reply::refusal(StatusCode::BAD_REQUEST, &error.to_string()),
-        };
+        let too_long = request.body.len() > LONGEST_BODY;
+        let reply = if too_long { Reply::too_large() } else { (self.answer)(&request.into()) };
         // hyper, below wiremock, insists in debug builds that a body has the length that its head declares.
         let answers = !matches!(reply.wire, Wire::ResetBefore | Wire::ResetInside);
         *self.parked.lock().unwrap_or_else(PoisonError::into_inner) = answers.then_some(reply);
         answers
     }
-}
-
-fn plain(request: &wiremock::Request) -> http::Result<Request<Bytes>> {
-    let uri = &request.url[url::Position::BeforePath..url::Position::AfterQuery];
-    let mut plain = Request::builder().method(request.method.clone()).uri(uri);
-    if let Some(headers) = plain.headers_mut() {
-        headers.clone_from(&request.headers);
-    }
-    plain.body(request.body.clone().into())
 }
 
 struct Answers(Parked);
@@ -202,13 +191,13 @@ mod tests {
         }
     }
 
-    async fn start(server: Server, answer: impl Fn(Request<Bytes>) -> Reply + Send + Sync + 'static) -> Running {
+    async fn start(server: Server, answer: impl Fn(&Received<'_>) -> Reply + Send + Sync + 'static) -> Running {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         serve(server, listener, Arc::new(answer)).await.unwrap()
     }
 
     async fn start_both() -> [(Server, Running); 2] {
-        let answer = |request: Request<Bytes>| reply(request.uri().path());
+        let answer = |request: &Received<'_>| reply(request.path);
         [(Server::Wiremock, start(Server::Wiremock, answer).await), (Server::Hyper, start(Server::Hyper, answer).await)]
     }
 
@@ -296,7 +285,7 @@ mod tests {
     async fn an_open_body_flows_until_the_client_leaves() {
         let (sender, pieces) = mpsc::channel(1);
         let parked = Mutex::new(Some(pieces));
-        let answer = move |_| Reply::open("text/plain", parked.lock().unwrap().take().unwrap());
+        let answer = move |_: &Received<'_>| Reply::open("text/plain", parked.lock().unwrap().take().unwrap());
         let running = start(Server::Hyper, answer).await;
         let mut answer = get(&running, "/", LONG).await.unwrap();
         for piece in ["one", "two"] {
@@ -306,7 +295,7 @@ mod tests {
         drop(answer);
         timeout(LONG, sender.closed()).await.expect("the server notices that nobody listens");
 
-        let running = start(Server::Wiremock, |_| Reply::open("text/plain", mpsc::channel(1).1)).await;
+        let running = start(Server::Wiremock, |_: &Received<'_>| Reply::open("text/plain", mpsc::channel(1).1)).await;
         assert_eq!(get(&running, "/", LONG).await.unwrap().status(), 501);
     }
 
@@ -314,7 +303,9 @@ mod tests {
     async fn an_open_body_can_break_off_after_its_first_piece() {
         let (sender, pieces) = mpsc::channel(2);
         let parked = Mutex::new(Some(pieces));
-        let answer = move |_| Reply::open("text/plain", parked.lock().unwrap().take().unwrap()).over(Wire::ResetInside);
+        let answer = move |_: &Received<'_>| {
+            Reply::open("text/plain", parked.lock().unwrap().take().unwrap()).over(Wire::ResetInside)
+        };
         let running = start(Server::Hyper, answer).await;
         sender.send("one".into()).await.unwrap();
         sender.send("two".into()).await.unwrap();
@@ -327,7 +318,7 @@ mod tests {
     async fn a_dropped_server_is_gone_even_in_the_middle_of_an_answer() {
         let (arrived, arrival) = oneshot::channel();
         let arrived = Mutex::new(Some(arrived));
-        let answer = move |_| {
+        let answer = move |_: &Received<'_>| {
             arrived.lock().unwrap().take().unwrap().send(()).unwrap();
             reply("/never")
         };

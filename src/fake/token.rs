@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::{Deserialize, Serialize};
@@ -78,9 +78,9 @@ pub(super) struct Verifier {
     key: DecodingKey,
     project: ProjectId,
     audience: Audience,
-    /// Two halves: when the young one is full it becomes the old one, and what nobody used meanwhile is forgotten.
-    young: HashMap<String, Claims>,
-    old: HashMap<String, Claims>,
+    /// Sorted, not hashed: a token is long, and the texts differ soon after the head that all have. Two halves: when the young one is full it becomes the old one, and what nobody used meanwhile is forgotten.
+    young: BTreeMap<String, Claims>,
+    old: BTreeMap<String, Claims>,
 }
 
 impl Verifier {
@@ -90,7 +90,7 @@ impl Verifier {
     const LONGEST: usize = 4_096;
 
     pub(super) fn new(key: DecodingKey, project: ProjectId, audience: Audience) -> Self {
-        Self { key, project, audience, young: HashMap::new(), old: HashMap::new() }
+        Self { key, project, audience, young: BTreeMap::new(), old: BTreeMap::new() }
     }
 
     /// One that remembers nothing yet.

@@ -1,8 +1,9 @@
-use http::{Request, StatusCode};
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::contract::{Contract, Layer, Revision};
 use crate::fake::Content;
+use crate::fake::received::Received;
 use crate::sync::EnableError;
 
 /// What an endpoint answers, or why it refuses.
@@ -52,8 +53,8 @@ impl Refusal {
         Self::new(StatusCode::UNAUTHORIZED, "Unauthorized").because(reason)
     }
 
-    pub(super) fn nowhere<T>(request: &Request<T>) -> Self {
-        let message = format!("Cannot {} {}", request.method(), request.uri().path());
+    pub(super) fn nowhere(request: &Received<'_>) -> Self {
+        let message = format!("Cannot {} {}", request.method, request.path);
         Self::new(StatusCode::NOT_FOUND, message).because("there is no such endpoint")
     }
 

@@ -6,13 +6,13 @@ mod permissions;
 mod records;
 mod syncs;
 
-use http::{HeaderName, HeaderValue, Request, StatusCode};
-use hyper::body::Bytes;
+use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
 
 use super::endpoint::Endpoint;
 use super::fault::Trouble;
 use super::faults::CallInfo;
+use super::received::Received;
 use super::reply::Reply;
 use super::timeline::{Call, What};
 use super::world::World;
@@ -28,7 +28,7 @@ struct Asked<'a> {
     endpoint: Endpoint,
     /// The parts of the path.
     path: Vec<&'a str>,
-    request: &'a Request<Bytes>,
+    request: &'a Received<'a>,
     user: &'a UserId,
 }
 
@@ -45,18 +45,17 @@ impl Asked<'_> {
 
     /// The first of the query's parameters with one of these names.
     fn query(&self, names: &[&str]) -> Option<String> {
-        let pairs = url::form_urlencoded::parse(self.request.uri().query().unwrap_or_default().as_bytes());
-        pairs.into_iter().find(|(name, _)| names.contains(&&**name)).map(|(_, value)| value.into_owned())
+        self.request.parameter(names)
     }
 }
 
 impl World {
     /// Answers one request. `wall` judges the token.
-    pub(super) fn handle(&mut self, request: &Request<Bytes>, wall: Moment) -> Reply {
-        let authorization = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+    pub(super) fn handle(&mut self, request: &Received<'_>, wall: Moment) -> Reply {
+        let authorization = request.headers.get("authorization").and_then(|value| value.to_str().ok());
         let user = self.verifier.verify(authorization, wall);
-        let path: Vec<&str> = request.uri().path().trim_matches('/').split('/').collect();
-        let endpoint = Endpoint::at(request.method(), &path);
+        let path: Vec<&str> = request.path.trim_matches('/').split('/').collect();
+        let endpoint = Endpoint::at(request.method, &path);
         let sync = path.get(2).and_then(|id| self.engine.get(&SyncId::from(*id)));
         // A call about somebody's sync belongs to their story, also under another one's token.
         let (sync, owner) = sync.map(|sync| (sync.id.clone(), sync.user.clone())).unzip();
@@ -81,9 +80,9 @@ impl World {
         let reason = if faults.is_empty() { reason } else { Some(format!("fault: {}", faults.join(", "))) };
         let reply = self.strike.spoil(reply);
 
-        let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
         let user = owner.or(user.ok());
-        let call = Call { method: request.method().to_string(), path, status: reply.status.as_u16(), reason };
+        let call =
+            Call { method: request.method.to_string(), path: request.target(), status: reply.status.as_u16(), reason };
         self.note(user, sync, What::Call(call));
         reply
     }
@@ -150,6 +149,8 @@ mod tests {
     use crate::delivery::Policy;
     use crate::fake::Project;
     use crate::fake::world::Options;
+    use http::Request;
+    use hyper::body::Bytes;
     use proptest::prelude::*;
 
     fn world() -> (World, String) {
@@ -162,7 +163,8 @@ mod tests {
 
     fn ask(world: &mut World, method: &str, path: &str, token: &str, body: &[u8]) -> Option<(u16, Bytes)> {
         let request = Request::builder().method(method).uri(path).header("authorization", token);
-        let reply = world.handle(&request.body(body.to_vec().into()).ok()?, Moment::wall());
+        let request = request.body(body.to_vec().into()).ok()?;
+        let reply = world.handle(&(&request).into(), Moment::wall());
         Some((reply.status.as_u16(), reply.body.joined()))
     }
 

@@ -56,7 +56,7 @@ impl World {
 
     pub(super) fn permissions(&self, asked: &Asked<'_>) -> Answer {
         let (sync, account) = self.with_permissions(asked.sync(), asked)?;
-        let (ids, body) = (self.records_of(sync), asked.request.body());
+        let (ids, body) = (self.records_of(sync), asked.request.body);
         let known = &sync.permissions;
         let answer = match asked.endpoint {
             Endpoint::BatchCheckAccess => access::batch_check(body, known, &ids),
@@ -96,7 +96,7 @@ impl World {
             },
             ids,
         });
-        Ok(Answered::Lines(access::streamed_list_objects_of_all(asked.request.body(), stores)?.collect()))
+        Ok(Answered::Lines(access::streamed_list_objects_of_all(asked.request.body, stores)?.collect()))
     }
 }
 

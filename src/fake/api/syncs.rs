@@ -18,7 +18,7 @@ impl World {
     }
 
     pub(super) fn enable_sync(&mut self, asked: &Asked<'_>) -> Answer {
-        let (body, user) = (read("api/enable_sync_request", asked.request.body())?, asked.user);
+        let (body, user) = (read("api/enable_sync_request", asked.request.body)?, asked.user);
         let text = |name: &str| body[name].as_str().unwrap_or_default();
         let (integration, pipeline) = (text("integration"), text("pipeline"));
         let account = match body["credentialId"].as_str() {
@@ -93,7 +93,7 @@ impl World {
     pub(super) fn update_sync(&mut self, asked: &Asked<'_>) -> Answer {
         let user = asked.user;
         let sync = self.sync_of(asked.sync(), user)?;
-        let body = read("api/update_sync_request", asked.request.body())?;
+        let body = read("api/update_sync_request", asked.request.body)?;
         let frequency = frequency(&body)?;
         let credential = match body["credentialId"].as_str() {
             Some(id) => Some(self.account_of(&CredentialId::from(id), user, &sync.integration)?.credential().clone()),
