@@ -414,10 +414,21 @@ mod tests {
     }
 
     #[test]
+    fn an_event_tells_whose_sync_it_is_of() {
+        for kind in EventKind::ALL {
+            let body = &crate::contract::fixture(&format!("{}/maximal", kind.schema())).unwrap().body;
+            let told = ["sync", "syncInstanceId", "credentialId", "user"].map(|name| (name, body[name].clone()));
+            let event = Event::from_value(body.clone()).unwrap();
+            assert_eq!(json!(event.envelope()), told.into_iter().collect::<Value>(), "{kind}");
+        }
+    }
+
+    #[test]
     fn an_unknown_event_survives_whole() {
         let value = json!({"event": "record_moved", "to": "x"});
         let event = Event::from_value(value.clone()).unwrap();
         assert!(matches!(event, Event::Unknown(_)));
+        assert_eq!(event.envelope(), None);
         assert_eq!(event.to_value(), value);
     }
 

@@ -169,6 +169,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_payload_breaks_one_rule_when_it_breaks_that_and_no_other() {
+        let strict = Contract { layer: Layer::Strict, ..Contract::default() };
+        let violations = |body: Value| strict.validate("common/error", &body);
+        let missing = Breaks::new("/message", "required");
+        let only = violations(serde_json::json!({"error": "Conflict", "statusCode": 409}));
+        assert!(missing.is_all_of(&only), "{only:?}");
+        assert!(!Breaks::new("/message", "type").is_all_of(&only), "another rule");
+        assert!(!Breaks::new("/error", "required").is_all_of(&only), "another member");
+        assert!(!missing.is_all_of(&[]), "none");
+        assert!(!missing.is_all_of(&violations(serde_json::json!({"error": 7, "statusCode": 409}))), "two");
+    }
+
     /// The members of a schema at its top, by reference too.
     fn members(contract: Contract, schema: &str) -> (Vec<&'static str>, Vec<&'static str>) {
         let place = contract.place(schema);

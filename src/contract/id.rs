@@ -194,6 +194,39 @@ mod tests {
         assert_ne!(derive(&["ab", "c"]), derive(&["a", "bc"]));
     }
 
+    #[test]
+    fn ids_stay_the_same_from_version_to_version() {
+        let project = ProjectId::from_seed(1);
+        let user = UserId::from("ada");
+        assert_eq!(project.as_str(), "9bffb16f-2fb0-5959-ba58-6d28069ff330");
+        assert_eq!(UserId::for_case(&project, 1, "a case").as_str(), "user_CC17A2AA98415B998DCEDF11FA");
+        let sync = SyncId::derive(&project, &user, "googledrive", "files", "default");
+        assert_eq!(sync.as_str(), "5fb56ebd-ac84-5142-bde5-a070c1bf6389");
+        let credential = CredentialId::derive(&project, &user, "googledrive", "default");
+        assert_eq!(credential.as_str(), "1ccff115-f2a4-5cef-8276-5572af2ac65a");
+        let ids = [0, 1].map(|number| Numbering::of(&["record", "a"]).id_of(number).to_string());
+        assert_eq!(ids, ["f875b0b2-3813-5207-aa61-ab5b4e1291a9", "a6600952-1566-552a-8674-0d1478c3be3a"]);
+    }
+
+    #[test]
+    fn a_numbering_survives_json_to_the_last_digit() {
+        for (key, json) in [(7, r#""0000000000000007""#), (u64::MAX, r#""ffffffffffffffff""#)] {
+            let numbering = Numbering { key };
+            assert_eq!(serde_json::to_string(&numbering).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Numbering>(json).unwrap(), numbering);
+        }
+        let error = serde_json::from_str::<Numbering>(r#""seven""#).unwrap_err();
+        insta::assert_snapshot!(error, @r#"expected 16 hexadecimal digits, got "seven""#);
+    }
+
+    #[test]
+    fn scrambling_gives_the_numbers_that_split_mix_is_known_for() {
+        // Its states are the seed and, at each step, this much more.
+        let states = [1, 2, 3].map(|step| 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(step).wrapping_add(1_234_567));
+        let published = [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423];
+        assert_eq!(states.map(scramble), published);
+    }
+
     proptest::proptest! {
         #[test]
         fn numbers_are_read_back_from_ids_of_their_scope_only(number in 0..=SIXTY, bit in 0..128_u32) {

@@ -463,6 +463,8 @@ mod tests {
             ("sharepoint", Pipeline::Files, json!({"files": [{"id": "01AB"}]})),
             ("confluence", Pipeline::Files, json!({"pages": ["1"]})),
             ("jira", Pipeline::Tickets, json!({"projectId": 10001})),
+            ("jira", Pipeline::Tickets, json!({"projectId": u64::MAX})),
+            ("jira", Pipeline::Tickets, json!({"projectId": -1})),
             ("intercom", Pipeline::Tickets, json!({})),
         ] {
             assert_eq!(judged(name, pipeline, configuration.clone()), [""; 0], "{name} {configuration}");
@@ -511,6 +513,12 @@ mod tests {
                 json!({"orgWideSync": "yes"}),
                 &[r#"configuration.orgWideSync: expected a boolean, got "yes""#],
             ),
+            (
+                "jira",
+                Pipeline::Tickets,
+                json!({"projectId": 1.5}),
+                &["configuration.projectId: expected a string or an integer, got 1.5"],
+            ),
             ("zendesk", Pipeline::Deals, json!({}), &["pipeline: expected files or tickets of zendesk, got deals"]),
         ] {
             assert_eq!(judged(name, pipeline, configuration), told, "{name}");
@@ -529,6 +537,7 @@ mod tests {
             ("zendesc", Some("zendesk")),
             ("", None),
             ("é", None),
+            ("x", None),
             ("quickbooks", None),
         ] {
             assert_eq!(integration(name).unwrap_err().nearest, meant, "{name}");

@@ -282,6 +282,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_folder_is_told_by_its_type_or_by_having_none() {
+        let of_type = |mime_type: &str| File { mime_type: mime_type.to_owned(), ..File::named("Reports") };
+        assert!(of_type("application/vnd.google-apps.folder").is_folder(), "Google Drive");
+        assert!(of_type("").is_folder(), "SharePoint");
+        assert!(!of_type("application/vnd.google-apps.document").is_folder());
+        assert!(!File::named("folder").is_folder(), "the name does not matter");
+    }
+
+    #[test]
     fn a_file_has_the_type_of_its_last_extension() {
         let types = ["a.pdf", "a.txt", "a.md", "a.csv", "a.png", "a.docx", "a.xlsx", "a.pdf.zip", "pdf"];
         let types = types.map(|name| format!("{name}: {}", File::named(name).mime_type));

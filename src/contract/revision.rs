@@ -245,6 +245,7 @@ fn date_time(millis: i64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contract::Tombstone;
     use serde_json::json;
 
     #[test]
@@ -264,6 +265,16 @@ mod tests {
         assert_eq!(Revision::CamelCase.write("webhooks/sync_complete", &complete), camel);
         assert_eq!(Revision::CredentialId.write("webhooks/sync_complete", &complete), complete);
         assert_eq!(Revision::SnakeCase.read("webhooks/sync_complete", &written), camel);
+    }
+
+    #[test]
+    fn what_is_printed_is_what_is_written() {
+        let tombstone = Tombstone::new("r".into(), "x".into());
+        for revision in Revision::ALL {
+            let printed = revision.print("records/tombstone", &tombstone);
+            let written = revision.write("records/tombstone", &json!(tombstone));
+            assert_eq!(serde_json::from_str::<Value>(&printed).unwrap(), written, "{revision}");
+        }
     }
 
     #[test]

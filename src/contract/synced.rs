@@ -281,6 +281,30 @@ mod tests {
     }
 
     #[test]
+    fn a_contact_without_a_full_name_goes_by_the_family_name() {
+        let title = |members: Value| Object::from(plain::<Contact>(members)).title().to_owned();
+        assert_eq!(title(json!({"firstName": "Ada", "lastName": "Lovelace"})), "Lovelace");
+        assert_eq!(title(json!({"firstName": "Ada"})), "a contact");
+    }
+
+    #[test]
+    fn creation_fills_in_the_times_that_are_open_and_a_change_moves_only_the_last() {
+        let (early, late) = ("2026-01-01T00:00:00.000Z", "2026-01-02T00:00:00.000Z");
+        for pipeline in Pipeline::ALL.into_iter().filter(|pipeline| *pipeline != Pipeline::Tickets) {
+            let times = |object: &Object| ["createdAt", "updatedAt"].map(|name| object.to_members()[name].clone());
+            let mut object = Object::named(pipeline, "A name");
+            object.touch(early, true);
+            let [created, updated] = times(&object);
+            assert_eq!(created, updated, "{pipeline}: both were open");
+            object.touch(late, true);
+            assert_eq!(times(&object), [created.clone(), updated], "{pipeline}: none was open");
+            object.touch(late, false);
+            let [kept, moved] = times(&object);
+            assert!(kept == created && moved != created, "{pipeline}: {kept} {moved}");
+        }
+    }
+
+    #[test]
     fn an_object_is_seen_as_its_own_kind_only() {
         let mut object = Object::from(File::named("a.pdf"));
         assert_eq!(File::of(&mut object).unwrap().name, "a.pdf");

@@ -102,4 +102,23 @@ mod tests {
             assert!(!rule.says.ends_with('.') && !rule.source.is_empty(), "{}", rule.id);
         }
     }
+
+    #[test]
+    fn every_kind_has_entries_and_each_is_found_by_its_id() {
+        for kind in RuleKind::ALL {
+            assert!(rules().any(|rule| rule.kind == kind), "no {kind}");
+        }
+        for entry in rules() {
+            assert_eq!(rule(entry.id), Some(entry));
+        }
+        assert_eq!(rule("webhook"), None, "a part of an id");
+    }
+
+    #[test]
+    fn a_kind_is_printed_as_ids_begin() {
+        assert_eq!(RuleKind::ALL.map(|kind| kind.to_string()), ["behaviour", "contradiction", "unknown"]);
+        for rule in rules().filter(|rule| rule.kind != RuleKind::Behaviour) {
+            assert!(rule.id.starts_with(&format!("{}.", rule.kind)), "{}", rule.id);
+        }
+    }
 }

@@ -108,3 +108,75 @@ fn link(source: &str) -> String {
         _ => source.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::{Pipeline, integration};
+
+    /// The first cells of the rows below a heading, without what stands behind the name in code.
+    fn named<'a>(table: &'a str, heading: &str) -> Vec<&'a str> {
+        let (_, below) = table.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
+        let section = below.lines().take_while(|line| !line.starts_with('#'));
+        section.filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect()
+    }
+
+    #[test]
+    fn everything_that_is_known_has_its_row_below_its_heading() {
+        let table = provenance_table();
+        for (heading, kind) in [
+            ("## Behaviour", RuleKind::Behaviour),
+            ("## Contradictions", RuleKind::Contradiction),
+            ("## Unknown", RuleKind::Unknown),
+        ] {
+            let ids: Vec<_> = rules().filter(|rule| rule.kind == kind).map(|rule| rule.id).collect();
+            assert_eq!(named(&table, heading), ids);
+        }
+        let names: Vec<_> = integrations().iter().map(|integration| integration.name).collect();
+        assert_eq!(named(&table, "## Integrations"), names);
+        let names: Vec<_> = fixtures().iter().map(|fixture| fixture.name.as_str()).collect();
+        assert_eq!(named(&table, "## Fixtures"), names);
+        let all = members();
+        for schema in schemas() {
+            let own = all.iter().filter(|member| member.schema == schema.name);
+            let paths: Vec<_> = own.map(|member| member.path.as_str()).collect();
+            assert_eq!(named(&table, &format!("### `{}`", schema.name)), paths, "{}", schema.name);
+        }
+    }
+
+    #[test]
+    fn every_row_has_the_cells_of_its_head() {
+        let table = provenance_table();
+        let cells = |line: &str| line.replace("\\|", "").matches('|').count();
+        let mut head = None;
+        for line in table.lines() {
+            head = line.starts_with('|').then(|| head.unwrap_or_else(|| cells(line)));
+            assert!(head.is_none_or(|head| head == cells(line)), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_would_end_a_cell_or_open_a_tag_is_escaped() {
+        let mut text = String::new();
+        row(&mut text, &["a | b", "<project id>"]);
+        assert_eq!(text, "| a \\| b | &lt;project id> |\n");
+    }
+
+    #[test]
+    fn an_address_is_a_link_and_a_sentence_is_not() {
+        assert_eq!(link("https://example.com/api/pull"), "[pull](https://example.com/api/pull)");
+        assert_eq!(link("https://example.com/api/"), "[api](https://example.com/api/)");
+        for sentence in ["undocumented", "https://example.com/api says so"] {
+            assert_eq!(link(sentence), sentence);
+        }
+    }
+
+    #[test]
+    fn a_pipeline_marks_what_it_needs_and_says_when_it_is_not_documented() {
+        let told = |name: &str, of| pipeline(integration(name).unwrap().supports(of).unwrap());
+        assert_eq!(told("notion", Pipeline::Files), "files");
+        assert_eq!(told("amazons3", Pipeline::Files), "files: `bucket`!, `mimeTypes`");
+        assert_eq!(told("confluence", Pipeline::Files), "files: `spaceId`?");
+        assert_eq!(told("netsuite", Pipeline::CustomObjects), "custom_objects (assumed): `customObjectName`!");
+    }
+}

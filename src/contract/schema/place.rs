@@ -84,3 +84,23 @@ impl Place {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::Layer;
+
+    #[test]
+    fn strict_places_are_closed_whether_they_list_or_refer_and_tolerant_ones_are_open() {
+        for (layer, closed) in [(Layer::Strict, true), (Layer::Tolerant, false)] {
+            let page = Contract { layer, ..Contract::default() }.place("api/pull_records_response");
+            let members = page.members();
+            let (_, paging) = members.iter().find(|(name, _)| *name == "paging").unwrap();
+            assert!(paging.schema.get("additionalProperties").is_none(), "it refers to another file");
+            assert_eq!((page.closed(), paging.closed()), (closed, closed), "{layer}");
+        }
+        let strict = Contract { layer: Layer::Strict, ..Contract::default() };
+        assert!(!strict.place("webhooks/envelope").closed(), "the events add to it");
+        assert!(!strict.place("common/pipeline").closed(), "it has no members");
+    }
+}
