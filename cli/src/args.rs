@@ -36,6 +36,8 @@ pub(crate) enum Verb {
     Check(Box<Check>),
     /// Lists what is judged.
     Cases,
+    /// Lists the delivery policies, or prints one as JSON: what a sender is known to do.
+    Policies(Policies),
     /// Judges payloads against the contract: JSON, NDJSON, or standard input.
     ///
     /// An event is judged by the schema that it names, anything else with `--as`. Exit code 1 when one is invalid, 4
@@ -87,6 +89,15 @@ pub(crate) struct OfRevision {
     /// March 2026).
     #[arg(id = "revision", long = "revision", value_name = "NAME", default_value = "credential_id", value_parser = revision)]
     pub(crate) name: Revision,
+}
+
+#[derive(Args)]
+pub(crate) struct Policies {
+    /// Which one to print.
+    pub(crate) name: Option<String>,
+    /// As it runs: what it leaves open filled from `paragon-assumed`.
+    #[arg(long, requires = "name")]
+    pub(crate) filled: bool,
 }
 
 #[derive(Args)]
@@ -170,8 +181,9 @@ pub(crate) struct Serve {
     /// Where events go, such as <http://127.0.0.1:3000/webhook>.
     #[arg(long, value_name = "URL")]
     pub(crate) webhook: Option<String>,
-    /// How webhooks are delivered. There is one so far: `paragon-assumed`.
-    #[arg(long, value_name = "NAME")]
+    /// How webhooks are delivered: a policy that `policies` lists, or a file with one (TOML or JSON). Default
+    /// `paragon-assumed`.
+    #[arg(long, value_name = "NAME|FILE")]
     pub(crate) policy: Option<String>,
     /// Everything that is made up follows from it. The scenario's own, or 0, when left out.
     #[arg(long, value_name = "N")]
@@ -266,6 +278,10 @@ pub(crate) struct Check {
     /// Reproduces a run: users, syncs and records follow from it. A new one each time when left out.
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+    /// How events are delivered: a policy that `policies` lists, or a file with one (TOML or JSON). Default
+    /// `paragon-assumed`.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) policy: Option<String>,
     /// How long the receiver has to answer an event (assumed: Paragon says only "timely").
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pub(crate) timeout: Duration,

@@ -52,7 +52,7 @@ async fn judge(plan: &Plan, color: bool) -> Result<u8, Unable> {
         FakeParagon::builder().seed(plan.seed).port(plan.typed.api_port).answer_within(plan.typed.timeout);
     // A run may make many calls, and the fake should not keep something of each.
     builder = builder.server(Server::Hyper);
-    builder = builder.revision(plan.typed.revision.name);
+    builder = builder.revision(plan.typed.revision.name).policy(plan.policy.clone());
     if let Some(id) = &plan.typed.project {
         builder = builder.project(id.as_str());
     }

@@ -12,6 +12,7 @@ mod interrupt;
 mod names;
 mod output;
 mod plan;
+mod policies;
 mod schema;
 mod send;
 mod serve;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         args::Verb::Demo => demo::run(color),
         args::Verb::Check(check) => check::run(*check, color),
         args::Verb::Cases => cases::run(),
+        args::Verb::Policies(policies) => policies::run(&policies),
         args::Verb::Validate(validate) => validate::run(&validate),
         args::Verb::Schema(schema) => schema::run(&schema),
         args::Verb::Fixture(fixture) => fixture::run(&fixture),

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use paragon_testkit::check::{Case, Level, cases};
 use paragon_testkit::contract::Revision;
+use paragon_testkit::delivery::Policy;
 use url::Url;
 
-use crate::args;
+use crate::{args, policies};
 
 pub(crate) struct Plan {
     pub(crate) typed: args::Check,
@@ -20,6 +21,7 @@ pub(crate) struct Plan {
     pub(crate) env: Vec<(String, String)>,
     pub(crate) seed: u64,
     pub(crate) signing_key: Option<String>,
+    pub(crate) policy: Policy,
     pub(crate) json: Vec<PathBuf>,
     only: GlobSet,
     exclude: GlobSet,
@@ -34,6 +36,7 @@ impl Plan {
         let port = if mentions_port { free } else { webhook.port_or_known_default().unwrap_or_default() };
         let env = typed.env.iter().map(|text| variable(text)).collect::<Result<_, _>>()?;
         let json = typed.report.iter().map(|text| report(text)).collect::<Result<_, _>>()?;
+        let policy = typed.policy.as_deref().map_or_else(|| Ok(Policy::paragon_assumed()), policies::named)?;
         let signing_key = match &typed.signing_key {
             None => None,
             Some(file) => {
@@ -47,7 +50,7 @@ impl Plan {
             let millis = paragon_testkit::clock::Moment::wall().as_millis().unsigned_abs();
             (millis ^ (u64::from(std::process::id()) << 10)) % 1_000_000
         });
-        Ok(Self { typed, webhook, state_url, port, env, seed, signing_key, json, only, exclude })
+        Ok(Self { typed, webhook, state_url, port, env, seed, signing_key, policy, json, only, exclude })
     }
 
     pub(crate) fn selects(&self, case: &Case) -> bool {
@@ -73,6 +76,9 @@ impl Plan {
         self.typed.env.iter().for_each(|env| option("--env", env));
         if let Some(state_url) = &self.typed.state_url {
             option("--state-url", state_url);
+        }
+        if let Some(policy) = &self.typed.policy {
+            option("--policy", policy);
         }
         if let Some(key) = &self.typed.signing_key {
             option("--signing-key", &key.display().to_string());
@@ -116,8 +122,7 @@ pub(crate) fn url(what: &str, text: &str, port: u16) -> Result<Url, String> {
         .parse()
         .map_err(|error| format!("{what} {text:?}: {expected} ({error})"))?;
     match url.scheme() {
-        "http" if url.host_str().is_some() => Ok(url),
-        "https" => Err(format!("{what} {text:?}: https is not supported, judge the receiver where it listens to http")),
+        "http" | "https" if url.host_str().is_some() => Ok(url),
         scheme => Err(format!("{what} {text:?}: {expected}, got the scheme {scheme:?}")),
     }
 }

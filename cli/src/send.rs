@@ -4,7 +4,7 @@ use std::io::Read;
 
 use paragon_testkit::clock::Stopwatch;
 use paragon_testkit::contract::{EventKind, Revision, fixture, fixtures};
-use paragon_testkit::delivery::{Http, Outcome, Transport};
+use paragon_testkit::delivery::{Answer, Http, Outcome, Request, Transport};
 use paragon_testkit::report::exits;
 use serde_json::Value;
 use url::Url;
@@ -30,14 +30,16 @@ pub(crate) fn run(typed: &args::Send) -> u8 {
 }
 
 async fn post(typed: &args::Send, url: &Url, about: &str, body: &[u8]) -> u8 {
-    let transport = Http::new(typed.timeout);
+    let transport = Http::new();
+    let mut request = Request::new(url.clone(), body);
+    request.timeouts.total = typed.timeout;
     let mut code = exits::PASSED;
     for _ in 0..typed.times {
         let watch = Stopwatch::start();
-        let outcome = transport.post(url, body).await;
+        let outcome = transport.send(&request).await;
         let millis = watch.elapsed().as_millis();
         match outcome {
-            Outcome::Answered { status, body } => {
+            Outcome::Answered(Answer { status, body, .. }) => {
                 let answer = if body.is_empty() { String::new() } else { format!("  {body}") };
                 output::result(&format!("{about} -> {status} in {millis} ms{answer}\n"));
                 if !(200..300).contains(&status) {

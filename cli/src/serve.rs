@@ -1,11 +1,11 @@
 //! `serve`: the fake Paragon as a program of its own.
 
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
 
 use paragon_testkit::FakeParagon;
 use paragon_testkit::clock::Moment;
 use paragon_testkit::contract::{Pipeline, integration as integration_named, integrations};
-use paragon_testkit::delivery::Policy;
 use paragon_testkit::fake::{Builder, StartError, Timeline};
 use paragon_testkit::report::exits;
 use paragon_testkit::scenario::Scenario;
@@ -14,7 +14,7 @@ use serde_json::{Map, json};
 use url::Url;
 
 use crate::interrupt::interrupted;
-use crate::{args, output, plan};
+use crate::{args, output, plan, policies};
 
 /// So much of the timeline is kept; the state of the fake does not depend on it.
 const TIMELINE: usize = 10_000;
@@ -69,6 +69,8 @@ fn prepare(typed: &args::Serve) -> Result<Served, String> {
     let scenario = typed.scenario.as_ref().map(load).transpose()?;
     let sources = typed.source.as_ref().map(|text| source(text)).transpose()?.unwrap_or_default();
     let mut builder = FakeParagon::builder().host(typed.host).port(typed.port).admin(true).timeline_limit(TIMELINE);
+    // In real time a receiver has as long as the policy says.
+    builder = builder.answer_within(Duration::MAX);
     if let Some(scenario) = &scenario {
         builder = builder.scenario(scenario);
     }
@@ -79,7 +81,7 @@ fn prepare(typed: &args::Serve) -> Result<Served, String> {
         builder = builder.revision(revision);
     }
     if let Some(name) = &typed.policy {
-        builder = builder.policy(policy(name)?);
+        builder = builder.policy(policies::named(name)?);
     }
     if let Some(id) = &typed.project {
         builder = builder.project(id.as_str());
@@ -92,11 +94,6 @@ fn prepare(typed: &args::Serve) -> Result<Served, String> {
         builder = builder.start_at(Moment::wall());
     }
     Ok(Served { builder, webhook, scenario, sources })
-}
-
-fn policy(name: &str) -> Result<Policy, String> {
-    let assumed = Policy::paragon_assumed();
-    if name == assumed.name { Ok(assumed) } else { Err(format!("--policy {name:?}: expected {}", assumed.name)) }
 }
 
 fn source(text: &str) -> Result<Vec<Source>, String> {
@@ -170,10 +167,20 @@ async fn serve(typed: &args::Serve, served: Served) -> Result<(), Unable> {
         played.map_err(|error| Unable(exits::USAGE, format!("--scenario: {error}")))?;
     }
     announce(typed, served.webhook.as_ref(), &paragon);
+    let mut teller = (!typed.quiet).then(Teller::start);
+    let telling = async {
+        match &mut teller {
+            Some(teller) => teller.tell(&paragon).await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         never = paragon.run(typed.speed) => match never {},
-        () = tell(&paragon, typed.quiet) => {}
+        () = telling => {}
         () = interrupted => {}
+    }
+    if let Some(teller) = teller {
+        teller.end(&paragon);
     }
     output::result(&summary(&paragon));
     Ok(())
@@ -199,31 +206,53 @@ fn announce(typed: &args::Serve, webhook: Option<&Url>, paragon: &FakeParagon) {
 }
 
 /// Prints what happens. A reader that is slow, or not there, must hold up nothing: the lines go through a thread.
-async fn tell(paragon: &FakeParagon, quiet: bool) {
-    if quiet {
-        return std::future::pending().await;
-    }
-    let (lines, to_print) = sync_channel::<String>(AHEAD);
-    std::thread::spawn(move || to_print.iter().for_each(|line| output::note(&line)));
-    let mut mark = 0;
-    let mut left_out = 0_u64;
-    loop {
-        let (news, next) = paragon.timeline_after(mark).await;
-        mark = next;
-        print(&lines, &news.with_calls(), &mut left_out);
-    }
+struct Teller {
+    lines: SyncSender<String>,
+    printed: Receiver<()>,
+    mark: usize,
+    left_out: u64,
 }
 
-fn print(lines: &SyncSender<String>, news: &Timeline, left_out: &mut u64) {
-    for line in news.lines() {
-        if *left_out > 0
-            && lines.try_send(format!("{:<14} {left_out} lines were left out: nobody reads so fast", "")).is_ok()
-        {
-            *left_out = 0;
+impl Teller {
+    fn start() -> Self {
+        let (lines, to_print) = sync_channel::<String>(AHEAD);
+        let (done, printed) = sync_channel(1);
+        std::thread::spawn(move || {
+            for line in to_print {
+                output::note(&line);
+            }
+            let _ = done.send(());
+        });
+        Self { lines, printed, mark: 0, left_out: 0 }
+    }
+
+    async fn tell(&mut self, paragon: &FakeParagon) {
+        loop {
+            let (news, next) = paragon.timeline_after(self.mark).await;
+            self.mark = next;
+            self.print(&news);
         }
-        if let Err(TrySendError::Full(_)) = lines.try_send(line) {
-            *left_out += 1;
+    }
+
+    fn print(&mut self, news: &Timeline) {
+        for line in news.clone().with_calls().lines() {
+            let left_out = self.left_out;
+            let told = format!("{:<14} {left_out} lines were left out: nobody reads so fast", "");
+            if left_out > 0 && self.lines.try_send(told).is_ok() {
+                self.left_out = 0;
+            }
+            if let Err(TrySendError::Full(_)) = self.lines.try_send(line) {
+                self.left_out += 1;
+            }
         }
+    }
+
+    /// Prints what has happened since, and waits until all is printed, unless nobody reads.
+    fn end(mut self, paragon: &FakeParagon) {
+        self.print(&paragon.timeline().skip(self.mark));
+        let Self { lines, printed, .. } = self;
+        drop(lines);
+        let _ = printed.recv_timeout(Duration::from_secs(1));
     }
 }
 

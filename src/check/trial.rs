@@ -6,7 +6,7 @@ use super::oracle::differences;
 use super::probe::{Held, Probe, ProbeError};
 use crate::clock::{Patience, Stopwatch};
 use crate::contract::{Event, EventKind, File, UserId};
-use crate::delivery::{Failure, Outcome};
+use crate::delivery::{Answer, Failure, Outcome};
 use crate::fake::{Call, Connection, FakeParagon, Item, Sync, Timeline};
 
 /// A probe that keeps failing is given up after this; a receiver's right answer is taken whenever it comes.
@@ -182,15 +182,17 @@ impl Trial<'_> {
 /// What is wrong with an answer that should have been 2xx.
 fn problem(outcome: &Outcome) -> Option<String> {
     match outcome {
-        Outcome::Answered { status: 200..=299, .. } => None,
-        Outcome::Answered { status, body } if body.trim().is_empty() => {
+        Outcome::Answered(Answer { status: 200..=299, .. }) => None,
+        Outcome::Answered(Answer { status, body, .. }) if body.trim().is_empty() => {
             Some(format!("answered {status}, expected 2xx"))
         }
-        Outcome::Answered { status, body } => {
+        Outcome::Answered(Answer { status, body, .. }) => {
             let start: String = body.trim().chars().take(200).collect();
             Some(format!("answered {status} {start:?}, expected 2xx"))
         }
-        Outcome::Failed(Failure::TimedOut) => Some("no answer in time, expected 2xx (see --timeout)".to_owned()),
+        Outcome::Failed(failure @ (Failure::TimedOut | Failure::BodyTimedOut { .. })) => {
+            Some(format!("{failure}, expected 2xx (see --timeout)"))
+        }
         Outcome::Failed(failure) => Some(format!("{failure}, expected 2xx")),
     }
 }

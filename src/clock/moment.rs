@@ -107,6 +107,24 @@ pub(crate) mod duration {
         parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
     }
 
+    /// The same, where it may be left out.
+    pub(crate) mod option {
+        use super::{Deserialize, Deserializer, Duration, Serializer, de};
+
+        #[expect(clippy::ref_option, reason = "serde asks for it")]
+        pub(crate) fn serialize<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+            match duration {
+                Some(duration) => super::serialize(duration, serializer),
+                None => serializer.serialize_none(),
+            }
+        }
+
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+            let text = Option::<String>::deserialize(deserializer)?;
+            text.map(|text| super::parse(&text).map_err(de::Error::custom)).transpose()
+        }
+    }
+
     /// The same for a list.
     pub(crate) mod list {
         use super::{Deserialize, Deserializer, Duration, Serializer, de};

@@ -73,6 +73,9 @@ impl Revision {
     #[must_use]
     pub fn write_event(self, event: &Event) -> Value {
         let newest = event.to_value();
+        if self == Self::default() {
+            return newest;
+        }
         match EventKind::from_name(event.name()) {
             Some(kind) => self.write(kind.schema(), &newest),
             None => newest,

@@ -10,19 +10,38 @@
 //! use paragon_testkit::delivery::{Decision, Failure, Outcome, Policy, Queue};
 //!
 //! let now = Moment::from_millis(0);
-//! let mut queue = Queue::new(Policy::paragon_assumed());
-//! queue.register("http://127.0.0.1:9/webhook".parse().unwrap());
+//! let mut queue = Queue::new(Policy::paragon_assumed(), 7).unwrap();
+//! queue.register("http://127.0.0.1:9/webhook".parse().unwrap(), now);
 //! queue.enqueue(b"{}", now);
-//! let attempt = queue.poll(now).pop().unwrap();
+//! let attempt = queue.poll(now).attempts.pop().unwrap();
 //! let failed = queue.complete(attempt, Outcome::Failed(Failure::Refused), now);
 //! assert!(matches!(failed.record.decision, Decision::RetryAt(_)));
 //! ```
 
+mod chance;
+mod health;
+mod judge;
+mod mishap;
 mod policy;
 mod queue;
+mod record;
+mod retry_after;
+mod signature;
 mod stored;
 mod transport;
 
-pub use policy::Policy;
-pub use queue::{Adversity, Attempt, AttemptRecord, Completed, Decision, DeliveryId, Queue, WebhookState};
-pub use transport::{Failure, Http, Outcome, Sending, Transport};
+#[cfg(test)]
+mod tests;
+
+pub use chance::Probability;
+pub use mishap::{Adversity, Mishap};
+pub use policy::{
+    Address, Backoff, Batch, Class, ClassRule, DisableRule, Enable, Failing, HeaderMatch, HeaderRule, Jitter, Limit,
+    Off, On, Order, Payload, Policy, PolicyError, RetryAfter, Rules, Success, Then, WhileOff,
+};
+pub use queue::Queue;
+pub use record::{
+    Attempt, AttemptRecord, Change, Completed, Decision, DeliveryId, Enqueued, Polled, Purpose, WebhookState,
+};
+pub use signature::{Encoding, Signature};
+pub use transport::{Answer, Failure, Http, Outcome, Request, Sending, Timeouts, Transport, Wire};

@@ -1,177 +1,194 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::policy::Policy;
+use super::chance::{choose, fraction};
+use super::health::Health;
+use super::mishap::{Adversity, Mishap, Mishaps};
+use super::policy::{Address, Order, Payload, Policy, PolicyError, Rules, WhileOff};
+use super::record::{Attempt, Change, DeliveryId, Enqueued, Pending, Polled, Purpose, WebhookState};
+use super::signature::Signature;
 use super::stored::Stored;
-use super::transport::{Failure, Outcome};
+use super::transport::{Timeouts, Wire};
 use crate::clock::Moment;
 
-/// One event on its way, over all its attempts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct DeliveryId(u64);
-
-impl std::fmt::Display for DeliveryId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "#{}", self.0 + 1)
-    }
-}
-
-/// Whether the sender delivers at all.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum WebhookState {
-    /// No URL is set.
-    Unset,
-    /// Events are delivered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum State {
+    Verifying { at: Moment },
     Enabled,
-    /// Events are dropped (`webhook.missed`, assumed).
-    Disabled,
+    Trial { rule: usize },
+    Paused { until: Moment, rule: usize },
+    Disabled { until: Option<Moment>, probe_at: Option<Moment> },
 }
 
-/// What goes wrong on purpose.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct Adversity {
-    /// Attempts do not reach the receiver, as if it were down.
-    pub unreachable: bool,
-    /// Each event is sent twice, one after the other.
-    pub duplicate: bool,
-}
-
-/// A request to be made now.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Attempt {
-    /// Of which delivery.
-    pub delivery: DeliveryId,
-    /// The first is 1.
-    pub number: u32,
-    /// When it should be sent.
-    pub due: Moment,
-    /// To where.
-    pub url: Url,
-    /// What.
-    pub body: Arc<[u8]>,
-    /// It must not be sent, and fails with [`Failure::Unreachable`].
-    pub unreachable: bool,
-}
-
-/// One attempt, as it stands on the timeline.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct AttemptRecord {
-    /// Of which delivery.
-    pub delivery: DeliveryId,
-    /// The first is 1.
-    pub number: u32,
-    /// When it should have been sent.
-    pub due: Moment,
-    /// When it was sent.
-    pub sent: Moment,
-    /// What came of it.
-    pub outcome: Outcome,
-    /// What follows from that.
-    pub decision: Decision,
-    /// Why: the rule that decided.
-    pub rule: &'static str,
-}
-
-/// What follows from an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Decision {
-    /// The event is delivered.
-    Delivered,
-    /// It is sent again.
-    RetryAt(Moment),
-    /// The retries are used up.
-    GivenUp,
-    /// This failure disabled the webhook, or it was disabled meanwhile.
-    Disabled,
-}
-
-/// What [`Queue::complete`] answers.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Completed {
-    /// For the timeline.
-    pub record: AttemptRecord,
-    /// The deliveries that were still to come and that the disabling of the webhook ended.
-    pub dropped: Vec<DeliveryId>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Pending {
-    pub(super) delivery: DeliveryId,
-    pub(super) number: u32,
-    pub(super) body: Arc<[u8]>,
-}
+/// When something is due, and the order in which it was planned.
+pub(super) type Place = (Moment, u64);
 
 /// Everything that waits for its time, the state of the webhook, and the policy that rules both.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct Queue {
     pub(super) policy: Policy,
+    pub(super) rules: Rules,
+    pub(super) seed: u64,
     pub(super) url: Option<Url>,
-    pub(super) enabled: bool,
-    /// Due, then the order in which it was planned.
-    pub(super) pending: BTreeMap<(Moment, u64), Pending>,
+    pub(super) state: State,
+    pub(super) health: Health,
+    /// What no attempt was made of yet.
+    pub(super) fresh: BTreeMap<Place, Pending>,
+    /// What is sent again.
+    pub(super) again: BTreeMap<Place, Pending>,
+    /// A batch that may still grow.
+    pub(super) batch: Option<Place>,
     pub(super) planned: u64,
     pub(super) deliveries: u64,
-    pub(super) failures_in_a_row: u32,
-    /// What goes wrong on purpose, from now on.
-    pub adversity: Adversity,
+    pub(super) in_flight: u32,
+    pub(super) probing: bool,
+    pub(super) mishaps: Mishaps,
+    pub(super) probe: Arc<[u8]>,
+    pub(super) signature: Option<Signature>,
+    pub(super) changes: Vec<Change>,
 }
 
 impl Queue {
+    /// Between two places in the order, so that something can be put behind others.
+    pub(super) const STEP: u64 = 16;
+    /// How many others overtake what is reordered, at most.
+    pub(super) const OVERTAKEN_BY: u64 = 3;
+
     /// Without a URL; see [`Queue::register`].
-    pub fn new(policy: Policy) -> Self {
-        Self {
+    ///
+    /// # Errors
+    ///
+    /// When the policy does not run.
+    pub fn new(policy: Policy, seed: u64) -> Result<Self, PolicyError> {
+        Ok(Self {
+            rules: policy.rules()?,
             policy,
+            seed,
             url: None,
-            enabled: false,
-            pending: BTreeMap::new(),
+            state: State::Disabled { until: None, probe_at: None },
+            health: Health::default(),
+            fresh: BTreeMap::new(),
+            again: BTreeMap::new(),
+            batch: None,
             planned: 0,
             deliveries: 0,
-            failures_in_a_row: 0,
-            adversity: Adversity::default(),
-        }
+            in_flight: 0,
+            probing: false,
+            mishaps: Mishaps::default(),
+            probe: Arc::from(*b"{}"),
+            signature: None,
+            changes: Vec::new(),
+        })
     }
 
-    /// The rules it follows.
+    /// An empty one with the same policy, URL, probe and signature.
+    #[must_use]
+    pub fn fresh(&self, seed: u64, now: Moment) -> Self {
+        let mut queue = Self {
+            seed,
+            state: State::Disabled { until: None, probe_at: None },
+            health: Health::default(),
+            fresh: BTreeMap::new(),
+            again: BTreeMap::new(),
+            batch: None,
+            planned: 0,
+            deliveries: 0,
+            in_flight: 0,
+            probing: false,
+            mishaps: Mishaps::default(),
+            changes: Vec::new(),
+            ..self.clone()
+        };
+        if let Some(url) = self.url.clone() {
+            queue.register(url, now);
+        }
+        queue.changes.clear();
+        queue
+    }
+
+    /// The policy it follows.
     pub fn policy(&self) -> &Policy {
         &self.policy
     }
 
-    /// Sets the URL and enables the webhook. What is still to come goes to the new URL.
-    pub fn register(&mut self, url: Url) {
+    /// Its cells.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// What a probe sends. Default `{}`.
+    pub fn probes_with(&mut self, body: &[u8]) {
+        self.probe = body.into();
+    }
+
+    /// Signs each request from now on, or none. Default none.
+    pub fn sign(&mut self, signature: Option<Signature>) {
+        self.signature = signature;
+    }
+
+    /// Sets the URL and enables the webhook, or, if the policy says so, has it probed first.
+    pub fn register(&mut self, url: Url, now: Moment) {
+        let moved = self.url.as_ref() != Some(&url);
         self.url = Some(url);
-        self.enable();
+        if self.rules.verify && moved {
+            self.state = State::Verifying { at: now };
+            self.changed("set: it has to answer a probe first");
+        } else {
+            self.enable("set and enabled");
+        }
     }
 
-    /// Delivers again, and forgets the failures.
-    pub fn enable(&mut self) {
-        self.enabled = true;
-        self.failures_in_a_row = 0;
+    /// Delivers again, and forgets the failures. The text is for [`Change::text`].
+    pub fn enable(&mut self, text: &str) {
+        self.state = State::Enabled;
+        self.health.forget();
+        self.changed(text);
     }
 
-    /// Stops delivering; answers what was still to come, which is dropped.
-    pub fn disable(&mut self) -> Vec<DeliveryId> {
-        self.enabled = false;
-        std::mem::take(&mut self.pending).into_values().map(|pending| pending.delivery).collect()
+    /// Stops delivering, until it is enabled by hand; answers what is not sent any more.
+    /// The text is for [`Change::text`].
+    pub fn disable(&mut self, text: &str) -> Vec<DeliveryId> {
+        self.state = State::Disabled { until: None, probe_at: None };
+        self.changed(text);
+        self.drop_pending()
+    }
+
+    pub(super) fn changed(&mut self, text: &str) {
+        self.changes.push(Change { to: self.state(), text: text.to_owned() });
+    }
+
+    /// How the state has changed since this was asked last.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+
+    pub(super) fn drop_pending(&mut self) -> Vec<DeliveryId> {
+        if self.rules.while_off == WhileOff::Hold {
+            return Vec::new();
+        }
+        self.batch = None;
+        let fresh = std::mem::take(&mut self.fresh);
+        let again = std::mem::take(&mut self.again);
+        let mut dropped: Vec<_> = fresh.into_values().chain(again.into_values()).map(|it| it.delivery).collect();
+        dropped.sort_unstable();
+        dropped
     }
 
     /// Whether it delivers.
     pub fn state(&self) -> WebhookState {
-        match (&self.url, self.enabled) {
+        match (&self.url, &self.state) {
             (None, _) => WebhookState::Unset,
-            (Some(_), true) => WebhookState::Enabled,
-            (Some(_), false) => WebhookState::Disabled,
+            (_, State::Verifying { .. }) => WebhookState::Unverified,
+            (_, State::Enabled) => WebhookState::Enabled,
+            (_, State::Trial { .. }) => WebhookState::OnTrial,
+            (_, State::Paused { until, .. }) => WebhookState::Paused(*until),
+            (_, State::Disabled { .. }) => WebhookState::Disabled,
         }
     }
 
@@ -182,174 +199,322 @@ impl Queue {
 
     /// How many attempts are still to come.
     pub fn pending(&self) -> usize {
-        self.pending.len()
+        self.fresh.len() + self.again.len()
+    }
+
+    /// The number of a delivery's next attempt, and when it is due, if it waits for one.
+    pub fn waiting(&self, delivery: DeliveryId) -> Option<(u32, Moment)> {
+        let mut all = self.again.iter().chain(&self.fresh);
+        all.find(|(_, pending)| pending.delivery == delivery).map(|((due, _), pending)| (pending.number, *due))
+    }
+
+    /// How many attempts are under way.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight + u32::from(self.probing)
     }
 
     /// How many attempts in a row have failed.
     pub fn failures_in_a_row(&self) -> u32 {
-        self.failures_in_a_row
+        self.health.in_a_row
     }
 
-    /// Takes a body to deliver at once. Answers its deliveries: none while nothing is delivered, two when events
-    /// are duplicated on purpose.
-    pub fn enqueue(&mut self, body: &[u8], now: Moment) -> Vec<DeliveryId> {
-        if self.state() != WebhookState::Enabled {
-            return Vec::new();
+    /// Lets something go wrong on purpose, from now on.
+    pub fn begin(&mut self, adversity: Adversity) {
+        self.mishaps.add(adversity);
+    }
+
+    /// Ends everything that makes this go wrong.
+    pub fn end(&mut self, what: Mishap) {
+        self.mishaps.end(what);
+    }
+
+    /// Ends everything that goes wrong on purpose.
+    pub fn end_all(&mut self) {
+        self.mishaps.clear();
+    }
+
+    /// What goes wrong on purpose.
+    pub fn adversities(&self) -> impl Iterator<Item = Adversity> {
+        self.mishaps.list()
+    }
+
+    /// Takes the body of an event, to be delivered at once.
+    pub fn enqueue(&mut self, body: &[u8], now: Moment) -> Enqueued {
+        self.wake(now);
+        let off = matches!(self.state, State::Disabled { .. } | State::Paused { .. } | State::Verifying { .. });
+        if self.url.is_none() || off && self.rules.while_off == WhileOff::Drop {
+            return Enqueued::default();
         }
         let body: Arc<[u8]> = body.into();
-        let copies = if self.adversity.duplicate { 2 } else { 1 };
-        (0..copies)
+        if let Some(place) = self.batch
+            && let Some(pending) = self.fresh.get_mut(&place)
+        {
+            pending.bodies.push(body);
+            let (delivery, full) = (pending.delivery, pending.bodies.len() >= self.rules.batch.most as usize);
+            if full {
+                self.close_batch(place, now);
+            }
+            return Enqueued { deliveries: vec![delivery], lost: false };
+        }
+        let struck = self.mishaps.strike(self.seed, false);
+        let (mut due, mut copies, mut together, mut behind) = (now, 1, None, 0);
+        for (mishap, choice) in struck {
+            match mishap {
+                Mishap::Lose => return Enqueued { deliveries: Vec::new(), lost: true },
+                Mishap::Duplicate => copies += 1,
+                Mishap::Together(wanted) => {
+                    copies = copies.max(u64::from(wanted));
+                    together = Some(self.deliveries);
+                }
+                Mishap::Delay(up_to) => due = due + up_to.mul_f64(fraction(choice)),
+                Mishap::Reorder => behind = Self::STEP * (1 + choice % Self::OVERTAKEN_BY) + Self::STEP / 2,
+                Mishap::Resend | Mishap::Unreachable | Mishap::Wire(_) => {}
+            }
+        }
+        let batches = self.rules.batch.most > 1;
+        if batches {
+            due = due + self.rules.batch.wait;
+        }
+        let deliveries = (0..copies)
             .map(|_| {
                 let delivery = DeliveryId(self.deliveries);
                 self.deliveries += 1;
-                self.plan(now, Pending { delivery, number: 1, body: body.clone() });
+                let place = self.place(due, behind);
+                let pending = Pending {
+                    delivery,
+                    number: 1,
+                    resent: 0,
+                    bodies: vec![body.clone()],
+                    born: now,
+                    first_sent: None,
+                    reason: None,
+                    url: None,
+                    together,
+                    resend: false,
+                };
+                self.fresh.insert(place, pending);
+                self.batch = (batches && copies == 1).then_some(place);
                 delivery
             })
-            .collect()
+            .collect();
+        Enqueued { deliveries, lost: false }
     }
 
-    fn plan(&mut self, due: Moment, pending: Pending) {
-        self.pending.insert((due, self.planned), pending);
-        self.planned += 1;
-    }
-
-    /// When the next attempt is due.
-    pub fn next_due(&self) -> Option<Moment> {
-        self.pending.first_key_value().map(|((due, _), _)| *due)
-    }
-
-    /// The attempts that are due, in order. Each must be handed back to [`Queue::complete`].
-    pub fn poll(&mut self, now: Moment) -> Vec<Attempt> {
-        let Some(url) = self.url.clone() else { return Vec::new() };
-        let mut attempts = Vec::new();
-        while let Some(entry) = self.pending.first_entry().filter(|entry| entry.key().0 <= now) {
-            let due = entry.key().0;
-            let Pending { delivery, number, body } = entry.remove();
-            let unreachable = self.adversity.unreachable;
-            attempts.push(Attempt { delivery, number, due, url: url.clone(), body, unreachable });
+    /// A full batch waits no longer.
+    fn close_batch(&mut self, place: Place, now: Moment) {
+        self.batch = None;
+        if let Some(pending) = self.fresh.remove(&place) {
+            self.fresh.insert((now.min(place.0), place.1), pending);
         }
-        attempts
     }
 
-    /// What came of an attempt that was sent at `sent`. Delivered is what was answered 2xx (`webhook.2xx`).
-    pub fn complete(&mut self, attempt: Attempt, outcome: Outcome, sent: Moment) -> Completed {
-        let Attempt { delivery, number, due, body, .. } = attempt;
-        let mut dropped = Vec::new();
-        let success = matches!(outcome, Outcome::Answered { status: 200..=299, .. });
-        let (decision, rule) = if success {
-            self.failures_in_a_row = 0;
-            (Decision::Delivered, "webhook.2xx")
-        } else {
-            self.failures_in_a_row += 1;
-            if self.enabled && self.failures_in_a_row >= self.policy.disable_after {
-                dropped = self.disable();
+    pub(super) fn place(&mut self, due: Moment, behind: u64) -> Place {
+        let order = self.planned * Self::STEP + behind;
+        self.planned += 1;
+        (due, order)
+    }
+
+    /// What time alone changes.
+    fn wake(&mut self, now: Moment) {
+        match self.state {
+            State::Paused { until, rule } if until <= now => {
+                self.state = State::Trial { rule };
+                self.changed("on trial: the pause is over");
             }
-            // A time-out is short in real time and takes as long as the policy says in virtual time.
-            let timed_out = matches!(outcome, Outcome::Failed(Failure::TimedOut));
-            let known = if timed_out { sent + self.policy.timeout } else { sent };
-            let retry = usize::try_from(number - 1).ok().and_then(|i| self.policy.retry_after.get(i));
-            match retry {
-                _ if !self.enabled => (Decision::Disabled, "webhook.disable"),
-                Some(after) => {
-                    let again = known + *after;
-                    self.plan(again, Pending { delivery, number: number + 1, body });
-                    (Decision::RetryAt(again), "webhook.retry")
-                }
-                None => (Decision::GivenUp, "webhook.retry"),
+            State::Disabled { until: Some(until), .. } if until <= now => self.enable("enabled: its time is over"),
+            _ => {}
+        }
+    }
+
+    /// How many more requests may be under way.
+    fn free(&self) -> u32 {
+        match self.state {
+            State::Enabled => self.rules.concurrent.saturating_sub(self.in_flight),
+            State::Trial { .. } => 1_u32.saturating_sub(self.in_flight),
+            _ => 0,
+        }
+    }
+
+    /// The map in which the next one is, and its place there.
+    fn next(&self, now: Option<Moment>) -> Option<(bool, Place)> {
+        let ready = |map: &BTreeMap<Place, Pending>| {
+            let place = map.first_key_value().map(|(place, _)| *place);
+            place.filter(|(due, _)| now.is_none_or(|now| *due <= now))
+        };
+        let (fresh, again) = (ready(&self.fresh), ready(&self.again));
+        match self.rules.order {
+            Order::HeadOfLine if self.in_flight > 0 => None,
+            Order::HeadOfLine if !self.again.is_empty() => again.map(|place| (false, place)),
+            Order::HeadOfLine => fresh.map(|place| (true, place)),
+            Order::NewBeforeOld if now.is_some() => {
+                fresh.map(|place| (true, place)).or(again.map(|place| (false, place)))
+            }
+            _ => match (fresh, again) {
+                (Some(fresh), Some(again)) if again < fresh => Some((false, again)),
+                (Some(fresh), _) => Some((true, fresh)),
+                (None, again) => again.map(|place| (false, place)),
+            },
+        }
+    }
+
+    /// When there is something to do next. `None` as well while it waits for attempts that are under way.
+    pub fn next_due(&self) -> Option<Moment> {
+        self.url.as_ref()?;
+        let waits = self.pending() > 0;
+        match &self.state {
+            State::Enabled | State::Trial { .. } if self.free() > 0 => self.next(None).map(|(_, (due, _))| due),
+            State::Enabled | State::Trial { .. } => None,
+            State::Verifying { at } => Some(*at).filter(|_| !self.probing),
+            State::Paused { until, .. } => Some(*until).filter(|_| waits),
+            State::Disabled { until, probe_at } => {
+                until.filter(|_| waits).into_iter().chain(probe_at.filter(|_| !self.probing)).min()
+            }
+        }
+    }
+
+    /// Whether it will send events by itself, sooner or later.
+    pub fn is_busy(&self) -> bool {
+        self.in_flight() > 0 || (self.pending() > 0 && !matches!(self.state, State::Disabled { until: None, .. }))
+    }
+
+    /// What is to be sent now.
+    pub fn poll(&mut self, now: Moment) -> Polled {
+        let mut polled = Polled::default();
+        let Some(url) = self.url.clone() else { return polled };
+        self.wake(now);
+        let probe_at = match self.state {
+            State::Verifying { at } => Some(at),
+            State::Disabled { probe_at, .. } => probe_at,
+            _ => None,
+        };
+        if let Some(due) = probe_at.filter(|due| *due <= now && !self.probing) {
+            self.probing = true;
+            polled.attempts.push(self.probe(due, now, url.clone()));
+        }
+        let mut group = None;
+        loop {
+            let next = self.next(Some(now));
+            let joins = |(fresh, place): (bool, Place)| {
+                group.is_some() && fresh && self.fresh.get(&place).is_some_and(|pending| pending.together == group)
+            };
+            let Some((fresh, place)) = next.filter(|next| self.free() > 0 || joins(*next)) else { break };
+            let from = if fresh { &mut self.fresh } else { &mut self.again };
+            let Some(pending) = from.remove(&place) else { break };
+            if self.batch == Some(place) {
+                self.batch = None;
+            }
+            if self.rules.ttl.is_passed_by(now - pending.born) {
+                polled.expired.push(pending.delivery);
+                continue;
+            }
+            group = pending.together.filter(|_| fresh);
+            self.in_flight += 1;
+            polled.attempts.push(self.attempt(pending, place.0, now, &url));
+        }
+        polled
+    }
+
+    fn attempt(&mut self, mut pending: Pending, due: Moment, now: Moment, url: &Url) -> Attempt {
+        let (mut wire, mut unreachable) = (Wire::Clean, false);
+        pending.resend = false;
+        for (mishap, _) in self.mishaps.strike(self.seed, true) {
+            match mishap {
+                Mishap::Unreachable => unreachable = true,
+                // Once for each attempt.
+                Mishap::Resend => pending.resend = pending.resent == 0,
+                Mishap::Wire(over) => wire = over,
+                _ => {}
+            }
+        }
+        pending.first_sent.get_or_insert(now);
+        let url = match self.rules.address {
+            Address::Frozen => pending.url.get_or_insert_with(|| url.clone()).clone(),
+            Address::Current => url.clone(),
+        };
+        let body = match &pending.bodies[..] {
+            [body] if self.rules.batch.most == 1 => body.clone(),
+            bodies => [b"[", &bodies.join(&b","[..])[..], b"]"].concat().into(),
+        };
+        Attempt {
+            delivery: pending.delivery,
+            purpose: Purpose::Event,
+            number: pending.number,
+            due,
+            sent: now,
+            url,
+            headers: self.headers(&pending, &body, now),
+            wire,
+            unreachable,
+            together: pending.together.filter(|_| pending.number == 1),
+            redirects: self.rules.redirects,
+            timeouts: self.timeouts(),
+            rebuild: pending.number > 1 && self.rules.payload == Payload::Rebuilt,
+            body,
+            story: pending,
+        }
+    }
+
+    fn timeouts(&self) -> Timeouts {
+        Timeouts { connect: self.rules.connect_timeout.0, total: self.rules.timeout }
+    }
+
+    fn probe(&mut self, due: Moment, now: Moment, url: Url) -> Attempt {
+        let delivery = DeliveryId(self.deliveries);
+        self.deliveries += 1;
+        let story = Pending {
+            delivery,
+            number: 1,
+            resent: 0,
+            bodies: vec![self.probe.clone()],
+            born: now,
+            first_sent: Some(now),
+            reason: None,
+            url: None,
+            together: None,
+            resend: false,
+        };
+        let unreachable = self.mishaps.list().any(|adversity| adversity.what == Mishap::Unreachable);
+        Attempt {
+            delivery,
+            purpose: Purpose::Probe,
+            number: 1,
+            due,
+            sent: now,
+            url,
+            headers: self.headers(&story, &self.probe, now),
+            body: self.probe.clone(),
+            wire: Wire::Clean,
+            unreachable,
+            together: None,
+            rebuild: false,
+            redirects: self.rules.redirects,
+            timeouts: self.timeouts(),
+            story,
+        }
+    }
+
+    /// What stands for an event in its headers: the same in all its attempts.
+    fn message_id(&self, delivery: DeliveryId) -> String {
+        format!("msg_{:016x}", choose(&[self.seed, delivery.0]))
+    }
+
+    fn headers(&self, pending: &Pending, body: &[u8], now: Moment) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let mut add = |name: &str, value: &str| {
+            // What a policy cannot mean was refused when it was read.
+            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+                headers.append(name, value);
             }
         };
-        Completed { record: AttemptRecord { delivery, number, due, sent, outcome, decision, rule }, dropped }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    const START: Moment = Moment::from_millis(0);
-
-    fn queue() -> Queue {
-        let mut queue = Queue::new(Policy::paragon_assumed());
-        queue.register("http://127.0.0.1:9/".parse().unwrap());
-        queue
-    }
-
-    fn answered(status: u16) -> Outcome {
-        Outcome::Answered { status, body: String::new() }
-    }
-
-    /// Answers every attempt until nothing is due; what was decided, and when, in seconds.
-    fn drive(queue: &mut Queue, mut answer: impl FnMut(&Attempt) -> Outcome) -> Vec<(u64, u32, Decision)> {
-        let mut log = Vec::new();
-        while let Some(due) = queue.next_due() {
-            for attempt in queue.poll(due) {
-                let outcome = answer(&attempt);
-                let record = queue.complete(attempt, outcome, due).record;
-                log.push(((due - START).as_secs(), record.number, record.decision));
-            }
+        for rule in self.rules.headers.iter().filter(|rule| rule.from_attempt <= pending.number) {
+            let (id, attempt) = (self.message_id(pending.delivery), pending.number.to_string());
+            let (retry, seconds) = ((pending.number - 1).to_string(), now.as_millis().div_euclid(1_000).to_string());
+            let reason = pending.reason.map(|class| class.to_string()).unwrap_or_default();
+            add(&rule.name, &rule.fill([&id, &attempt, &retry, &seconds, &reason]));
         }
-        log
-    }
-
-    #[test]
-    fn a_failing_event_is_tried_on_schedule_and_then_given_up() {
-        let mut queue = queue();
-        queue.enqueue(b"x", START);
-        let log = drive(&mut queue, |_| answered(500));
-        let times: Vec<_> = log.iter().map(|(at, ..)| *at).collect();
-        assert_eq!(times, [0, 10, 130, 730, 4_330, 16_930]);
-        assert_eq!(log.last().unwrap().2, Decision::GivenUp);
-    }
-
-    #[test]
-    fn only_2xx_delivers() {
-        for (status, delivered) in [(200, true), (204, true), (299, true), (199, false), (301, false), (410, false)] {
-            let mut queue = queue();
-            queue.enqueue(b"x", START);
-            let attempt = queue.poll(START).pop().unwrap();
-            let decision = queue.complete(attempt, answered(status), START).record.decision;
-            assert_eq!(decision == Decision::Delivered, delivered, "{status}");
+        if let Some(signature) = &self.signature {
+            add(Signature::HEADER, &signature.of(body));
         }
-    }
-
-    #[test]
-    fn a_time_out_is_booked_in_virtual_time() {
-        let mut queue = queue();
-        queue.enqueue(b"x", START);
-        let attempt = queue.poll(START).pop().unwrap();
-        let decision = queue.complete(attempt, Outcome::Failed(Failure::TimedOut), START).record.decision;
-        assert_eq!(decision, Decision::RetryAt(START + Duration::from_secs(20)), "10 s time-out and 10 s back-off");
-    }
-
-    #[test]
-    fn failures_in_a_row_disable_and_a_success_forgets_them() {
-        let mut queue = queue();
-        for _ in 0..25 {
-            queue.enqueue(b"x", START);
-        }
-        let mut attempts = queue.poll(START).into_iter();
-        for _ in 0..19 {
-            queue.complete(attempts.next().unwrap(), answered(500), START);
-        }
-        queue.complete(attempts.next().unwrap(), answered(200), START);
-        queue.complete(attempts.next().unwrap(), answered(500), START);
-        assert_eq!(queue.state(), WebhookState::Enabled);
-        drive(&mut queue, |_| answered(500));
-        assert_eq!(queue.state(), WebhookState::Disabled);
-        assert_eq!(queue.next_due(), None, "what was to come is dropped");
-        let late = queue.complete(attempts.next().unwrap(), answered(500), START);
-        assert_eq!(late.record.decision, Decision::Disabled);
-        assert_eq!(queue.enqueue(b"y", START), [], "events are dropped meanwhile");
-        queue.enable();
-        assert_eq!(queue.enqueue(b"z", START).len(), 1);
-    }
-
-    #[test]
-    fn adversity_is_seen_by_the_attempts() {
-        let mut queue = queue();
-        queue.adversity = Adversity { duplicate: true, unreachable: true };
-        assert_eq!(queue.enqueue(b"x", START).len(), 2);
-        assert!(queue.poll(START).iter().all(|attempt| attempt.unreachable && &*attempt.body == b"x"));
+        headers
     }
 }

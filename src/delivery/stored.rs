@@ -1,36 +1,52 @@
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
-use super::policy::Policy;
-use super::queue::{Adversity, DeliveryId, Pending, Queue};
+use super::health::Health;
+use super::mishap::Mishaps;
+use super::policy::{Class, Policy};
+use super::queue::{Queue, State};
+use super::record::{DeliveryId, Pending};
+use super::signature::Signature;
 use crate::clock::Moment;
 
-/// A queue as it is written.
+/// A queue as it is written, when nothing is under way.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Stored {
     policy: Policy,
+    seed: u64,
     url: Option<String>,
-    enabled: bool,
+    state: State,
+    health: Health,
     /// In the order in which they are due.
-    pending: Vec<StoredPending>,
+    fresh: Vec<StoredPending>,
+    again: Vec<StoredPending>,
     planned: u64,
     deliveries: u64,
-    failures_in_a_row: u32,
-    adversity: Adversity,
+    mishaps: Mishaps,
+    probe: Body,
+    signature: Option<Signature>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StoredPending {
     due: Moment,
-    planned: u64,
+    order: u64,
     delivery: DeliveryId,
     number: u32,
-    body: Body,
+    resent: u32,
+    bodies: Vec<Body>,
+    born: Moment,
+    first_sent: Option<Moment>,
+    reason: Option<Class>,
+    url: Option<String>,
+    together: Option<u64>,
 }
 
 /// Bytes: nearly always text.
@@ -41,57 +57,120 @@ enum Body {
     Base64(String),
 }
 
-impl From<Queue> for Stored {
-    fn from(queue: Queue) -> Self {
-        let pending = queue.pending.into_iter().map(|((due, planned), pending)| {
-            let Pending { delivery, number, body } = pending;
-            let body = match std::str::from_utf8(&body) {
-                Ok(text) => Body::Text(text.to_owned()),
-                Err(_) => Body::Base64(BASE64_STANDARD.encode(&body)),
-            };
-            StoredPending { due, planned, delivery, number, body }
-        });
-        Self {
-            policy: queue.policy,
-            url: queue.url.map(Into::into),
-            enabled: queue.enabled,
-            pending: pending.collect(),
-            planned: queue.planned,
-            deliveries: queue.deliveries,
-            failures_in_a_row: queue.failures_in_a_row,
-            adversity: queue.adversity,
+impl From<&Arc<[u8]>> for Body {
+    fn from(body: &Arc<[u8]>) -> Self {
+        match std::str::from_utf8(body) {
+            Ok(text) => Self::Text(text.to_owned()),
+            Err(_) => Self::Base64(BASE64_STANDARD.encode(body)),
         }
     }
+}
+
+impl TryFrom<Body> for Arc<[u8]> {
+    type Error = String;
+
+    fn try_from(body: Body) -> Result<Self, String> {
+        match body {
+            Body::Text(text) => Ok(text.into_bytes().into()),
+            Body::Base64(text) => {
+                BASE64_STANDARD.decode(text).map(Into::into).map_err(|error| format!("no base64 ({error})"))
+            }
+        }
+    }
+}
+
+impl From<Queue> for Stored {
+    fn from(queue: Queue) -> Self {
+        let list = |map: BTreeMap<(Moment, u64), Pending>| map.into_iter().map(StoredPending::from).collect();
+        Self {
+            policy: queue.policy,
+            seed: queue.seed,
+            url: queue.url.map(Into::into),
+            state: queue.state,
+            health: queue.health,
+            fresh: list(queue.fresh),
+            again: list(queue.again),
+            planned: queue.planned,
+            deliveries: queue.deliveries,
+            mishaps: queue.mishaps,
+            probe: (&queue.probe).into(),
+            signature: queue.signature,
+        }
+    }
+}
+
+impl From<((Moment, u64), Pending)> for StoredPending {
+    fn from(((due, order), pending): ((Moment, u64), Pending)) -> Self {
+        Self {
+            due,
+            order,
+            delivery: pending.delivery,
+            number: pending.number,
+            resent: pending.resent,
+            bodies: pending.bodies.iter().map(Into::into).collect(),
+            born: pending.born,
+            first_sent: pending.first_sent,
+            reason: pending.reason,
+            url: pending.url.map(Into::into),
+            together: pending.together,
+        }
+    }
+}
+
+impl TryFrom<StoredPending> for Pending {
+    type Error = String;
+
+    fn try_from(stored: StoredPending) -> Result<Self, String> {
+        if stored.number == 0 {
+            return Err("number: expected 1 for the first attempt, got 0".to_owned());
+        }
+        if stored.bodies.is_empty() {
+            return Err("bodies: expected at least one".to_owned());
+        }
+        let bodies = stored.bodies.into_iter().map(TryInto::try_into).collect::<Result<_, _>>();
+        Ok(Self {
+            delivery: stored.delivery,
+            number: stored.number,
+            resent: stored.resent,
+            bodies: bodies.map_err(|why| format!("bodies: {why}"))?,
+            born: stored.born,
+            first_sent: stored.first_sent,
+            reason: stored.reason,
+            url: stored.url.map(|text| url("url", &text)).transpose()?,
+            together: stored.together,
+            resend: false,
+        })
+    }
+}
+
+fn url(member: &str, text: &str) -> Result<Url, String> {
+    text.parse().map_err(|error| format!("{member}: expected a URL, got {text:?} ({error})"))
 }
 
 impl TryFrom<Stored> for Queue {
     type Error = String;
 
     fn try_from(stored: Stored) -> Result<Self, String> {
-        let mut queue = Self::new(stored.policy);
-        let url =
-            stored.url.map(|text| text.parse().map_err(|error| format!("url: expected a URL, got {text:?} ({error})")));
-        queue.url = url.transpose()?;
-        (queue.enabled, queue.adversity) = (stored.enabled, stored.adversity);
+        let mut queue = Self::new(stored.policy, stored.seed).map_err(|error| format!("policy: {error}"))?;
+        queue.url = stored.url.map(|text| url("url", &text)).transpose()?;
+        (queue.state, queue.health, queue.mishaps) = (stored.state, stored.health, stored.mishaps);
         (queue.planned, queue.deliveries) = (stored.planned, stored.deliveries);
-        queue.failures_in_a_row = stored.failures_in_a_row;
-        for (index, pending) in stored.pending.into_iter().enumerate() {
-            let wrong = |member: &str, why: String| format!("pending[{index}].{member}: {why}");
-            let StoredPending { due, planned, delivery, number, body } = pending;
-            if number == 0 {
-                return Err(wrong("number", "expected 1 for the first attempt, got 0".to_owned()));
-            }
-            if planned >= queue.planned {
-                return Err(wrong("planned", format!("expected less than {}, got {planned}", queue.planned)));
-            }
-            let body: Arc<[u8]> = match body {
-                Body::Text(text) => text.into_bytes().into(),
-                Body::Base64(text) => {
-                    BASE64_STANDARD.decode(text).map_err(|error| wrong("body", error.to_string()))?.into()
+        (queue.probe, queue.signature) =
+            (stored.probe.try_into().map_err(|why| format!("probe: {why}"))?, stored.signature);
+        let mut orders = BTreeSet::new();
+        for (name, list, map) in [("fresh", stored.fresh, &mut queue.fresh), ("again", stored.again, &mut queue.again)]
+        {
+            for (index, pending) in list.into_iter().enumerate() {
+                let wrong = |why: String| format!("{name}[{index}].{why}");
+                let place = (pending.due, pending.order);
+                let end = stored.planned.saturating_add(Self::OVERTAKEN_BY + 1).saturating_mul(Self::STEP);
+                if place.1 >= end {
+                    return Err(wrong(format!("order: expected less than {end}, got {}", place.1)));
                 }
-            };
-            if queue.pending.insert((due, planned), Pending { delivery, number, body }).is_some() {
-                return Err(wrong("planned", format!("{planned} is there twice")));
+                if !orders.insert(place.1) {
+                    return Err(wrong(format!("order: {} is there twice", place.1)));
+                }
+                map.insert(place, pending.try_into().map_err(wrong)?);
             }
         }
         Ok(queue)
@@ -101,26 +180,30 @@ impl TryFrom<Stored> for Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::delivery::{Adversity, Mishap};
     use serde_json::{Value, json};
 
     #[test]
     fn a_queue_is_the_same_after_it_was_written_and_read() {
-        let mut queue = Queue::new(Policy::paragon_assumed());
-        queue.register("http://127.0.0.1:9/".parse().unwrap());
-        queue.adversity.duplicate = true;
+        let mut queue = Queue::new(Policy::paragon_assumed(), 7).unwrap();
+        queue.register("http://127.0.0.1:9/".parse().unwrap(), Moment::from_millis(0));
+        queue.begin(Adversity::new(Mishap::Duplicate));
         queue.enqueue(b"{}", Moment::from_millis(0));
         queue.enqueue(b"\xff", Moment::from_millis(1));
         let written = serde_json::to_value(&queue).unwrap();
-        let mut read: Queue = serde_json::from_value(written.clone()).unwrap();
+        let read: Queue = serde_json::from_value(written.clone()).unwrap();
         assert_eq!(serde_json::to_value(&read).unwrap(), written);
-        let bodies: Vec<_> = read.poll(Moment::from_millis(1)).into_iter().map(|attempt| attempt.body).collect();
-        assert_eq!(bodies.iter().map(|body| &**body).collect::<Vec<_>>(), [b"{}".as_slice(), b"{}", b"\xff", b"\xff"]);
+        let bodies: Vec<_> = read.fresh.values().map(|pending| &*pending.bodies[0]).collect();
+        assert_eq!(bodies, [b"{}".as_slice(), b"{}", b"\xff", b"\xff"]);
 
         for (pointer, value, why) in [
             ("/url", json!("nowhere"), "url: expected a URL, got \"nowhere\""),
-            ("/pending/1/number", json!(0), "pending[1].number: expected 1"),
-            ("/pending/2/planned", json!(99), "pending[2].planned: expected less than 4, got 99"),
-            ("/pending/3/body", json!({"base64": "?"}), "pending[3].body"),
+            ("/policy/timeout", json!("0s"), "policy: policy paragon-assumed, timeout: expected more than nothing"),
+            ("/fresh/1/number", json!(0), "fresh[1].number: expected 1"),
+            ("/fresh/2/order", json!(999), "fresh[2].order: expected less than 128, got 999"),
+            ("/fresh/2/order", json!(0), "fresh[2].order: 0 is there twice"),
+            ("/fresh/3/bodies", json!([{"base64": "?"}]), "fresh[3].bodies: no base64"),
+            ("/fresh/3/bodies", json!([]), "fresh[3].bodies: expected at least one"),
         ] {
             let mut wrong: Value = written.clone();
             *wrong.pointer_mut(pointer).unwrap() = value;

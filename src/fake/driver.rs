@@ -1,33 +1,55 @@
+use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::shared::{Shared, lock};
 use crate::clock::Moment;
-use crate::delivery::{Attempt, Failure, Outcome, Transport};
-
-/// So many moments' attempts are under way at once when time passes by itself.
-const MOST_AT_ONCE: usize = 64;
+use crate::delivery::{Attempt, Change, Failure, Outcome, Request, Timeouts, Transport};
 
 /// Moves the clock of a world, and sends what it wants sent.
 pub(super) struct Driver {
     pub(super) world: Arc<Shared>,
-    pub(super) transport: Box<dyn Transport>,
+    pub(super) transport: Arc<dyn Transport>,
+    /// How long a receiver really has, at most.
+    answer_within: Duration,
+    /// Who wants to know what becomes of the webhook.
+    hooks: Vec<Hook>,
     /// One at a time moves the clock.
     turn: tokio::sync::Mutex<()>,
-    /// How many moments' attempts are under way beside whoever has the turn.
+    /// How many attempts are under way beside those of whoever has the turn.
     flying: watch::Sender<usize>,
 }
+
+pub(super) type Hook = Arc<dyn Fn(&Change) + Send + Sync>;
 
 /// The world was reset meanwhile, or another state put in its place.
 #[derive(Debug)]
 pub(super) struct Replaced;
 
 impl Driver {
-    pub(super) fn new(world: Arc<Shared>, transport: Box<dyn Transport>) -> Self {
-        Self { world, transport, turn: tokio::sync::Mutex::new(()), flying: watch::Sender::new(0) }
+    pub(super) fn new(world: Arc<Shared>, transport: Arc<dyn Transport>, answer_within: Duration) -> Self {
+        let (turn, flying) = (tokio::sync::Mutex::new(()), watch::Sender::new(0));
+        Self { world, transport, answer_within, hooks: Vec::new(), turn, flying }
+    }
+
+    /// Tells somebody of what becomes of the webhook.
+    pub(super) fn with_hooks(self, hooks: Vec<Hook>) -> Self {
+        Self { hooks, ..self }
+    }
+
+    /// Tells of it what nobody was told yet. Not under the lock: who is told may ask the fake something.
+    pub(super) fn tell(&self) {
+        let news = std::mem::take(&mut lock(&self.world).news);
+        self.spread(&news);
+    }
+
+    fn spread(&self, news: &[Change]) {
+        for change in news {
+            self.hooks.iter().for_each(|hook| hook(change));
+        }
     }
 
     /// Waits until nobody moves the clock.
@@ -42,7 +64,7 @@ impl Driver {
     }
 
     /// Moves the clock by `span`, through everything that is due.
-    pub(super) async fn advance(&self, span: Duration) -> Result<(), Replaced> {
+    pub(super) async fn advance(self: &Arc<Self>, span: Duration) -> Result<(), Replaced> {
         let _turn = self.turn().await;
         let until = lock(&self.world).clock.now() + span;
         self.drive(until).await?;
@@ -52,7 +74,7 @@ impl Driver {
     }
 
     /// Moves the clock to what is due next, and does it; nothing happens when nothing is.
-    pub(super) async fn next(&self) -> Result<(), Replaced> {
+    pub(super) async fn next(self: &Arc<Self>) -> Result<(), Replaced> {
         let _turn = self.turn().await;
         let due = lock(&self.world).next_due();
         if let Some(due) = due {
@@ -63,12 +85,15 @@ impl Driver {
     }
 
     /// Moves the clock until every event is delivered, given up or dropped.
-    pub(super) async fn run_until_idle(&self) -> Result<(), Replaced> {
+    pub(super) async fn run_until_idle(self: &Arc<Self>) -> Result<(), Replaced> {
         let _turn = self.turn().await;
         let now = lock(&self.world).clock.now();
         self.drive(now).await?;
         loop {
-            let due = lock(&self.world).queue.next_due();
+            let due = {
+                let world = lock(&self.world);
+                world.queue.next_due().filter(|_| world.queue.is_busy())
+            };
             let Some(due) = due else { break };
             self.drive(due).await?;
         }
@@ -76,7 +101,7 @@ impl Driver {
         Ok(())
     }
 
-    async fn drive(&self, until: Moment) -> Result<(), Replaced> {
+    async fn drive(self: &Arc<Self>, until: Moment) -> Result<(), Replaced> {
         let life = lock(&self.world).life;
         let mut flying = self.flying.subscribe();
         loop {
@@ -89,29 +114,30 @@ impl Driver {
                 }
                 world.step(until)
             };
+            self.tell();
             match attempts {
-                Some(attempts) => {
-                    self.send(life, attempts).await;
+                Some(attempts) if attempts.is_empty() => {
                     // Days without an attempt must not keep others from being served.
                     tokio::task::yield_now().await;
                 }
+                // The clock stands still while something is under way.
+                Some(attempts) => Wave::send(self, life, attempts).await,
                 None if others == 0 => return Ok(()),
                 None => drop(flying.changed().await),
             }
         }
     }
 
-    /// In order, one after the other.
-    async fn send(&self, life: u64, attempts: Vec<Attempt>) {
-        for attempt in attempts {
-            let outcome = if attempt.unreachable {
-                Outcome::Failed(Failure::Unreachable)
-            } else {
-                // Not under the lock: the receiver may call the API before it answers.
-                self.transport.post(&attempt.url, &attempt.body).await
-            };
-            lock(&self.world).complete(attempt, outcome, life);
-        }
+    /// Makes the request of an attempt, unless it must not be made.
+    fn request(&self, attempt: &Attempt) -> impl Future<Output = Outcome> + Send + use<> {
+        let Timeouts { connect, total } = attempt.timeouts;
+        let total = total.min(self.answer_within);
+        let timeouts = Timeouts { connect: connect.map(|connect| connect.min(total)), total };
+        let mut request = Request::new(attempt.url.clone(), attempt.body.clone());
+        request.headers.clone_from(&attempt.headers);
+        (request.wire, request.redirects, request.timeouts) = (attempt.wire, attempt.redirects, timeouts);
+        let (transport, unreachable) = (self.transport.clone(), attempt.unreachable);
+        async move { if unreachable { Outcome::Failed(Failure::Unreachable) } else { transport.send(&request).await } }
     }
 
     /// Lets time pass by itself.
@@ -139,8 +165,7 @@ impl Driver {
         }
     }
 
-    /// Does what is due, and sends without waiting for the answers: what is due at one moment goes out in order, and a
-    /// slow receiver does not hold up what is due later.
+    /// Does what is due, and sends without waiting for the answers.
     async fn launch(self: &Arc<Self>) {
         let _turn = self.turn().await;
         loop {
@@ -149,18 +174,134 @@ impl Driver {
                 let now = world.clock.now();
                 (world.life, world.step(now))
             };
+            self.tell();
             let Some(attempts) = attempts else { return };
             if attempts.is_empty() {
                 tokio::task::yield_now().await;
-                continue;
             }
-            let _ = self.flying.subscribe().wait_for(|flying| *flying < MOST_AT_ONCE).await;
-            let (driver, flight) = (self.clone(), Flight::begin(self));
+            for attempt in attempts {
+                let (driver, flight, request) = (self.clone(), Flight::begin(self), self.request(&attempt));
+                tokio::spawn(async move {
+                    let outcome = request.await;
+                    lock(&driver.world).complete(attempt, outcome, life);
+                    driver.tell();
+                    drop(flight);
+                });
+            }
+        }
+    }
+}
+
+/// The attempts of one moment, and those that follow from them at the same moment, as many at once as the policy
+/// allows. They are taken note of in the order in which they were sent, whichever is answered first: what happens next
+/// does not depend on how fast a receiver really is.
+///
+/// Whoever makes a request makes the next one too, so that nobody has to be woken for each. It goes on when nobody
+/// waits for it any more.
+struct Wave {
+    driver: Arc<Driver>,
+    life: u64,
+    inside: Mutex<Inside>,
+    _flight: Flight,
+    /// Gone when nobody makes requests any more.
+    _working: oneshot::Sender<Infallible>,
+}
+
+#[derive(Default)]
+struct Inside {
+    /// What is to be sent, with its place in the order.
+    ready: VecDeque<(u64, Attempt)>,
+    sent: u64,
+    /// What has ended before others that were sent before it.
+    ended: BTreeMap<u64, (Attempt, Outcome)>,
+    /// Everything before this place was taken note of.
+    noted: u64,
+    /// Somebody takes note.
+    noting: bool,
+}
+
+impl Wave {
+    async fn send(driver: &Arc<Driver>, life: u64, attempts: Vec<Attempt>) {
+        let (working, over) = oneshot::channel();
+        let (inside, flight) = (Mutex::default(), Flight::begin(driver));
+        let wave = Arc::new(Self { driver: driver.clone(), life, inside, _flight: flight, _working: working });
+        wave.inside().put(attempts);
+        wave.employ();
+        drop(wave);
+        let _ = over.await;
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Somebody for each attempt that is ready.
+    fn employ(self: &Arc<Self>) {
+        loop {
+            let Some(first) = self.inside().ready.pop_front() else { return };
+            let wave = self.clone();
             tokio::spawn(async move {
-                driver.send(life, attempts).await;
-                drop(flight);
+                let mut next = Some(first);
+                while let Some((place, attempt)) = next {
+                    let outcome = wave.driver.request(&attempt).await;
+                    wave.land(place, attempt, outcome);
+                    next = wave.inside().ready.pop_front();
+                    wave.employ();
+                }
             });
         }
+    }
+
+    /// Takes note of everything whose turn it is, and gets what is to be sent then. One does it for all: the others
+    /// leave what they have, and go on.
+    fn land(&self, place: u64, attempt: Attempt, outcome: Outcome) {
+        let mut inside = self.inside();
+        inside.ended.insert(place, (attempt, outcome));
+        if inside.noting {
+            return;
+        }
+        inside.noting = true;
+        loop {
+            let next = inside.next();
+            if next.is_empty() {
+                inside.noting = false;
+                return;
+            }
+            drop(inside);
+            let mut more = Vec::new();
+            let news = {
+                let mut world = lock(&self.driver.world);
+                for (attempt, outcome) in next {
+                    world.complete(attempt, outcome, self.life);
+                    if world.life == self.life {
+                        more.extend(world.poll());
+                    }
+                }
+                std::mem::take(&mut world.news)
+            };
+            self.driver.spread(&news);
+            inside = self.inside();
+            inside.put(more);
+        }
+    }
+}
+
+impl Inside {
+    fn put(&mut self, attempts: Vec<Attempt>) {
+        for attempt in attempts {
+            self.ready.push_back((self.sent, attempt));
+            self.sent += 1;
+        }
+    }
+
+    /// What may be taken note of.
+    fn next(&mut self) -> Vec<(Attempt, Outcome)> {
+        let mut next = Vec::new();
+        while let Some(ended) = self.ended.remove(&self.noted) {
+            self.noted += 1;
+            next.push(ended);
+        }
+        next
     }
 }
 

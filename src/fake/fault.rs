@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use super::endpoint::Endpoint;
 use crate::clock::{Moment, duration};
 use crate::contract::{SyncId, UserId};
+use crate::delivery::Probability;
 
 /// A trouble of the API: what goes wrong, for which calls, and when. Without more it is every call, always.
 ///
@@ -66,11 +67,6 @@ pub struct Window {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Moment>,
 }
-
-/// From 0, never, to 1, always, in steps of a millionth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "f64", into = "f64")]
-pub struct Probability(u32);
 
 /// What goes wrong with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -212,33 +208,6 @@ impl Window {
     }
 }
 
-impl Probability {
-    const ONE: u32 = 1_000_000;
-
-    /// Whether an even choice among all numbers falls on it.
-    pub(super) fn takes(self, choice: u64) -> bool {
-        (u128::from(choice) * u128::from(Self::ONE)) >> 64 < u128::from(self.0)
-    }
-}
-
-impl TryFrom<f64> for Probability {
-    type Error = String;
-
-    fn try_from(value: f64) -> Result<Self, String> {
-        if !(0.0..=1.0).contains(&value) {
-            return Err(format!("expected a probability from 0 to 1, got {value}"));
-        }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to a million")]
-        Ok(Self((value * f64::from(Self::ONE)).round() as u32))
-    }
-}
-
-impl From<Probability> for f64 {
-    fn from(probability: Probability) -> Self {
-        Self::from(probability.0) / Self::from(Probability::ONE)
-    }
-}
-
 fn status_code<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
     let code = u16::deserialize(deserializer)?;
     let valid = (200..600).contains(&code);
@@ -309,12 +278,12 @@ pub(super) mod tests {
             user in prop::option::of(prop::sample::select(vec!["ada", "bob"])),
             sync in prop::option::of(prop::sample::select(vec!["s1", "s2"])),
             next in prop::option::of(0..5_u64),
-            millionths in prop::option::of(0..=Probability::ONE),
+            share in prop::option::of((0..=1_000_u32).prop_map(|thousandths| Probability::try_from(f64::from(thousandths) / 1_000.0).unwrap())),
             until in prop::option::of(0..2_000_i64),
         ) -> ApiFault {
             let on = Target { endpoint, user: user.map(UserId::from), sync: sync.map(SyncId::from) };
             let until = until.map(Moment::from_millis);
-            ApiFault { on, what, when: Window { next, probability: millionths.map(Probability), until } }
+            ApiFault { on, what, when: Window { next, probability: share, until } }
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::driver::Driver;
+use super::driver::{Driver, Hook};
 use super::fault::ApiFault;
 use super::faults::{FaultId, Faults};
 use super::handles::User;
@@ -20,7 +20,9 @@ use super::token::Audience;
 use super::world::{Options, World};
 use crate::clock::{Moment, Pace};
 use crate::contract::{Event, ProjectId, Revision, UserId};
-use crate::delivery::{Http, Outcome, Policy, WebhookState};
+use crate::delivery::{
+    Adversity, Change, DeliveryId, Http, Mishap, Outcome, Policy, PolicyError, Queue, Request, Signature, WebhookState,
+};
 use crate::scenario::Scenario;
 
 /// The virtual clock starts here unless it is told otherwise, so that equal seeds give equal bytes.
@@ -44,6 +46,9 @@ pub enum StartError {
     /// The signing key does not sign.
     #[error("signing key: {0}")]
     Key(#[from] KeyError),
+    /// The policy does not run.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// The port of the API is not to be had.
     #[error("cannot listen on {address}: {source}")]
     Port {
@@ -68,6 +73,8 @@ pub struct Builder {
     policy: Policy,
     options: Options,
     observers: Observers,
+    signature: Option<Signature>,
+    hooks: Vec<Hook>,
     answer_within: Duration,
     start: Moment,
     timeline_limit: Option<usize>,
@@ -175,7 +182,19 @@ impl Builder {
         self
     }
 
-    /// How long a receiver really has to answer. Default 2 s; on the timeline it counts as the policy's time-out.
+    /// Signs each webhook from now on. Default not: Managed Sync documents no signature (`signature`, assumed).
+    pub fn sign_webhooks(self, signature: Signature) -> Self {
+        Self { signature: Some(signature), ..self }
+    }
+
+    /// Tells of each change of the webhook's state, such as its being disabled. Several hooks are told in turn; one may
+    /// ask the fake something.
+    pub fn on_webhook_change(mut self, hook: impl Fn(&Change) + Send + Sync + 'static) -> Self {
+        self.hooks.push(Arc::new(hook));
+        self
+    }
+
+    /// How long a receiver really has to answer, if the policy does not give it less. Default 2 s; on the timeline it counts as the policy's time-out.
     pub fn answer_within(self, timeout: Duration) -> Self {
         Self { answer_within: timeout, ..self }
     }
@@ -206,11 +225,13 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// When the signing key is none, or the port is taken.
+    /// When the signing key is none, the policy leaves something open, or the port is taken.
     pub async fn start(self) -> Result<FakeParagon, StartError> {
         let id = self.project.unwrap_or_else(|| ProjectId::from_seed(self.seed));
         let project = Project::new(id, self.signing_key);
-        let mut world = World::new(project, self.policy, self.options, self.start)?;
+        let mut queue = Queue::new(self.policy, self.seed)?;
+        queue.sign(self.signature);
+        let mut world = World::new(project, queue, self.options, self.start)?;
         world.engine.set_revision(self.revision);
         world.seed = self.seed;
         world.faults = Faults::new(self.seed);
@@ -218,7 +239,8 @@ impl Builder {
         let address = SocketAddr::new(self.host, self.port);
         let no_port = |source| StartError::Port { address, source };
         let listener = TcpListener::bind(address).map_err(no_port)?;
-        let driver = Arc::new(Driver::new(Arc::new(Shared::new(world)), Box::new(Http::new(self.answer_within))));
+        let driver = Driver::new(Arc::new(Shared::new(world)), Arc::new(Http::new()), self.answer_within);
+        let driver = Arc::new(driver.with_hooks(self.hooks));
         let answer = api(driver.world.clone(), self.observers);
         let server = if self.admin {
             server::with_admin(listener, driver.clone(), answer)
@@ -264,6 +286,8 @@ impl FakeParagon {
             policy: Policy::paragon_assumed(),
             options: Options::default(),
             observers: Observers::default(),
+            signature: None,
+            hooks: Vec::new(),
             answer_within: Duration::from_secs(2),
             start: START,
             timeline_limit: None,
@@ -285,16 +309,19 @@ impl FakeParagon {
     pub async fn set_webhook(&self, url: Url) {
         let _turn = self.driver.turn().await;
         self.world().set_webhook(url);
+        self.driver.tell();
     }
 
     /// Enables the webhook again after it was disabled. What was missed stays missed (`webhook.missed`, assumed).
     pub fn enable_webhook(&self) {
         self.world().enable_webhook();
+        self.driver.tell();
     }
 
     /// Disables the webhook by hand. What is still to come is dropped.
     pub fn disable_webhook(&self) {
         self.world().disable_webhook();
+        self.driver.tell();
     }
 
     /// Whether events are delivered.
@@ -304,12 +331,32 @@ impl FakeParagon {
 
     /// Plays an outage of the receiver: while it lasts, attempts are not sent and count as failed.
     pub fn receiver_unreachable(&self, unreachable: bool) {
-        self.world().queue.adversity.unreachable = unreachable;
+        self.world().mishap(Mishap::Unreachable, unreachable);
     }
 
     /// Sends each event twice from now on (`webhook.duplicate`, assumed).
     pub fn duplicate_events(&self, duplicate: bool) {
-        self.world().queue.adversity.duplicate = duplicate;
+        self.world().mishap(Mishap::Duplicate, duplicate);
+    }
+
+    /// Lets something go wrong with deliveries, until it is over or [ended](Self::end_adversity).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use paragon_testkit::FakeParagon;
+    /// use paragon_testkit::delivery::{Adversity, Mishap};
+    ///
+    /// let paragon = FakeParagon::start().await;
+    /// paragon.adversity(Adversity::new(Mishap::Together(3)).next(1));
+    /// # }
+    /// ```
+    pub fn adversity(&self, adversity: Adversity) {
+        self.world().queue.begin(adversity);
+    }
+
+    /// Ends everything that makes this go wrong.
+    pub fn end_adversity(&self, what: Mishap) {
+        self.world().queue.end(what);
     }
 
     /// Plays an outage of the Sync API: it answers every call with this status; `None` ends it.
@@ -381,7 +428,7 @@ impl FakeParagon {
 
     /// POSTs a body to a URL, at once and once, past queue, policy and timeline: for bodies that are no events.
     pub async fn post_raw(&self, url: &Url, body: &[u8]) -> Outcome {
-        self.driver.transport.post(url, body).await
+        self.driver.transport.send(&Request::new(url.clone(), body)).await
     }
 
     /// Mounts a mock on the server of the API; it goes ahead of the fake's own answers.
@@ -469,6 +516,26 @@ impl FakeParagon {
         let _ = self.driver.world.told().wait_for(|end| *end > mark).await;
         let world = self.world();
         (Timeline::since(mark, world.start, &world.log), world.log.end())
+    }
+
+    /// What has become of a delivery: each attempt, the rule that decided, and what comes next. `None` when nothing is
+    /// known of it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use paragon_testkit::FakeParagon;
+    ///
+    /// let paragon = FakeParagon::start().await;
+    /// paragon.set_webhook("http://127.0.0.1:9/nobody-there".parse()?).await;
+    /// paragon.user("ada").connect("googledrive").enable("files")?;
+    /// paragon.settle().await;
+    /// let delivery = paragon.timeline().attempts().next().unwrap().1.delivery;
+    /// let text = paragon.explain(delivery).unwrap();
+    /// assert!(text.contains("attempt 1 -> connection refused: again at +00:00:10, by backoff: "), "{text}");
+    /// # Ok(()) }
+    /// ```
+    pub fn explain(&self, delivery: DeliveryId) -> Option<String> {
+        self.world().explain(delivery)
     }
 
     /// How much has happened so far.

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -8,6 +9,7 @@ use super::paragon::FakeParagon;
 use super::shared::lock;
 use super::world::World;
 use crate::contract::{ConfigurationProblem, File, Pipeline, SyncId, UserId, integration};
+use crate::delivery::Mishap;
 use crate::scenario::{Fault, Scenario, ScenarioError, Step};
 use crate::sync::EnableError;
 
@@ -41,7 +43,7 @@ impl FakeParagon {
 }
 
 impl Driver {
-    pub(super) async fn play(&self, scenario: &Scenario) -> Result<Vec<Sync>, ScenarioError> {
+    pub(super) async fn play(self: &Arc<Self>, scenario: &Scenario) -> Result<Vec<Sync>, ScenarioError> {
         scenario.check()?;
         let mut files: HashMap<&str, (Connection, Item<File>)> = HashMap::new();
         let mut syncs = Vec::new();
@@ -95,8 +97,8 @@ impl Driver {
     fn set_fault(&self, fault: Fault, broken: bool) {
         let mut world = lock(&self.world);
         match fault {
-            Fault::ReceiverUnreachable => world.queue.adversity.unreachable = broken,
-            Fault::EventsDoubled => world.queue.adversity.duplicate = broken,
+            Fault::ReceiverUnreachable => world.mishap(Mishap::Unreachable, broken),
+            Fault::EventsDoubled => world.mishap(Mishap::Duplicate, broken),
             Fault::ApiUnavailable => world.fail_api(broken.then_some(503)),
             Fault::WebhookDisabled if broken => world.disable_webhook(),
             Fault::WebhookDisabled => world.enable_webhook(),

@@ -32,11 +32,15 @@ impl Shared {
 
     /// When something is due next; changes when that does, and when the clock was moved.
     pub(super) fn due(&self) -> watch::Receiver<Option<Moment>> {
+        let inside = self.inside();
+        self.due.send_replace(inside.world.next_due());
         self.due.subscribe()
     }
 
     /// How many entries the log has had.
     pub(super) fn told(&self) -> watch::Receiver<usize> {
+        let inside = self.inside();
+        self.told.send_replace(inside.world.log.end());
         self.told.subscribe()
     }
 
@@ -90,7 +94,12 @@ impl DerefMut for Guard<'_> {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        fn tell<T: PartialEq>(whom: &watch::Sender<T>, news: T) {
+        /// Who comes later asks for himself.
+        fn tell<T: PartialEq>(whom: &watch::Sender<T>, news: impl FnOnce() -> T) {
+            if whom.is_closed() {
+                return;
+            }
+            let news = news();
             whom.send_if_modified(|old| {
                 let changed = *old != news;
                 *old = news;
@@ -102,7 +111,7 @@ impl Drop for Guard<'_> {
             let (pace, now) = (self.inside.pace, self.inside.world.clock.now());
             self.inside.pace = pace.map(|pace| Pace::new(now, pace.speed()));
         }
-        tell(&self.shared.due, self.next_due());
-        tell(&self.shared.told, self.log.end());
+        tell(&self.shared.due, || self.next_due());
+        tell(&self.shared.told, || self.log.end());
     }
 }

@@ -1,9 +1,11 @@
 use std::fmt;
 
 use super::log::Log;
+use super::mermaid::diagram;
+use super::told::told;
 use crate::clock::{Moment, offset};
 use crate::contract::{SyncId, UserId};
-use crate::delivery::{AttemptRecord, Decision, DeliveryId, Outcome};
+use crate::delivery::{Answer, AttemptRecord, Decision, DeliveryId, Outcome, Wire};
 use crate::source::Trouble;
 use crate::sync::RunKind;
 
@@ -49,8 +51,10 @@ pub enum What {
         event: String,
         /// The file that it is about, if it is about one that has a name.
         about: Option<String>,
-        /// Its deliveries: none when it is dropped, several when it is duplicated on purpose.
+        /// Its deliveries: none when it is not sent, several when it is duplicated on purpose.
         deliveries: Vec<DeliveryId>,
+        /// It is not sent, on purpose.
+        lost: bool,
     },
     /// An event was sent.
     Attempt {
@@ -203,6 +207,28 @@ impl Timeline {
         })
     }
 
+    /// Everything, a JSON object for each entry: what the admin API answers. Nothing is left out.
+    pub fn ndjson(&self) -> String {
+        let entries = self.entries.iter().enumerate();
+        entries.map(|(index, entry)| told(self.first + index, entry).to_string() + "\n").collect()
+    }
+
+    /// What is printed, as a [Mermaid](https://mermaid.js.org) sequence diagram.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use paragon_testkit::FakeParagon;
+    /// use paragon_testkit::contract::File;
+    ///
+    /// let paragon = FakeParagon::start().await;
+    /// paragon.user("ada").connect("googledrive").create(File::named("draft.docx"));
+    /// assert!(paragon.timeline().mermaid().ends_with("    Note over I: created \"draft.docx\"\n"));
+    /// # }
+    /// ```
+    pub fn mermaid(&self) -> String {
+        diagram(&self.entries, self.start, self.calls)
+    }
+
     /// One line for each entry that is printed.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
@@ -246,8 +272,11 @@ impl fmt::Display for What {
                 }
                 write!(f, ", {events} event{}", if *events == 1 { "" } else { "s" })
             }
-            Self::Queued { event, about, deliveries } if !deliveries.is_empty() => {
+            Self::Queued { event, about, deliveries, .. } if !deliveries.is_empty() => {
                 write!(f, "webhook   {event}{}, queued", About(about))
+            }
+            Self::Queued { event, about, lost: true, .. } => {
+                write!(f, "webhook   {event}{}, lost on purpose", About(about))
             }
             Self::Queued { event, about, .. } => {
                 write!(f, "webhook   {event}{}, not sent: the webhook is not enabled", About(about))
@@ -258,7 +287,10 @@ impl fmt::Display for What {
                     write!(f, ", attempt {}", record.number)?;
                 }
                 write!(f, " -> {}", record.outcome)?;
-                if let Outcome::Answered { status, body } = &record.outcome
+                if record.wire != Wire::Clean {
+                    write!(f, " ({})", wire_in_words(record.wire))?;
+                }
+                if let Outcome::Answered(Answer { status, body, .. }) = &record.outcome
                     && !(200..300).contains(status)
                     && !body.trim().is_empty()
                 {
@@ -283,7 +315,7 @@ impl fmt::Display for What {
 }
 
 /// Ids and cursors by their beginning: enough to tell them apart.
-fn shorten(path: &str) -> String {
+pub(super) fn shorten(path: &str) -> String {
     let mut short = String::new();
     for part in path.split_inclusive(['/', '?', '&', '=']) {
         let word = part.trim_end_matches(['/', '?', '&', '=']);
@@ -293,6 +325,17 @@ fn shorten(path: &str) -> String {
         }
     }
     short
+}
+
+fn wire_in_words(wire: Wire) -> &'static str {
+    match wire {
+        Wire::Clean => "clean",
+        Wire::Chunked => "chunked",
+        Wire::Dribbled => "dribbled",
+        Wire::ExpectContinue => "after 100 Continue",
+        Wire::ResetAfterBody => "reset after the body",
+        Wire::HangUp => "hung up after the body",
+    }
 }
 
 struct InWords(Trouble);
@@ -306,6 +349,11 @@ impl fmt::Display for InWords {
             Trouble::CredentialRevoked => f.write_str("the credential is revoked"),
         }
     }
+}
+
+/// A name, after a space; nothing without one.
+pub(super) fn about(name: Option<&String>) -> String {
+    name.map_or_else(String::new, |name| format!(" {name:?}"))
 }
 
 struct About<'a>(&'a Option<String>);

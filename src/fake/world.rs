@@ -16,7 +16,9 @@ use crate::contract::{
     ConfigurationProblem, CredentialId, Event, ExternalId, Frequency, Object, Pipeline, RecordId, Revision, SyncId,
     UserId, integration,
 };
-use crate::delivery::{Attempt, DeliveryId, Outcome, Policy, Queue};
+use crate::delivery::{
+    Adversity, Attempt, Change, Completed, DeliveryId, Enqueued, Mishap, Outcome, Polled, Purpose, Queue,
+};
 use crate::source::{Account, Collection, Trouble};
 use crate::sync::{Enable, EnableError, Engine, Found, Run};
 
@@ -47,7 +49,9 @@ pub(super) struct World {
     /// Which of the worlds it is that have followed one another: an attempt of an earlier one has no effect.
     pub(super) life: u64,
     pub(super) start: Moment,
-    pub(super) in_delivery: BTreeMap<DeliveryId, Delivered>,
+    /// What has become of the webhook, and who asked for it has not been told yet.
+    pub(super) news: Vec<Change>,
+    pub(super) in_delivery: BTreeMap<DeliveryId, Vec<Delivered>>,
 }
 
 /// What the API leaves open.
@@ -87,8 +91,22 @@ pub(super) struct Delivered {
     sync: Option<SyncId>,
 }
 
+impl Delivered {
+    /// What is told of several events that come in one request: the first, and how many more.
+    fn together(events: &[Self]) -> Self {
+        match events {
+            [] => Self { event: "nothing".to_owned(), about: None, user: None, sync: None },
+            [one] => one.clone(),
+            [first, more @ ..] => {
+                Self { event: format!("{} and {} more", first.event, more.len()), about: None, ..first.clone() }
+            }
+        }
+    }
+}
+
 impl World {
-    pub(super) fn new(project: Project, policy: Policy, options: Options, start: Moment) -> Result<Self, KeyError> {
+    pub(super) fn new(project: Project, mut queue: Queue, options: Options, start: Moment) -> Result<Self, KeyError> {
+        queue.probes_with(br#"{"event":"webhook_verification"}"#);
         Ok(Self {
             seed: 0,
             verifier: Verifier::new(project.verifying_key()?, project.id.clone(), options.audience),
@@ -97,7 +115,7 @@ impl World {
             clock: Clock::starting_at(start),
             accounts: BTreeMap::new(),
             connected: Vec::new(),
-            queue: Queue::new(policy),
+            queue,
             options,
             faults: Faults::new(0),
             outage: None,
@@ -108,6 +126,7 @@ impl World {
             log: Log::default(),
             tally: Tally::default(),
             life: 0,
+            news: Vec::new(),
             in_delivery: BTreeMap::new(),
         })
     }
@@ -117,10 +136,6 @@ impl World {
     pub(super) fn replace(&mut self, seed: u64) -> Box<Self> {
         let mut engine = Engine::new(self.project.id.clone());
         engine.set_revision(self.engine.revision());
-        let mut queue = Queue::new(self.queue.policy().clone());
-        if let Some(url) = self.queue.url() {
-            queue.register(url.clone());
-        }
         let empty = Self {
             seed,
             verifier: self.verifier.fresh(),
@@ -129,7 +144,7 @@ impl World {
             clock: Clock::starting_at(self.start),
             accounts: BTreeMap::new(),
             connected: Vec::new(),
-            queue,
+            queue: self.queue.fresh(seed, self.start),
             options: self.options.clone(),
             faults: Faults::new(seed),
             outage: None,
@@ -140,6 +155,7 @@ impl World {
             tally: self.tally,
             life: self.life + 1,
             start: self.start,
+            news: Vec::new(),
             in_delivery: BTreeMap::new(),
         };
         Box::new(std::mem::replace(self, empty))
@@ -287,11 +303,14 @@ impl World {
             sync: envelope.map(|envelope| envelope.sync_instance_id.clone()),
         };
         let body = self.revision_of(event).write_event(event).to_string();
-        let deliveries = self.queue.enqueue(body.as_bytes(), self.clock.now());
+        let Enqueued { deliveries, lost, .. } = self.queue.enqueue(body.as_bytes(), self.clock.now());
         let sent = !deliveries.is_empty();
-        self.in_delivery.extend(deliveries.iter().map(|id| (*id, delivered.clone())));
+        for id in &deliveries {
+            self.in_delivery.entry(*id).or_default().push(delivered.clone());
+        }
+        self.note_changes();
         let Delivered { event, about, user, sync } = delivered;
-        self.note(user, sync, What::Queued { event, about, deliveries });
+        self.note(user, sync, What::Queued { event, about, deliveries, lost });
         sent
     }
 
@@ -333,7 +352,30 @@ impl World {
                 self.send(&event, name);
             }
         }
-        Some(self.queue.poll(now))
+        Some(self.poll())
+    }
+
+    /// What is to be sent now.
+    pub(super) fn poll(&mut self) -> Vec<Attempt> {
+        let Polled { mut attempts, expired, .. } = self.queue.poll(self.clock.now());
+        self.note_changes();
+        self.drop_deliveries(expired);
+        for attempt in attempts.iter_mut().filter(|attempt| attempt.rebuild) {
+            if let Some(body) = self.rebuilt(&attempt.body) {
+                attempt.body = body.into();
+            }
+        }
+        attempts
+    }
+
+    /// The event of a body as it would be written now; `None` when it is none of ours.
+    fn rebuilt(&self, body: &[u8]) -> Option<Vec<u8>> {
+        let mut event = Event::from_value(serde_json::from_slice(body).ok()?).ok()?;
+        let sync = self.engine.get(&event.envelope()?.sync_instance_id)?;
+        if let Event::SyncComplete(complete) = &mut event {
+            complete.data.num_records = sync.feed.active() as u64;
+        }
+        Some(sync.revision.write_event(&event).to_string().into_bytes())
     }
 
     /// Takes what came of an attempt.
@@ -341,28 +383,48 @@ impl World {
         if life != self.life {
             return;
         }
-        let completed = self.queue.complete(attempt, outcome, self.clock.now());
-        let delivery = completed.record.delivery;
-        let finished = !matches!(completed.record.decision, crate::delivery::Decision::RetryAt(_));
-        if let Some(Delivered { event, about, user, sync }) = self.in_delivery.get(&delivery).cloned() {
-            if finished {
-                self.in_delivery.remove(&delivery);
-            }
-            self.note(user, sync, What::Attempt { event, about, record: completed.record });
+        let Completed { record, dropped, .. } = self.queue.complete(attempt, outcome, self.clock.now());
+        let finished = !matches!(record.decision, crate::delivery::Decision::RetryAt(_));
+        let told = match record.purpose {
+            Purpose::Event => self.in_delivery.get(&record.delivery).map(|events| Delivered::together(events)),
+            _ => Some(Delivered { event: "webhook_verification".to_owned(), about: None, user: None, sync: None }),
+        };
+        if finished {
+            self.in_delivery.remove(&record.delivery);
         }
-        self.drop_deliveries(completed.dropped);
+        if let Some(Delivered { event, about, user, sync }) = told {
+            self.note(user, sync, What::Attempt { event, about, record });
+        }
+        self.note_changes();
+        self.drop_deliveries(dropped);
+    }
+
+    /// Tells of what has become of the webhook.
+    fn note_changes(&mut self) {
+        for change in self.queue.take_changes() {
+            self.note(None, None, What::Webhook(change.text.clone()));
+            self.news.push(change);
+        }
     }
 
     /// Sets the URL that events are sent to, and enables the webhook.
     pub(super) fn set_webhook(&mut self, url: Url) {
-        self.queue.register(url);
-        self.note(None, None, What::Webhook("set and enabled".to_owned()));
+        self.queue.register(url, self.clock.now());
+        self.note_changes();
     }
 
     /// Enables the webhook by hand.
     pub(super) fn enable_webhook(&mut self) {
-        self.queue.enable();
-        self.note(None, None, What::Webhook("enabled by hand".to_owned()));
+        self.queue.enable("enabled by hand");
+        self.note_changes();
+    }
+
+    /// Lets this go wrong with all deliveries from now on, or not any more.
+    pub(super) fn mishap(&mut self, what: Mishap, on: bool) {
+        self.queue.end(what);
+        if on {
+            self.queue.begin(Adversity::new(what));
+        }
     }
 
     /// Plays an outage of the whole API, or ends it.
@@ -385,14 +447,14 @@ impl World {
 
     /// Disables the webhook by hand.
     pub(super) fn disable_webhook(&mut self) {
-        self.note(None, None, What::Webhook("disabled by hand".to_owned()));
-        let dropped = self.queue.disable();
+        let dropped = self.queue.disable("disabled by hand");
+        self.note_changes();
         self.drop_deliveries(dropped);
     }
 
     fn drop_deliveries(&mut self, dropped: Vec<DeliveryId>) {
         for delivery in dropped {
-            if let Some(Delivered { event, about, user, sync }) = self.in_delivery.remove(&delivery) {
+            for Delivered { event, about, user, sync } in self.in_delivery.remove(&delivery).unwrap_or_default() {
                 self.note(user, sync, What::Dropped { event, about, delivery });
             }
         }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Map, Value, json};
 
+use super::policy::policy;
 use super::{Params, file};
 use crate::contract::{File, UserId};
 use crate::delivery::Policy;
@@ -87,16 +88,6 @@ pub fn history(params: HistoryParams) -> impl Strategy<Value = Scenario> {
         revision,
         policy,
         ..Scenario::new(seed, happen(chances))
-    })
-}
-
-/// Delivery policies: up to six retries over up to a day, with or without much patience before disabling.
-pub fn policy() -> impl Strategy<Value = Policy> {
-    let wait = select(vec![1_u64, 10, 60, 600, 3_600, 43_200]).prop_map(Duration::from_secs);
-    (1..60_u64, vec(wait, 0..=6), 1..40_u32).prop_map(|(timeout, mut retry_after, disable_after)| {
-        retry_after.sort();
-        let timeout = Duration::from_secs(timeout);
-        Policy { name: "generated".to_owned(), timeout, retry_after, disable_after, ..Policy::paragon_assumed() }
     })
 }
 

@@ -19,14 +19,16 @@ mod history;
 mod leaf;
 mod miss;
 mod payload;
+mod policy;
 mod raw;
 
 use proptest::prelude::*;
 
 use crate::contract::{Event, EventKind, File, Revision};
-pub use history::{HistoryParams, history, policy};
+pub use history::{HistoryParams, history};
 pub use miss::{NearMiss, near_miss};
 pub use payload::payload;
+pub use policy::policy;
 pub use raw::{RawBody, raw_body};
 
 /// What is generated, and how odd it is.

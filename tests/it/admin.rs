@@ -316,7 +316,7 @@ async fn a_state_that_was_exported_is_the_same_after_it_was_imported() {
     assert!(!state.contains("PRIVATE KEY"));
     let document: Value = serde_json::from_str(&state).unwrap();
     fits_into_floats(&document);
-    assert!(document["queue"]["pending"][0]["body"]["text"].as_str().unwrap().contains("record_updated"), "{state}");
+    assert!(document["queue"]["again"][0]["bodies"][0]["text"].as_str().unwrap().contains("record_updated"), "{state}");
     let reset = admin.done("POST", "reset", json!({"seed": 7})).await;
     assert_eq!(
         (&reset["seed"], &reset["accounts"], &reset["webhook"]["state"]),
@@ -334,7 +334,7 @@ async fn a_state_that_was_exported_is_the_same_after_it_was_imported() {
         ("/project", json!("other"), "/project: expected "),
         ("/accounts/0/user", json!(7), "/accounts/0/user: invalid type"),
         ("/accounts", json!([]), "/engine/syncs."),
-        ("/queue/pending/0/number", json!(0), "/queue: pending[0].number: expected 1"),
+        ("/queue/again/0/number", json!(0), "/queue: again[0].number: expected 1"),
         ("/clock", json!("now"), "/clock: expected a time in RFC 3339"),
         ("/more", json!(1), "/more: unknown field `more`"),
     ] {
@@ -447,4 +447,27 @@ async fn time_passes_by_itself_and_a_slow_receiver_holds_up_nothing() {
     let stopped = || async { admin.paragon.speed().is_none().then_some(()) };
     assert!(eventually(Duration::from_secs(20), stopped).await.is_some());
     drop(silent);
+}
+
+#[tokio::test]
+async fn deliveries_go_wrong_on_purpose_and_are_explained() {
+    let admin = Admin::start().await;
+    admin.done("PUT", "webhook", json!({"url": "http://127.0.0.1:9/"})).await;
+    let wrong = json!({"what": "duplicate", "probability": 2});
+    admin.refused("POST", "adversities", wrong, 400, "/probability: expected a probability from 0 to 1, got 2").await;
+    let unreachable = json!({"what": "unreachable", "next": 1});
+    for adversity in [unreachable.clone(), json!({"what": {"wire": "hang_up"}})] {
+        assert_eq!(admin.done("POST", "adversities", &adversity).await, adversity);
+    }
+    assert_eq!(admin.get("adversities").await["data"][0], unreachable);
+    admin.done("POST", "events", json!({"event": "something"})).await;
+    admin.fired("clock/settle", json!({})).await;
+    let told = admin.get("deliveries/0").await;
+    let text = told["text"].as_str().unwrap();
+    assert!(text.starts_with("delivery #1, under policy paragon-assumed\n"), "{text}");
+    assert!(text.contains("attempt 1 -> unreachable (simulated): again at +00:00:10, by backoff: {\"list\""), "{text}");
+    assert_eq!((&told["next"]["attempt"], told["attempts"].as_array().unwrap().len()), (&json!(2), 1));
+    admin.refused("GET", "deliveries/7", "", 404, "there is no delivery \"7\"").await;
+    admin.done("DELETE", "adversities", json!({})).await;
+    assert_eq!(admin.get("adversities").await["data"], json!([]));
 }

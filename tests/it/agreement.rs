@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::types::types;
 
 /// Schemas that no payload has by itself: parts of others, and this project's own formats.
-const PARTS: [&str; 11] = [
+const PARTS: [&str; 12] = [
     "webhooks/envelope",
     "records/any",
     "common/custom_fields",
@@ -19,6 +19,7 @@ const PARTS: [&str; 11] = [
     "common/role",
     "common/sync_status",
     "common/timestamp",
+    "policy",
     "report",
     "scenario",
 ];

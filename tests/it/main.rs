@@ -3,6 +3,7 @@
 mod admin;
 mod agreement;
 mod api;
+mod delivery;
 mod described;
 mod edge;
 mod feeds;

@@ -157,7 +157,6 @@ fn what_is_typed_wrongly_is_told_in_one_line() {
     let lines = [
         told(&["serve", "--port", "70000"]),
         told(&["serve", "--host", "localhost"]),
-        told(&["serve", "--webhook", "https://127.0.0.1/"]),
         told(&["serve", "--policy", "paragon"]),
         told(&["serve", "--speed", "-1"]),
         told(&["serve", "--speed", "fast"]),

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::check::case::{Case, Level};
 use crate::check::trial::{DAY, MINUTE, Stop, Trial};
 use crate::contract::{EventKind, File};
-use crate::delivery::{Failure, Outcome};
+use crate::delivery::{Answer, Outcome};
 
 pub(super) const EVERY_EVENT: Case = Case {
     id: "ack-every-event",
@@ -102,9 +102,8 @@ async fn malformed(trial: &Trial<'_>) -> Result<(), Stop> {
     let mut found = Vec::new();
     for body in [r#"{"event":"record_created","data":{"#, "event=record_created"] {
         let problem = match trial.paragon.post_raw(trial.webhook, body.as_bytes()).await {
-            Outcome::Answered { status: 400..=499, .. } => continue,
-            Outcome::Answered { status, .. } => format!("answered {status}"),
-            Outcome::Failed(Failure::TimedOut) => "no answer in time".to_owned(),
+            Outcome::Answered(Answer { status: 400..=499, .. }) => continue,
+            Outcome::Answered(Answer { status, .. }) => format!("answered {status}"),
             Outcome::Failed(failure) => failure.to_string(),
         };
         found.push(format!("{body:?}: {problem}, expected 4xx"));

@@ -25,15 +25,16 @@ macro_rules! behaviours {
 
 behaviours! {
     "webhook.2xx" Documented "an event is delivered when the receiver answers 2xx in time", WEBHOOKS;
-    "webhook.redirect" Assumed "a redirect is a failure and is not followed", "Paragon documents 2xx only";
+    "webhook.redirect" Assumed "a redirect is a failure and is not followed", "Paragon documents 2xx only", knob "Policy::redirects";
     "webhook.events" Documented "there are exactly six events", WEBHOOKS;
-    "webhook.one-per-post" Assumed "each POST carries one event", "all examples are single objects";
-    "webhook.verification" Observed "a probe, webhook_verification, may be sent before any event; it names no sync and no user", "Paragon's own sample receiver answers it";
+    "webhook.one-per-post" Assumed "each POST carries one event", "all examples are single objects", knob "Policy::batch";
+    "webhook.verification" Observed "a probe, webhook_verification, may be sent before any event; it names no sync and no user", "Paragon's own sample receiver answers it", knob "Policy::verify";
     "webhook.new-members" Observed "events gain members over time: credentialId came in 2026", "two ages of the webhooks page", knob "Builder::revision, check --revision";
-    "webhook.timeout" Assumed "an answer later than the time-out is a failure", "documented only as 'timely'", knob "Policy::timeout";
-    "webhook.retry" Assumed "a failed delivery is tried again later", "no schedule is documented; webhook senders retry", knob "Policy::retry_after";
-    "webhook.disable" Assumed "a webhook is disabled after a number of failures in a row", "documented as 'repeatedly', without a number", knob "Policy::disable_after";
-    "webhook.missed" Assumed "events while the webhook is disabled are not sent later", "undocumented";
+    "webhook.timeout" Assumed "an answer later than the time-out is a failure", "documented only as 'timely'", knob "Policy::timeout, Policy::connect_timeout";
+    "webhook.retry" Assumed "a failed delivery is tried again later", "no schedule is documented; webhook senders retry", knob "Policy::backoff, Policy::window, Policy::ttl, Policy::jitter, Policy::on";
+    "webhook.disable" Assumed "a webhook is disabled after a number of failures in a row", "documented as 'repeatedly', without a number", knob "Policy::disable";
+    "webhook.missed" Assumed "events while the webhook is disabled are not sent later", "undocumented", knob "Policy::while_off, Policy::enable";
+    "webhook.order" Assumed "webhooks come one at a time, in the order in which runs find their events", "undocumented; several at a time are likely", knob "Policy::concurrent, Policy::order, FakeParagon::adversity";
     "webhook.duplicate" Assumed "the same event may arrive more than once", "undocumented; at-least-once follows from retries", knob "FakeParagon::duplicate_events";
     "webhook.malformed" Assumed "a body that is not JSON may reach the endpoint", "anybody can reach a public URL";
     "sync.initial" Documented "an initial sync ends with sync_complete and sends no event per record", SYNC_API;

@@ -123,6 +123,6 @@ mod tests {
     }
 
     fn own_format(schema: &str) -> bool {
-        matches!(schema, "report" | "scenario")
+        matches!(schema, "policy" | "report" | "scenario")
     }
 }

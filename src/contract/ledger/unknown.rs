@@ -23,17 +23,17 @@ macro_rules! unknowns {
 
 unknowns! {
     "retries" Assumed "when and how often a failed delivery is tried again, and after which failures",
-        here "after 10 s, 2 min, 10 min, 1 h and 3.5 h, after any failure", knob "Policy::retry_after";
+        here "after 10 s, 2 min, 10 min, 1 h and 3.5 h, after any failure", knob "Policy::backoff, Policy::on, serve and check --policy";
     "timeout" Assumed "how long a receiver has to answer",
         here "10 s", knob "Policy::timeout, check --timeout";
     "disabling" Assumed "after how many failures a webhook is disabled, who is told, how it is enabled again, what becomes of missed events",
-        here "after 20 in a row; the timeline tells; set_webhook enables; missed events are dropped", knob "Policy::disable_after";
+        here "after 20 in a row; the timeline tells; set_webhook enables; missed events are dropped", knob "Policy::disable, Policy::while_off, Policy::enable, Builder::on_webhook_change";
     "signature" Assumed "whether and how webhooks are signed, from where and with which headers they come",
-        here "unsigned, content-type application/json";
+        here "unsigned, content-type application/json", knob "Policy::headers, Builder::sign_webhooks";
     "order" Assumed "in which order events arrive, whether twice, whether in batches; events have no id and no time",
-        here "in the order in which a run finds them, one in each POST, once unless asked otherwise", knob "FakeParagon::duplicate_events";
+        here "in the order in which a run finds them, one in each POST, once unless asked otherwise", knob "Policy::order, Policy::batch, FakeParagon::duplicate_events, FakeParagon::adversity";
     "verification-body" Assumed "the body of webhook_verification",
-        here "nothing but the event's name";
+        here "nothing but the event's name; sent when Policy::verify or Policy::enable says so";
     "sync-error" Assumed "the members of error in the newest sync_errored, and its codes",
         here "message, and an optional code";
     "credential-id" Assumed "whether all six events carry credentialId",

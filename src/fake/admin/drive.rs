@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::body::Refusal;
-use super::entry::{delivery, told};
 use super::{Around, Move, Work};
 use crate::fake::driver::{Driver, Replaced};
 use crate::fake::reply::Reply;
 use crate::fake::shared::lock;
 use crate::fake::timeline::What;
+use crate::fake::told::{delivery, told};
 use crate::scenario::Scenario;
 
 /// So many lines wait for a follower that reads slowly.
@@ -30,6 +30,7 @@ impl Driver {
         let around = Around { api_url, speed: self.world.pace().map(|pace| pace.speed()) };
         let work = lock(&self.world).administer(&request, &around);
         drop(request);
+        self.tell();
         match work {
             Err(refusal) => refusal.into(),
             Ok(Work::Answered(status, value)) => Reply::json(status, value.to_string()),
@@ -62,7 +63,7 @@ impl Driver {
         }
     }
 
-    async fn perform(&self, scenario: &Scenario) -> Reply {
+    async fn perform(self: &Arc<Self>, scenario: &Scenario) -> Reply {
         let mark = lock(&self.world).log.end();
         match self.play(scenario).await {
             Ok(syncs) => {

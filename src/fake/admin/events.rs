@@ -6,11 +6,11 @@ use url::Url;
 
 use super::Asked;
 use super::body::{Answer, Refusal};
-use super::entry::{delivery, told};
 use crate::contract::Event;
-use crate::delivery::WebhookState;
+use crate::delivery::{Adversity, DeliveryId, WebhookState};
 use crate::fake::fault::ApiFault;
 use crate::fake::faults::FaultId;
+use crate::fake::told::{delivery, told};
 use crate::fake::world::World;
 use crate::scenario::Scenario;
 
@@ -18,7 +18,10 @@ impl World {
     pub(super) fn webhook(&self) -> Value {
         let state = match self.queue.state() {
             WebhookState::Unset => "unset",
+            WebhookState::Unverified => "unverified",
             WebhookState::Enabled => "enabled",
+            WebhookState::Paused(_) => "paused",
+            WebhookState::OnTrial => "on_trial",
             WebhookState::Disabled => "disabled",
         };
         json!({
@@ -38,8 +41,9 @@ impl World {
             Refusal::bad(format!("/url: expected a URL such as http://127.0.0.1:3000/webhook, got {text:?} ({why})"))
         };
         let url: Url = text.parse().map_err(|error: url::ParseError| wrong(&error.to_string()))?;
-        if url.scheme() != "http" {
-            return Err(wrong("only http is spoken"));
+        let spoken = url.scheme() == "http" || (cfg!(feature = "tls") && url.scheme() == "https");
+        if !spoken {
+            return Err(wrong("its scheme is not spoken"));
         }
         self.set_webhook(url);
         Ok(self.webhook())
@@ -76,6 +80,26 @@ impl World {
         let after = asked.number("after", 0)?;
         let entries = self.log.since(after).map(|(number, entry)| told(number, entry));
         Ok(json!({"data": entries.collect::<Vec<_>>(), "last": self.log.end(), "dropped": self.log.dropped()}))
+    }
+
+    pub(super) fn explain_delivery(&self, asked: &Asked<'_>) -> Answer {
+        let none = || Refusal::missing("delivery", asked.id());
+        let id: DeliveryId = serde_json::from_str(asked.id()).map_err(|_| none())?;
+        let text = self.explain(id).ok_or_else(none)?;
+        let next = self.queue.waiting(id).map(|(attempt, due)| json!({"attempt": attempt, "due": due}));
+        let attempts = self.log.since(0).filter_map(|(number, entry)| delivery(number, entry));
+        let attempts: Vec<_> = attempts.filter(|entry| entry["delivery"] == json!(id)).collect();
+        Ok(json!({"delivery": id, "text": text, "attempts": attempts, "next": next}))
+    }
+
+    pub(super) fn list_adversities(&self) -> Value {
+        json!({"data": self.queue.adversities().collect::<Vec<_>>()})
+    }
+
+    pub(super) fn add_adversity(&mut self, asked: &Asked<'_>) -> Answer {
+        let adversity: Adversity = asked.read()?;
+        self.queue.begin(adversity);
+        Ok(json!(adversity))
     }
 
     pub(super) fn list_faults(&self) -> Value {

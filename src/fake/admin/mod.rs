@@ -4,7 +4,6 @@
 mod accounts;
 mod body;
 mod drive;
-mod entry;
 mod events;
 mod route;
 mod state;
@@ -153,6 +152,13 @@ impl World {
             Route::ListDeliveries if asked.flag("follow")? => Ok(Work::Follow(asked.number("after", 0)?)),
             Route::ListDeliveries => answered(self.deliveries(&asked)?),
             Route::GetTimeline => answered(self.story(&asked)?),
+            Route::ExplainDelivery => answered(self.explain_delivery(&asked)?),
+            Route::ListAdversities => answered(self.list_adversities()),
+            Route::AddAdversity => created(self.add_adversity(&asked)?),
+            Route::EndAdversities => {
+                self.queue.end_all();
+                answered(json!({}))
+            }
             Route::ListFaults => answered(self.list_faults()),
             Route::AddFault => created(self.add_fault(&asked)?),
             Route::EndFault => answered(self.end_fault(&asked)?),

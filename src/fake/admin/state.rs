@@ -67,7 +67,7 @@ document! {
     clock: Clock,
     engine: Engine,
     queue: Queue,
-    in_delivery: BTreeMap<DeliveryId, Delivered>,
+    in_delivery: BTreeMap<DeliveryId, Vec<Delivered>>,
     faults: Faults,
     outage: Option<FaultId>,
     stale_reads: BTreeMap<SyncId, BTreeMap<u64, (Moment, u64)>>,

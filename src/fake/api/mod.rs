@@ -146,7 +146,7 @@ impl From<Answered> for Reply {
 mod tests {
     use super::*;
     use crate::contract::ProjectId;
-    use crate::delivery::Policy;
+    use crate::delivery::{Policy, Queue};
     use crate::fake::Project;
     use crate::fake::world::Options;
     use http::Request;
@@ -156,7 +156,8 @@ mod tests {
     fn world() -> (World, String) {
         let project = Project::new(ProjectId::from("p"), None);
         let token = project.token(&"ada".into());
-        let mut world = World::new(project, Policy::paragon_assumed(), Options::default(), Moment::wall()).unwrap();
+        let queue = Queue::new(Policy::paragon_assumed(), 0).unwrap();
+        let mut world = World::new(project, queue, Options::default(), Moment::wall()).unwrap();
         world.connect(&"ada".into(), "googledrive", "default");
         (world, format!("Bearer {token}"))
     }

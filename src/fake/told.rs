@@ -1,18 +1,18 @@
 use serde_json::{Value, json};
 
+use super::timeline::{Entry, What};
 use crate::delivery::{AttemptRecord, Decision, Outcome};
-use crate::fake::timeline::{Entry, What};
 
 /// An entry of the timeline, under its number from 1 on.
-pub(super) fn told(index: usize, entry: &Entry) -> Value {
+pub(in crate::fake) fn told(index: usize, entry: &Entry) -> Value {
     let mut told = match &entry.what {
         What::Changed { verb, name } => json!({"kind": "changed", "verb": verb, "name": name}),
         What::Trouble(trouble) => json!({"kind": "trouble", "trouble": trouble}),
         What::Ran { kind, trouble, events } => {
             json!({"kind": "ran", "run": kind, "trouble": trouble, "events": events})
         }
-        What::Queued { event, about, deliveries } => {
-            json!({"kind": "queued", "event": event, "about": about, "deliveries": deliveries})
+        What::Queued { event, about, deliveries, lost } => {
+            json!({"kind": "queued", "event": event, "about": about, "deliveries": deliveries, "lost": lost})
         }
         What::Attempt { event, about, record } => attempt(event, about.as_deref(), record),
         What::Dropped { event, about, delivery } => {
@@ -33,13 +33,13 @@ pub(super) fn told(index: usize, entry: &Entry) -> Value {
 }
 
 /// An entry, if it is about a delivery.
-pub(super) fn delivery(index: usize, entry: &Entry) -> Option<Value> {
+pub(in crate::fake) fn delivery(index: usize, entry: &Entry) -> Option<Value> {
     matches!(entry.what, What::Attempt { .. } | What::Dropped { .. }).then(|| told(index, entry))
 }
 
 fn attempt(event: &str, about: Option<&str>, record: &AttemptRecord) -> Value {
     let (status, answer, failure) = match &record.outcome {
-        Outcome::Answered { status, body } => (Some(status), Some(body), None),
+        Outcome::Answered(answer) => (Some(answer.status), Some(&answer.body), None),
         Outcome::Failed(failure) => (None, None, Some(failure.to_string())),
     };
     let (decision, retry_at) = match record.decision {

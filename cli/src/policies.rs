@@ -1,0 +1,69 @@
+//! `policies`, and what is meant by `--policy`.
+
+use std::path::Path;
+
+use paragon_testkit::delivery::Policy;
+use paragon_testkit::report::exits;
+
+use crate::{args, names, output};
+
+pub(crate) fn run(typed: &args::Policies) -> u8 {
+    let Some(name) = &typed.name else {
+        output::result(&table());
+        return exits::PASSED;
+    };
+    let found = if typed.filled { Policy::preset_filled(name) } else { Policy::preset(name) };
+    match found.map(|policy| serde_json::to_string_pretty(&policy)) {
+        Ok(Ok(json)) => {
+            output::result(&format!("{json}\n"));
+            exits::PASSED
+        }
+        Ok(Err(error)) => {
+            output::error(&error.to_string());
+            exits::USAGE
+        }
+        Err(error) => {
+            output::error(&format!("{error}{}", meant(name)));
+            exits::USAGE
+        }
+    }
+}
+
+/// The preset that somebody may have meant.
+fn meant(text: &str) -> String {
+    names::meant(text, Policy::PRESETS.iter().map(|(name, _)| *name))
+}
+
+fn table() -> String {
+    let head = format!("{:<20} {:<11} {:<5} what it is from\n", "policy", "grade", "open");
+    Policy::PRESETS.iter().filter_map(|(name, _)| Policy::preset(name).ok()).fold(head, |table, policy| {
+        let open = policy.open_cells().len();
+        format!("{table}{:<20} {:<11} {open:<5} {}\n", policy.name, policy.grade.to_string(), policy.source)
+    })
+}
+
+/// The policy of `--policy`: a preset, or a file. What it leaves open is filled from `paragon-assumed`, and said.
+pub(crate) fn named(text: &str) -> Result<Policy, String> {
+    let extension = Path::new(text).extension().and_then(|extension| extension.to_str());
+    let policy = match extension {
+        Some("json" | "toml") => {
+            let wrong = |why: String| format!("--policy {text}: {why}");
+            let read = std::fs::read_to_string(text).map_err(|error| wrong(error.to_string()))?;
+            let policy = if extension == Some("json") {
+                serde_json::from_str::<Policy>(&read).map_err(|error| error.to_string())
+            } else {
+                toml::from_str::<Policy>(&read).map_err(|error| error.to_string())
+            };
+            let policy = policy.map_err(wrong)?;
+            let open = policy.open_cells();
+            if !open.is_empty() {
+                output::note(&format!("{text} leaves open: {}; filled from paragon-assumed", open.join(", ")));
+            }
+            policy.or(&Policy::paragon_assumed())
+        }
+        _ => Policy::preset_filled(text)
+            .map_err(|error| format!("--policy: {error}; or a file that ends in .toml or .json{}", meant(text)))?,
+    };
+    policy.rules().map_err(|error| format!("--policy: {error}"))?;
+    Ok(policy)
+}

@@ -1,0 +1,47 @@
+use serde::{Deserialize, Serialize};
+
+use crate::contract::scramble;
+
+/// From 0, never, to 1, always, in steps of a millionth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct Probability(u32);
+
+impl Probability {
+    /// Always.
+    pub const ALWAYS: Self = Self(Self::ONE);
+    const ONE: u32 = 1_000_000;
+
+    /// Whether an even choice among all numbers falls on it.
+    pub(crate) fn takes(self, choice: u64) -> bool {
+        (u128::from(choice) * u128::from(Self::ONE)) >> 64 < u128::from(self.0)
+    }
+}
+
+impl TryFrom<f64> for Probability {
+    type Error = String;
+
+    fn try_from(value: f64) -> Result<Self, String> {
+        if !(0.0..=1.0).contains(&value) {
+            return Err(format!("expected a probability from 0 to 1, got {value}"));
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to a million")]
+        Ok(Self((value * f64::from(Self::ONE)).round() as u32))
+    }
+}
+
+impl From<Probability> for f64 {
+    fn from(probability: Probability) -> Self {
+        Self::from(probability.0) / Self::from(Probability::ONE)
+    }
+}
+
+/// An even choice among all numbers, which follows from these.
+pub(super) fn choose(parts: &[u64]) -> u64 {
+    parts.iter().fold(0, |state, part| scramble(state.wrapping_add(0x9E37_79B9_7F4A_7C15) ^ scramble(*part)))
+}
+
+/// The same as a share, from 0 to below 1.
+pub(super) fn fraction(choice: u64) -> f64 {
+    f64::from(u32::try_from(choice >> 32).unwrap_or(u32::MAX)) / (f64::from(u32::MAX) + 1.0)
+}

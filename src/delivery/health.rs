@@ -1,0 +1,152 @@
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::policy::{DisableRule, Failing, Rules};
+use crate::clock::Moment;
+
+/// How a webhook has done lately: as much as the rules of disabling look at.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Health {
+    /// Failed attempts since the last success.
+    pub(super) in_a_row: u32,
+    /// When the first of them was.
+    failing_since: Option<Moment>,
+    /// Events given up since the last success.
+    pub(super) exhausted: u32,
+    /// When attempts ended, and whether they failed. No older and no more than a rule looks back.
+    recent: VecDeque<(Moment, bool)>,
+    /// Pauses since the last success.
+    pub(super) pauses: u32,
+}
+
+impl Health {
+    /// An attempt delivered its event.
+    pub(super) fn succeeded(&mut self, rules: &Rules, now: Moment) {
+        *self = Self { recent: std::mem::take(&mut self.recent), ..Self::default() };
+        self.remember(rules, now, false);
+    }
+
+    /// An attempt failed, and with it, if it was the last one, its event.
+    pub(super) fn failed(&mut self, rules: &Rules, now: Moment, exhausted: bool) {
+        self.in_a_row = self.in_a_row.saturating_add(1);
+        self.failing_since.get_or_insert(now);
+        self.exhausted = self.exhausted.saturating_add(u32::from(exhausted));
+        self.remember(rules, now, true);
+    }
+
+    /// Nothing is known of a webhook that was enabled.
+    pub(super) fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The first rule that holds, and where it stands.
+    pub(super) fn broken<'r>(&self, rules: &'r Rules, now: Moment) -> Option<(usize, &'r DisableRule)> {
+        rules.disable.iter().enumerate().find(|(_, rule)| self.is(&rule.when, now))
+    }
+
+    fn is(&self, failing: &Failing, now: Moment) -> bool {
+        let lately = |within: Duration| self.recent.iter().filter(move |(at, _)| now - *at <= within);
+        let failures = |within| number(lately(within).filter(|(_, failed)| *failed).count());
+        match failing {
+            Failing::InARow { attempts, within } => {
+                self.in_a_row >= *attempts
+                    && within.0.is_none_or(|within| {
+                        let back = usize::try_from(*attempts).unwrap_or(usize::MAX);
+                        let first = self.recent.len().checked_sub(back).and_then(|first| self.recent.get(first));
+                        first.is_some_and(|(at, _)| now - *at <= within)
+                    })
+            }
+            Failing::For(span) => self.failing_since.is_some_and(|since| now - since >= *span),
+            Failing::Count { failures: most, within } => failures(*within) >= *most,
+            Failing::Rate { above, within, at_least } => {
+                let all = number(lately(*within).count());
+                all >= *at_least && f64::from(failures(*within)) > f64::from(all) * f64::from(*above)
+            }
+            Failing::Exhausted(events) => self.exhausted >= *events,
+        }
+    }
+
+    fn remember(&mut self, rules: &Rules, now: Moment, failed: bool) {
+        let mut look_back = Duration::ZERO;
+        for rule in &rules.disable {
+            if let Failing::InARow { within: super::policy::Limit(Some(within)), .. }
+            | Failing::Count { within, .. }
+            | Failing::Rate { within, .. } = rule.when
+            {
+                look_back = look_back.max(within);
+            }
+        }
+        if look_back.is_zero() {
+            return;
+        }
+        self.recent.push_back((now, failed));
+        while self.recent.front().is_some_and(|(at, _)| now - *at > look_back) {
+            self.recent.pop_front();
+        }
+    }
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::Policy;
+    use crate::delivery::policy::Limit;
+
+    fn rules(when: Failing) -> Rules {
+        Policy::paragon_assumed().disable(vec![DisableRule::new(when)]).rules().unwrap()
+    }
+
+    /// Whether the webhook is broken after each of these: when, in seconds, and whether it failed.
+    fn told(when: Failing, attempts: &[(i64, bool)]) -> Vec<bool> {
+        let (rules, mut health) = (rules(when), Health::default());
+        let after = attempts.iter().map(|(seconds, failed)| {
+            let now = Moment::from_millis(seconds * 1_000);
+            if *failed {
+                health.failed(&rules, now, true);
+            } else {
+                health.succeeded(&rules, now);
+            }
+            health.broken(&rules, now).is_some()
+        });
+        after.collect()
+    }
+
+    const SECONDS: fn(u64) -> Duration = Duration::from_secs;
+
+    #[test]
+    fn in_a_row_a_success_forgets() {
+        let row = |within| Failing::InARow { attempts: 2, within };
+        let attempts = [(0, true), (1, false), (2, true), (30, true), (31, true)];
+        assert_eq!(told(row(Limit::NONE), &attempts), [false, false, false, true, true]);
+        assert_eq!(told(row(Limit::of(SECONDS(10))), &attempts), [false, false, false, false, true]);
+    }
+
+    #[test]
+    fn for_so_long_nothing_but_failures() {
+        let attempts = [(0, true), (5, false), (6, true), (15, true), (16, true)];
+        assert_eq!(told(Failing::For(SECONDS(10)), &attempts), [false, false, false, false, true]);
+    }
+
+    #[test]
+    fn counts_and_rates_look_back_a_span() {
+        let count = Failing::Count { failures: 2, within: SECONDS(10) };
+        let attempts = [(0, true), (1, false), (2, true), (13, true), (14, true)];
+        assert_eq!(told(count, &attempts), [false, false, true, false, true]);
+        let rate = Failing::Rate { above: 0.5.try_into().unwrap(), within: SECONDS(10), at_least: 3 };
+        let attempts = [(0, true), (1, true), (2, false), (3, false), (4, true), (20, true), (21, true), (22, true)];
+        assert_eq!(told(rate, &attempts), [false, false, true, false, true, false, false, true]);
+    }
+
+    #[test]
+    fn events_are_exhausted_in_a_row() {
+        let attempts = [(0, true), (1, false), (2, true), (3, true)];
+        assert_eq!(told(Failing::Exhausted(2), &attempts), [false, false, false, true]);
+    }
+}

@@ -1,0 +1,158 @@
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::chance::{Probability, choose};
+use super::transport::Wire;
+use crate::clock::duration;
+
+/// What goes wrong on purpose with a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Mishap {
+    /// The event is sent twice, one after the other.
+    Duplicate,
+    /// So many copies of the event are sent at once, whatever the policy says of concurrency.
+    Together(u32),
+    /// It is sent later than it should be, by up to so long.
+    Delay(#[serde(with = "duration")] Duration),
+    /// It is sent after up to three others that are due at the same time and came later.
+    Reorder,
+    /// It is never sent.
+    Lose,
+    /// An attempt is made twice, one request after the other, whatever is answered to the first.
+    Resend,
+    /// An attempt does not reach the receiver, as if it were down.
+    Unreachable,
+    /// An attempt goes over this wire.
+    Wire(Wire),
+}
+
+/// A [`Mishap`], and which deliveries it strikes: without more, all of them. What is given here holds together.
+///
+/// ```
+/// use paragon_testkit::delivery::{Adversity, Mishap};
+///
+/// let rare: Adversity = serde_json::from_str(r#"{"what": "duplicate", "probability": 0.05}"#)?;
+/// assert_eq!(rare, Adversity::new(Mishap::Duplicate).probability(0.05));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Adversity {
+    /// What goes wrong.
+    pub what: Mishap,
+    /// With the next so many events, or attempts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+    /// With each with this probability; the seed decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probability: Option<Probability>,
+}
+
+impl Adversity {
+    /// With each event, or attempt.
+    pub fn new(what: Mishap) -> Self {
+        Self { what, next: None, probability: None }
+    }
+
+    /// With the next so many.
+    #[must_use]
+    pub fn next(mut self, number: u64) -> Self {
+        self.next = Some(number);
+        self
+    }
+
+    /// With each with this probability, from 0 to 1; the seed decides.
+    ///
+    /// # Panics
+    ///
+    /// When it is no probability.
+    #[must_use]
+    #[track_caller]
+    pub fn probability(mut self, probability: f64) -> Self {
+        self.probability = Some(Probability::try_from(probability).unwrap_or_else(|error| panic!("{error}")));
+        self
+    }
+}
+
+/// All of them, and how far each has come.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Mishaps {
+    added: u64,
+    held: Vec<Held>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Held {
+    number: u64,
+    adversity: Adversity,
+    met: u64,
+}
+
+impl Mishaps {
+    pub(super) fn add(&mut self, adversity: Adversity) {
+        self.added += 1;
+        self.held.push(Held { number: self.added, adversity, met: 0 });
+    }
+
+    pub(super) fn end(&mut self, what: Mishap) {
+        self.held.retain(|held| held.adversity.what != what);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.held.clear();
+    }
+
+    pub(super) fn list(&self) -> impl Iterator<Item = Adversity> {
+        self.held.iter().map(|held| held.adversity)
+    }
+
+    /// What strikes the next event, or the next attempt, in the order in which it was added. To be asked once for
+    /// each. The choice that it was made by comes with it.
+    pub(super) fn strike(&mut self, seed: u64, attempt: bool) -> Vec<(Mishap, u64)> {
+        let mut struck = Vec::new();
+        for held in &mut self.held {
+            let Adversity { what, next, probability } = held.adversity;
+            let of_attempt = matches!(what, Mishap::Resend | Mishap::Unreachable | Mishap::Wire(_));
+            if of_attempt != attempt || next.is_some_and(|next| held.met >= next) {
+                continue;
+            }
+            let choice = choose(&[seed, held.number, held.met]);
+            held.met += 1;
+            if probability.is_none_or(|probability| probability.takes(choice)) {
+                struck.push((what, choose(&[choice])));
+            }
+        }
+        struck
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_seed_decides_and_the_next_are_counted() {
+        let mut mishaps = Mishaps::default();
+        mishaps.add(Adversity::new(Mishap::Duplicate).probability(0.25));
+        mishaps.add(Adversity::new(Mishap::Lose).next(2));
+        mishaps.add(Adversity::new(Mishap::Unreachable));
+        let mut again = mishaps.clone();
+        let struck: Vec<Vec<Mishap>> =
+            (0..1_000).map(|_| mishaps.strike(7, false).into_iter().map(|(what, _)| what).collect()).collect();
+        let count = |what| struck.iter().flatten().filter(|struck| **struck == what).count();
+        assert!((200..300).contains(&count(Mishap::Duplicate)), "{}", count(Mishap::Duplicate));
+        assert_eq!((count(Mishap::Lose), count(Mishap::Unreachable)), (2, 0));
+        assert_eq!(mishaps.strike(7, true).len(), 1);
+        for struck in struck {
+            assert_eq!(again.strike(7, false).into_iter().map(|(what, _)| what).collect::<Vec<_>>(), struck);
+        }
+        mishaps.end(Mishap::Duplicate);
+        assert_eq!(mishaps.list().count(), 2);
+    }
+}

@@ -1,0 +1,102 @@
+use super::{Policy, PolicyError};
+
+macro_rules! presets {
+    ($($name:literal)*) => {
+        [$(($name, include_str!(concat!("presets/", $name, ".json")))),*]
+    };
+}
+
+impl Policy {
+    /// The names of the presets, with what they say as JSON.
+    pub const PRESETS: [(&str, &str); 12] = presets! {
+        "paragon-documented" "paragon-assumed" "standard-webhooks" "svix" "svix-open-source" "strict-fast"
+        "head-of-line" "no-retry" "drop-4xx" "immediate-3" "gone-disables" "rate-disable"
+    };
+
+    /// What a sender is known to do; what is not confirmed is open.
+    ///
+    /// # Errors
+    ///
+    /// When there is no preset of this name.
+    ///
+    /// ```
+    /// use paragon_testkit::delivery::Policy;
+    ///
+    /// let svix = Policy::preset("svix")?;
+    /// assert_eq!(svix.timeout, Some(std::time::Duration::from_secs(15)));
+    /// assert!(svix.open_cells().contains(&"jitter"), "unpublished");
+    /// # Ok::<(), paragon_testkit::delivery::PolicyError>(())
+    /// ```
+    pub fn preset(name: &str) -> Result<Self, PolicyError> {
+        let found = Self::PRESETS.iter().find(|(preset, _)| *preset == name);
+        let (name, text) = found.ok_or_else(|| PolicyError::Unknown { name: name.to_owned() })?;
+        Ok(serde_json::from_str(text).unwrap_or_else(|error| unreachable!("preset {name}: {error}")))
+    }
+
+    /// A preset, what it leaves open filled from [`Policy::paragon_assumed`]. Only `paragon-documented` stays as it
+    /// is, and therefore does not run: what Paragon leaves open is for you to choose, knowingly.
+    ///
+    /// # Errors
+    ///
+    /// When there is no preset of this name.
+    pub fn preset_filled(name: &str) -> Result<Self, PolicyError> {
+        let preset = Self::preset(name)?;
+        let stays = name == "paragon-documented";
+        Ok(if stays { preset } else { preset.or(&Self::paragon_assumed()) })
+    }
+
+    /// What Paragon documents: an answer of 2xx delivers. The rest is open, so that it does not run as it is.
+    pub fn paragon_documented() -> Self {
+        Self::own("paragon-documented")
+    }
+
+    /// Our guess at what Paragon does, which documents only "2xx", "timely" and "repeatedly": 10 s for an answer,
+    /// six attempts within about 4 h 42 min, disabled after 20 failures in a row, one request at a time.
+    pub fn paragon_assumed() -> Self {
+        Self::own("paragon-assumed")
+    }
+
+    fn own(name: &str) -> Self {
+        Self::preset(name).unwrap_or_else(|error| unreachable!("{error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::{Contract, Grade, Layer};
+
+    #[test]
+    fn each_says_where_it_is_from_and_runs_when_it_is_filled() {
+        for (name, _) in Policy::PRESETS {
+            let preset = Policy::preset(name).unwrap();
+            assert_eq!(preset.name, name);
+            assert!(!preset.source.is_empty() && !preset.note.is_empty(), "{name}");
+            assert_eq!(preset.checked, "2026-11", "{name}");
+            assert!(preset.filled.is_empty());
+            let filled = Policy::preset_filled(name).unwrap();
+            assert_eq!(filled.rules().is_err(), name == "paragon-documented", "{name}: {:?}", filled.rules());
+            if name != "paragon-documented" {
+                assert_eq!(filled.filled, preset.open_cells(), "{name}");
+            }
+            let preset: serde_json::Value = serde_json::to_value(&preset).unwrap();
+            assert_eq!(
+                Contract { layer: Layer::Strict, ..Contract::default() }.validate("policy", &preset),
+                [],
+                "{name}"
+            );
+            let written = serde_json::to_string(&filled).unwrap();
+            assert_eq!(serde_json::from_str::<Policy>(&written).unwrap(), filled);
+        }
+    }
+
+    #[test]
+    fn ours_are_graded_as_what_they_are() {
+        assert_eq!(Policy::paragon_documented().grade, Grade::Documented);
+        assert_eq!(Policy::paragon_assumed().grade, Grade::Assumed);
+        let open = Policy::paragon_documented().open_cells();
+        assert_eq!(open.len(), Policy::CELLS.len() - 1, "all but `success`");
+        let error = Policy::preset("svxi").unwrap_err().to_string();
+        assert!(error.starts_with("there is no policy \"svxi\": there are paragon-documented,"), "{error}");
+    }
+}

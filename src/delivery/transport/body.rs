@@ -1,0 +1,111 @@
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use hyper::body::{Body, Bytes, Frame, SizeHint};
+
+use crate::clock::Stopwatch;
+
+/// A body comes in at most so many pieces.
+const PIECES: usize = 64;
+
+/// Between two pieces. The timer knows nothing shorter than a millisecond.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// All pauses together take no longer.
+const PAUSES: Duration = Duration::from_millis(200);
+
+/// Something to wait for.
+pub(super) type Wait = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
+
+/// A body that comes in pieces, or late.
+pub(super) struct Pieces {
+    rest: Bytes,
+    size: usize,
+    /// Whether the receiver is told how long it is.
+    declared: bool,
+    /// Before the next piece.
+    wait: Option<Wait>,
+    /// How long it has been coming, and how long it may pause.
+    pauses: Option<(Stopwatch, Duration)>,
+}
+
+impl Pieces {
+    /// Without its length. A few chunks, so that they must be put together.
+    pub(super) fn chunked(body: Bytes) -> Self {
+        let size = body.len().div_ceil(3).max(1);
+        Self { rest: body, size, declared: false, wait: None, pauses: None }
+    }
+
+    /// With pauses, in well under `time`.
+    pub(super) fn dribbled(body: Bytes, time: Duration) -> Self {
+        let size = body.len().div_ceil(PIECES).max(1);
+        let pauses = Some((Stopwatch::start(), PAUSES.min(time / 4)));
+        Self { rest: body, size, declared: true, wait: None, pauses }
+    }
+
+    /// In one piece, after something else.
+    pub(super) fn after(body: Bytes, wait: Wait) -> Self {
+        let size = body.len().max(1);
+        Self { rest: body, size, declared: true, wait: Some(wait), pauses: None }
+    }
+}
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.rest.is_empty() {
+            return Poll::Ready(None);
+        }
+        if let Some(wait) = &mut self.wait {
+            ready!(wait.as_mut().poll(cx));
+            self.wait = None;
+        }
+        let size = self.size.min(self.rest.len());
+        let piece = self.rest.split_to(size);
+        self.wait = match &self.pauses {
+            Some((since, most)) if since.elapsed() < *most => Some(Box::pin(pause())),
+            _ => None,
+        };
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.declared { SizeHint::with_exact(self.rest.len() as u64) } else { SizeHint::default() }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a receiver that is kept waiting waits for real")]
+async fn pause() {
+    tokio::time::sleep(PAUSE).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn pieces(mut body: Pieces) -> Vec<usize> {
+        let mut lengths = Vec::new();
+        while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+            lengths.push(frame.unwrap().into_data().unwrap().len());
+        }
+        lengths
+    }
+
+    #[tokio::test]
+    async fn a_long_body_comes_in_no_more_pieces_than_a_short_one() {
+        let long = Duration::from_secs(3_600);
+        assert_eq!(pieces(Pieces::dribbled(Bytes::from_static(b"abc"), long)).await, [1, 1, 1]);
+        assert_eq!(pieces(Pieces::dribbled(vec![0; 64_000].into(), long)).await, [1_000; PIECES]);
+        assert_eq!(pieces(Pieces::dribbled(vec![0; 65].into(), Duration::ZERO)).await.len(), 33);
+        assert_eq!(pieces(Pieces::chunked(vec![0; 10].into())).await, [4, 4, 2]);
+        assert_eq!(pieces(Pieces::chunked(Bytes::new())).await, [0; 0]);
+    }
+}

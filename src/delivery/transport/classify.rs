@@ -1,0 +1,81 @@
+use std::error::Error;
+use std::io;
+
+use super::names::NoAddress;
+use super::outcome::Failure;
+
+/// The class of what reqwest or hyper say, or the system.
+///
+/// Of words that differ between systems, or name a port, nothing gets into it.
+pub(super) fn classify(outermost: &(dyn Error + 'static), secure: bool) -> Failure {
+    let mut connecting = false;
+    let mut next = Some(outermost);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<reqwest::Error>() {
+            connecting = error.is_connect();
+            if connecting && error.is_timeout() {
+                return Failure::ConnectTimedOut;
+            }
+        } else if let Some(NoAddress(name)) = error.downcast_ref() {
+            return Failure::Dns(name.clone());
+        } else if let Some(failure) = error.downcast_ref().and_then(of_http) {
+            return failure;
+        } else if let Some(failure) = error.downcast_ref().and_then(|error| of_io(error, secure && connecting)) {
+            return failure;
+        }
+        next = inner(error);
+    }
+    Failure::Broken(reason(outermost))
+}
+
+/// What the innermost error says.
+pub(super) fn reason(error: &(dyn Error + 'static)) -> String {
+    let mut error = error;
+    while let Some(wrapped) = inner(error) {
+        error = wrapped;
+    }
+    error.to_string()
+}
+
+/// An `io::Error` answers the source of what it wraps, not what it wraps.
+fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped),
+        None => error.source(),
+    }
+}
+
+fn of_http(error: &hyper::Error) -> Option<Failure> {
+    if error.is_parse_too_large() {
+        Some(Failure::NotHttp("the head is too long".to_owned()))
+    } else if error.is_parse() {
+        Some(Failure::NotHttp(error.to_string()))
+    } else if error.is_incomplete_message() {
+        Some(Failure::Closed)
+    } else if error.source().is_none() && error.to_string().contains("unexpected message") {
+        // It spoke before it was asked. hyper has no method for that.
+        Some(Failure::NotHttp("it speaks before it is asked".to_owned()))
+    } else if (error.is_canceled() || error.is_closed()) && error.source().is_none() {
+        Some(Failure::Closed)
+    } else {
+        None
+    }
+}
+
+fn of_io(error: &io::Error, handshake: bool) -> Option<Failure> {
+    use io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, InvalidData, InvalidInput, TimedOut,
+        UnexpectedEof,
+    };
+    match error.kind() {
+        ConnectionRefused => Some(Failure::Refused),
+        ConnectionReset | ConnectionAborted => Some(Failure::Reset),
+        UnexpectedEof | InvalidData | InvalidInput if handshake => Some(Failure::Tls(reason(error))),
+        // A broken pipe is what is written after the other side has closed.
+        BrokenPipe | UnexpectedEof => Some(Failure::Closed),
+        InvalidData | InvalidInput => Some(Failure::NotHttp(error.to_string())),
+        TimedOut => Some(Failure::ConnectTimedOut),
+        kind if error.raw_os_error().is_some() => Some(Failure::Broken(kind.to_string())),
+        _ => None,
+    }
+}

@@ -1,0 +1,604 @@
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING, USER_AGENT};
+use http::{Method, StatusCode};
+use hyper::body::Bytes;
+use tokio::time::timeout;
+
+use super::body::Pieces;
+use super::classify::{classify, reason};
+use super::names::Names;
+use super::outcome::{Answer, Failure, Outcome};
+use super::redirect::{Hop, target};
+use super::request::{Request, Wire};
+use super::wire::{self, Connection};
+use super::{Sending, Transport};
+use crate::clock::Stopwatch;
+
+/// So much of an answer's body is kept.
+const KEPT: usize = 2_048;
+
+/// So much of it is read.
+const READ: usize = 64 * 1024;
+
+/// A connection that was idle for longer is not used again: shorter than any server waits before it closes one.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// So long a body waits for a 100: receivers that know nothing of it send none.
+const CONTINUE: Duration = Duration::from_millis(100);
+
+/// The network: HTTP/1.1, no proxy, no cookies, nothing decompressed.
+///
+/// Connections are kept and used again, within a second, whatever the status of the answer was. A receiver may close an
+/// idle one: a request whose connection is known to have ended goes out on a new one. Only when the end and the request
+/// cross on the wire the request fails ([`Failure::Closed`] or [`Failure::Reset`]), as it does for any client; it is not
+/// repeated, because the receiver may have got it. A receiver that closes right after an answer without announcing it
+/// (`connection: close`) meets that about once in a thousand requests.
+///
+/// https needs the feature `tls`; without it every such URL is a [`Failure::Tls`].
+#[derive(Clone, Debug, Default)]
+pub struct Http {
+    clients: Arc<Mutex<BTreeMap<Kind, reqwest::Client>>>,
+}
+
+/// A client of reqwest has one time for connecting. Without TLS it needs none of the system's certificates, which are
+/// not everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Kind {
+    secure: bool,
+    connect: Option<Duration>,
+}
+
+impl Transport for Http {
+    fn send<'a>(&'a self, request: &'a Request) -> Sending<'a> {
+        Box::pin(self.exchange(request))
+    }
+}
+
+impl Http {
+    /// With no connection yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn client(&self, kind: Kind) -> Result<reqwest::Client, Failure> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&kind) {
+            return Ok(client.clone());
+        }
+        // A system without certificates has no client for https.
+        let class = if kind.secure { Failure::Tls } else { Failure::Broken };
+        let client = kind.build().map_err(|error| class(reason(&error)))?;
+        clients.insert(kind, client.clone());
+        Ok(client)
+    }
+
+    async fn exchange(&self, request: &Request) -> Outcome {
+        // Gives the runtime a chance to notice which idle connections were closed meanwhile.
+        tokio::task::yield_now().await;
+        let watch = Stopwatch::start();
+        let Request { redirects, mut wire, timeouts, .. } = *request;
+        let mut hop = first(request);
+        let mut followed = 0;
+        loop {
+            let left = || timeouts.total.saturating_sub(watch.elapsed());
+            let connect = timeouts.connect.filter(|connect| *connect < timeouts.total);
+            let way = match wire {
+                _ if hop.body.is_empty() => Wire::Clean,
+                Wire::ExpectContinue | Wire::ResetAfterBody | Wire::HangUp if hop.secure() => Wire::Clean,
+                wire => wire,
+            };
+            if way == Wire::ResetAfterBody {
+                // Boxed, like the other rare ways: a request that is under way is as large as its largest way.
+                return Box::pin(wire::reset_after_body(&hop, connect, left())).await.into();
+            }
+            let mut connection = Connection::new();
+            let response = match timeout(left(), self.head(&hop, way, connect, left(), &mut connection)).await {
+                Ok(Ok(response)) => response,
+                Ok(Err(failure)) => return failure.into(),
+                Err(_) => return Failure::TimedOut.into(),
+            };
+            let status = response.status();
+            if way == Wire::ExpectContinue && status == StatusCode::EXPECTATION_FAILED {
+                wire = Wire::Clean;
+                continue;
+            }
+            match target(status, response.headers(), &hop.url).filter(|_| redirects > 0) {
+                None => return read(response, left(), hop.secure()).await,
+                Some(_) if followed == redirects => return Failure::TooManyRedirects.into(),
+                Some(to) => {
+                    followed += 1;
+                    hop = hop.redirected(status, to);
+                }
+            }
+        }
+    }
+
+    /// Until the head of an answer is there.
+    async fn head(
+        &self,
+        hop: &Hop,
+        way: Wire,
+        connect: Option<Duration>,
+        left: Duration,
+        connection: &mut Connection,
+    ) -> Result<reqwest::Response, Failure> {
+        let secure = hop.secure();
+        if secure && !cfg!(feature = "tls") {
+            return Err(Failure::Tls("built without the feature `tls`".to_owned()));
+        }
+        let body = match way {
+            Wire::ExpectContinue => return Box::pin(wire::expect_continue(hop, connect, CONTINUE, connection)).await,
+            Wire::HangUp => return Err(Box::pin(wire::hang_up(hop, connect)).await),
+            Wire::Chunked => reqwest::Body::wrap(Pieces::chunked(hop.body.clone())),
+            Wire::Dribbled => reqwest::Body::wrap(Pieces::dribbled(hop.body.clone(), left)),
+            Wire::Clean | Wire::ResetAfterBody => hop.body.clone().into(),
+        };
+        let client = self.client(Kind { secure, connect })?;
+        let mut request = client.request(hop.method.clone(), hop.url.clone()).headers(hop.headers.clone());
+        if hop.method == Method::POST {
+            request = request.body(body);
+        }
+        request.send().await.map_err(|error| classify(&error, secure))
+    }
+}
+
+impl Kind {
+    fn build(self) -> reqwest::Result<reqwest::Client> {
+        // Whatever features other crates have turned on in reqwest, the same goes over the wire.
+        let mut builder = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .http1_only()
+            .no_gzip()
+            .no_brotli()
+            .no_deflate()
+            .no_zstd()
+            .dns_resolver(Names)
+            .pool_idle_timeout(IDLE);
+        if let Some(connect) = self.connect {
+            builder = builder.connect_timeout(connect);
+        }
+        #[cfg(feature = "tls")]
+        if !self.secure {
+            builder = builder.tls_certs_only([]);
+        }
+        builder.build()
+    }
+}
+
+fn first(request: &Request) -> Hop {
+    let mut headers = request.headers.clone();
+    for framing in [CONTENT_LENGTH, TRANSFER_ENCODING] {
+        headers.remove(framing);
+    }
+    let agent = concat!("paragon-testkit/", env!("CARGO_PKG_VERSION"));
+    for (name, value) in [(CONTENT_TYPE, "application/json"), (USER_AGENT, agent), (ACCEPT, "*/*")] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    let body = Bytes::from_owner(request.body.clone());
+    Hop { method: Method::POST, url: request.url.clone(), headers, body }
+}
+
+/// To its end, so that the connection can be used again, unless there is too much of it.
+async fn read(mut response: reqwest::Response, left: Duration, secure: bool) -> Outcome {
+    let mut answer = Answer::new(response.status().as_u16());
+    answer.headers = std::mem::take(response.headers_mut());
+    let status = answer.status;
+    let reading = async {
+        let mut kept = Vec::new();
+        let mut length = 0;
+        while let Some(piece) = response.chunk().await? {
+            length += piece.len();
+            kept.extend_from_slice(&piece[..piece.len().min(KEPT - kept.len())]);
+            if length > READ {
+                answer.too_long = true;
+                break;
+            }
+        }
+        answer.body = String::from_utf8_lossy(&kept).into_owned();
+        Ok::<_, reqwest::Error>(answer)
+    };
+    match timeout(left, reading).await {
+        Ok(Ok(answer)) => Outcome::Answered(answer),
+        Ok(Err(error)) => classify(&error, secure).into(),
+        Err(_) => Failure::BodyTimedOut { status }.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::receiver::Receiver;
+    use super::*;
+
+    const OK: &str = "HTTP/1.1 200 X\r\ncontent-length: 2\r\n\r\nok";
+
+    async fn send(request: &Request) -> Outcome {
+        Http::new().send(request).await
+    }
+
+    fn answered(outcome: Outcome) -> Answer {
+        let Outcome::Answered(answer) = outcome else { panic!("not answered: {outcome}") };
+        answer
+    }
+
+    /// What happens to a connection after what was written.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Then {
+        Hold,
+        /// As `Hold`, and the sender has little time.
+        Stall,
+        Close,
+        Reset,
+    }
+
+    /// What comes of a receiver that reads the request and writes this.
+    async fn outcome_of(answer: impl AsRef<[u8]>, then: Then) -> Outcome {
+        let receiver = Receiver::bind().await;
+        let mut request = receiver.request(b"{}");
+        if then == Then::Stall {
+            request.timeouts.total = Duration::from_secs(1);
+        }
+        let (outcome, _held) = tokio::join!(send(&request), async {
+            let mut peer = receiver.accept().await;
+            peer.request().await;
+            peer.write(answer).await;
+            match then {
+                Then::Hold | Then::Stall => Some(peer),
+                Then::Close => None,
+                Then::Reset => {
+                    peer.reset();
+                    None
+                }
+            }
+        });
+        outcome
+    }
+
+    #[tokio::test]
+    async fn what_is_not_done_in_time_is_told_by_how_far_it_came() {
+        let half = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf";
+        let (nothing, head, body, no_end) = tokio::join!(
+            outcome_of("", Then::Stall),
+            outcome_of("HTTP/1.1 200 O", Then::Stall),
+            outcome_of(half, Then::Stall),
+            outcome_of("HTTP/1.1 503 X\r\n\r\nno end", Then::Stall),
+        );
+        assert_eq!(nothing, Outcome::Failed(Failure::TimedOut));
+        assert_eq!(head, Outcome::Failed(Failure::TimedOut));
+        assert_eq!(body, Outcome::Failed(Failure::BodyTimedOut { status: 200 }));
+        assert_eq!(no_end, Outcome::Failed(Failure::BodyTimedOut { status: 503 }));
+    }
+
+    #[tokio::test]
+    async fn every_way_to_fail_has_its_class() {
+        let half = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf";
+        let endless_head = format!("HTTP/1.1 200 OK\r\nx: {}", "y".repeat(1_000_000));
+        let many_headers = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(1_000));
+        let too_long = Failure::NotHttp("the head is too long".into());
+        for (answer, then, expected) in [
+            ("", Then::Close, Failure::Closed),
+            ("", Then::Reset, Failure::Reset),
+            ("HTTP/1.1 200 O", Then::Close, Failure::Closed),
+            ("HTTP/1.1 100 Continue\r\n\r\n", Then::Close, Failure::Closed),
+            (half, Then::Close, Failure::Closed),
+            ("HTTP/1.1 500 X\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n", Then::Close, Failure::Closed),
+            (&many_headers, Then::Hold, too_long),
+        ] {
+            assert_eq!(outcome_of(answer, then).await, Outcome::Failed(expected), "{answer:.80}");
+        }
+        let garbage = ["not http\r\n\r\n", "SSH-2.0-X\r\n", "HTTP/1.1 abc\r\n\r\n", "\x15\x03\x01\x00\x02\x02\x50"];
+        let chunks = "HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\nnot hex\r\n";
+        for answer in garbage.into_iter().chain([chunks, &endless_head]) {
+            let outcome = outcome_of(answer, Then::Hold).await;
+            assert!(matches!(&outcome, Outcome::Failed(Failure::NotHttp(_))), "{answer:.80}: {outcome}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_speaks_before_it_is_asked_is_no_http() {
+        for _ in 0..20 {
+            let receiver = Receiver::bind().await;
+            let request = receiver.request(b"{}");
+            let (outcome, _peer) = tokio::join!(send(&request), async {
+                let mut peer = receiver.accept().await;
+                peer.write("220 mail.example ESMTP\r\n").await;
+                peer
+            });
+            assert!(matches!(&outcome, Outcome::Failed(Failure::NotHttp(_))), "{outcome}");
+        }
+    }
+
+    #[tokio::test]
+    async fn every_way_to_answer_is_read() {
+        let zipped = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\n\x1f\x8b\x08\x00";
+        for (answer, then, status, body) in [
+            (OK.as_bytes(), Then::Hold, 200, "ok"),
+            (b"HTTP/1.1 204 No Content\r\n\r\n", Then::Hold, 204, ""),
+            (b"HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok", Then::Hold, 200, "ok"),
+            (b"HTTP/1.0 200 OK\r\n\r\nto the end", Then::Close, 200, "to the end"),
+            (b"HTTP/1.1 500 X\r\nconnection: close\r\n\r\nto the end", Then::Close, 500, "to the end"),
+            (b"HTTP/1.1 200\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", Then::Hold, 200, "ok"),
+            (zipped, Then::Hold, 200, "\u{1f}\u{fffd}\u{8}\0"),
+            (b"HTTP/1.1 999 X\r\ncontent-length: 0\r\n\r\n", Then::Hold, 999, ""),
+            (b"HTTP/1.1 304 X\r\ncontent-length: 9\r\n\r\n", Then::Hold, 304, ""),
+            (
+                b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 X\r\nlink: y\r\n\r\nHTTP/1.1 202 X\r\ncontent-length: 0\r\n\r\n",
+                Then::Hold,
+                202,
+                "",
+            ),
+        ] {
+            let answer = answered(outcome_of(answer, then).await);
+            assert_eq!((answer.status, &*answer.body, answer.too_long), (status, body, false));
+        }
+        let answer =
+            answered(outcome_of("HTTP/1.1 429 X\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n", Then::Hold).await);
+        assert_eq!(answer.headers["retry-after"], "7");
+    }
+
+    #[tokio::test]
+    async fn of_a_long_answer_the_beginning_is_kept() {
+        for (length, too_long) in [(READ, false), (READ + 1, true), (10_000_000_000, true)] {
+            let body = "é".repeat(length.min(READ + 2) / 2 + 1);
+            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
+            let answer = answered(outcome_of(answer, Then::Hold).await);
+            assert_eq!((answer.body.len(), answer.too_long), (KEPT, too_long));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_never_ends_is_ended() {
+        for (head, again, expected) in [
+            ("HTTP/1.1 200 OK\r\n\r\n", "more ", None),
+            ("HTTP/1.1 200 OK\r\n", "x: y\r\n", Some(Failure::NotHttp("the head is too long".into()))),
+            ("", "HTTP/1.1 100 Continue\r\n\r\n", Some(Failure::TimedOut)),
+        ] {
+            let receiver = Receiver::bind().await;
+            let mut request = receiver.request(b"{}");
+            if expected == Some(Failure::TimedOut) {
+                request.timeouts.total = Duration::from_millis(500);
+            }
+            let flood = async {
+                let mut peer = receiver.accept().await;
+                peer.request().await;
+                peer.write(head).await;
+                while tokio::io::AsyncWriteExt::write_all(&mut peer.stream, again.as_bytes()).await.is_ok() {}
+                std::future::pending::<()>().await;
+            };
+            let outcome = tokio::select! {
+                outcome = send(&request) => outcome,
+                () = flood => unreachable!("it never ends"),
+            };
+            match expected {
+                Some(failure) => assert_eq!(outcome, Outcome::Failed(failure)),
+                None => assert!(answered(outcome).too_long),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn no_connection_in_time_is_told_apart() {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        // Nobody accepts: when no more fit in, the system answers nobody.
+        let mut waiting = Vec::new();
+        let short = Duration::from_millis(500);
+        while let Ok(connected) = timeout(short, tokio::net::TcpStream::connect(address)).await {
+            waiting.push(connected.unwrap());
+        }
+        for wire in [Wire::Clean, Wire::HangUp] {
+            let mut request = Request::new(format!("http://{address}/").parse().unwrap(), *b"{}");
+            request.wire = wire;
+            request.timeouts = super::super::Timeouts { connect: Some(short), total: Duration::from_secs(20) };
+            assert_eq!(send(&request).await, Outcome::Failed(Failure::ConnectTimedOut));
+            request.timeouts.total = short;
+            assert_eq!(send(&request).await, Outcome::Failed(Failure::TimedOut));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_used_again_whatever_the_answer_was() {
+        let receiver = Receiver::bind().await;
+        let request = receiver.request(b"{}");
+        let http = Http::new();
+        let ((), _peer) = tokio::join!(
+            async {
+                for status in [500, 404, 200] {
+                    assert_eq!(answered(http.send(&request).await).status, status);
+                }
+            },
+            async {
+                let mut peer = receiver.accept().await;
+                for status in [500, 404, 200] {
+                    peer.request().await;
+                    peer.write(format!("HTTP/1.1 {status} X\r\ncontent-length: 5\r\n\r\nsorry")).await;
+                }
+                peer
+            }
+        );
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_may_be_closed() {
+        let receiver = Receiver::bind().await;
+        let request = receiver.request(b"{}");
+        let http = Http::new();
+        for _ in 0..50 {
+            let (outcome, peer) = tokio::join!(http.send(&request), async {
+                let mut peer = receiver.accept().await;
+                peer.request().await;
+                peer.write(OK).await;
+                peer
+            });
+            assert_eq!(answered(outcome).body, "ok");
+            drop(peer);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_may_come_before_the_request_is_read() {
+        for wire in [Wire::Clean, Wire::Chunked, Wire::Dribbled, Wire::ExpectContinue] {
+            let receiver = Receiver::bind().await;
+            let mut request = receiver.request(&vec![b' '; 20_000_000]);
+            request.wire = wire;
+            let (outcome, _peer) = tokio::join!(send(&request), async {
+                let mut peer = receiver.accept().await;
+                peer.head().await;
+                peer.write("HTTP/1.1 413 X\r\ncontent-length: 2\r\n\r\nno").await;
+                peer
+            });
+            let answer = answered(outcome);
+            assert_eq!((answer.status, &*answer.body), (413, "no"), "{wire:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_goes_over_the_wire_is_what_was_asked_for() {
+        let receiver = Receiver::bind().await;
+        let mut request = receiver.request(b"{}");
+        request.url.set_username("ada").unwrap();
+        request.url.set_password(Some("b c")).unwrap();
+        for (name, value) in [("x-signature", "abc"), ("content-type", "text/plain"), ("content-length", "99")] {
+            request.headers.insert(name, HeaderValue::from_static(value));
+        }
+        let (outcome, _peer) = tokio::join!(send(&request), async {
+            let mut peer = receiver.accept().await;
+            let (head, body) = peer.request().await;
+            assert_eq!(body, b"{}");
+            let mut lines: Vec<_> = head.trim_end().lines().collect();
+            lines.sort_unstable();
+            let agent = concat!("user-agent: paragon-testkit/", env!("CARGO_PKG_VERSION"));
+            let host = format!("host: {}", receiver.listener.local_addr().unwrap());
+            assert_eq!(
+                lines,
+                [
+                    "POST / HTTP/1.1",
+                    "accept: */*",
+                    "authorization: Basic YWRhOmIgYw==",
+                    "content-length: 2",
+                    "content-type: text/plain",
+                    &host,
+                    agent,
+                    "x-signature: abc",
+                ]
+            );
+            peer.write(OK).await;
+            peer
+        });
+        answered(outcome);
+    }
+
+    /// Answers each request in turn, each on a connection of its own; what it got.
+    async fn in_turn(receiver: &Receiver, answers: &[String]) -> Vec<(String, Vec<u8>)> {
+        let mut got = Vec::new();
+        for answer in answers {
+            let mut peer = receiver.accept().await;
+            got.push(peer.request().await);
+            peer.write(answer).await;
+        }
+        got
+    }
+
+    fn ok() -> String {
+        "HTTP/1.1 200 X\r\nconnection: close\r\n\r\nok".to_owned()
+    }
+
+    fn redirect(status: u16, location: &str) -> String {
+        format!("HTTP/1.1 {status} X\r\nlocation: {location}\r\nconnection: close\r\n\r\nhi")
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_followed_when_asked() {
+        for (status, method, kept) in
+            [(301, "GET", false), (302, "GET", false), (303, "GET", false), (307, "POST", true), (308, "POST", true)]
+        {
+            let receiver = Receiver::bind().await;
+            let mut request = receiver.request(b"{}");
+            request.headers.insert("x-signature", HeaderValue::from_static("abc"));
+            request.redirects = 2;
+            // With two of them the limit is reached, not exceeded.
+            let answers = [redirect(status, "/a"), redirect(307, "b?c"), ok()];
+            let (outcome, got) = tokio::join!(send(&request), in_turn(&receiver, &answers));
+            assert_eq!(answered(outcome).body, "ok");
+            let (head, body) = &got[2];
+            assert!(head.starts_with(&format!("{method} /b?c HTTP/1.1\r\n")), "{head}");
+            assert!(head.contains("x-signature: abc"), "{head}");
+            assert_eq!((head.contains("content-type"), body.is_empty()), (kept, !kept), "{head}");
+
+            request.redirects = 1;
+            let answers = &answers[..2];
+            let (outcome, _) = tokio::join!(send(&request), in_turn(&receiver, answers));
+            assert_eq!(outcome, Outcome::Failed(Failure::TooManyRedirects));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_redirect_that_leads_nowhere_is_the_answer() {
+        let receiver = Receiver::bind().await;
+        let mut request = receiver.request(b"{}");
+        let none = "HTTP/1.1 307 X\r\nconnection: close\r\n\r\nhi".to_owned();
+        for answer in
+            [none, redirect(307, ""), redirect(307, "http://["), redirect(302, "ftp://a/"), redirect(300, "/b")]
+        {
+            let answer = [answer];
+            request.redirects = 5;
+            let (outcome, _) = tokio::join!(send(&request), in_turn(&receiver, &answer));
+            assert_eq!(answered(outcome).body, "hi");
+        }
+        request.redirects = 0;
+        let answer = [redirect(307, "/a")];
+        let (outcome, _) = tokio::join!(send(&request), in_turn(&receiver, &answer));
+        assert_eq!(answered(outcome).status, 307);
+    }
+
+    #[tokio::test]
+    async fn another_host_gets_the_body_and_no_credentials() {
+        let (from, to) = (Receiver::bind().await, Receiver::bind().await);
+        let mut request = from.request(b"{}");
+        request.redirects = 1;
+        request.headers.insert("authorization", HeaderValue::from_static("Bearer x"));
+        request.headers.insert("x-signature", HeaderValue::from_static("abc"));
+        let away = [redirect(308, to.url().as_str())];
+        let there = [ok()];
+        let (outcome, got, moved) = tokio::join!(send(&request), in_turn(&from, &away), in_turn(&to, &there));
+        answered(outcome);
+        assert!(got[0].0.contains("authorization"));
+        let (head, body) = &moved[0];
+        assert!(head.contains("x-signature: abc") && !head.contains("authorization"), "{head}");
+        assert_eq!(body, b"{}");
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[tokio::test]
+    async fn without_tls_no_https() {
+        let outcome = send(&Request::new("https://127.0.0.1:9/".parse().unwrap(), *b"{}")).await;
+        assert_eq!(outcome.to_string(), "no TLS (built without the feature `tls`)");
+    }
+
+    #[cfg(feature = "tls")]
+    #[tokio::test]
+    async fn a_receiver_without_tls_is_told() {
+        for wire in [Wire::Clean, Wire::ResetAfterBody] {
+            for answer in ["HTTP/1.1 400 Bad Request\r\n\r\n", ""] {
+                let receiver = Receiver::bind().await;
+                let mut request = receiver.request(b"{}");
+                request.url.set_scheme("https").unwrap();
+                request.wire = wire;
+                let (outcome, ()) = tokio::join!(send(&request), async {
+                    let mut peer = receiver.accept().await;
+                    peer.bytes(1).await;
+                    peer.write(answer).await;
+                    // An end in order, whatever has not been read.
+                    tokio::io::AsyncWriteExt::shutdown(&mut peer.stream).await.unwrap();
+                    drop(peer.end().await);
+                });
+                assert!(matches!(&outcome, Outcome::Failed(Failure::Tls(_))), "{outcome}");
+            }
+        }
+    }
+}

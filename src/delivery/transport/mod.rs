@@ -1,0 +1,30 @@
+//! One request to a receiver, and what came of it.
+//!
+//! [`Transport`] is the seam; [`Http`] is the network behind it. A [`Request`] is plain data, and so is the
+//! [`Outcome`]: whatever a receiver does, it has a class there, and it takes no longer than the request allows.
+
+mod body;
+mod classify;
+mod http;
+mod names;
+mod outcome;
+#[cfg(test)]
+mod receiver;
+mod redirect;
+mod request;
+mod wire;
+
+use std::pin::Pin;
+
+pub use self::http::Http;
+pub use self::outcome::{Answer, Failure, Outcome};
+pub use self::request::{Request, Timeouts, Wire};
+
+/// A request that is under way.
+pub type Sending<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+
+/// Makes the requests. A test may put its own in place of the network.
+pub trait Transport: Send + Sync {
+    /// POSTs a JSON body. Never fails: what goes wrong is an [`Outcome`].
+    fn send<'a>(&'a self, request: &'a Request) -> Sending<'a>;
+}

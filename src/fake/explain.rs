@@ -1,0 +1,91 @@
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::timeline::{What, about};
+use super::world::World;
+use crate::clock::offset;
+use crate::delivery::{Decision, DeliveryId, Policy, WebhookState};
+
+impl World {
+    /// What has become of a delivery, by which rule, and what comes next; `None` when the log knows nothing of it.
+    pub(super) fn explain(&self, delivery: DeliveryId) -> Option<String> {
+        let mut text = String::new();
+        let mut over = None;
+        let policy = self.queue.policy();
+        for (_, entry) in self.log.since(0) {
+            let at = offset(entry.at - self.start);
+            match &entry.what {
+                What::Queued { event, about: name, deliveries, .. } if deliveries.contains(&delivery) => {
+                    let _ = writeln!(text, "{at:<14} {event}{} is handed over", about(name.as_ref()));
+                }
+                What::Attempt { event, about: name, record } if record.delivery == delivery => {
+                    let rule = cell(policy, &record.rule);
+                    let next = match record.decision {
+                        Decision::Delivered => "delivered".to_owned(),
+                        Decision::RetryAt(due) => format!("again at {}", offset(due - self.start).trim()),
+                        Decision::GivenUp => "given up".to_owned(),
+                        Decision::Disabled => "not sent again: the webhook is off".to_owned(),
+                    };
+                    let _ = writeln!(
+                        text,
+                        "{at:<14} {event}{}, attempt {} -> {}: {next}, by {rule}",
+                        about(name.as_ref()),
+                        record.number,
+                        record.outcome
+                    );
+                    over = Some(!matches!(record.decision, Decision::RetryAt(_)));
+                }
+                What::Dropped { event, about: name, delivery: dropped } if *dropped == delivery => {
+                    let rule = if self.queue.state() == WebhookState::Enabled { "ttl" } else { "while_off" };
+                    let _ = writeln!(
+                        text,
+                        "{at:<14} {event}{} is not sent any more, by {}",
+                        about(name.as_ref()),
+                        cell(policy, rule)
+                    );
+                    over = Some(true);
+                }
+                _ => {}
+            }
+        }
+        if text.is_empty() {
+            return None;
+        }
+        let next = match self.queue.waiting(delivery) {
+            Some((number, due)) => {
+                let due = offset(due - self.start);
+                match self.queue.state() {
+                    WebhookState::Enabled | WebhookState::OnTrial => format!("attempt {number} at {}", due.trim()),
+                    state => format!("attempt {number}, when the webhook is on again; it is {}", in_words(state)),
+                }
+            }
+            None if over == Some(true) => "nothing".to_owned(),
+            None => "an answer, which is waited for".to_owned(),
+        };
+        let _ = writeln!(text, "{:<14} {next}", "next");
+        Some(format!("delivery {delivery}, under policy {policy}\n{text}"))
+    }
+}
+
+fn in_words(state: WebhookState) -> &'static str {
+    match state {
+        WebhookState::Unset => "unset",
+        WebhookState::Unverified => "unverified",
+        WebhookState::Enabled => "enabled",
+        WebhookState::Paused(_) => "paused",
+        WebhookState::OnTrial => "on trial",
+        WebhookState::Disabled => "disabled",
+    }
+}
+
+/// A cell such as `on[0]`, and what it says.
+fn cell(policy: &Policy, rule: &str) -> String {
+    let cells = serde_json::to_value(policy).unwrap_or_default();
+    let (name, index) = rule.trim_end_matches(']').split_once('[').unwrap_or((rule, ""));
+    let value = match index.parse::<usize>() {
+        Ok(index) => &cells[name][index],
+        Err(_) => &cells[name],
+    };
+    if *value == Value::Null { rule.to_owned() } else { format!("{rule}: {value}") }
+}

@@ -1,0 +1,74 @@
+use std::fmt::Write as _;
+
+use super::timeline::{Call, Entry, What, about, shorten};
+use crate::clock::{Moment, offset};
+use crate::delivery::{Decision, Outcome};
+
+/// The story of these entries as a Mermaid sequence diagram.
+pub(super) fn diagram(entries: &[Entry], start: Moment, calls: bool) -> String {
+    let mut text = "sequenceDiagram\n    participant I as Integration\n    participant P as Paragon\n".to_owned();
+    text.push_str("    participant R as Receiver\n");
+    let mut last = None;
+    for entry in entries {
+        let mut lines = Vec::new();
+        draw(&entry.what, calls, &mut lines);
+        if !lines.is_empty() && last != Some(entry.at) {
+            last = Some(entry.at);
+            let _ = writeln!(text, "    Note over I,R: {}", offset(entry.at - start).trim());
+        }
+        for (arrow, message) in lines {
+            let _ = writeln!(text, "    {arrow}: {}", escaped(&message));
+        }
+    }
+    text
+}
+
+fn draw(what: &What, calls: bool, lines: &mut Vec<(&'static str, String)>) {
+    let mut line = |arrow: &'static str, message: String| lines.push((arrow, message));
+    match what {
+        What::Changed { verb, name } => line("Note over I", format!("{verb} {name:?}")),
+        What::Trouble(_) | What::Ran { .. } => line("I->>P", said(what)),
+        What::Queued { deliveries, .. } if !deliveries.is_empty() => {}
+        What::Queued { .. } | What::Dropped { .. } | What::Webhook(_) | What::State(_) => {
+            line("Note over P", said(what));
+        }
+        What::Attempt { event, about: name, record } => {
+            let number = if record.number > 1 { format!(", attempt {}", record.number) } else { String::new() };
+            line("P->>R", format!("{event}{}{number}", about(name.as_ref())));
+            let answered = matches!(record.outcome, Outcome::Answered(_));
+            line(if answered { "R-->>P" } else { "R--xP" }, record.outcome.to_string());
+            match record.decision {
+                Decision::Delivered => {}
+                Decision::RetryAt(due) => line("Note over P", format!("again in {}", &offset(due - record.sent)[1..])),
+                Decision::GivenUp => line("Note over P", format!("given up, by {}", record.rule)),
+                Decision::Disabled => line("Note over P", format!("not sent again, by {}", record.rule)),
+            }
+        }
+        What::Call(Call { method, path, status, .. }) if calls => {
+            line("R->>P", format!("{method} {}", shorten(path)));
+            line("P-->>R", status.to_string());
+        }
+        What::Call(_) => {}
+    }
+}
+
+/// The words of the timeline, without the column before them.
+fn said(what: &What) -> String {
+    let text = what.to_string();
+    text.split_once("  ").map_or(text.clone(), |(_, said)| said.trim_start().to_owned())
+}
+
+/// What Mermaid would take for syntax is written as entities of its own.
+fn escaped(message: &str) -> String {
+    let mut text = String::new();
+    for c in message.chars() {
+        match c {
+            '#' | ';' | '<' | '>' | '{' | '}' | '%' | '\\' => {
+                let _ = write!(text, "#{};", u32::from(c));
+            }
+            c if c.is_control() => text.push(' '),
+            c => text.push(c),
+        }
+    }
+    text
+}

@@ -1,0 +1,273 @@
+//! The engine between its clock and real receivers.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use paragon_testkit::FakeParagon;
+use paragon_testkit::clock::eventually;
+use paragon_testkit::contract::{Event, File};
+use paragon_testkit::delivery::{
+    Adversity, Backoff, Batch, Decision, DisableRule, Failing, Limit, Mishap, Off, Order, Payload, Policy, Signature,
+    WebhookState, WhileOff, Wire,
+};
+use url::Url;
+
+/// A receiver that answers as it is told and keeps what it was sent.
+#[derive(Clone, Default)]
+struct Receiver {
+    got: Arc<Mutex<Vec<(HeaderMap, Bytes)>>>,
+    at_once: Arc<AtomicUsize>,
+    most_at_once: Arc<AtomicUsize>,
+}
+
+impl Receiver {
+    async fn start(self, answer: impl Fn(usize) -> StatusCode + Clone + Send + Sync + 'static) -> Url {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let handler = move |headers: HeaderMap, body: Bytes| {
+            let (this, answer) = (self.clone(), answer.clone());
+            async move {
+                let now = this.at_once.fetch_add(1, Ordering::SeqCst) + 1;
+                this.most_at_once.fetch_max(now, Ordering::SeqCst);
+                // Others that are under way get their turn.
+                for _ in 0..50 {
+                    tokio::task::yield_now().await;
+                }
+                let number = {
+                    let mut got = this.got.lock().unwrap();
+                    got.push((headers, body));
+                    got.len()
+                };
+                this.at_once.fetch_sub(1, Ordering::SeqCst);
+                answer(number)
+            }
+        };
+        tokio::spawn(async move { axum::serve(listener, Router::new().route("/", post(handler))).await });
+        url
+    }
+
+    fn bodies(&self) -> Vec<String> {
+        self.got.lock().unwrap().iter().map(|(_, body)| String::from_utf8_lossy(body).into_owned()).collect()
+    }
+}
+
+async fn fake(policy: Policy, receiver: &Receiver, answer: fn(usize) -> StatusCode) -> FakeParagon {
+    let paragon = FakeParagon::builder().policy(policy).start().await.unwrap();
+    paragon.set_webhook(receiver.clone().start(answer).await).await;
+    paragon
+}
+
+fn event() -> Event {
+    named("something")
+}
+
+fn named(name: &str) -> Event {
+    Event::from_value(serde_json::json!({"event": name})).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_many_are_under_way_as_the_policy_says_and_are_told_in_order() {
+    for width in [1, 8] {
+        let receiver = Receiver::default();
+        let paragon = fake(Policy::paragon_assumed().concurrent(width), &receiver, |_| StatusCode::OK).await;
+        for _ in 0..50 {
+            paragon.send(&event());
+        }
+        paragon.settle().await;
+        let most = receiver.most_at_once.load(Ordering::SeqCst);
+        assert!(most <= width as usize && (width == 1 || most > 1), "{most} at once of {width}");
+        let told: Vec<_> = paragon.timeline().attempts().map(|(_, record)| record.delivery).collect();
+        assert!(told.is_sorted() && told.len() == 50, "{told:?}");
+    }
+}
+
+#[tokio::test]
+async fn copies_come_together_though_the_policy_sends_one_at_a_time() {
+    let receiver = Receiver::default();
+    let paragon = fake(Policy::paragon_assumed(), &receiver, |_| StatusCode::OK).await;
+    paragon.adversity(Adversity::new(Mishap::Together(4)).next(1));
+    paragon.send(&event());
+    paragon.settle().await;
+    assert_eq!(receiver.most_at_once.load(Ordering::SeqCst), 4);
+}
+
+#[tokio::test]
+async fn what_is_sent_wrongly_on_purpose_is_told_and_tried_again() {
+    for wire in [Wire::ResetAfterBody, Wire::HangUp, Wire::Chunked, Wire::Dribbled, Wire::ExpectContinue] {
+        let receiver = Receiver::default();
+        let paragon = fake(Policy::paragon_assumed(), &receiver, |_| StatusCode::OK).await;
+        paragon.adversity(Adversity::new(Mishap::Wire(wire)).next(1));
+        paragon.send(&event());
+        paragon.run_until_idle().await;
+        let fails = matches!(wire, Wire::ResetAfterBody | Wire::HangUp);
+        let timeline = paragon.timeline();
+        let attempts: Vec<_> = timeline.attempts().map(|(_, record)| record).collect();
+        assert_eq!(attempts.len(), if fails { 2 } else { 1 }, "{timeline}");
+        assert_eq!(attempts[0].wire, wire);
+        assert_eq!(attempts.last().unwrap().decision, Decision::Delivered);
+        if wire == Wire::ResetAfterBody {
+            assert_eq!(receiver.bodies().len(), 2, "the work was done, and is done again");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_hook_is_told_what_becomes_of_the_webhook() {
+    let told: Arc<Mutex<Vec<String>>> = Arc::default();
+    let hook = told.clone();
+    let policy = Policy::paragon_assumed().backoff(Backoff::List(vec![Duration::from_secs(1); 9]));
+    let mut pause = DisableRule::new(Failing::InARow { attempts: 2, within: Limit::NONE });
+    pause.then = Off::Pause { first: Duration::from_secs(60), factor: 1.0, at_most: Limit::NONE };
+    let policy = policy.disable(vec![pause]).while_off(WhileOff::Hold);
+    let builder = FakeParagon::builder()
+        .policy(policy)
+        .on_webhook_change(move |change| hook.lock().unwrap().push(change.text.clone()));
+    let paragon = builder.start().await.unwrap();
+    let receiver = Receiver::default();
+    let answer = |number| if number < 3 { StatusCode::BAD_GATEWAY } else { StatusCode::OK };
+    paragon.set_webhook(receiver.start(answer).await).await;
+    paragon.send(&event());
+    paragon.run_until_idle().await;
+    assert_eq!(paragon.webhook(), WebhookState::Enabled);
+    let expected = [
+        "set and enabled",
+        "paused for 1m: 2 attempts in a row failed",
+        "on trial: the pause is over",
+        "enabled: the trial succeeded",
+    ];
+    assert_eq!(*told.lock().unwrap(), expected);
+    assert_eq!(paragon.timeline().attempts().map(|(_, record)| record.number).collect::<Vec<_>>(), [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn a_new_url_is_probed_where_the_policy_says_so() {
+    let receiver = Receiver::default();
+    let paragon = fake(Policy::paragon_assumed().verify(true), &receiver, |_| StatusCode::OK).await;
+    assert_eq!(paragon.webhook(), WebhookState::Unverified);
+    assert!(!paragon.send(&event()), "nothing is sent before");
+    paragon.settle().await;
+    assert_eq!(paragon.webhook(), WebhookState::Enabled);
+    assert_eq!(receiver.bodies(), [r#"{"event":"webhook_verification"}"#]);
+    insta::assert_snapshot!(paragon.timeline());
+}
+
+#[tokio::test]
+async fn webhooks_are_signed_when_asked_to() {
+    let signature = Signature::new("secret");
+    let paragon = FakeParagon::builder().sign_webhooks(signature.clone()).start().await.unwrap();
+    let receiver = Receiver::default();
+    paragon.set_webhook(receiver.clone().start(|_| StatusCode::OK).await).await;
+    paragon.send(&event());
+    paragon.settle().await;
+    let got = receiver.got.lock().unwrap();
+    let (headers, body) = &got[0];
+    assert_eq!(headers["x-paragon-signature"], signature.of(body));
+    assert!(!paragon.timeline().ndjson().contains("secret"));
+}
+
+#[tokio::test]
+async fn events_come_in_batches_where_the_policy_says_so() {
+    let receiver = Receiver::default();
+    let batches = Policy::paragon_assumed().batch(Batch::of(3, Duration::from_secs(5)));
+    let paragon = fake(batches, &receiver, |_| StatusCode::OK).await;
+    for _ in 0..4 {
+        paragon.send(&event());
+    }
+    paragon.run_until_idle().await;
+    let lengths: Vec<usize> = receiver
+        .bodies()
+        .iter()
+        .map(|body| serde_json::from_str::<Vec<serde_json::Value>>(body).unwrap().len())
+        .collect();
+    assert_eq!(lengths, [3, 1]);
+    assert!(paragon.timeline().to_string().contains("something and 2 more"), "{}", paragon.timeline());
+}
+
+#[tokio::test]
+async fn a_rebuilt_payload_tells_how_things_are_now() {
+    for (payload, expected) in [(Payload::Frozen, [1, 1]), (Payload::Rebuilt, [1, 2])] {
+        let receiver = Receiver::default();
+        let policy = Policy::paragon_assumed().payload(payload).backoff(Backoff::List(vec![Duration::from_secs(90)]));
+        let answer = |number| if number == 1 { StatusCode::BAD_GATEWAY } else { StatusCode::OK };
+        let paragon = fake(policy, &receiver, answer).await;
+        let drive = paragon.user("ada").connect("googledrive");
+        drive.create(File::named("a"));
+        drive.enable("files").unwrap();
+        paragon.settle().await;
+        drive.create(File::named("b"));
+        paragon.advance(Duration::from_secs(120)).await;
+        let counts = receiver.bodies().into_iter().filter_map(|body| {
+            let event: serde_json::Value = serde_json::from_str(&body).unwrap();
+            event["data"]["numRecords"].as_u64()
+        });
+        assert_eq!(counts.collect::<Vec<_>>(), expected, "{payload:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_failing_event_blocks_the_others_where_the_policy_says_so() {
+    let receiver = Receiver::default();
+    let policy = Policy::paragon_assumed().order(Order::HeadOfLine).concurrent(8);
+    let answer = |number| if number < 3 { StatusCode::BAD_GATEWAY } else { StatusCode::OK };
+    let paragon = fake(policy, &receiver, answer).await;
+    for name in ["first", "second"] {
+        paragon.send(&named(name));
+    }
+    paragon.run_until_idle().await;
+    let names: Vec<_> = paragon.timeline().attempts().map(|(name, _)| name.to_owned()).collect();
+    assert_eq!(names, ["first", "first", "first", "second"]);
+}
+
+#[tokio::test]
+async fn whoever_stops_waiting_loses_no_event() {
+    // Takes connections and never answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let builder = FakeParagon::builder().answer_within(Duration::from_secs(60));
+    let paragon = builder.start().await.unwrap();
+    paragon.set_webhook(format!("http://{}/", silent.local_addr().unwrap()).parse().unwrap()).await;
+    paragon.send(&event());
+    {
+        let mut settling = std::pin::pin!(paragon.settle());
+        // The attempt is under way when the connection is there.
+        silent.set_nonblocking(true).unwrap();
+        let silent = tokio::net::TcpListener::from_std(silent).unwrap();
+        tokio::select! {
+            () = &mut settling => unreachable!("nobody answers"),
+            accepted = silent.accept() => drop(accepted.unwrap()),
+        }
+    }
+    let ended = || async { (paragon.timeline().attempts().count() > 0).then_some(()) };
+    eventually(Duration::from_secs(20), ended).await.expect("it ends without us");
+    let timeline = paragon.timeline();
+    let told: Vec<_> = timeline.attempts().map(|(_, record)| record).collect();
+    assert!(matches!(told[0].decision, Decision::RetryAt(_)), "{timeline}");
+    assert!(paragon.explain(told[0].delivery).unwrap().contains("attempt 2 at +00:00:10"));
+}
+
+#[tokio::test]
+async fn the_same_story_is_told_as_json_and_as_a_diagram() {
+    let receiver = Receiver::default();
+    let answer = |number| if number == 1 { StatusCode::BAD_GATEWAY } else { StatusCode::OK };
+    let paragon = fake(Policy::paragon_assumed(), &receiver, answer).await;
+    let drive = paragon.user("ada").connect("googledrive");
+    drive.create(File::named("a; b # c %% {d} <e>"));
+    drive.enable("files").unwrap();
+    paragon.run_until_idle().await;
+    let timeline = paragon.timeline();
+    for line in timeline.ndjson().lines() {
+        serde_json::from_str::<serde_json::Value>(line).unwrap();
+    }
+    assert_eq!(timeline.ndjson().lines().count(), timeline.entries().len());
+    insta::assert_snapshot!(timeline.mermaid());
+}
+
+#[tokio::test]
+async fn a_policy_that_leaves_something_open_does_not_start() {
+    let error = FakeParagon::builder().policy(Policy::paragon_documented()).start().await.unwrap_err().to_string();
+    assert!(error.starts_with("policy paragon-documented leaves open: timeout, connect_timeout, backoff"), "{error}");
+}

@@ -1,0 +1,5 @@
+//! Policies at work.
+
+mod engine;
+mod model;
+mod property;
