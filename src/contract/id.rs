@@ -21,6 +21,13 @@ macro_rules! ids {
             }
         }
 
+        /// So that maps are asked by what a path holds, as it stands there.
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(&self.0)

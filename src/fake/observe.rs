@@ -47,7 +47,7 @@ impl Observers {
         let reply = world.handle(request, Moment::wall());
         let faults = world.strike.troubles().collect();
         let sync = request.path.trim_matches('/').split('/').nth(2).unwrap_or_default();
-        let sync = world.engine.get(&sync.into());
+        let sync = world.engine.get(sync);
         let revision = sync.map_or_else(|| world.engine.revision(), |sync| sync.revision);
         drop(world);
         let exchange = Exchange {

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use http::Method;
+
 use super::log::Log;
 use super::mermaid::diagram;
 use super::told::told;
@@ -63,7 +65,7 @@ pub enum What {
         /// The file that it is about, if it is about one that has a name.
         about: Option<String>,
         /// The attempt and its outcome.
-        record: AttemptRecord,
+        record: Box<AttemptRecord>,
     },
     /// An event that was still to come is not sent any more.
     Dropped {
@@ -115,7 +117,7 @@ impl Tally {
 #[non_exhaustive]
 pub struct Call {
     /// `GET` or `POST`.
-    pub method: String,
+    pub method: Method,
     /// Path and query.
     pub path: String,
     /// What was answered.
@@ -194,7 +196,7 @@ impl Timeline {
     /// The attempts to deliver an event, in order: its name and the attempt.
     pub fn attempts(&self) -> impl Iterator<Item = (&str, &AttemptRecord)> {
         self.entries.iter().filter_map(|entry| match &entry.what {
-            What::Attempt { event, record, .. } => Some((event.as_str(), record)),
+            What::Attempt { event, record, .. } => Some((event.as_str(), &**record)),
             _ => None,
         })
     }

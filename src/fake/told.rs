@@ -21,7 +21,7 @@ pub(in crate::fake) fn told(index: usize, entry: &Entry) -> Value {
         What::Webhook(_) => json!({"kind": "webhook"}),
         What::State(_) => json!({"kind": "state"}),
         What::Call(call) => json!({
-            "kind": "call", "method": call.method, "path": call.path, "status": call.status, "reason": call.reason,
+            "kind": "call", "method": call.method.as_str(), "path": call.path, "status": call.status, "reason": call.reason,
         }),
     };
     told["number"] = (index + 1).into();

@@ -393,7 +393,7 @@ impl World {
             self.in_delivery.remove(&record.delivery);
         }
         if let Some(Delivered { event, about, user, sync }) = told {
-            self.note(user, sync, What::Attempt { event, about, record });
+            self.note(user, sync, What::Attempt { event, about, record: Box::new(record) });
         }
         self.note_changes();
         self.drop_deliveries(dropped);
@@ -465,7 +465,10 @@ impl World {
         if self.strike.is_lost() {
             return;
         }
-        let served = self.served.entry(sync.clone()).or_default();
+        if !self.served.contains_key(sync) {
+            self.served.insert(sync.clone(), Served::default());
+        }
+        let Some(served) = self.served.get_mut(sync) else { return };
         versions.into_iter().for_each(|version| served.insert(version));
     }
 

@@ -1,3 +1,4 @@
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -124,8 +125,11 @@ impl Engine {
         Ok(self.stored.syncs.entry(id).or_insert(sync))
     }
 
-    /// The sync with this id.
-    pub fn get(&self, id: &SyncId) -> Option<&Sync> {
+    /// The sync with this id, which may be text.
+    pub fn get<Id: Ord + ?Sized>(&self, id: &Id) -> Option<&Sync>
+    where
+        SyncId: Borrow<Id>,
+    {
         self.stored.syncs.get(id)
     }
 

@@ -319,11 +319,14 @@ impl Feed {
         let (rank, replaced) = (self.standing.before(start), before.partition_point(|at| *at < start));
         let (skipped, total) = (rank + replaced, self.standing.before(end) + before.len());
         let standing = self.standing.starting_at_rank(rank).take_while(|at| *at < end).take(size);
-        let mut positions: Vec<usize> = standing.chain(before[replaced..].iter().take(size).copied()).collect();
+        // Neither grows step by step: that would cost as much as all the rest.
+        let mut positions = Vec::with_capacity(size.min(total));
+        positions.extend(standing.chain(before[replaced..].iter().take(size).copied()));
         positions.sort_unstable();
         positions.truncate(size);
         let entry = |&version: &usize| Some(Entry { key: self.place(version)?.1, version, json: self.json(version)? });
-        let entries: Vec<_> = positions.iter().filter_map(entry).collect();
+        let mut entries = Vec::with_capacity(positions.len());
+        entries.extend(positions.iter().filter_map(entry));
         let last = positions.last();
         Ok(Page {
             remaining: total.saturating_sub(skipped + entries.len()),

@@ -24,7 +24,7 @@ impl World {
             }
         }
         let of = |user: &UserId| {
-            let accounts = self.connected.iter().filter(|id| self.accounts.get(id).is_some_and(|a| a.user() == user));
+            let accounts = self.connected.iter().filter(|id| self.accounts.get(*id).is_some_and(|a| a.user() == user));
             let syncs = self.engine.syncs().filter(|sync| sync.user == *user).map(|sync| &sync.id);
             json!({"id": user, "accounts": accounts.collect::<Vec<_>>(), "syncs": syncs.collect::<Vec<_>>()})
         };

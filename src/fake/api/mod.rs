@@ -17,7 +17,7 @@ use super::reply::Reply;
 use super::timeline::{Call, What};
 use super::world::World;
 use crate::clock::Moment;
-use crate::contract::{SyncId, UserId};
+use crate::contract::UserId;
 use answer::{Answer, Answered, Refusal};
 
 /// The header in which a refusal says why, for the developer.
@@ -56,7 +56,7 @@ impl World {
         let user = self.verifier.verify(authorization, wall);
         let path: Vec<&str> = request.path.trim_matches('/').split('/').collect();
         let endpoint = Endpoint::at(request.method, &path);
-        let sync = path.get(2).and_then(|id| self.engine.get(&SyncId::from(*id)));
+        let sync = path.get(2).and_then(|id| self.engine.get(*id));
         // A call about somebody's sync belongs to their story, also under another one's token.
         let (sync, owner) = sync.map(|sync| (sync.id.clone(), sync.user.clone())).unzip();
         let call = CallInfo { endpoint, user: user.as_ref().ok(), sync: sync.as_ref() };
@@ -82,7 +82,7 @@ impl World {
 
         let user = owner.or(user.ok());
         let call =
-            Call { method: request.method.to_string(), path: request.target(), status: reply.status.as_u16(), reason };
+            Call { method: request.method.clone(), path: request.target(), status: reply.status.as_u16(), reason };
         self.note(user, sync, What::Call(call));
         reply
     }

@@ -33,7 +33,7 @@ impl World {
         let lags = changed_at.is_some_and(|at| self.is_stale(&id, u64::MAX, at));
         // Runs are a millisecond apart at least.
         let until = changed_at.filter(|_| lags).map(|at| Moment::from_millis(at.as_millis() - 1));
-        let sync = self.sync_of(asked.sync(), asked.user)?;
+        let sync = self.engine.get(&id).ok_or_else(|| Refusal::no_sync(asked.sync()))?;
         let page = sync.feed.page_until(cursor.as_deref(), size.min(most), until);
         let mut page = page.map_err(|error| Refusal::bad(error.to_string()))?;
         self.tamper(sync, cursor, &mut page);

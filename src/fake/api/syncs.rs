@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::Asked;
 use super::answer::{Answer, Answered, Refusal, json, read};
-use crate::contract::{CredentialId, Frequency, SyncId, UserId};
+use crate::contract::{CredentialId, Frequency, UserId};
 use crate::fake::world::World;
 use crate::source::Account;
 use crate::sync::{Status, Sync, Update};
@@ -13,7 +13,7 @@ use crate::sync::{Status, Sync, Update};
 impl World {
     /// The sync with this id, if the token's user has it: another user's is not there.
     pub(super) fn sync_of(&self, id: &str, user: &UserId) -> Result<&Sync, Refusal> {
-        let sync = self.engine.get(&SyncId::from(id)).filter(|sync| sync.user == *user);
+        let sync = self.engine.get(id).filter(|sync| sync.user == *user);
         sync.ok_or_else(|| Refusal::no_sync(id))
     }
 
