@@ -115,7 +115,7 @@ for package in "@asyncapi/parser", "@redocly/cli":
 
 # They can be read.
 documents = {}
-for path in [OPENAPI, ADMIN, ASYNCAPI, SCHEMAS / "scenario.json", *sorted(SCHEMAS.glob("*/*.json"))]:
+for path in [OPENAPI, ADMIN, ASYNCAPI, *sorted(SCHEMAS.glob("**/*.json"))]:
     try:
         documents[path] = read(path)
     except (OSError, ValueError, yaml.YAMLError) as error:

@@ -127,7 +127,8 @@ impl Builder {
         self.seed(scenario.seed).revision(scenario.revision).policy(scenario.policy.clone())
     }
 
-    /// How webhooks are delivered. Default [`Policy::paragon_assumed`].
+    /// How webhooks are delivered. Default [`Policy::paragon_assumed`], which is assumed but for what delivers. A policy
+    /// with open cells does not start.
     pub fn policy(self, policy: Policy) -> Self {
         Self { policy, ..self }
     }
@@ -467,8 +468,8 @@ impl FakeParagon {
     }
 
     /// Lets time pass by itself, so many times as fast as real time, for as long as the future is polled: syncs run and
-    /// webhooks are sent when they are due. What is due at one moment is sent in order; a slow receiver does not hold
-    /// up what is due later. [`advance`](Self::advance) jumps ahead meanwhile. At speed 0 time stands still, and
+    /// webhooks are sent when they are due, as many at once as the policy allows. A slow receiver holds up no run.
+    /// [`advance`](Self::advance) jumps ahead meanwhile. At speed 0 time stands still, and
     /// nothing happens until the clock is moved. One at a time.
     ///
     /// ```
