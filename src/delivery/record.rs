@@ -38,6 +38,20 @@ pub enum WebhookState {
     Disabled,
 }
 
+impl WebhookState {
+    /// Its name in JSON: `on_trial`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unset => "unset",
+            Self::Unverified => "unverified",
+            Self::Enabled => "enabled",
+            Self::Paused(_) => "paused",
+            Self::OnTrial => "on_trial",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
 /// The webhook's state changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::timeline::{What, about};
+use super::timeline::{About, What};
 use super::world::World;
 use crate::clock::offset;
 use crate::delivery::{Decision, DeliveryId, Policy, WebhookState};
@@ -17,7 +17,7 @@ impl World {
             let at = offset(entry.at - self.start);
             match &entry.what {
                 What::Queued { event, about: name, deliveries, .. } if deliveries.contains(&delivery) => {
-                    let _ = writeln!(text, "{at:<14} {event}{} is handed over", about(name.as_ref()));
+                    let _ = writeln!(text, "{at:<14} {event}{} is handed over", About(name));
                 }
                 What::Attempt { event, about: name, record } if record.delivery == delivery => {
                     let rule = cell(policy, &record.rule);
@@ -30,18 +30,17 @@ impl World {
                     let _ = writeln!(
                         text,
                         "{at:<14} {event}{}, attempt {} -> {}: {next}, by {rule}",
-                        about(name.as_ref()),
+                        About(name),
                         record.number,
                         record.outcome
                     );
                     over = Some(!matches!(record.decision, Decision::RetryAt(_)));
                 }
-                What::Dropped { event, about: name, delivery: dropped } if *dropped == delivery => {
-                    let rule = if self.queue.state() == WebhookState::Enabled { "ttl" } else { "while_off" };
+                What::Dropped { event, about: name, delivery: dropped, rule } if *dropped == delivery => {
                     let _ = writeln!(
                         text,
                         "{at:<14} {event}{} is not sent any more, by {}",
-                        about(name.as_ref()),
+                        About(name),
                         cell(policy, rule)
                     );
                     over = Some(true);
@@ -57,7 +56,7 @@ impl World {
                 let due = offset(due - self.start);
                 match self.queue.state() {
                     WebhookState::Enabled | WebhookState::OnTrial => format!("attempt {number} at {}", due.trim()),
-                    state => format!("attempt {number}, when the webhook is on again; it is {}", in_words(state)),
+                    state => format!("attempt {number}, when the webhook is on again; it is {}", state.name()),
                 }
             }
             None if over == Some(true) => "nothing".to_owned(),
@@ -65,17 +64,6 @@ impl World {
         };
         let _ = writeln!(text, "{:<14} {next}", "next");
         Some(format!("delivery {delivery}, under policy {policy}\n{text}"))
-    }
-}
-
-fn in_words(state: WebhookState) -> &'static str {
-    match state {
-        WebhookState::Unset => "unset",
-        WebhookState::Unverified => "unverified",
-        WebhookState::Enabled => "enabled",
-        WebhookState::Paused(_) => "paused",
-        WebhookState::OnTrial => "on trial",
-        WebhookState::Disabled => "disabled",
     }
 }
 

@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use super::timeline::{Call, Entry, What, about, shorten};
+use super::timeline::{About, Call, Entry, What, shorten};
 use crate::clock::{Moment, offset};
 use crate::delivery::{Decision, Outcome};
 
@@ -34,7 +34,7 @@ fn draw(what: &What, calls: bool, lines: &mut Vec<(&'static str, String)>) {
         }
         What::Attempt { event, about: name, record } => {
             let number = if record.number > 1 { format!(", attempt {}", record.number) } else { String::new() };
-            line("P->>R", format!("{event}{}{number}", about(name.as_ref())));
+            line("P->>R", format!("{event}{}{number}", About(name)));
             let answered = matches!(record.outcome, Outcome::Answered(_));
             line(if answered { "R-->>P" } else { "R--xP" }, record.outcome.to_string());
             match record.decision {

@@ -75,6 +75,8 @@ pub enum What {
         about: Option<String>,
         /// Its delivery.
         delivery: DeliveryId,
+        /// By which cell of the policy.
+        rule: &'static str,
     },
     /// The webhook was set, disabled or enabled.
     Webhook(String),
@@ -354,11 +356,7 @@ impl fmt::Display for InWords {
 }
 
 /// A name, after a space; nothing without one.
-pub(super) fn about(name: Option<&String>) -> String {
-    name.map_or_else(String::new, |name| format!(" {name:?}"))
-}
-
-struct About<'a>(&'a Option<String>);
+pub(super) struct About<'a>(pub(super) &'a Option<String>);
 
 impl fmt::Display for About<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -15,8 +15,8 @@ pub(in crate::fake) fn told(index: usize, entry: &Entry) -> Value {
             json!({"kind": "queued", "event": event, "about": about, "deliveries": deliveries, "lost": lost})
         }
         What::Attempt { event, about, record } => attempt(event, about.as_deref(), record),
-        What::Dropped { event, about, delivery } => {
-            json!({"kind": "dropped", "event": event, "about": about, "delivery": delivery})
+        What::Dropped { event, about, delivery, rule } => {
+            json!({"kind": "dropped", "event": event, "about": about, "delivery": delivery, "rule": rule})
         }
         What::Webhook(_) => json!({"kind": "webhook"}),
         What::State(_) => json!({"kind": "state"}),

@@ -359,7 +359,7 @@ impl World {
     pub(super) fn poll(&mut self) -> Vec<Attempt> {
         let Polled { mut attempts, expired, .. } = self.queue.poll(self.clock.now());
         self.note_changes();
-        self.drop_deliveries(expired);
+        self.drop_deliveries(expired, "ttl");
         for attempt in attempts.iter_mut().filter(|attempt| attempt.rebuild) {
             if let Some(body) = self.rebuilt(&attempt.body) {
                 attempt.body = body.into();
@@ -396,7 +396,7 @@ impl World {
             self.note(user, sync, What::Attempt { event, about, record: Box::new(record) });
         }
         self.note_changes();
-        self.drop_deliveries(dropped);
+        self.drop_deliveries(dropped, "while_off");
     }
 
     /// Tells of what has become of the webhook.
@@ -449,13 +449,13 @@ impl World {
     pub(super) fn disable_webhook(&mut self) {
         let dropped = self.queue.disable("disabled by hand");
         self.note_changes();
-        self.drop_deliveries(dropped);
+        self.drop_deliveries(dropped, "while_off");
     }
 
-    fn drop_deliveries(&mut self, dropped: Vec<DeliveryId>) {
+    fn drop_deliveries(&mut self, dropped: Vec<DeliveryId>, rule: &'static str) {
         for delivery in dropped {
             for Delivered { event, about, user, sync } in self.in_delivery.remove(&delivery).unwrap_or_default() {
-                self.note(user, sync, What::Dropped { event, about, delivery });
+                self.note(user, sync, What::Dropped { event, about, delivery, rule });
             }
         }
     }

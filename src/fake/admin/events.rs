@@ -16,16 +16,8 @@ use crate::scenario::Scenario;
 
 impl World {
     pub(super) fn webhook(&self) -> Value {
-        let state = match self.queue.state() {
-            WebhookState::Unset => "unset",
-            WebhookState::Unverified => "unverified",
-            WebhookState::Enabled => "enabled",
-            WebhookState::Paused(_) => "paused",
-            WebhookState::OnTrial => "on_trial",
-            WebhookState::Disabled => "disabled",
-        };
         json!({
-            "url": self.queue.url().map(Url::as_str), "state": state, "policy": self.queue.policy().name,
+            "url": self.queue.url().map(Url::as_str), "state": self.queue.state().name(), "policy": self.queue.policy().name,
             "failuresInARow": self.queue.failures_in_a_row(), "pending": self.queue.pending(),
         })
     }

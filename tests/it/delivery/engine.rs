@@ -276,3 +276,17 @@ async fn a_policy_that_leaves_something_open_does_not_start() {
     let error = FakeParagon::builder().policy(Policy::paragon_documented()).start().await.unwrap_err().to_string();
     assert!(error.starts_with("policy paragon-documented leaves open: timeout, connect_timeout, backoff"), "{error}");
 }
+
+#[tokio::test]
+async fn what_was_dropped_is_explained_by_what_dropped_it() {
+    let paragon = FakeParagon::start().await;
+    paragon.set_webhook("http://127.0.0.1:9/".parse().unwrap()).await;
+    paragon.send(&event());
+    paragon.settle().await;
+    paragon.disable_webhook();
+    paragon.enable_webhook();
+    let delivery = paragon.timeline().attempts().next().unwrap().1.delivery;
+    let text = paragon.explain(delivery).unwrap();
+    assert!(text.contains("something is not sent any more, by while_off: \"drop\"\n"), "{text}");
+    assert!(text.ends_with("next           nothing\n"), "{text}");
+}
