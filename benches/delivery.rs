@@ -6,6 +6,8 @@
 
 #![allow(missing_docs, reason = "a program")]
 
+mod measure;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,8 +24,9 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use url::Url;
 
+use measure::{ROUNDS, resident, rounds};
+
 const EVENTS: u32 = 4_000;
-const ROUNDS: usize = 7;
 const FAILING: u32 = 1_000;
 const SOAK: u64 = 100_000;
 
@@ -201,27 +204,4 @@ async fn soak() {
     println!("  {} attempts, {} delivered, {retried} of the last entries are retries", tally.attempts, tally.delivered);
     println!("  resident memory after each tenth but the first, in KiB: {memory:?}");
     assert_eq!(tally.delivered, SOAK, "every event is accounted for");
-}
-
-/// What this process holds, in KiB, where the system tells.
-fn resident() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix(" kB")?.parse().ok()
-}
-
-/// Each in turn, so that a busy machine is unfair to nobody; the first round warms up.
-async fn rounds<const N: usize>(measure: impl AsyncFn(usize) -> f64) -> [f64; N] {
-    let mut figures = [const { Vec::new() }; N];
-    for round in 0..=ROUNDS {
-        for (which, figures) in figures.iter_mut().enumerate() {
-            let figure = measure(which).await;
-            if round > 0 {
-                figures.push(figure);
-            }
-        }
-    }
-    figures.map(|mut figures| {
-        figures.sort_by(f64::total_cmp);
-        figures[ROUNDS / 2]
-    })
 }

@@ -6,6 +6,8 @@
 
 #![allow(missing_docs, reason = "a program")]
 
+mod measure;
+
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
@@ -24,10 +26,11 @@ use tokio::net::TcpStream;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
+use measure::{ROUNDS, resident, rounds};
+
 const CONNECTIONS: usize = 32;
 /// wiremock keeps 9 KB of each, so a round has a new server.
 const REQUESTS_EACH: usize = 600;
-const ROUNDS: usize = 11;
 const STARTS: u32 = 5;
 const JSON: &str = "application/json; charset=utf-8";
 
@@ -84,29 +87,6 @@ async fn main() {
     println!("starts per second, median of {ROUNDS} rounds");
     println!("  MockServer::builder()     {theirs:>9.0}");
     println!("  FakeParagon::start()      {ours:>9.0}   takes {:.2} of the time", theirs / ours);
-}
-
-/// Each in turn, so that a busy machine is unfair to nobody; the first round warms up.
-async fn rounds<const N: usize>(measure: impl AsyncFn(usize) -> f64) -> [f64; N] {
-    let mut rates = [const { Vec::new() }; N];
-    for round in 0..=ROUNDS {
-        for (which, rates) in rates.iter_mut().enumerate() {
-            let rate = measure(which).await;
-            if round > 0 {
-                rates.push(rate);
-            }
-        }
-    }
-    rates.map(|mut rates| {
-        rates.sort_by(f64::total_cmp);
-        rates[ROUNDS / 2]
-    })
-}
-
-/// What this process holds, in KiB, where the system tells.
-fn resident() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix(" kB")?.parse().ok()
 }
 
 /// A fake, and a page of it.
