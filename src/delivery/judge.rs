@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use super::chance::{choose, fraction};
-use super::policy::{Class, Enable, Failing, HeaderMatch, Off, Then, WhileOff};
+use super::policy::{Class, ClassRule, Enable, Failing, HeaderMatch, Off, Then, WhileOff};
 use super::queue::{Queue, State};
 use super::record::{Attempt, AttemptRecord, Completed, Decision, DeliveryId, Pending, Purpose};
 use super::retry_after::retry_after;
@@ -49,7 +49,7 @@ impl Queue {
     }
 
     fn judge_probe(&mut self, class: Class, known: Moment) -> (Decision, String, Vec<DeliveryId>) {
-        let success = matches!(class, Class::Status(status) if self.rules.success.takes(status));
+        let success = self.rules.delivers(class);
         let verifying = matches!(self.state, State::Verifying { .. });
         let disabled = matches!(self.state, State::Disabled { .. });
         let rule = if verifying { "verify" } else { "enable" };
@@ -82,9 +82,9 @@ impl Queue {
             return (Decision::RetryAt(self.plan(story, known)), "on purpose".to_owned(), Vec::new());
         }
         let matched = self.rules.on(class).map(|(index, rule)| (format!("on[{index}]"), rule.clone()));
-        let success = matches!(class, Class::Status(status) if self.rules.success.takes(status));
+        let success = self.rules.delivers(class);
         let then = matched.as_ref().map(|(_, rule)| rule.then);
-        if then == Some(Then::Accept) || success && class != Class::BodyTooLong {
+        if then == Some(Then::Accept) || success {
             self.succeeded(known);
             let rule = matched.filter(|_| !success).map_or_else(|| "success".to_owned(), |(name, _)| name);
             return (Decision::Delivered, rule, Vec::new());
@@ -93,7 +93,7 @@ impl Queue {
             story.resent += 1;
             return (Decision::RetryAt(self.plan(story, known)), "resend".to_owned(), Vec::new());
         }
-        let next = self.retry(&story, class, outcome, known);
+        let next = self.retry(&story, matched.as_ref(), outcome, known);
         self.health.failed(&self.rules, known, next.is_err());
         let mut dropped = Vec::new();
         let mut off = None;
@@ -101,7 +101,7 @@ impl Queue {
             let index = matched.map_or_else(String::new, |(index, _)| index);
             dropped = self.turn_off(&Off::Disable, 0, known, &format!("an attempt ended with {class}"));
             off = Some(index);
-        } else if matches!(self.state, State::Enabled | State::Trial { .. }) {
+        } else if self.state.is_on() {
             let broken = self.health.broken(&self.rules, known).map(|(index, _)| index);
             let trial = if let State::Trial { rule } = self.state { Some(rule) } else { None };
             if let Some(index) = broken.or(trial).filter(|index| *index < self.rules.disable.len()) {
@@ -111,7 +111,7 @@ impl Queue {
                 off = Some(format!("disable[{index}]"));
             }
         }
-        let is_off = !matches!(self.state, State::Enabled | State::Trial { .. });
+        let is_off = !self.state.is_on();
         match next {
             _ if then == Some(Then::Disable) => (Decision::Disabled, off.unwrap_or_default(), dropped),
             _ if is_off && self.rules.while_off == WhileOff::Drop => {
@@ -143,7 +143,7 @@ impl Queue {
     fn retry(
         &self,
         story: &Pending,
-        class: Class,
+        matched: Option<&(String, ClassRule)>,
         outcome: &Outcome,
         known: Moment,
     ) -> Result<(Moment, String), String> {
@@ -154,22 +154,20 @@ impl Queue {
         if let Some(index) = self.rules.stop_on.iter().position(stops) {
             return Err(format!("stop_on[{index}]"));
         }
-        let matched = self.rules.on(class);
-        let named = matched.map(|(index, rule)| (format!("on[{index}]"), rule));
-        if let Some((name, _)) = named.as_ref().filter(|(_, rule)| matches!(rule.then, Then::Drop | Then::Disable)) {
+        if let Some((name, _)) = matched.filter(|(_, rule)| matches!(rule.then, Then::Drop | Then::Disable)) {
             return Err(name.clone());
         }
         let scheduled = self.rules.backoff.after(story.number).ok_or("backoff")?;
         let choice = choose(&[self.seed, story.delivery.0, u64::from(story.number)]);
         let mut wait = self.rules.jitter.vary(scheduled, fraction(choice));
         let mut by = "backoff".to_owned();
-        if let Some((name, rule)) = named {
+        if let Some((name, rule)) = matched {
             let asked = rule.retry_after.zip(answer.and_then(|answer| retry_after(&answer.headers)));
             if let Some((followed, asked)) = asked {
                 (wait, by) = (followed.clamp(asked, scheduled), name.clone());
             }
             if let Some(least) = rule.at_least.filter(|least| *least > wait) {
-                (wait, by) = (least, name);
+                (wait, by) = (least, name.clone());
             }
         }
         let at = known + wait;

@@ -25,6 +25,13 @@ pub(super) enum State {
     Disabled { until: Option<Moment>, probe_at: Option<Moment> },
 }
 
+impl State {
+    /// Whether events are sent.
+    pub(super) fn is_on(&self) -> bool {
+        matches!(self, Self::Enabled | Self::Trial { .. })
+    }
+}
+
 /// When something is due, and the order in which it was planned.
 pub(super) type Place = (Moment, u64);
 
@@ -66,9 +73,27 @@ impl Queue {
     ///
     /// When the policy does not run.
     pub fn new(policy: Policy, seed: u64) -> Result<Self, PolicyError> {
-        Ok(Self {
-            rules: policy.rules()?,
+        let rules = policy.rules()?;
+        Ok(Self::empty(policy, rules, seed))
+    }
+
+    /// An empty one with the same policy, URL, probe and signature.
+    #[must_use]
+    pub fn fresh(&self, seed: u64, now: Moment) -> Self {
+        let mut queue = Self::empty(self.policy.clone(), self.rules.clone(), seed);
+        queue.probe = self.probe.clone();
+        queue.signature.clone_from(&self.signature);
+        if let Some(url) = self.url.clone() {
+            queue.register(url, now);
+            queue.changes.clear();
+        }
+        queue
+    }
+
+    fn empty(policy: Policy, rules: Rules, seed: u64) -> Self {
+        Self {
             policy,
+            rules,
             seed,
             url: None,
             state: State::Disabled { until: None, probe_at: None },
@@ -84,32 +109,7 @@ impl Queue {
             probe: Arc::from(*b"{}"),
             signature: None,
             changes: Vec::new(),
-        })
-    }
-
-    /// An empty one with the same policy, URL, probe and signature.
-    #[must_use]
-    pub fn fresh(&self, seed: u64, now: Moment) -> Self {
-        let mut queue = Self {
-            seed,
-            state: State::Disabled { until: None, probe_at: None },
-            health: Health::default(),
-            fresh: BTreeMap::new(),
-            again: BTreeMap::new(),
-            batch: None,
-            planned: 0,
-            deliveries: 0,
-            in_flight: 0,
-            probing: false,
-            mishaps: Mishaps::default(),
-            changes: Vec::new(),
-            ..self.clone()
-        };
-        if let Some(url) = self.url.clone() {
-            queue.register(url, now);
         }
-        queue.changes.clear();
-        queue
     }
 
     /// The policy it follows.
@@ -241,8 +241,7 @@ impl Queue {
     /// Takes the body of an event, to be delivered at once.
     pub fn enqueue(&mut self, body: &[u8], now: Moment) -> Enqueued {
         self.wake(now);
-        let off = matches!(self.state, State::Disabled { .. } | State::Paused { .. } | State::Verifying { .. });
-        if self.url.is_none() || off && self.rules.while_off == WhileOff::Drop {
+        if self.url.is_none() || !self.state.is_on() && self.rules.while_off == WhileOff::Drop {
             return Enqueued::default();
         }
         let body: Arc<[u8]> = body.into();

@@ -403,6 +403,11 @@ impl Rules {
             .or_else(|| each("headers", &self.headers, HeaderRule::problem))
     }
 
+    /// Whether an outcome of this class delivers, as far as no rule says otherwise.
+    pub(super) fn delivers(&self, class: Class) -> bool {
+        matches!(class, Class::Status(status) if self.success.takes(status))
+    }
+
     /// The first rule for a class, and where it stands.
     pub(super) fn on(&self, class: Class) -> Option<(usize, &ClassRule)> {
         self.on.iter().enumerate().find(|(_, rule)| rule.on.iter().any(|on| on.holds(class)))
