@@ -1,9 +1,9 @@
 //! The queue and the model see the same, whatever happens.
 
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 use proptest::sample::select;
-
-use std::fmt::Write as _;
 
 use paragon_testkit::clock::Moment;
 use paragon_testkit::delivery::{
