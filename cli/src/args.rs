@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use paragon_testkit::contract::Revision;
+use paragon_testkit::contract::{Pipeline, Revision};
 
 /// Plays Paragon to a Managed Sync webhook receiver, and judges whether it ends up with the right data.
 #[derive(Parser)]
@@ -34,6 +34,10 @@ pub(crate) enum Verb {
     Demo,
     /// Judges the receiver whose webhook endpoint is URL.
     Check(Box<Check>),
+    /// Plays a scenario to a receiver again, and judges what it then holds.
+    ///
+    /// Its seed, revision and policy hold, unless `--seed` or `--policy` says otherwise.
+    Replay(Box<Replay>),
     /// Lists what is judged.
     Cases,
     /// Lists the delivery policies, or prints one as JSON: what a sender is known to do.
@@ -244,12 +248,13 @@ pub(crate) struct Explain {
     pub(crate) all: bool,
 }
 
+/// The receiver, and how it is played with: what `check` and `replay` share.
 #[derive(Args)]
-pub(crate) struct Check {
+pub(crate) struct Target {
     /// The webhook endpoint, such as <http://127.0.0.1:3000/webhook>; `{port}` stands for a free port.
     pub(crate) url: String,
     /// Starts the receiver with this shell command and ends it afterwards. It finds `PORT`, `PARAGON_API_URL`,
-    /// `PARAGON_PROJECT_ID` and `PARAGON_SIGNING_KEY` in its environment.
+    /// `PARAGON_PROJECT_ID` and `PARAGON_SIGNING_KEY` in its environment. Cases that kill it need this.
     #[arg(long, value_name = "CMD")]
     pub(crate) spawn: Option<String>,
     /// Adds to the environment of the spawned receiver; the template may use `{api_url}`, `{port}`, `{project_id}`
@@ -260,6 +265,46 @@ pub(crate) struct Check {
     /// May contain `{port}`.
     #[arg(long, value_name = "URL")]
     pub(crate) state_url: Option<String>,
+    /// A shell command that prints the same. It is run again and again: keep it quick.
+    #[arg(long, value_name = "CMD", conflicts_with = "state_url")]
+    pub(crate) state_cmd: Option<String>,
+    /// How events are delivered: a policy that `policies` lists, or a file with one (TOML or JSON). Default
+    /// `paragon-assumed`.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) policy: Option<String>,
+    /// Reproduces a run: users, syncs, records and histories follow from it. A new one each time when left out.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// How long the receiver has to answer an event (assumed: Paragon says only "timely").
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    pub(crate) timeout: Duration,
+    /// How long the receiver may take to come to rest after the last event. Only a wrong one takes so long.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    pub(crate) settle: Duration,
+    /// How long to wait for the receiver to come up.
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub(crate) wait_for: Duration,
+    /// Writes a report, such as `json=report.json`. May be repeated.
+    #[arg(long, value_name = "FORMAT=FILE")]
+    pub(crate) report: Vec<String>,
+    /// The port of the fake's Sync API on 127.0.0.1; 0: any that is free.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) api_port: u16,
+    /// The project's id; made from the seed when left out.
+    #[arg(long, value_name = "ID")]
+    pub(crate) project: Option<String>,
+    /// The RSA private key that the receiver signs user tokens with, as PEM; a public test key when left out.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) signing_key: Option<PathBuf>,
+    /// Prints what the receiver needs to know as one line of JSON on standard output, before anything else.
+    #[arg(long)]
+    pub(crate) ready_json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) target: Target,
     /// Runs only the cases that match, such as `rec-*`. May be repeated.
     #[arg(long = "case", value_name = "GLOB")]
     pub(crate) cases: Vec<String>,
@@ -275,39 +320,35 @@ pub(crate) struct Check {
     /// Skips what follows the first case that fails.
     #[arg(long)]
     pub(crate) fail_fast: bool,
-    /// Reproduces a run: users, syncs and records follow from it. A new one each time when left out.
-    #[arg(long, value_name = "N")]
-    pub(crate) seed: Option<u64>,
-    /// How events are delivered: a policy that `policies` lists, or a file with one (TOML or JSON). Default
-    /// `paragon-assumed`.
-    #[arg(long, value_name = "NAME|FILE")]
-    pub(crate) policy: Option<String>,
-    /// How long the receiver has to answer an event (assumed: Paragon says only "timely").
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
-    pub(crate) timeout: Duration,
-    /// How long the receiver may take to come to rest after the last event. Only a wrong one takes so long.
+    /// Runs the `pol-` cases under every policy that `policies` lists, and tells under which the receiver is safe.
+    #[arg(long, conflicts_with = "policy")]
+    pub(crate) all_policies: bool,
+    /// What the `conv-` cases sync: `files`, `contacts`, `companies`, `deals`, `custom_objects`, `tickets`.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "files", value_parser = pipeline)]
+    pub(crate) pipelines: Vec<Pipeline>,
+    /// How many histories each `conv-` case plays.
+    #[arg(long = "cases", value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) histories: u32,
+    /// After so long a `conv-` case begins no more histories.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
-    pub(crate) settle: Duration,
-    /// How long to wait for the receiver to come up.
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
-    pub(crate) wait_for: Duration,
-    /// Writes a report, such as `json=report.json`. May be repeated.
-    #[arg(long, value_name = "FORMAT=FILE")]
-    pub(crate) report: Vec<String>,
+    pub(crate) max_time: Duration,
+    /// Where histories that fail are kept until they pass.
+    #[arg(long, value_name = "FOLDER", default_value = ".paragon-testkit/failures")]
+    pub(crate) failures: PathBuf,
+    /// Runs only the cases that failed the last time, with the seed that they had.
+    #[arg(long, conflicts_with = "cases")]
+    pub(crate) rerun_failed: bool,
     #[command(flatten)]
     pub(crate) revision: OfRevision,
-    /// The port of the fake's Sync API on 127.0.0.1; 0: any that is free.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) api_port: u16,
-    /// The project's id; made from the seed when left out.
-    #[arg(long, value_name = "ID")]
-    pub(crate) project: Option<String>,
-    /// The RSA private key that the receiver signs user tokens with, as PEM; a public test key when left out.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) signing_key: Option<PathBuf>,
-    /// Prints what the receiver needs to know as one line of JSON on standard output, before anything else.
-    #[arg(long)]
-    pub(crate) ready_json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Replay {
+    /// The scenario: one that `check` has kept, or one of your own.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) target: Target,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -330,6 +371,11 @@ impl Level {
 fn revision(text: &str) -> Result<Revision, String> {
     let names = Revision::ALL.map(Revision::name).join(", ");
     Revision::from_name(text).ok_or_else(|| format!("expected one of {names}"))
+}
+
+fn pipeline(text: &str) -> Result<Pipeline, String> {
+    let names = Pipeline::ALL.map(Pipeline::name).join(", ");
+    Pipeline::from_name(text).ok_or_else(|| format!("expected one of {names}"))
 }
 
 fn speed(text: &str) -> Result<f64, String> {

@@ -10,8 +10,8 @@ pub(crate) fn run() -> u8 {
 }
 
 pub(crate) fn table<'a>(cases: impl IntoIterator<Item = &'a Case>) -> String {
-    let head = format!("{:<20} {:<7} {:<11} what is required\n", "case", "level", "rests on");
+    let head = format!("{:<24} {:<7} {:<11} what is required\n", "case", "level", "rests on");
     cases.into_iter().fold(head, |table, case| {
-        format!("{table}{:<20} {:<7} {:<11} {}\n", case.id, case.level, case.grade(), case.title)
+        format!("{table}{:<24} {:<7} {:<11} {}\n", case.id, case.level, case.grade(), case.title)
     })
 }

@@ -1,21 +1,17 @@
-//! `check`: starts the fake and, if asked to, the receiver; runs the suite; prints and writes what was found.
+//! `check`: which cases are judged, and how to run one again.
 
-use std::time::Duration;
+use std::fs;
+use std::path::PathBuf;
 
-use paragon_testkit::FakeParagon;
-use paragon_testkit::check::{Suite, Verdict};
-use paragon_testkit::clock::{Patience, Stopwatch};
-use paragon_testkit::fake::Server;
-use paragon_testkit::report::{self, Report, Text, exits};
-use url::Url;
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use paragon_testkit::check::{Case, Histories, Judgement, Level, Suite, cases};
+use paragon_testkit::contract::Revision;
+use paragon_testkit::delivery::Policy;
+use paragon_testkit::report::exits;
 
-use crate::interrupt::interrupted;
-use crate::plan::Plan;
-use crate::spawn::Receiver;
-use crate::{args, cases, output};
-
-/// Why nothing could be judged: what to print, and the exit code.
-struct Unable(u8, String);
+use crate::plan::{Aim, a_seed};
+use crate::player::{Judging, Play};
+use crate::{args, output, policies};
 
 pub(crate) fn run(typed: args::Check, color: bool) -> u8 {
     let plan = match Plan::of(typed) {
@@ -26,175 +22,163 @@ pub(crate) fn run(typed: args::Check, color: bool) -> u8 {
         }
     };
     if plan.typed.list {
-        output::result(&cases::table(plan.selected()));
+        output::result(&crate::cases::table(plan.selected()));
         return exits::PASSED;
     }
     if plan.selected().next().is_none() {
         output::error("nothing is judged: no case matches; `paragon-testkit cases` lists them");
         return exits::NOTHING_JUDGED;
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            output::error(&format!("cannot start: {error}"));
-            return exits::UNREACHABLE;
-        }
-    };
-    let outcome = runtime.block_on(judge(&plan, color));
-    outcome.unwrap_or_else(|Unable(code, why)| {
-        output::error(&why);
-        code
-    })
+    let Plan { aim, seed, policy, .. } = &plan;
+    let revision = plan.typed.revision.name;
+    Play { aim, seed: *seed, revision, policy, judging: Judging::Cases(&plan), color }.run()
 }
 
-async fn judge(plan: &Plan, color: bool) -> Result<u8, Unable> {
-    let mut builder =
-        FakeParagon::builder().seed(plan.seed).port(plan.typed.api_port).answer_within(plan.typed.timeout);
-    // A run may make many calls, and the fake should not keep something of each.
-    builder = builder.server(Server::Hyper);
-    builder = builder.revision(plan.typed.revision.name).policy(plan.policy.clone());
-    if let Some(id) = &plan.typed.project {
-        builder = builder.project(id.as_str());
-    }
-    if let Some(key) = &plan.signing_key {
-        builder = builder.signing_key(key);
-    }
-    let paragon = builder.start().await.map_err(|error| match &plan.typed.signing_key {
-        Some(file) if matches!(error, paragon_testkit::fake::StartError::Key(_)) => {
-            Unable(exits::USAGE, format!("--signing-key {}: {error}", file.display()))
-        }
-        _ => Unable(exits::UNREACHABLE, error.to_string()),
-    })?;
-    announce(plan, &paragon);
-    let mut receiver = match &plan.typed.spawn {
-        None => None,
-        Some(command) => Some(start(plan, command, &paragon).await?),
-    };
-    let outcome = tokio::select! {
-        outcome = judge_receiver(plan, color, &paragon, &mut receiver) => outcome,
-        () = interrupted() => Err(Unable(exits::INTERRUPTED, "interrupted".to_owned())),
-    };
-    if let Some(receiver) = receiver {
-        receiver.stop().await;
-    }
-    outcome
+/// What was typed, worked out. Everything that can be wrong with it is found here, before anything is started.
+pub(crate) struct Plan {
+    typed: CheckOnly,
+    aim: Aim,
+    seed: u64,
+    policy: Policy,
+    policies: Vec<Policy>,
+    only: GlobSet,
+    exclude: GlobSet,
 }
 
-async fn judge_receiver(
-    plan: &Plan,
-    color: bool,
-    paragon: &FakeParagon,
-    receiver: &mut Option<Receiver>,
-) -> Result<u8, Unable> {
-    wait_for(plan, receiver).await?;
-    let text = Text { color };
-    let mut suite = Suite::for_receiver(plan.webhook.clone())
-        .seed(plan.seed)
-        .settle(plan.typed.settle)
-        .fail_fast(plan.typed.fail_fast)
-        .select(|case| plan.selects(case))
-        .on_result(|result| output::result(&text.case(result, &plan.reproduce(result.case.id))));
-    if let Some(url) = &plan.state_url {
-        suite = suite.state_url(url.clone());
-    }
-    let judgement = suite.run(paragon).await;
-    output::result(&text.summary(&judgement));
-    let report = Report::new(&judgement, |case| plan.reproduce(case)).to_json();
-    for file in &plan.json {
-        std::fs::write(file, &report)
-            .map_err(|error| Unable(exits::UNREACHABLE, format!("--report json={}: {error}", file.display())))?;
-    }
-    if let Some(receiver) = receiver {
-        if let Some(status) = receiver.ended() {
-            output::note(&format!("the receiver ended by itself ({status}):\n{}", receiver.printed()));
-        } else if judgement.count(Verdict::Fail) > 0 && !receiver.printed().is_empty() {
-            output::note(&format!("the last lines of the receiver:\n{}", receiver.printed()));
-        }
-    }
-    Ok(report::exit_code(&judgement))
+/// The part of what was typed that is not the target.
+struct CheckOnly {
+    level: args::Level,
+    list: bool,
+    fail_fast: bool,
+    all_policies: bool,
+    histories: Histories,
+    failures: PathBuf,
+    revision: args::OfRevision,
 }
 
-/// What a receiver must know. The key goes only to the receiver, or to whoever asks for it.
-fn environment(plan: &Plan, paragon: &FakeParagon) -> Vec<(String, String)> {
-    let project = paragon.project();
-    [
-        ("PORT", plan.port.to_string()),
-        ("PARAGON_API_URL", paragon.api_url()),
-        ("PARAGON_PROJECT_ID", project.id.to_string()),
-        ("PARAGON_SIGNING_KEY", project.signing_key),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into()
-}
+/// The report of the last run that failed, among the histories that failed.
+const LAST: &str = "report.json";
 
-fn announce(plan: &Plan, paragon: &FakeParagon) {
-    let environment = environment(plan, paragon);
-    if plan.typed.ready_json {
-        let map: serde_json::Map<_, _> =
-            environment.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
-        output::result(&format!("{}\n", serde_json::Value::Object(map)));
-    }
-    output::note(&format!("judging {}, seed {}", plan.webhook, plan.seed));
-    if plan.typed.spawn.is_none() && !plan.typed.ready_json {
-        let own_key = plan.typed.signing_key.as_ref().map(|file| format!("the key in {}", file.display()));
-        output::note("the receiver must have been started with");
-        for (name, value) in &environment {
-            let shown = match name.as_str() {
-                "PARAGON_SIGNING_KEY" => own_key.as_deref().unwrap_or("the public test key: --ready-json prints it"),
-                _ => value,
-            };
-            output::note(&format!("  {name}={shown}"));
+impl Plan {
+    fn of(typed: args::Check) -> Result<Self, String> {
+        let args::Check { target, mut cases, exclude, failures, .. } = typed;
+        let mut aim = Aim::of(target)?;
+        if typed.rerun_failed {
+            let (failed, seed) = failed_last(&failures.join(LAST))?;
+            cases = failed;
+            aim.typed.seed = aim.typed.seed.or(Some(seed));
         }
+        let policy = aim.typed.policy.as_deref().map_or_else(|| Ok(Policy::paragon_assumed()), policies::named)?;
+        let policies = if typed.all_policies { policies::runnable() } else { Vec::new() };
+        let (only, exclude) = (globs("--case", &cases)?, globs("--exclude", &exclude)?);
+        let seed = aim.typed.seed.unwrap_or_else(a_seed);
+        let histories = Histories {
+            cases: typed.histories as usize,
+            max_time: typed.max_time,
+            pipelines: typed.pipelines,
+        };
+        let typed = CheckOnly {
+            level: typed.level,
+            list: typed.list,
+            fail_fast: typed.fail_fast,
+            all_policies: typed.all_policies,
+            histories,
+            failures,
+            revision: typed.revision,
+        };
+        Ok(Self { typed, aim, seed, policy, policies, only, exclude })
     }
-}
 
-async fn start(plan: &Plan, command: &str, paragon: &FakeParagon) -> Result<Receiver, Unable> {
-    if connects(&plan.webhook).await {
-        let why = format!("something listens at {} already: end it, or use {{port}} in the URL", plan.webhook);
-        return Err(Unable(exits::UNREACHABLE, why));
+    fn selects(&self, case: &Case) -> bool {
+        let level = match self.typed.level {
+            args::Level::Must => Level::Must,
+            args::Level::Should => Level::Should,
+            args::Level::May => Level::May,
+        };
+        case.level <= level && (self.only.is_empty() || self.only.is_match(case.id)) && !self.exclude.is_match(case.id)
     }
-    let mut environment = environment(plan, paragon);
-    let project = paragon.project();
-    let fill = |template: &str| {
-        template
-            .replace("{api_url}", &paragon.api_url())
-            .replace("{port}", &plan.port.to_string())
-            .replace("{project_id}", project.id.as_str())
-            .replace("{signing_key}", &project.signing_key)
-    };
-    environment.extend(plan.env.iter().map(|(name, template)| (name.clone(), fill(template))));
-    Receiver::start(command, environment).map_err(|error| Unable(exits::UNREACHABLE, format!("--spawn: {error}")))
-}
 
-async fn wait_for(plan: &Plan, receiver: &mut Option<Receiver>) -> Result<(), Unable> {
-    let watch = Stopwatch::start();
-    let mut patience = Patience::of(plan.typed.wait_for);
-    loop {
-        if connects(&plan.webhook).await {
-            return Ok(());
-        }
-        if let Some(receiver) = receiver
-            && let Some(status) = receiver.ended()
-        {
-            let printed = receiver.printed();
-            let printed = if printed.is_empty() { "it printed nothing".to_owned() } else { printed };
-            let why = format!("the receiver ended before it listened at {} ({status}):\n{printed}", plan.webhook);
-            return Err(Unable(exits::UNREACHABLE, why));
-        }
-        if !patience.again().await {
-            let waited = watch.elapsed().as_secs();
-            let mut why = format!("nothing listens at {} after {waited} s (--wait-for)", plan.webhook);
-            if let Some(printed) = receiver.as_ref().map(Receiver::printed).filter(|printed| !printed.is_empty()) {
-                why = format!("{why}; the receiver printed:\n{printed}");
+    fn selected(&self) -> impl Iterator<Item = &'static Case> {
+        cases().iter().filter(|case| self.selects(case))
+    }
+
+    /// The suite, with what was asked for.
+    pub(crate) fn suite<'a>(&'a self, suite: Suite<'a>) -> Suite<'a> {
+        suite
+            .fail_fast(self.typed.fail_fast)
+            .histories(self.typed.histories.clone())
+            .policies(self.policies.clone())
+            .failures(&self.typed.failures)
+            .select(|case| self.selects(case))
+    }
+
+    /// Keeps the report of a run that failed, for `--rerun-failed`, and removes it when nothing fails any more.
+    pub(crate) fn remember(&self, judgement: &Judgement, report: &str) {
+        let (folder, file) = (&self.typed.failures, self.typed.failures.join(LAST));
+        let failed = judgement.results.iter().any(|result| result.verdict == paragon_testkit::check::Verdict::Fail);
+        if failed {
+            let kept = fs::create_dir_all(folder).and_then(|()| fs::write(&file, report));
+            if let Err(error) = kept {
+                output::note(&format!("cannot keep what failed in {}: {error}", file.display()));
             }
-            return Err(Unable(exits::UNREACHABLE, why));
+        } else if fs::remove_file(&file).is_ok() {
+            // Only when nothing else is in there, and then its parent, if it is ours.
+            let _ = fs::remove_dir(folder);
         }
+    }
+
+    /// The command that runs one case of this run again.
+    pub(crate) fn reproduce(&self, case: &str) -> String {
+        let default = Histories::default();
+        let mut more: Vec<(&str, String)> = Vec::new();
+        if self.typed.revision.name != Revision::default() {
+            more.push(("--revision", self.typed.revision.name.name().to_owned()));
+        }
+        if self.typed.level != args::Level::Should {
+            more.push(("--level", self.typed.level.name().to_owned()));
+        }
+        if self.typed.all_policies && case.starts_with("pol-") {
+            more.push(("--all-policies", String::new()));
+        }
+        if case.starts_with("conv-") {
+            let Histories { cases, pipelines, .. } = &self.typed.histories;
+            if *cases != default.cases {
+                more.push(("--cases", cases.to_string()));
+            }
+            if *pipelines != default.pipelines {
+                let names: Vec<_> = pipelines.iter().map(|pipeline| pipeline.name()).collect();
+                more.push(("--pipelines", names.join(",")));
+            }
+        }
+        more.push(("--case", case.to_owned()));
+        more.push(("--seed", self.seed.to_string()));
+        self.aim.again("check", None, &more)
     }
 }
 
-async fn connects(url: &Url) -> bool {
-    let Some(host) = url.host_str() else { return false };
-    let address = (host.trim_matches(['[', ']']), url.port_or_known_default().unwrap_or(80));
-    let connecting = tokio::time::timeout(Duration::from_secs(1), tokio::net::TcpStream::connect(address));
-    connecting.await.is_ok_and(|connected| connected.is_ok())
+/// The cases that failed the last time, and the seed that they had.
+fn failed_last(file: &std::path::Path) -> Result<(Vec<String>, u64), String> {
+    let text = match fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(format!("--rerun-failed: nothing has failed: there is no {}", file.display()));
+        }
+        Err(error) => return Err(format!("--rerun-failed: {}: {error}", file.display())),
+    };
+    let wrong = || format!("--rerun-failed: {} is no report: remove it", file.display());
+    let report: serde_json::Value = serde_json::from_str(&text).map_err(|_| wrong())?;
+    let results = report["cases"].as_array().ok_or_else(wrong)?.iter();
+    let failed = results.filter(|case| case["verdict"] == "fail").filter_map(|case| case["id"].as_str());
+    Ok((failed.map(str::to_owned).collect(), report["seed"].as_u64().ok_or_else(wrong)?))
+}
+
+fn globs(flag: &str, patterns: &[String]) -> Result<GlobSet, String> {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        set.add(
+            Glob::new(pattern)
+                .map_err(|error| format!("{flag} {pattern:?}: expected a pattern such as rec-* ({error})"))?,
+        );
+    }
+    set.build().map_err(|error| format!("{flag}: {error}"))
 }

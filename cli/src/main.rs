@@ -12,11 +12,15 @@ mod interrupt;
 mod names;
 mod output;
 mod plan;
+mod player;
 mod policies;
+mod progress;
+mod replay;
 mod schema;
 mod send;
 mod serve;
 mod spawn;
+mod state_cmd;
 mod supervise;
 mod trigger;
 mod validate;
@@ -31,6 +35,7 @@ fn main() -> ExitCode {
     let code = match typed.verb {
         args::Verb::Demo => demo::run(color),
         args::Verb::Check(check) => check::run(*check, color),
+        args::Verb::Replay(replay) => replay::run(*replay, color),
         args::Verb::Cases => cases::run(),
         args::Verb::Policies(policies) => policies::run(&policies),
         args::Verb::Validate(validate) => validate::run(&validate),

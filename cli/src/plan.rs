@@ -1,34 +1,27 @@
-//! What was typed to `check`, worked out: URLs, templates, patterns, files. Everything that can be wrong with it is
-//! found here, before anything is started.
+//! What was typed of the target, worked out: URLs, templates, keys, files. Everything that can be wrong with it is found
+//! here, before anything is started.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use globset::{Glob, GlobSet, GlobSetBuilder};
-use paragon_testkit::check::{Case, Level, cases};
-use paragon_testkit::contract::Revision;
-use paragon_testkit::delivery::Policy;
 use url::Url;
 
-use crate::{args, policies};
+use crate::args;
 
-pub(crate) struct Plan {
-    pub(crate) typed: args::Check,
+/// The receiver, and how it is reached.
+pub(crate) struct Aim {
+    pub(crate) typed: args::Target,
     pub(crate) webhook: Url,
     pub(crate) state_url: Option<Url>,
     /// What `{port}` stands for, and `PORT` in the environment.
     pub(crate) port: u16,
     pub(crate) env: Vec<(String, String)>,
-    pub(crate) seed: u64,
     pub(crate) signing_key: Option<String>,
-    pub(crate) policy: Policy,
     pub(crate) json: Vec<PathBuf>,
-    only: GlobSet,
-    exclude: GlobSet,
 }
 
-impl Plan {
-    pub(crate) fn of(typed: args::Check) -> Result<Self, String> {
+impl Aim {
+    pub(crate) fn of(typed: args::Target) -> Result<Self, String> {
         let mentions_port = [Some(&typed.url), typed.state_url.as_ref()].iter().flatten().any(|t| t.contains("{port}"));
         let free = if mentions_port { free_port()? } else { 0 };
         let webhook = url("URL", &typed.url, free)?;
@@ -36,7 +29,6 @@ impl Plan {
         let port = if mentions_port { free } else { webhook.port_or_known_default().unwrap_or_default() };
         let env = typed.env.iter().map(|text| variable(text)).collect::<Result<_, _>>()?;
         let json = typed.report.iter().map(|text| report(text)).collect::<Result<_, _>>()?;
-        let policy = typed.policy.as_deref().map_or_else(|| Ok(Policy::paragon_assumed()), policies::named)?;
         let signing_key = match &typed.signing_key {
             None => None,
             Some(file) => {
@@ -44,64 +36,56 @@ impl Plan {
                 Some(read.map_err(|error| format!("--signing-key {}: {error}", file.display()))?)
             }
         };
-        let (only, exclude) = (globs("--case", &typed.cases)?, globs("--exclude", &typed.exclude)?);
-        // Small enough to be typed again.
-        let seed = typed.seed.unwrap_or_else(|| {
-            let millis = paragon_testkit::clock::Moment::wall().as_millis().unsigned_abs();
-            (millis ^ (u64::from(std::process::id()) << 10)) % 1_000_000
-        });
-        Ok(Self { typed, webhook, state_url, port, env, seed, signing_key, policy, json, only, exclude })
+        Ok(Self { typed, webhook, state_url, port, env, signing_key, json })
     }
 
-    pub(crate) fn selects(&self, case: &Case) -> bool {
-        let level = match self.typed.level {
-            args::Level::Must => Level::Must,
-            args::Level::Should => Level::Should,
-            args::Level::May => Level::May,
+    /// The command that does it again, with more options.
+    pub(crate) fn again(&self, verb: &str, file: Option<&Path>, more: &[(&str, String)]) -> String {
+        let mut words = vec!["paragon-testkit".to_owned(), verb.to_owned()];
+        words.extend(file.map(|file| file.display().to_string()));
+        words.push(self.typed.url.clone());
+        let mut option = |name: &str, value: &str| {
+            words.push(name.to_owned());
+            if !value.is_empty() {
+                words.push(value.to_owned());
+            }
         };
-        case.level <= level && (self.only.is_empty() || self.only.is_match(case.id)) && !self.exclude.is_match(case.id)
-    }
-
-    pub(crate) fn selected(&self) -> impl Iterator<Item = &'static Case> {
-        cases().iter().filter(|case| self.selects(case))
-    }
-
-    /// The command that runs one case of this run again.
-    pub(crate) fn reproduce(&self, case: &str) -> String {
-        let mut words = vec!["paragon-testkit".to_owned(), "check".to_owned(), self.typed.url.clone()];
-        let mut option = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
-        if let Some(command) = &self.typed.spawn {
+        let typed = &self.typed;
+        let text = |span| humantime::format_duration(span).to_string().replace(' ', "");
+        if let Some(command) = &typed.spawn {
             option("--spawn", command);
         }
-        self.typed.env.iter().for_each(|env| option("--env", env));
-        if let Some(state_url) = &self.typed.state_url {
+        typed.env.iter().for_each(|env| option("--env", env));
+        if let Some(state_url) = &typed.state_url {
             option("--state-url", state_url);
         }
-        if let Some(policy) = &self.typed.policy {
+        if let Some(command) = &typed.state_cmd {
+            option("--state-cmd", command);
+        }
+        if let Some(policy) = &typed.policy {
             option("--policy", policy);
         }
-        if let Some(key) = &self.typed.signing_key {
+        if let Some(key) = &typed.signing_key {
             option("--signing-key", &key.display().to_string());
         }
-        if let Some(project) = &self.typed.project {
+        if let Some(project) = &typed.project {
             option("--project", project);
         }
-        if self.typed.api_port != 0 {
-            option("--api-port", &self.typed.api_port.to_string());
+        if typed.api_port != 0 {
+            option("--api-port", &typed.api_port.to_string());
         }
-        if self.typed.revision.name != Revision::default() {
-            option("--revision", self.typed.revision.name.name());
-        }
-        if self.typed.level != args::Level::Should {
-            option("--level", self.typed.level.name());
-        }
-        option("--timeout", &humantime::format_duration(self.typed.timeout).to_string().replace(' ', ""));
-        option("--settle", &humantime::format_duration(self.typed.settle).to_string().replace(' ', ""));
-        option("--case", case);
-        option("--seed", &self.seed.to_string());
+        option("--timeout", &text(typed.timeout));
+        option("--settle", &text(typed.settle));
+        more.iter().for_each(|(name, value)| option(name, value));
         let quoted = words.iter().map(|word| shlex::try_quote(word).map_or(word.clone(), std::borrow::Cow::into_owned));
         quoted.collect::<Vec<_>>().join(" ")
     }
+}
+
+/// Another one each time, small enough to be typed again.
+pub(crate) fn a_seed() -> u64 {
+    let millis = paragon_testkit::clock::Moment::wall().as_millis().unsigned_abs();
+    (millis ^ (u64::from(std::process::id()) << 10)) % 1_000_000
 }
 
 /// Below the ports that systems hand out by themselves (32,768 and up on Linux, 49,152 elsewhere), so that nobody is
@@ -149,15 +133,4 @@ fn report(text: &str) -> Result<PathBuf, String> {
         _ if file.is_dir() => Err(format!("--report {text:?}: {} is a folder", file.display())),
         _ => Ok(file),
     }
-}
-
-fn globs(flag: &str, patterns: &[String]) -> Result<GlobSet, String> {
-    let mut set = GlobSetBuilder::new();
-    for pattern in patterns {
-        set.add(
-            Glob::new(pattern)
-                .map_err(|error| format!("{flag} {pattern:?}: expected a pattern such as rec-* ({error})"))?,
-        );
-    }
-    set.build().map_err(|error| format!("{flag}: {error}"))
 }

@@ -67,3 +67,9 @@ pub(crate) fn named(text: &str) -> Result<Policy, String> {
     policy.rules().map_err(|error| format!("--policy: {error}"))?;
     Ok(policy)
 }
+
+/// Every policy that is listed and that runs.
+pub(crate) fn runnable() -> Vec<Policy> {
+    let filled = Policy::PRESETS.iter().filter_map(|(name, _)| Policy::preset_filled(name).ok());
+    filled.filter(|policy| policy.rules().is_ok()).collect()
+}

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use paragon_testkit::FakeParagon;
 use paragon_testkit::clock::Moment;
-use paragon_testkit::contract::{Pipeline, integration as integration_named, integrations};
+use paragon_testkit::contract::{Pipeline, integration as integration_named, sample_integration};
 use paragon_testkit::fake::{Builder, StartError, Timeline};
 use paragon_testkit::report::exits;
 use paragon_testkit::scenario::Scenario;
 use paragon_testkit::source::Synthetic;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::interrupt::interrupted;
@@ -40,6 +40,7 @@ struct Served {
 struct Source {
     integration: String,
     pipeline: Pipeline,
+    configuration: Map<String, Value>,
     count: u64,
 }
 
@@ -120,24 +121,15 @@ fn source(text: &str) -> Result<Vec<Source>, String> {
         return Err(expected());
     }
     let of = |(pipeline, count): (Pipeline, u64)| {
-        let integration = match named {
-            Some(name) => name,
-            None => suitable(pipeline).ok_or_else(|| wrong(&format!("no integration has {pipeline} without more")))?,
-        };
+        let (integration, configuration) = named.map_or_else(|| sample_integration(pipeline), |name| (name, Map::new()));
         let known = integration_named(integration).map_err(|error| wrong(&error.to_string()))?;
-        let problem = known.check(pipeline, &Map::new()).err().and_then(|problems| problems.into_iter().next());
+        let problem = known.check(pipeline, &configuration).err().and_then(|problems| problems.into_iter().next());
         match problem {
             Some(problem) => Err(wrong(&format!("{integration}: {problem}"))),
-            None => Ok(Source { integration: integration.to_owned(), pipeline, count }),
+            None => Ok(Source { integration: integration.to_owned(), pipeline, configuration, count }),
         }
     };
     pipelines.into_iter().map(of).collect()
-}
-
-/// The first integration that has a pipeline and asks for no configuration; for files the one of the examples.
-fn suitable(pipeline: Pipeline) -> Option<&'static str> {
-    let has = |name: &&str| integration_named(name).is_ok_and(|known| known.check(pipeline, &Map::new()).is_ok());
-    std::iter::once("googledrive").chain(integrations().iter().map(|known| known.name)).find(has)
 }
 
 async fn serve(typed: &args::Serve, served: Served) -> Result<(), Unable> {
@@ -154,10 +146,11 @@ async fn serve(typed: &args::Serve, served: Served) -> Result<(), Unable> {
     if let Some(url) = &served.webhook {
         paragon.set_webhook(url.clone()).await;
     }
-    for Source { integration, pipeline, count } in &served.sources {
+    for Source { integration, pipeline, configuration, count } in &served.sources {
         let account = paragon.user(USER).connect(integration);
         account.fill(*pipeline, Synthetic::new(*count, typed.seed.unwrap_or_default()));
-        account.enable(pipeline.name()).map_err(|error| Unable(exits::USAGE, format!("--source: {error}")))?;
+        let enabled = account.enable_with(pipeline.name(), "default", configuration.clone(), None);
+        enabled.map_err(|error| Unable(exits::USAGE, format!("--source: {error}")))?;
     }
     if let Some(scenario) = &served.scenario {
         let played = tokio::select! {

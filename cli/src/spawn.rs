@@ -1,44 +1,68 @@
-//! A receiver that the program starts itself.
+//! The receiver: one that the program starts itself, and starts again when a case has ended it, or somebody else's.
 
 use std::collections::VecDeque;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt};
+use paragon_testkit::check::{Acting, Process, ProcessError};
+use paragon_testkit::clock::Patience;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
+use url::Url;
+
+use crate::supervise::AT_ONCE;
 
 /// Of what the receiver prints so many bytes are kept, the last ones.
 const TAIL: usize = 8 * 1024;
 
-/// A running receiver. It ends with [`Receiver::stop`], or when this program does, however that comes about.
+/// A receiver. It ends with [`Receiver::end`], or when this program does, however that comes about.
 pub(crate) struct Receiver {
-    supervisor: Child,
+    /// None when somebody else starts it.
+    command: Option<String>,
+    environment: Vec<(String, String)>,
+    webhook: Url,
+    /// How long it may take until it listens.
+    within: Duration,
+    running: tokio::sync::Mutex<Option<Child>>,
     printed: Arc<Mutex<VecDeque<u8>>>,
 }
 
 impl Receiver {
-    /// Must be called within a tokio runtime.
-    pub(crate) fn start(command: &str, env: impl IntoIterator<Item = (String, String)>) -> std::io::Result<Self> {
+    pub(crate) fn new(command: Option<String>, environment: Vec<(String, String)>, webhook: Url, within: Duration) -> Self {
+        let (running, printed) = (tokio::sync::Mutex::default(), Arc::default());
+        Self { command, environment, webhook, within, running, printed }
+    }
+
+    /// Whether it is started, and ended, here.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.command.is_some()
+    }
+
+    /// Starts it, if it is ours.
+    pub(crate) async fn start(&self) -> std::io::Result<()> {
+        let Some(command) = &self.command else { return Ok(()) };
         let mut supervisor = Command::new(std::env::current_exe()?);
-        supervisor.args(["__supervise", command]).envs(env);
+        supervisor.args(["__supervise", command]).envs(self.environment.iter().map(|(name, value)| (name, value)));
         supervisor.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A Ctrl-C on the terminal is for the program, which then ends the receiver in order.
         #[cfg(unix)]
         supervisor.process_group(0);
         let mut supervisor = supervisor.spawn()?;
-        let printed = Arc::default();
         if let Some(stdout) = supervisor.stdout.take() {
-            tokio::spawn(keep_tail(stdout, Arc::clone(&printed)));
+            tokio::spawn(keep_tail(stdout, Arc::clone(&self.printed)));
         }
         if let Some(stderr) = supervisor.stderr.take() {
-            tokio::spawn(keep_tail(stderr, Arc::clone(&printed)));
+            tokio::spawn(keep_tail(stderr, Arc::clone(&self.printed)));
         }
-        Ok(Self { supervisor, printed })
+        *self.running.lock().await = Some(supervisor);
+        Ok(())
     }
 
-    /// How it ended, if it did.
-    pub(crate) fn ended(&mut self) -> Option<String> {
-        self.supervisor.try_wait().ok().flatten().map(|status| status.to_string())
+    /// How it ended, if it did by itself.
+    pub(crate) fn ended(&self) -> Option<String> {
+        let mut running = self.running.try_lock().ok()?;
+        running.as_mut()?.try_wait().ok().flatten().map(|status| status.to_string())
     }
 
     /// The last lines that it printed.
@@ -50,10 +74,78 @@ impl Receiver {
     }
 
     /// Ends it, and everything it started.
-    pub(crate) async fn stop(mut self) {
-        drop(self.supervisor.stdin.take());
-        let _ = self.supervisor.wait().await;
+    pub(crate) async fn end(&self, at_once: bool) {
+        let Some(mut supervisor) = self.running.lock().await.take() else { return };
+        if let Some(mut stdin) = supervisor.stdin.take()
+            && at_once
+        {
+            let _ = stdin.write_all(&[AT_ONCE]).await;
+            let _ = stdin.flush().await;
+        }
+        let _ = supervisor.wait().await;
     }
+
+    /// Waits until it listens; says what was in the way otherwise.
+    pub(crate) async fn listens(&self) -> Result<(), String> {
+        let mut patience = Patience::of(self.within);
+        loop {
+            if connects(&self.webhook).await {
+                return Ok(());
+            }
+            if let Some(status) = self.ended() {
+                let printed = self.printed();
+                let printed = if printed.is_empty() { "it printed nothing".to_owned() } else { printed };
+                return Err(format!("the receiver ended before it listened at {} ({status}):\n{printed}", self.webhook));
+            }
+            if !patience.again().await {
+                let waited = humantime::format_duration(self.within);
+                let why = format!("nothing listens at {} after {waited} (--wait-for)", self.webhook);
+                let printed = self.printed();
+                return Err(if printed.is_empty() { why } else { format!("{why}; the receiver printed:\n{printed}") });
+            }
+        }
+    }
+}
+
+impl Process for &Receiver {
+    fn kill(&self) -> Acting<'_> {
+        Box::pin(async {
+            self.end(true).await;
+            Ok(())
+        })
+    }
+
+    fn stop(&self) -> Acting<'_> {
+        Box::pin(async {
+            self.end(false).await;
+            Ok(())
+        })
+    }
+
+    fn launch(&self) -> Acting<'_> {
+        Box::pin(async {
+            let started = self.start().await;
+            started.map_err(|error| ProcessError(format!("the receiver cannot be started again: {error}")))
+        })
+    }
+
+    fn ready(&self) -> Acting<'_> {
+        Box::pin(async { self.listens().await.map_err(ProcessError) })
+    }
+
+    fn is_running(&self) -> bool {
+        match self.running.try_lock() {
+            Ok(mut running) => running.as_mut().is_some_and(|child| child.try_wait().is_ok_and(|status| status.is_none())),
+            Err(_) => true,
+        }
+    }
+}
+
+pub(crate) async fn connects(url: &Url) -> bool {
+    let Some(host) = url.host_str() else { return false };
+    let address = (host.trim_matches(['[', ']']), url.port_or_known_default().unwrap_or(80));
+    let connecting = tokio::time::timeout(Duration::from_secs(1), tokio::net::TcpStream::connect(address));
+    connecting.await.is_ok_and(|connected| connected.is_ok())
 }
 
 fn lock(printed: &Mutex<VecDeque<u8>>) -> std::sync::MutexGuard<'_, VecDeque<u8>> {

@@ -1,7 +1,8 @@
 //! `__supervise`: stands between the program and a receiver that it spawned.
 //!
 //! The program holds the other end of our standard input. When that ends, for whatever reason (also when the program
-//! was killed and could do nothing any more), the receiver's whole process group is ended.
+//! was killed and could do nothing any more), the receiver's whole process group is ended: in order, or at once when
+//! the program has written [`AT_ONCE`] first.
 
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
@@ -11,9 +12,12 @@ use std::time::Duration;
 /// After being asked to, a receiver may take so long to end.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// Asks for the end without a grace.
+pub(crate) const AT_ONCE: u8 = b'k';
+
 enum Happened {
     ReceiverEnded(u8),
-    ProgramGone,
+    ProgramGone { at_once: bool },
 }
 
 pub(crate) fn run(command: &str) -> u8 {
@@ -32,19 +36,26 @@ pub(crate) fn run(command: &str) -> u8 {
     let (happened, wait) = mpsc::channel();
     let gone = happened.clone();
     std::thread::spawn(move || {
-        let _ = std::io::stdin().read_to_end(&mut Vec::new());
-        gone.send(Happened::ProgramGone)
+        let mut told = [0];
+        let at_once = std::io::stdin().read_exact(&mut told).is_ok() && told == [AT_ONCE];
+        gone.send(Happened::ProgramGone { at_once })
     });
     std::thread::spawn(move || {
         let code = receiver.wait().ok().and_then(|status| status.code()).and_then(|code| u8::try_from(code).ok());
         happened.send(Happened::ReceiverEnded(code.unwrap_or(u8::MAX)))
     });
-    let code = if let Ok(Happened::ReceiverEnded(code)) = wait.recv() {
-        code
-    } else {
-        group.ask_to_end();
-        let _ = wait.recv_timeout(GRACE);
-        0
+    let code = match wait.recv() {
+        Ok(Happened::ReceiverEnded(code)) => code,
+        Ok(Happened::ProgramGone { at_once: true }) => {
+            group.end();
+            let _ = wait.recv_timeout(GRACE);
+            0
+        }
+        Ok(Happened::ProgramGone { at_once: false }) | Err(_) => {
+            group.ask_to_end();
+            let _ = wait.recv_timeout(GRACE);
+            0
+        }
     };
     // What the receiver started and left behind.
     group.end();

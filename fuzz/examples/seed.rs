@@ -8,12 +8,11 @@ use paragon_testkit::contract::fixtures;
 const SCENARIO: &str = r#"{
     "scenario": 1, "about": "all steps", "seed": 7, "revision": "camel_case",
     "steps": [
-        {"do": "create", "user": "ada", "integration": "googledrive", "file": "a",
+        {"do": "create", "user": "ada", "integration": "googledrive", "object": "a",
             "record": {"name": "a.md", "mimeType": "text/markdown", "size": 12, "customFields": {"x": [null]}}},
         {"do": "enable", "user": "ada", "integration": "googledrive", "configuration_name": "second"},
-        {"do": "break", "fault": "receiver_unreachable"}, {"do": "advance", "by": "1m"},
-        {"do": "mend", "fault": "receiver_unreachable"},
-        {"do": "update", "file": "a", "set": {"name": "b"}}, {"do": "delete", "file": "a"},
+        {"do": "advance", "by": "1m", "while": ["receiver_unreachable"]},
+        {"do": "update", "object": "a", "set": {"name": "b"}}, {"do": "delete", "object": "a"},
         {"do": "advance", "by": "24h"}
     ]
 }"#;

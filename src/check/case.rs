@@ -27,6 +27,48 @@ impl std::fmt::Display for Level {
     }
 }
 
+/// What a case is about: the first part of its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Family {
+    /// Answering webhooks.
+    Ack,
+    /// Using the Sync API.
+    Pull,
+    /// Each record right in the end.
+    Rec,
+    /// Each user's data apart.
+    Iso,
+    /// Outages.
+    Out,
+    /// Generated histories.
+    Conv,
+    /// Delivery policies.
+    Pol,
+}
+
+/// What a case has to be able to do, beside sending events and serving the Sync API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Need {
+    /// Ask the receiver what it holds.
+    State,
+    /// End its process and start it again.
+    Process,
+}
+
+impl Need {
+    /// Why the case cannot be judged without it.
+    pub(super) const fn missing(self) -> &'static str {
+        match self {
+            Self::State => "only the receiver can tell what it holds: give it a state probe (--state-url, --state-cmd)",
+            Self::Process => "the receiver's process cannot be ended from here: let it be started (--spawn)",
+        }
+    }
+}
+
 pub(super) type Running<'a> = Pin<Box<dyn Future<Output = Result<(), Stop>> + Send + 'a>>;
 
 /// One requirement, and how it is judged.
@@ -43,14 +85,32 @@ pub struct Case {
     pub why: &'static str,
     /// What to do about it.
     pub fix: &'static str,
-    /// Whether it can only be judged with a state probe.
-    pub needs_state: bool,
+    /// Without what it cannot be judged.
+    pub needs: &'static [Need],
     /// The ids of the rules that a verdict rests on.
     pub rests_on: &'static [&'static str],
     pub(super) run: for<'a> fn(&'a Trial<'a>) -> Running<'a>,
 }
 
 impl Case {
+    /// What it is about.
+    ///
+    /// # Panics
+    ///
+    /// Never for a case of [`cases`](super::cases): a test reads all ids.
+    pub fn family(&self) -> Family {
+        match self.id.split('-').next() {
+            Some("ack") => Family::Ack,
+            Some("pull") => Family::Pull,
+            Some("rec") => Family::Rec,
+            Some("iso") => Family::Iso,
+            Some("out") => Family::Out,
+            Some("conv") => Family::Conv,
+            Some("pol") => Family::Pol,
+            _ => unreachable!("{} is of no family", self.id),
+        }
+    }
+
     /// The rules that a verdict rests on.
     pub fn rules(&self) -> impl Iterator<Item = &'static Rule> {
         self.rests_on.iter().filter_map(|id| rule(id))

@@ -21,15 +21,22 @@
 
 mod case;
 mod cases;
+mod converge;
+mod failures;
+mod histories;
 mod oracle;
 mod probe;
+mod process;
 mod result;
+mod shrink;
 mod suite;
 mod trial;
 
-pub use case::{Case, Level};
+pub use case::{Case, Family, Level, Need};
 pub use cases::cases;
+pub use histories::Histories;
 pub use oracle::differences;
 pub use probe::{Held, Looking, Probe, ProbeError, StateUrl};
+pub use process::{Acting, Process, ProcessError};
 pub use result::{CaseResult, Judgement, Verdict};
-pub use suite::Suite;
+pub use suite::{Starting, Suite};

@@ -18,6 +18,25 @@ pub struct Held {
     pub value: Option<Value>,
 }
 
+impl Held {
+    /// Reads a receiver's state: `{"records":[{"syncInstanceId":"…","recordId":"…","record":{…}}]}`. Members beyond
+    /// these are ignored, and `record` may be left out.
+    ///
+    /// ```
+    /// use paragon_testkit::check::Held;
+    /// let held = Held::parse(r#"{"records": [{"syncInstanceId": "s", "recordId": "r"}]}"#)?;
+    /// assert_eq!(held[0].record, "r".into());
+    /// # Ok::<(), String>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Says what was expected, and how the text begins.
+    pub fn parse(text: &str) -> Result<Vec<Self>, String> {
+        parse(text)
+    }
+}
+
 /// A state probe that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

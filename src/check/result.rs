@@ -1,4 +1,5 @@
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -39,12 +40,16 @@ impl fmt::Display for Verdict {
 pub struct CaseResult {
     /// Which.
     pub case: &'static Case,
+    /// The policy under which events were delivered.
+    pub policy: String,
     /// What was found.
     pub verdict: Verdict,
     /// The findings, or what could not be observed; for a pass, what it was judged by.
     pub detail: String,
     /// What happened, in order.
     pub timeline: Vec<String>,
+    /// The file that the history is kept in which shows the failure.
+    pub scenario: Option<PathBuf>,
     /// How long it really took.
     pub took: Duration,
 }
@@ -63,6 +68,8 @@ pub struct Judgement {
     pub revision: Revision,
     /// The cases, in the order in which they ran.
     pub results: Vec<CaseResult>,
+    /// How long it really took.
+    pub took: Duration,
 }
 
 impl Judgement {

@@ -1,26 +1,63 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
 use url::Url;
 
-use super::case::Case;
-use super::cases::cases;
+use super::case::{Case, Family};
+use super::cases::{REPLAY, cases};
+use super::converge::replays;
+use super::failures::Failures;
+use super::histories::Histories;
 use super::probe::{Probe, StateUrl};
+use super::process::Process;
 use super::result::{CaseResult, Judgement, Verdict};
-use super::trial::{PAGE_SIZE_CAP, Stop, Trial};
+use super::trial::{Around, PAGE_SIZE_CAP, Stop, Trial, humane};
 use crate::clock::Stopwatch;
-use crate::contract::UserId;
+use crate::delivery::{Outcome, Policy};
 use crate::fake::FakeParagon;
+use crate::scenario::Scenario;
+
+/// After so many cases in a row in which the receiver answered nothing at all, the others are not tried.
+const SILENT: usize = 3;
 
 /// Cases to run on one receiver.
+///
+/// ```no_run
+/// # async fn example(app_url: url::Url) {
+/// use paragon_testkit::FakeParagon;
+/// use paragon_testkit::check::{Family, Suite};
+///
+/// let paragon = FakeParagon::start().await;
+/// let suite = Suite::for_receiver(app_url).select(|case| case.family() == Family::Rec);
+/// suite.run(&paragon).await.assert_passed();
+/// # }
+/// ```
 #[must_use = "call `.run(&paragon).await`"]
 pub struct Suite<'a> {
     webhook: Url,
     state: Option<Box<dyn Probe + 'a>>,
+    process: Option<Box<dyn Process + 'a>>,
     settle: Duration,
     seed: u64,
     fail_fast: bool,
+    histories: Histories,
+    policies: Vec<Policy>,
+    failures: Option<Failures>,
     select: Box<dyn Fn(&Case) -> bool + Send + Sync + 'a>,
+    on_start: Box<dyn Fn(&Starting) + Send + Sync + 'a>,
     on_result: Box<dyn Fn(&CaseResult) + Send + Sync + 'a>,
+}
+
+/// A case that begins.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Starting {
+    /// Which.
+    pub case: &'static Case,
+    /// How many went before it.
+    pub before: usize,
+    /// How many there are.
+    pub of: usize,
 }
 
 impl std::fmt::Debug for Suite<'_> {
@@ -35,10 +72,15 @@ impl<'a> Suite<'a> {
         Self {
             webhook,
             state: None,
+            process: None,
             settle: Duration::from_secs(10),
             seed: 0,
             fail_fast: false,
+            histories: Histories::default(),
+            policies: Vec::new(),
+            failures: None,
             select: Box::new(|_| true),
+            on_start: Box::new(|_| ()),
             on_result: Box::new(|_| ()),
         }
     }
@@ -54,12 +96,18 @@ impl<'a> Suite<'a> {
         self.state(StateUrl::new(url))
     }
 
+    /// Lets the cases end the receiver's process and start it again. Without it they are not evaluable.
+    pub fn process(mut self, process: impl Process + 'a) -> Self {
+        self.process = Some(Box::new(process));
+        self
+    }
+
     /// How long a receiver may take to come to rest. Only one that is wrong takes so long. Default 10 s.
     pub fn settle(self, settle: Duration) -> Self {
         Self { settle, ..self }
     }
 
-    /// Other users for other seeds. Default 0.
+    /// Other users, histories and choices for other seeds. Default 0.
     pub fn seed(self, seed: u64) -> Self {
         Self { seed, ..self }
     }
@@ -69,9 +117,32 @@ impl<'a> Suite<'a> {
         Self { fail_fast, ..self }
     }
 
+    /// How many histories the `conv-` cases play, and of what.
+    pub fn histories(self, histories: Histories) -> Self {
+        Self { histories, ..self }
+    }
+
+    /// Runs the `pol-` cases under each of these, instead of the fake's own policy alone.
+    pub fn policies(self, policies: impl IntoIterator<Item = Policy>) -> Self {
+        Self { policies: policies.into_iter().collect(), ..self }
+    }
+
+    /// Keeps the shortest history that fails in this folder, as a scenario file for each case. The next time it is
+    /// played first; it is removed when it passes. Default: nothing is kept.
+    pub fn failures(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.failures = Some(Failures(folder.into()));
+        self
+    }
+
     /// Runs only some of the cases.
     pub fn select(mut self, select: impl Fn(&Case) -> bool + Send + Sync + 'a) -> Self {
         self.select = Box::new(select);
+        self
+    }
+
+    /// Is called before each case.
+    pub fn on_start(mut self, on_start: impl Fn(&Starting) + Send + Sync + 'a) -> Self {
+        self.on_start = Box::new(on_start);
         self
     }
 
@@ -83,57 +154,193 @@ impl<'a> Suite<'a> {
 
     /// Runs the cases one after the other. Sets the webhook of the fake, and leaves it without faults.
     pub async fn run(&self, paragon: &FakeParagon) -> Judgement {
+        let own = paragon.policy();
+        let selected: Vec<_> = cases().iter().filter(|case| (self.select)(case)).collect();
+        let of_policies: Vec<_> = selected.iter().copied().filter(|case| case.family() == Family::Pol).collect();
+        let mut planned: Vec<(&'static Case, &Policy)> = Vec::new();
+        for case in selected {
+            if case.family() != Family::Pol || self.policies.is_empty() {
+                planned.push((case, &own));
+            } else if of_policies.first().is_some_and(|first| first.id == case.id) {
+                // All of them in the place of the first, so that each policy is taken up once.
+                for policy in &self.policies {
+                    planned.extend(of_policies.iter().map(|case| (*case, policy)));
+                }
+            }
+        }
+        self.judge(paragon, &planned, None).await
+    }
+
+    /// Plays one scenario on the receiver, lets everything work again for a day, and judges what it then holds.
+    /// Revision and policy are the fake's own: see [`Builder::scenario`](crate::fake::Builder::scenario).
+    pub async fn replay(&self, paragon: &FakeParagon, scenario: &Scenario) -> Judgement {
+        let own = paragon.policy();
+        self.judge(paragon, &[(&REPLAY, &own)], Some(scenario)).await
+    }
+
+    async fn judge(
+        &self,
+        paragon: &FakeParagon,
+        planned: &[(&'static Case, &Policy)],
+        scenario: Option<&Scenario>,
+    ) -> Judgement {
+        let own = paragon.policy();
+        let watch = Stopwatch::start();
         let mut results: Vec<CaseResult> = Vec::new();
         let pages = paragon.limit_pages(PAGE_SIZE_CAP);
-        for case in cases().iter().filter(|case| (self.select)(case)) {
-            let stop = self.fail_fast && results.iter().any(|result| result.verdict == Verdict::Fail);
-            let result = if stop { skipped(case) } else { self.run_case(case, paragon).await };
+        let mut silent = 0;
+        for (before, (case, policy)) in planned.iter().enumerate() {
+            let failed = results.iter().any(|result| result.verdict == Verdict::Fail);
+            let result = if self.fail_fast && failed {
+                let why = "a case before it failed, and --fail-fast was asked for";
+                not_run(case, policy, Verdict::Skipped, why)
+            } else if silent >= SILENT {
+                let why = format!("the receiver did not answer anything in the {SILENT} cases before");
+                not_run(case, policy, Verdict::NotEvaluable, &why)
+            } else {
+                (self.on_start)(&Starting { case, before, of: planned.len() });
+                let (result, answered) = self.run_case(case, policy, scenario, paragon).await;
+                silent = if answered { 0 } else { silent + 1 };
+                result
+            };
             (self.on_result)(&result);
             results.push(result);
         }
         paragon.limit_pages(pages);
-        let policy = paragon.policy().name;
+        // It ran before, so that it runs.
+        let _ = paragon.set_policy(own.clone());
+        paragon.set_webhook(self.webhook.clone()).await;
         let revision = paragon.revision();
-        Judgement { target: self.webhook.clone(), seed: self.seed, policy, revision, results }
+        Judgement {
+            target: self.webhook.clone(),
+            seed: self.seed,
+            policy: own.name,
+            revision,
+            results,
+            took: watch.elapsed(),
+        }
     }
 
-    async fn run_case(&self, case: &'static Case, paragon: &FakeParagon) -> CaseResult {
+    /// The result, and whether the receiver answered anything, if it was asked.
+    async fn run_case(
+        &self,
+        case: &'static Case,
+        policy: &Policy,
+        scenario: Option<&Scenario>,
+        paragon: &FakeParagon,
+    ) -> (CaseResult, bool) {
         let watch = Stopwatch::start();
         // What the case before left to be sent must not reach this one.
         paragon.disable_webhook();
+        if paragon.policy() != *policy
+            && let Err(error) = paragon.set_policy(policy.clone())
+        {
+            return (not_run(case, policy, Verdict::NotEvaluable, &error.to_string()), true);
+        }
         paragon.set_webhook(self.webhook.clone()).await;
-        let user = paragon.user(UserId::for_case(&paragon.project().id, self.seed, case.id));
-        let trial = Trial {
+        let known = match (&self.failures, scenario) {
+            (Some(failures), None) => failures.of(case.id),
+            _ => Ok(scenario.cloned()),
+        };
+        let (known, unreadable) = match known {
+            Ok(known) => (known, None),
+            Err(error) => (None, Some(format!("the history that failed before cannot be read: {error}"))),
+        };
+        let around = Around {
             paragon,
             webhook: &self.webhook,
             state: self.state.as_deref(),
+            process: self.process.as_deref(),
             settle: self.settle,
-            user: user.id().clone(),
-            drive: user.connect("googledrive"),
-            mark: paragon.timeline_mark(),
+            histories: &self.histories,
+            seed: self.seed,
+            known: known.as_ref(),
         };
-        let outcome = if case.needs_state && self.state.is_none() {
-            let why = "only the receiver can tell what it holds: give it a state URL (--state-url)";
-            Err(Stop::NotEvaluable(why.to_owned()))
-        } else {
-            (case.run)(&trial).await
+        let trial = Trial::new(around, case.id);
+        let missing = case.needs.iter().find(|need| !trial.has(**need));
+        let outcome = match (missing, unreadable) {
+            (Some(need), _) => Err(Stop::NotEvaluable(need.missing().to_owned())),
+            (None, Some(why)) => Err(Stop::NotEvaluable(why)),
+            (None, None) => self.in_time(case, &trial).await,
         };
-        let (verdict, detail) = match outcome {
-            Ok(()) if case.id.starts_with("ack-") => (Verdict::Pass, "judged by its answers"),
-            Ok(()) if self.state.is_some() => (Verdict::Pass, "judged by its state and by what it fetched"),
-            Ok(()) => (Verdict::Pass, "judged by what it fetched; what it keeps was not seen"),
-            Err(Stop::Fail(ref found)) => (Verdict::Fail, found.as_str()),
-            Err(Stop::NotEvaluable(ref why)) => (Verdict::NotEvaluable, why.as_str()),
-        };
-        paragon.duplicate_events(false);
+        paragon.calm();
         paragon.receiver_unreachable(false);
-        paragon.fail_api(None);
-        let timeline = trial.timeline().from_first().with_calls().lines();
-        CaseResult { case, verdict, detail: detail.to_owned(), timeline, took: watch.elapsed() }
+        trial.end();
+        let mut kept = None;
+        let (verdict, mut detail) = match outcome {
+            Ok(()) => (Verdict::Pass, self.judged_by(case).to_owned()),
+            Err(Stop::Fail(found)) => (Verdict::Fail, found),
+            Err(Stop::NotEvaluable(why)) => (Verdict::NotEvaluable, why),
+        };
+        if let (Some(failures), None) = (&self.failures, scenario) {
+            match (verdict, trial.kept()) {
+                (Verdict::Fail, Some(scenario)) => match failures.keep(case.id, &scenario) {
+                    Ok(file) => kept = Some(file),
+                    Err(error) => detail = format!("{detail}\n(it could not be kept as a file: {error})"),
+                },
+                (Verdict::Pass, _) => failures.forget(case.id),
+                _ => {}
+            }
+        }
+        let timeline = trial.timeline().from_first().with_calls();
+        let outcomes = || timeline.attempts().map(|(_, attempt)| &attempt.outcome);
+        let silent = verdict != Verdict::Pass
+            && outcomes().next().is_some()
+            && outcomes().all(|outcome| matches!(outcome, Outcome::Failed(_)));
+        let (policy, timeline, took) = (policy.name.clone(), timeline.lines(), watch.elapsed());
+        (CaseResult { case, policy, verdict, detail, timeline, scenario: kept, took }, !silent)
+    }
+
+    /// Runs a case, but not for ever: each of its deliveries may take its time-out.
+    async fn in_time(&self, case: &'static Case, trial: &Trial<'_>) -> Result<(), Stop> {
+        if let Some(process) = trial.process
+            && !process.is_running()
+        {
+            process.launch().await?;
+            process.ready().await?;
+        }
+        let histories = if case.family() == Family::Conv { 4 * self.histories.max_time } else { Duration::ZERO };
+        let limit = 4 * self.settle + 12 * trial.paragon.answers_within() + histories;
+        let ended = tokio::time::timeout(limit, (case.run)(trial)).await;
+        ended.unwrap_or_else(|_| {
+            let late = |outcome: &Outcome| matches!(outcome, Outcome::Failed(_));
+            let unanswered = trial.timeline().attempts().filter(|(_, attempt)| late(&attempt.outcome)).count();
+            let told = format!("the case was ended after {}", humane(limit));
+            Err(if unanswered > 0 {
+                Stop::Fail(format!("{unanswered} deliveries were not answered; {told}"))
+            } else {
+                Stop::NotEvaluable(told)
+            })
+        })
+    }
+
+    fn judged_by(&self, case: &Case) -> &'static str {
+        match (case.family(), self.state.is_some()) {
+            (Family::Ack, _) => "judged by its answers",
+            (_, true) => "judged by its state and by what it fetched",
+            (_, false) => "judged by what it fetched; what it keeps was not seen",
+        }
     }
 }
 
-fn skipped(case: &'static Case) -> CaseResult {
-    let detail = "a case before it failed, and --fail-fast was asked for".to_owned();
-    CaseResult { case, verdict: Verdict::Skipped, detail, timeline: Vec::new(), took: Duration::ZERO }
+fn not_run(case: &'static Case, policy: &Policy, verdict: Verdict, why: &str) -> CaseResult {
+    CaseResult {
+        case,
+        policy: policy.name.clone(),
+        verdict,
+        detail: why.to_owned(),
+        timeline: Vec::new(),
+        scenario: None,
+        took: Duration::ZERO,
+    }
+}
+
+impl Trial<'_> {
+    /// Runs the scenario that was given.
+    pub(super) async fn replay(&self) -> Result<(), Stop> {
+        match self.known() {
+            Some(scenario) => replays(self, &scenario).await,
+            None => Err(Stop::NotEvaluable("there is no scenario to play".to_owned())),
+        }
+    }
 }

@@ -1,19 +1,31 @@
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use url::Url;
 
+use super::case::Need;
+use super::histories::Histories;
 use super::oracle::differences;
 use super::probe::{Held, Probe, ProbeError};
-use crate::clock::{Patience, Stopwatch};
+use super::process::{Process, ProcessError};
+use crate::clock::{Patience, Stopwatch, eventually};
 use crate::contract::{Event, EventKind, File, UserId};
 use crate::delivery::{Answer, Failure, Outcome};
-use crate::fake::{Call, Connection, FakeParagon, Item, Sync, Timeline};
+use crate::fake::{Call, Connection, FakeParagon, FaultId, Item, Sync, Timeline};
+use crate::scenario::Scenario;
 
 /// A probe that keeps failing is given up after this; a receiver's right answer is taken whenever it comes.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A receiver that has not called the Sync API for so long is at rest.
-const QUIET: Duration = Duration::from_millis(500);
+const QUIET: Duration = Duration::from_millis(300);
+
+/// One that never stops calling, such as one that polls, is taken as it is after so long.
+const RESTLESS: Duration = Duration::from_millis(1_500);
+
+/// A receiver that has something to fetch calls the Sync API within this.
+const CALLS_WITHIN: Duration = Duration::from_secs(2);
 
 /// Pages of a fake that judges are no longer, so that few records make many pages.
 pub(super) const PAGE_SIZE_CAP: usize = 10;
@@ -28,62 +40,203 @@ pub(super) enum Stop {
     NotEvaluable(String),
 }
 
-/// One case on one receiver: a fresh user with an account, and the means to look at the receiver.
+impl Stop {
+    /// What was to be so before the case can tell anything, and is not.
+    fn before(self) -> Self {
+        match self {
+            Self::Fail(found) => Self::NotEvaluable(format!("the receiver is wrong before this case begins:\n{found}")),
+            stop @ Self::NotEvaluable(_) => stop,
+        }
+    }
+}
+
+impl From<ProcessError> for Stop {
+    fn from(error: ProcessError) -> Self {
+        Self::NotEvaluable(error.to_string())
+    }
+}
+
+/// One case on one receiver: fresh users with their accounts, and the means to look at the receiver.
 pub(super) struct Trial<'a> {
     pub(super) paragon: &'a FakeParagon,
     pub(super) webhook: &'a Url,
     pub(super) state: Option<&'a dyn Probe>,
+    pub(super) process: Option<&'a dyn Process>,
     pub(super) settle: Duration,
+    pub(super) histories: &'a Histories,
+    /// What everything that is made up follows from.
+    pub(super) seed: u64,
+    pub(super) case: &'static str,
     pub(super) user: UserId,
     pub(super) drive: Connection,
-    pub(super) mark: usize,
+    known: Option<&'a Scenario>,
+    mine: Mutex<Mine>,
 }
 
-impl Trial<'_> {
+/// What belongs to a case.
+#[derive(Default)]
+struct Mine {
+    users: Vec<UserId>,
+    /// Where it begins, or the part of it that is told.
+    mark: usize,
+    syncs: Vec<Sync>,
+    /// The shortest history that shows the failure.
+    scenario: Option<Scenario>,
+}
+
+impl<'a> Trial<'a> {
+    pub(super) fn new(suite: Around<'a>, case: &'static str) -> Self {
+        let Around { paragon, webhook, state, process, settle, histories, seed, known } = suite;
+        let user = paragon.user(UserId::for_case(&paragon.project().id, seed, case));
+        Self {
+            paragon,
+            webhook,
+            state,
+            process,
+            settle,
+            histories,
+            seed,
+            case,
+            user: user.id().clone(),
+            drive: user.connect("googledrive"),
+            known,
+            mine: Mutex::new(Mine {
+                users: vec![user.id().clone()],
+                mark: paragon.timeline_mark(),
+                ..Mine::default()
+            }),
+        }
+    }
+
+    fn mine(&self) -> MutexGuard<'_, Mine> {
+        self.mine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends what this case has begun: its syncs run no more.
+    pub(super) fn end(&self) {
+        self.mine().syncs.iter().for_each(Sync::disable);
+    }
+
+    /// Where the case begins on the timeline, or the part of it that is told.
+    pub(super) fn mark(&self) -> usize {
+        self.mine().mark
+    }
+
+    /// From here on the case is about these users, and what went before is not told.
+    pub(super) fn turn_to(&self, users: Vec<UserId>) {
+        let mark = self.paragon.timeline_mark();
+        let mut mine = self.mine();
+        (mine.users, mine.mark) = (users, mark);
+    }
+
+    pub(super) fn known(&self) -> Option<Scenario> {
+        self.known.cloned()
+    }
+
+    pub(super) fn keep(&self, scenario: Scenario) {
+        self.mine().scenario = Some(scenario);
+    }
+
+    pub(super) fn kept(&self) -> Option<Scenario> {
+        self.mine().scenario.take()
+    }
+
+    /// A user of this case alone.
+    pub(super) fn user_named(&self, name: &str) -> UserId {
+        let id = UserId::for_case(&self.paragon.project().id, self.seed, &format!("{}/{name}", self.case));
+        let mut mine = self.mine();
+        if !mine.users.contains(&id) {
+            mine.users.push(id.clone());
+        }
+        id
+    }
+
+    /// The account of another user of this case.
+    pub(super) fn other_drive(&self, name: &str) -> Connection {
+        self.paragon.user(self.user_named(name)).connect("googledrive")
+    }
+
+    pub(super) fn adopt(&self, syncs: &[Sync]) {
+        self.mine().syncs.extend_from_slice(syncs);
+    }
+
     pub(super) fn timeline(&self) -> Timeline {
-        self.paragon.timeline().skip(self.mark).of_user(&self.user)
+        self.timeline_since(self.mark())
+    }
+
+    pub(super) fn timeline_since(&self, mark: usize) -> Timeline {
+        let users = self.mine().users.clone();
+        self.paragon.timeline_since(mark).of_users(&users)
+    }
+
+    /// How many calls of the Sync API the receiver has made for the users of this case.
+    pub(super) fn calls_since(&self, mark: usize) -> usize {
+        let users = self.mine().users.clone();
+        users.iter().map(|user| self.paragon.count_calls(user, mark)).sum()
     }
 
     /// Enables a sync of the account as it is. Nothing runs yet.
     pub(super) async fn enable(&self) -> Result<Sync, Stop> {
-        let sync = self.drive.enable("files").map_err(|error| Stop::NotEvaluable(error.to_string()))?;
-        if let Some(state) = self.state {
-            let left_over = state.look().await.is_ok_and(|held| held.iter().any(|held| held.sync == *sync.id()));
-            if left_over {
-                return Err(Stop::NotEvaluable(
-                    "the receiver already holds records of this sync, from a run with the same seed: \
-                     empty it, or take another --seed"
-                        .to_owned(),
-                ));
-            }
-        }
+        self.enable_of(&self.drive, "default").await
+    }
+
+    pub(super) async fn enable_of(&self, drive: &Connection, name: &str) -> Result<Sync, Stop> {
+        let sync = drive.enable_as("files", name).map_err(|error| Stop::NotEvaluable(error.to_string()))?;
+        self.adopt(std::slice::from_ref(&sync));
+        self.fresh(&[&sync]).await?;
         Ok(sync)
+    }
+
+    /// The receiver does not hold anything of these syncs yet.
+    pub(super) async fn fresh(&self, syncs: &[&Sync]) -> Result<(), Stop> {
+        let Some(state) = self.state else { return Ok(()) };
+        let held = state.look().await.unwrap_or_default();
+        if held.iter().any(|held| syncs.iter().any(|sync| held.sync == *sync.id())) {
+            return Err(Stop::NotEvaluable(
+                "the receiver already holds records of this sync, from a run with the same seed: \
+                 empty it, or take another --seed"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    pub(super) fn create(&self, name: &str) -> Item<File> {
+        self.drive.create(File::named(name))
+    }
+
+    /// So many files.
+    pub(super) fn fill(&self, count: usize) -> Vec<Item<File>> {
+        (0..count).map(|number| self.create(&format!("{number}.pdf"))).collect()
     }
 
     /// An account with these files, an initial sync of it, and a receiver that holds them: where most cases start.
     pub(super) async fn synced(&self, names: &[&str]) -> Result<(Sync, Vec<Item<File>>), Stop> {
-        let files = names.iter().map(|name| self.drive.create(File::named(*name))).collect();
+        let files = names.iter().map(|name| self.create(name)).collect();
         let sync = self.enable().await?;
         self.paragon.settle().await;
-        self.given(&sync).await?;
+        self.given(&[&sync]).await?;
         Ok((sync, files))
     }
 
     /// The receiver is right so far, or the case cannot tell what comes next.
-    pub(super) async fn given(&self, sync: &Sync) -> Result<(), Stop> {
-        self.right(sync).await.map_err(|stop| match stop {
-            Stop::Fail(found) => Stop::NotEvaluable(format!("the receiver is wrong before this case begins:\n{found}")),
-            stop @ Stop::NotEvaluable(_) => stop,
-        })
+    pub(super) async fn given(&self, syncs: &[&Sync]) -> Result<(), Stop> {
+        self.right(syncs).await.map_err(Stop::before)
     }
 
-    /// Waits until the receiver holds what it should of a sync, for the settle time at most. Without a state probe:
-    /// until it has fetched the latest version of each record.
-    pub(super) async fn right(&self, sync: &Sync) -> Result<(), Stop> {
+    /// Lets everything be delivered that will be, and waits until the receiver holds what it should.
+    pub(super) async fn ends_right(&self, syncs: &[&Sync]) -> Result<(), Stop> {
+        self.paragon.run_until_idle().await;
+        self.right(syncs).await
+    }
+
+    /// Waits until the receiver holds what it should of these syncs, for the settle time at most. Without a state
+    /// probe: until it has fetched the latest version of each record.
+    pub(super) async fn right(&self, syncs: &[&Sync]) -> Result<(), Stop> {
         let mut patience = Patience::of(self.settle);
         let mut failing: Option<Stopwatch> = None;
         loop {
-            let found = self.wrong(sync).await;
+            let found = self.wrong(syncs).await;
             match &found {
                 Ok(found) if found.is_empty() => return Ok(()),
                 Ok(_) => failing = None,
@@ -108,38 +261,48 @@ impl Trial<'_> {
 
     /// As [`Trial::right`], and still so when the receiver has come to rest: for what does its harm late, such as the
     /// second copy of an event in the queue of a receiver that answered both at once.
-    pub(super) async fn stays_right(&self, sync: &Sync) -> Result<(), Stop> {
-        self.right(sync).await?;
-        self.rest().await;
-        self.right(sync).await
+    pub(super) async fn stays_right(&self, syncs: &[&Sync]) -> Result<(), Stop> {
+        self.right(syncs).await?;
+        self.rest(RESTLESS).await;
+        self.right(syncs).await
     }
 
-    /// Waits until the receiver has been quiet for a while, for the settle time at most.
-    async fn rest(&self) {
-        let calls = || self.timeline().calls().count();
+    /// Waits until the receiver has not called for a while, for so long at most. True when it has come to rest.
+    pub(super) async fn rest(&self, within: Duration) -> bool {
+        let calls = || self.calls_since(self.mark());
         let (mut seen, mut quiet) = (calls(), Stopwatch::start());
-        let mut patience = Patience::of(self.settle);
-        while quiet.elapsed() < QUIET && patience.again().await {
+        let mut patience = Patience::of(within.min(self.settle));
+        while patience.again().await {
             let now = calls();
             if now != seen {
                 (seen, quiet) = (now, Stopwatch::start());
+            } else if quiet.elapsed() >= QUIET {
+                return true;
             }
         }
+        false
     }
 
-    async fn wrong(&self, sync: &Sync) -> Result<Vec<String>, ProbeError> {
-        let Some(state) = self.state else {
-            let (records, unfetched) = (sync.records(), sync.unfetched());
-            let named = unfetched.iter().map(|(id, _)| {
-                let record = records.iter().find(|record| record["id"] == id.as_str());
-                let name = record.map(|record| record["name"].to_string()).unwrap_or_default();
-                format!("{name} was not fetched in its latest version (record {id})")
-            });
-            return Ok(named.collect());
+    /// How what the receiver holds differs from what it should hold.
+    pub(super) async fn wrong(&self, syncs: &[&Sync]) -> Result<Vec<String>, ProbeError> {
+        let held = match self.state {
+            Some(state) => Some(state.look().await?),
+            None => None,
         };
-        let held = state.look().await?;
-        let of_sync: Vec<&Held> = held.iter().filter(|held| held.sync == *sync.id()).collect();
-        Ok(differences(&sync.records(), &of_sync, &sync.unfetched()))
+        Ok(syncs.iter().flat_map(|sync| wrong(sync, held.as_deref())).collect())
+    }
+
+    /// Waits until a fault has struck so often. A receiver that never makes the call cannot be judged by it.
+    pub(super) async fn met(&self, fault: FaultId, times: u64) -> Result<(), Stop> {
+        let struck = || self.paragon.faults().iter().find(|(id, ..)| *id == fault).map_or(0, |(.., struck)| *struck);
+        let met = eventually(CALLS_WITHIN.min(self.settle), || {
+            let met = struck() >= times;
+            async move { met.then_some(()) }
+        });
+        met.await.ok_or_else(|| {
+            let what = if times == 1 { "the call that was to fail".to_owned() } else { format!("{times} such calls") };
+            Stop::NotEvaluable(format!("the receiver did not make {what} within {}", humane(CALLS_WITHIN)))
+        })
     }
 
     /// A hint at the usual reason for records that are missing: calls that were refused.
@@ -154,7 +317,7 @@ impl Trial<'_> {
 
     /// Every attempt since `mark` was answered 2xx, and there was one for each of these events.
     pub(super) fn answered(&self, mark: usize, kinds: &[EventKind]) -> Result<(), Stop> {
-        let timeline = self.paragon.timeline().skip(mark).of_user(&self.user);
+        let timeline = self.timeline_since(mark);
         let mut found = Vec::new();
         for (event, attempt) in timeline.attempts() {
             if let Some(problem) = problem(&attempt.outcome) {
@@ -172,15 +335,93 @@ impl Trial<'_> {
         }
     }
 
-    pub(super) fn send(&self, event: serde_json::Value) -> Result<(), Stop> {
+    /// An event of this kind was answered 2xx since `mark`, whatever went before.
+    pub(super) fn answered_in_the_end(&self, mark: usize, kind: EventKind) -> Result<(), Stop> {
+        let timeline = self.timeline_since(mark);
+        let of_kind = || timeline.attempts().filter(|(event, _)| *event == kind.name());
+        match of_kind().last() {
+            None => Err(Stop::NotEvaluable(format!("{kind} was never sent"))),
+            Some((_, last)) => problem(&last.outcome).map_or(Ok(()), |problem| Err(Stop::Fail(format!("{kind}: {problem}")))),
+        }
+    }
+
+    /// POSTs a body as it is, beside all queues; what is wrong with the answer, if it is not 2xx.
+    pub(super) async fn post(&self, body: &[u8]) -> Option<String> {
+        problem(&self.paragon.post_raw(self.webhook, body).await)
+    }
+
+    pub(super) fn send(&self, event: Value) -> Result<(), Stop> {
         let event = Event::from_value(event).map_err(|error| Stop::NotEvaluable(error.to_string()))?;
         self.paragon.send(&event);
         Ok(())
     }
+
+    /// Sends it, and lets it be delivered.
+    pub(super) async fn deliver(&self, event: Value) -> Result<(), Stop> {
+        self.send(event)?;
+        self.paragon.settle().await;
+        Ok(())
+    }
+
+    pub(super) fn has(&self, need: Need) -> bool {
+        match need {
+            Need::State => self.state.is_some(),
+            Need::Process => self.process.is_some(),
+        }
+    }
+
+    /// The receiver's process; the case says that it needs one.
+    pub(super) fn process(&self) -> Result<&'a dyn Process, Stop> {
+        self.process.ok_or_else(|| Stop::NotEvaluable(Need::Process.missing().to_owned()))
+    }
+}
+
+/// What the trials of one run have in common.
+#[derive(Clone, Copy)]
+pub(super) struct Around<'a> {
+    pub(super) paragon: &'a FakeParagon,
+    pub(super) webhook: &'a Url,
+    pub(super) state: Option<&'a dyn Probe>,
+    pub(super) process: Option<&'a dyn Process>,
+    pub(super) settle: Duration,
+    pub(super) histories: &'a Histories,
+    pub(super) seed: u64,
+    /// A history that has failed before.
+    pub(super) known: Option<&'a Scenario>,
+}
+
+/// An event about a sync, with what it says beside the envelope.
+pub(super) fn event(sync: &Sync, kind: &str, more: Value) -> Value {
+    let mut event = serde_json::to_value(sync.envelope()).unwrap_or_default();
+    event["event"] = json!(kind);
+    if let (Some(event), Value::Object(more)) = (event.as_object_mut(), more) {
+        event.extend(more);
+    }
+    event
+}
+
+/// An event about a record.
+pub(super) fn about(sync: &Sync, kind: &str, record: impl Into<Value>) -> Value {
+    event(sync, kind, json!({"data": {"recordId": record.into(), "model": "files"}}))
+}
+
+/// How what is held of a sync differs from what should be; without a look at it, what was not fetched.
+fn wrong(sync: &Sync, held: Option<&[Held]>) -> Vec<String> {
+    let (records, unfetched) = (sync.records(), sync.unfetched());
+    let Some(held) = held else {
+        let named = unfetched.iter().map(|(id, _)| {
+            let record = records.iter().find(|record| record["id"] == id.as_str());
+            let name = record.map(|record| record["name"].to_string()).unwrap_or_default();
+            format!("{name} was not fetched in its latest version (record {id})")
+        });
+        return named.collect();
+    };
+    let of_sync: Vec<&Held> = held.iter().filter(|held| held.sync == *sync.id()).collect();
+    differences(&records, &of_sync, &unfetched)
 }
 
 /// What is wrong with an answer that should have been 2xx.
-fn problem(outcome: &Outcome) -> Option<String> {
+pub(super) fn problem(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Answered(Answer { status: 200..=299, .. }) => None,
         Outcome::Answered(Answer { status, body, .. }) if body.trim().is_empty() => {
@@ -197,6 +438,6 @@ fn problem(outcome: &Outcome) -> Option<String> {
     }
 }
 
-fn humane(span: Duration) -> String {
+pub(super) fn humane(span: Duration) -> String {
     if span.subsec_millis() == 0 { format!("{} s", span.as_secs()) } else { format!("{} ms", span.as_millis()) }
 }

@@ -52,6 +52,11 @@ impl Patience {
         Self { watch: Stopwatch::start(), within, pause: FIRST_PAUSE, over: false }
     }
 
+    /// Whether the time is over.
+    pub fn is_over(&self) -> bool {
+        self.watch.elapsed() >= self.within
+    }
+
     /// Waits a little. False when the time is over, and the loop has looked once more since.
     #[expect(clippy::disallowed_methods, reason = "the one place that sleeps, between two looks at a condition")]
     pub async fn again(&mut self) -> bool {

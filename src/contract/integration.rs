@@ -135,6 +135,26 @@ pub fn integration(name: &str) -> Result<&'static Integration, UnknownIntegratio
     known.ok_or_else(|| UnknownIntegration { name: name.to_owned(), nearest: nearest(name) })
 }
 
+/// The type of custom objects that are made up.
+pub(crate) const SAMPLE_OBJECT: &str = "Product_Catalog__c";
+
+/// An integration that has a pipeline, with a configuration that it takes: Google Drive for files, otherwise the first
+/// one that asks for nothing, or else for no more than the name of a custom object.
+///
+/// ```
+/// use paragon_testkit::contract::{Pipeline, sample_integration};
+/// assert_eq!(sample_integration(Pipeline::Files).0, "googledrive");
+/// ```
+pub fn sample_integration(pipeline: Pipeline) -> (&'static str, Map<String, Value>) {
+    let named = || Map::from_iter([("customObjectName".to_owned(), Value::from(SAMPLE_OBJECT))]);
+    let names = || std::iter::once("googledrive").chain(INTEGRATIONS.iter().map(|known| known.name));
+    let found = [Map::new(), named()].into_iter().find_map(|configuration| {
+        let takes = |name: &&str| integration(name).is_ok_and(|known| known.check(pipeline, &configuration).is_ok());
+        names().find(takes).map(|name| (name, configuration.clone()))
+    });
+    found.unwrap_or_else(|| unreachable!("a test shows that {pipeline} have one"))
+}
+
 /// People write `google-drive`, `Teams` or `monday.com`.
 fn nearest(name: &str) -> Option<&'static str> {
     let plain = |name: &str| {
@@ -421,6 +441,14 @@ const INTEGRATIONS: &[Integration] = &[
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn each_pipeline_has_an_integration_that_takes_what_is_suggested() {
+        for pipeline in Pipeline::ALL {
+            let (name, configuration) = sample_integration(pipeline);
+            assert_eq!(integration(name).unwrap().check(pipeline, &configuration), Ok(()), "{pipeline}");
+        }
+    }
 
     fn judged(name: &str, pipeline: Pipeline, configuration: Value) -> Vec<String> {
         let Value::Object(configuration) = configuration else { panic!("{configuration}") };

@@ -136,6 +136,17 @@ impl Object {
         }
     }
 
+    /// The object with some members set.
+    ///
+    /// # Errors
+    ///
+    /// Names the member that is wrong.
+    pub fn with(&self, set: &Map<String, Value>) -> Result<Self, serde_json::Error> {
+        let mut members = self.to_members();
+        members.extend(set.clone());
+        Self::from_members(self.pipeline(), members)
+    }
+
     /// Gives it another name.
     pub fn rename(&mut self, name: &str) {
         let name = name.to_owned();
@@ -237,7 +248,7 @@ impl Deal {
 impl CustomObject {
     /// A record of the type `Thing__c` with this name among its fields. Its times are set by the source.
     pub fn named(name: &str) -> Self {
-        plain(json!({"objectType": "Thing__c", "createdAt": "", "updatedAt": "", "customFields": {"name": name}}))
+        plain(json!({"objectType": super::integration::SAMPLE_OBJECT, "createdAt": "", "updatedAt": "", "customFields": {"name": name}}))
     }
 }
 

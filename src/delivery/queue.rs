@@ -159,6 +159,21 @@ impl Queue {
         self.drop_pending()
     }
 
+    /// Follows another policy from now on. What was still to come is dropped, and the webhook is off until it is
+    /// [registered](Self::register) again. Answers what is not sent any more.
+    ///
+    /// # Errors
+    ///
+    /// When the policy does not run. Nothing has changed then.
+    pub fn set_policy(&mut self, policy: Policy) -> Result<Vec<DeliveryId>, PolicyError> {
+        let rules = policy.rules()?;
+        // Nothing is held for another policy.
+        self.rules.while_off = WhileOff::Drop;
+        let dropped = self.disable("disabled: the policy changes");
+        (self.policy, self.rules, self.url) = (policy, rules, None);
+        Ok(dropped)
+    }
+
     pub(super) fn changed(&mut self, text: &str) {
         self.changes.push(Change { to: self.state(), text: text.to_owned() });
     }

@@ -14,7 +14,7 @@ pub(super) struct Driver {
     pub(super) world: Arc<Shared>,
     pub(super) transport: Arc<dyn Transport>,
     /// How long a receiver really has, at most.
-    answer_within: Duration,
+    pub(super) answer_within: Duration,
     /// Who wants to know what becomes of the webhook.
     hooks: Vec<Hook>,
     /// One at a time moves the clock.

@@ -57,6 +57,9 @@ pub struct Target {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Window {
+    /// Not with the first so many matching calls, nor are they counted by what follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
     /// For so many matching calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<u64>,
@@ -169,6 +172,13 @@ impl ApiFault {
         self
     }
 
+    /// Not the first so many matching calls: in the middle of a pull, for example.
+    #[must_use]
+    pub fn after(mut self, calls: u64) -> Self {
+        self.when.after = Some(calls);
+        self
+    }
+
     /// Only the next so many matching calls.
     #[must_use]
     pub fn next(mut self, calls: u64) -> Self {
@@ -277,13 +287,14 @@ pub(super) mod tests {
             endpoint in prop::option::of(prop::sample::select(Endpoint::ALL)),
             user in prop::option::of(prop::sample::select(vec!["ada", "bob"])),
             sync in prop::option::of(prop::sample::select(vec!["s1", "s2"])),
+            after in prop::option::of(0..3_u64),
             next in prop::option::of(0..5_u64),
             share in prop::option::of((0..=1_000_u32).prop_map(|thousandths| Probability::try_from(f64::from(thousandths) / 1_000.0).unwrap())),
             until in prop::option::of(0..2_000_i64),
         ) -> ApiFault {
             let on = Target { endpoint, user: user.map(UserId::from), sync: sync.map(SyncId::from) };
             let until = until.map(Moment::from_millis);
-            ApiFault { on, what, when: Window { next, probability: share, until } }
+            ApiFault { on, what, when: Window { after, next, probability: share, until } }
         }
     }
 

@@ -92,15 +92,20 @@ impl Faults {
     pub(crate) fn decide(&mut self, call: &CallInfo<'_>, now: Moment) -> Decision {
         let mut struck = Vec::new();
         for (id, held) in &mut self.held {
-            let Window { next, probability, until } = held.fault.when;
+            let Window { after, next, probability, until } = held.fault.when;
+            let after = after.unwrap_or_default();
             if !held.fault.on.holds(call)
                 || until.is_some_and(|until| now >= until)
-                || next.is_some_and(|calls| held.matched >= calls)
+                || next.is_some_and(|calls| held.matched >= after.saturating_add(calls))
             {
                 continue;
             }
-            let choice = mix(mix(mix(self.seed) ^ id.0) ^ held.matched);
+            let number = held.matched;
             held.matched += 1;
+            if number < after {
+                continue;
+            }
+            let choice = mix(mix(mix(self.seed) ^ id.0) ^ number);
             if probability.is_none_or(|probability| probability.takes(choice)) {
                 held.struck += 1;
                 struck.push((*id, held.fault.what));
@@ -202,9 +207,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn counts_are_exact(next in 0..20_u64, calls in 0..40_usize, seed: u64) {
-            let struck = strikes(&mut faults(seed, ApiFault::new(Trouble::EmptyPage).next(next)), calls);
-            let expected: Vec<bool> = (0..calls as u64).map(|n| n < next).collect();
+        fn counts_are_exact(after in 0..20_u64, next in 0..20_u64, calls in 0..60_usize, seed: u64) {
+            let struck = strikes(&mut faults(seed, ApiFault::new(Trouble::EmptyPage).after(after).next(next)), calls);
+            let expected: Vec<bool> = (0..calls as u64).map(|n| (after..after + next).contains(&n)).collect();
             prop_assert_eq!(struck, expected);
         }
 
@@ -243,7 +248,7 @@ mod tests {
             let call = CallInfo { endpoint, user: user.as_ref(), sync: sync.as_ref() };
             let Target { endpoint: on, user: of, sync: at } = &fault.on;
             let named = (on.is_none() || *on == endpoint) && (of.is_none() || *of == user) && (at.is_none() || *at == sync);
-            let over = fault.when.next == Some(0) || fault.when.until.is_some_and(|until| until <= NOW);
+            let over = fault.when.next == Some(0) || fault.when.after.is_some_and(|after| after > 0) || fault.when.until.is_some_and(|until| until <= NOW);
             let sure = fault.when.probability.is_none();
             let struck = !faults(seed, fault).decide(&call, NOW).struck.is_empty();
             prop_assert!(!struck || (named && !over));

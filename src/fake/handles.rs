@@ -413,6 +413,15 @@ impl Sync {
         world.engine.run_soon(&self.id, kind, now);
     }
 
+    /// Runs now, also while a receiver is being told of something else. Its events go out as soon as the policy lets
+    /// them, or with the next [`settle`](super::FakeParagon::settle).
+    pub fn run_now(&self, kind: RunKind) {
+        let mut world = lock(&self.world);
+        let now = world.clock.now();
+        world.engine.run_soon(&self.id, kind, now);
+        world.run_due();
+    }
+
     /// Deletes it and its records, as the app could by `DELETE /api/syncs/{syncId}`.
     pub fn delete(&self) {
         lock(&self.world).delete_sync(&self.id);

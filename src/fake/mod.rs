@@ -52,6 +52,7 @@ pub use handles::{Connection, Item, Sync, User};
 pub use mint::{Flaw, Oddity};
 pub use observe::Exchange;
 pub use paragon::{Builder, FakeParagon, StartError};
+pub use play::Waiting;
 pub use project::{KeyError, Project};
 pub use server::Server;
 pub use timeline::{Call, Entry, Tally, Timeline, What};

@@ -15,7 +15,7 @@ use super::observe::{Exchange, Observers};
 use super::project::{KeyError, Project};
 use super::server::{self, Answer, Running, Server};
 use super::shared::{Guard, Shared, lock};
-use super::timeline::{Tally, Timeline};
+use super::timeline::{Entry, Tally, Timeline, What};
 use super::token::Audience;
 use super::world::{Options, World};
 use crate::clock::{Moment, Pace};
@@ -416,6 +416,30 @@ impl FakeParagon {
         self.world().queue.policy().clone()
     }
 
+    /// Delivers under another policy from now on. What was still to be sent is dropped, and the webhook has to be
+    /// [set](Self::set_webhook) again.
+    ///
+    /// # Errors
+    ///
+    /// When the policy has open cells or does not hold together; nothing has changed then.
+    pub fn set_policy(&self, policy: Policy) -> Result<(), PolicyError> {
+        self.world().set_policy(policy)?;
+        self.driver.tell();
+        Ok(())
+    }
+
+    /// Syncs that are enabled from now on are of this age of the contract.
+    pub fn set_revision(&self, revision: Revision) {
+        self.world().engine.set_revision(revision);
+    }
+
+    /// Ends everything that goes wrong on purpose: faults of the API and adversities of deliveries.
+    pub fn calm(&self) {
+        let mut world = self.world();
+        world.end_faults();
+        world.queue.end_all();
+    }
+
     /// A Connected User, known or new.
     pub fn user(&self, id: impl Into<UserId>) -> User {
         User { world: self.driver.world.clone(), id: id.into() }
@@ -427,9 +451,17 @@ impl FakeParagon {
         self.world().send_by_hand(event)
     }
 
-    /// POSTs a body to a URL, at once and once, past queue, policy and timeline: for bodies that are no events.
+    /// POSTs a body to a URL, at once and once, past queue, policy and timeline: for bodies that are no events. It has
+    /// the time of [`Builder::answer_within`].
     pub async fn post_raw(&self, url: &Url, body: &[u8]) -> Outcome {
-        self.driver.transport.send(&Request::new(url.clone(), body)).await
+        let mut request = Request::new(url.clone(), body);
+        request.timeouts.total = self.driver.answer_within;
+        self.driver.transport.send(&request).await
+    }
+
+    /// How long a receiver really has to answer; see [`Builder::answer_within`].
+    pub fn answers_within(&self) -> Duration {
+        self.driver.answer_within
     }
 
     /// Mounts a mock on the server of the API; it goes ahead of the fake's own answers.
@@ -511,6 +543,12 @@ impl FakeParagon {
         self.world().timeline()
     }
 
+    /// What has happened since a [mark](Self::timeline_mark).
+    pub fn timeline_since(&self, mark: usize) -> Timeline {
+        let world = self.world();
+        Timeline::since(mark, world.start, &world.log)
+    }
+
     /// Waits until something has happened after a [mark](Self::timeline_mark). What it is, and the mark after it.
     pub async fn timeline_after(&self, mark: usize) -> (Timeline, usize) {
         // The sender is our own: it cannot be gone.
@@ -547,6 +585,12 @@ impl FakeParagon {
     /// Where the admin API is, if it is served; see [`Builder::admin`].
     pub fn admin_url(&self) -> Option<String> {
         self.admin.then(|| format!("{}{}", self.api_url(), super::admin::ROOT.trim_end_matches('/')))
+    }
+
+    /// How many calls of the Sync API were made under a token of this user, since a mark.
+    pub fn count_calls(&self, user: &UserId, mark: usize) -> usize {
+        let of_user = |entry: &Entry| matches!(entry.what, What::Call(_)) && entry.user.as_ref() == Some(user);
+        self.world().log.since(mark).filter(|(_, entry)| of_user(entry)).count()
     }
 
     /// How many entries the timeline has had: the mark from which to [`skip`](Timeline::skip) later.

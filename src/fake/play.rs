@@ -1,16 +1,19 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::pin::Pin;
 use std::sync::Arc;
-
-use serde_json::Value;
+use std::time::Duration;
 
 use super::driver::{Driver, Replaced};
-use super::handles::{Connection, Item, Sync, User};
+use super::endpoint::Endpoint;
+use super::fault::{ApiFault, Trouble};
+use super::faults::FaultId;
+use super::handles::Sync;
 use super::paragon::FakeParagon;
 use super::shared::lock;
 use super::world::World;
-use crate::contract::{ConfigurationProblem, File, Pipeline, SyncId, UserId, integration};
-use crate::delivery::Mishap;
-use crate::scenario::{Fault, Scenario, ScenarioError, Step};
+use crate::contract::{ConfigurationProblem, CredentialId, ExternalId, Object, SyncId, integration};
+use crate::delivery::{Adversity, Mishap, Wire};
+use crate::scenario::{Action, Fault, Scenario, ScenarioError, Step};
 use crate::sync::EnableError;
 
 impl FakeParagon {
@@ -27,10 +30,9 @@ impl FakeParagon {
     /// use paragon_testkit::scenario::Scenario;
     ///
     /// let scenario = Scenario::parse(r#"{"scenario": 1, "seed": 7, "steps": [
-    ///     {"do": "create", "user": "ada", "integration": "googledrive", "file": "draft",
+    ///     {"do": "create", "user": "ada", "integration": "googledrive", "object": "draft",
     ///         "record": {"name": "draft.md", "mimeType": "text/markdown", "size": 12}},
-    ///     {"do": "enable", "user": "ada", "integration": "googledrive"},
-    ///     {"do": "advance", "by": "1m"}
+    ///     {"do": "enable", "user": "ada", "integration": "googledrive", "then": "1m"}
     /// ]}"#)?;
     /// let paragon = FakeParagon::builder().scenario(&scenario).start().await?;
     /// let syncs = paragon.play(&scenario).await?;
@@ -38,110 +40,186 @@ impl FakeParagon {
     /// # Ok(()) }
     /// ```
     pub async fn play(&self, scenario: &Scenario) -> Result<Vec<Sync>, ScenarioError> {
-        self.driver.play(scenario).await
+        self.driver.play(scenario, &|_| Box::pin(async {})).await
+    }
+
+    /// As [`play`](Self::play), but waits after each step, before what goes wrong during it ends: so that a receiver
+    /// that works on its own has the real time to meet it.
+    ///
+    /// # Errors
+    ///
+    /// As [`play`](Self::play).
+    pub async fn play_with<'a>(
+        &self,
+        scenario: &Scenario,
+        after: &(dyn Fn(&Step) -> Waiting<'a> + std::marker::Sync),
+    ) -> Result<Vec<Sync>, ScenarioError> {
+        self.driver.play(scenario, after).await
     }
 }
 
+/// What [`FakeParagon::play_with`] waits for after a step.
+pub type Waiting<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
 impl Driver {
-    pub(super) async fn play(self: &Arc<Self>, scenario: &Scenario) -> Result<Vec<Sync>, ScenarioError> {
+    pub(super) async fn play<'a>(
+        self: &Arc<Self>,
+        scenario: &Scenario,
+        after: &(dyn Fn(&Step) -> Waiting<'a> + std::marker::Sync),
+    ) -> Result<Vec<Sync>, ScenarioError> {
         scenario.check()?;
-        let mut files: HashMap<&str, (Connection, Item<File>)> = HashMap::new();
+        let mut play = Play::default();
         let mut syncs = Vec::new();
         for (index, step) in scenario.steps.iter().enumerate() {
             let wrong = |problem: String| ScenarioError::Step { number: index + 1, problem };
-            match step {
-                Step::Create { user, integration, file, record } => {
-                    let account = self.user(user).connect(integration);
-                    let id = account.create((**record).clone());
-                    files.insert(file, (account, id));
-                }
-                Step::Update { file, set } => {
-                    let (account, id) = &files[file.as_str()];
-                    let now =
-                        account.objects::<File>().into_iter().find(|(other, _)| other == id).map(|(_, file)| file);
-                    let changed =
-                        with(now.as_ref(), set).map_err(|error| wrong(format!("no file any more: {error}")))?;
-                    account.update(id, |file| {
-                        let updated_at = file.updated_at.take();
-                        *file = changed;
-                        if !set.contains_key("updatedAt") {
-                            file.updated_at = updated_at;
-                        }
-                    });
-                }
-                Step::Delete { file } => {
-                    let (account, id) = &files[file.as_str()];
-                    account.delete(id);
-                }
-                Step::Enable { user, integration, configuration_name } => {
-                    let account = self.user(user).connect(integration);
-                    syncs.push(
-                        account.enable_as("files", configuration_name).map_err(|error| wrong(error.to_string()))?,
-                    );
-                }
-                Step::Advance { by } => {
-                    let moved = self.advance(*by).await;
-                    moved.map_err(|Replaced| wrong("the state was replaced meanwhile".to_owned()))?;
-                }
-                Step::Break { fault } => self.set_fault(*fault, true),
-                Step::Mend { fault } => self.set_fault(*fault, false),
+            play.trouble(&mut lock(&self.world), &step.during);
+            let enabled = play.act(&mut lock(&self.world), &step.action).map_err(wrong);
+            self.tell();
+            if enabled.is_err() {
+                play.trouble(&mut lock(&self.world), &[]);
             }
+            syncs.extend(enabled?.map(|id| Sync { world: self.world.clone(), id }));
+            let by = if let Action::Advance { by } = step.action { by } else { Duration::ZERO };
+            if !(by + step.then).is_zero() {
+                let moved = self.advance(by + step.then).await;
+                moved.map_err(|Replaced| wrong("the state was replaced meanwhile".to_owned()))?;
+            }
+            after(step).await;
         }
+        play.trouble(&mut lock(&self.world), &[]);
+        self.tell();
         Ok(syncs)
     }
+}
 
-    fn user(&self, id: &UserId) -> User {
-        User { world: self.world.clone(), id: id.clone() }
+/// A scenario that is being played.
+#[derive(Default)]
+struct Play {
+    objects: HashMap<String, (CredentialId, ExternalId)>,
+    /// What goes wrong now, and the faults of the API that play it.
+    during: BTreeMap<Fault, Vec<FaultId>>,
+}
+
+impl Play {
+    /// Does it, and hands back the sync that is enabled by it.
+    fn act(&mut self, world: &mut World, action: &Action) -> Result<Option<SyncId>, String> {
+        match action {
+            Action::Create { user, integration, pipeline, object, record } => {
+                let record =
+                    Object::from_members(*pipeline, record.clone()).map_err(|error| error.to_string())?;
+                let account = world.connect(user, integration, "default");
+                let id = world.create(&account, record);
+                self.objects.insert(object.clone(), (account, id));
+            }
+            Action::Update { object, set } => {
+                let (account, id) = &self.objects[object];
+                let mut failed = None;
+                world.update(account, id, |now| match now.with(set) {
+                    Ok(changed) => *now = changed,
+                    Err(error) => failed = Some(error.to_string()),
+                });
+                failed.map_or(Ok(()), Err)?;
+            }
+            Action::Delete { object } => {
+                let (account, id) = &self.objects[object];
+                world.touch(account, "deleted", id, crate::source::Collection::delete);
+            }
+            Action::Enable { user, integration, pipeline, configuration_name, configuration } => {
+                let account = world.connect(user, integration, "default");
+                let enabled =
+                    world.enable(&account, pipeline.name(), configuration_name, configuration.clone(), None);
+                return enabled.map(Some).map_err(|error| error.to_string());
+            }
+            Action::Advance { .. } => {}
+        }
+        Ok(None)
     }
 
-    fn set_fault(&self, fault: Fault, broken: bool) {
-        let mut world = lock(&self.world);
-        match fault {
-            Fault::ReceiverUnreachable => world.mishap(Mishap::Unreachable, broken),
-            Fault::EventsDoubled => world.mishap(Mishap::Duplicate, broken),
-            Fault::ApiUnavailable => world.fail_api(broken.then_some(503)),
-            Fault::WebhookDisabled if broken => world.disable_webhook(),
-            Fault::WebhookDisabled => world.enable_webhook(),
+    /// Exactly this goes wrong from now on.
+    fn trouble(&mut self, world: &mut World, during: &[Fault]) {
+        let over: Vec<Fault> = self.during.keys().copied().filter(|fault| !during.contains(fault)).collect();
+        for fault in over {
+            for id in self.during.remove(&fault).unwrap_or_default() {
+                world.faults.remove(id);
+            }
+            match means(fault) {
+                Means::Webhook => world.enable_webhook(),
+                Means::Deliveries(what, _) => world.queue.end(what),
+                Means::Api(_) => {}
+            }
         }
+        for fault in during {
+            if self.during.contains_key(fault) {
+                continue;
+            }
+            let faults = match means(*fault) {
+                Means::Webhook => {
+                    world.disable_webhook();
+                    Vec::new()
+                }
+                Means::Deliveries(what, probability) => {
+                    let adversity = Adversity::new(what);
+                    world.queue.begin(probability.map_or(adversity, |of_one| adversity.probability(of_one)));
+                    Vec::new()
+                }
+                Means::Api(faults) => faults.into_iter().map(|fault| world.faults.add(fault)).collect(),
+            };
+            self.during.insert(*fault, faults);
+        }
+    }
+}
+
+/// How a fault of a scenario is played.
+enum Means {
+    Webhook,
+    /// With each delivery, or with this probability.
+    Deliveries(Mishap, Option<f64>),
+    Api(Vec<ApiFault>),
+}
+
+fn means(fault: Fault) -> Means {
+    const HOUR: Duration = Duration::from_secs(3_600);
+    let each_ninth = |what: Trouble| ApiFault::new(what).probability(1.0 / 9.0);
+    let status = |code| Trouble::Status { code, retry_after: None };
+    match fault {
+        Fault::WebhookDisabled => Means::Webhook,
+        Fault::ReceiverUnreachable => Means::Deliveries(Mishap::Unreachable, None),
+        Fault::EventsDoubled => Means::Deliveries(Mishap::Duplicate, None),
+        Fault::EventsTogether => Means::Deliveries(Mishap::Together(3), None),
+        Fault::EventsDelayed => Means::Deliveries(Mishap::Delay(HOUR), None),
+        Fault::EventsReordered => Means::Deliveries(Mishap::Reorder, Some(0.5)),
+        Fault::AnswersLost => Means::Deliveries(Mishap::Wire(Wire::ResetAfterBody), Some(0.5)),
+        Fault::ApiUnavailable => Means::Api(vec![ApiFault::new(status(503))]),
+        Fault::ApiFlaky => {
+            Means::Api([status(502), Trouble::ResetBefore, Trouble::CutJson].map(each_ninth).to_vec())
+        }
+        Fault::ShortPages => Means::Api(vec![ApiFault::new(Trouble::ShortPages(3))]),
+        Fault::RepeatedRecords => {
+            Means::Api(vec![ApiFault::new(Trouble::RepeatedRecord).endpoint(Endpoint::PullRecords)])
+        }
+        Fault::UnknownMembers => Means::Api(vec![ApiFault::new(Trouble::UnknownMembers)]),
     }
 }
 
 impl World {
     /// Looks whether the steps can happen here, as far as that can be known before.
     pub(super) fn could_play(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
-        let mut files: HashMap<&str, File> = HashMap::new();
         for (index, step) in scenario.steps.iter().enumerate() {
             let wrong = |problem: String| ScenarioError::Step { number: index + 1, problem };
-            match step {
-                Step::Create { file, record, .. } => drop(files.insert(file, (**record).clone())),
-                Step::Update { file, set } => {
-                    let changed = with(files.get(file.as_str()), set).map_err(|error| wrong(error.to_string()))?;
-                    files.insert(file, changed);
-                }
-                Step::Enable { user, integration: name, configuration_name } => {
-                    let id = SyncId::derive(&self.project.id, user, name, Pipeline::Files.name(), configuration_name);
-                    if self.engine.get(&id).is_some() {
-                        return Err(wrong(EnableError::Exists(id).to_string()));
-                    }
-                    if let Ok(known) = integration(name) {
-                        let told =
-                            |all: Vec<ConfigurationProblem>| all.iter().map(ToString::to_string).collect::<Vec<_>>();
-                        let checked = known.check(Pipeline::Files, &serde_json::Map::new());
-                        checked.map_err(|problems| wrong(told(problems).join("; ")))?;
-                    }
-                }
-                _ => {}
+            let Action::Enable { user, integration: name, pipeline, configuration_name, configuration } = &step.action
+            else {
+                continue;
+            };
+            let id = SyncId::derive(&self.project.id, user, name, pipeline.name(), configuration_name);
+            if self.engine.get(&id).is_some() {
+                return Err(wrong(EnableError::Exists(id).to_string()));
+            }
+            if let Ok(known) = integration(name) {
+                let told = |all: Vec<ConfigurationProblem>| all.iter().map(ToString::to_string).collect::<Vec<_>>();
+                let checked = known.check(*pipeline, configuration);
+                checked.map_err(|problems| wrong(told(problems).join("; ")))?;
             }
         }
         Ok(())
     }
-}
-
-/// The file with some members set.
-fn with(file: Option<&File>, set: &serde_json::Map<String, Value>) -> Result<File, serde_json::Error> {
-    let mut json = serde_json::to_value(file)?;
-    for (name, value) in set {
-        json[name.as_str()] = value.clone();
-    }
-    serde_json::from_value(json)
 }

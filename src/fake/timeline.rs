@@ -163,8 +163,14 @@ impl Timeline {
 
     /// Only what is about this user, and what is about nobody.
     #[must_use]
-    pub fn of_user(mut self, user: &UserId) -> Self {
-        self.entries.retain(|entry| entry.user.as_ref().is_none_or(|of| of == user));
+    pub fn of_user(self, user: &UserId) -> Self {
+        self.of_users(std::slice::from_ref(user))
+    }
+
+    /// Only what is about these users, and what is about nobody.
+    #[must_use]
+    pub fn of_users(mut self, users: &[UserId]) -> Self {
+        self.entries.retain(|entry| entry.user.as_ref().is_none_or(|of| users.contains(of)));
         self
     }
 

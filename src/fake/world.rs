@@ -17,7 +17,8 @@ use crate::contract::{
     UserId, integration,
 };
 use crate::delivery::{
-    Adversity, Attempt, Change, Completed, DeliveryId, Enqueued, Mishap, Outcome, Polled, Purpose, Queue,
+    Adversity, Attempt, Change, Completed, DeliveryId, Enqueued, Mishap, Outcome, Policy, PolicyError, Polled, Purpose,
+    Queue,
 };
 use crate::source::{Account, Collection, Trouble};
 use crate::sync::{Enable, EnableError, Engine, Found, Run};
@@ -343,6 +344,12 @@ impl World {
     pub(super) fn step(&mut self, until: Moment) -> Option<Vec<Attempt>> {
         let due = self.next_due().filter(|due| *due <= until)?;
         self.clock.advance_to(due);
+        self.run_due();
+        Some(self.poll())
+    }
+
+    /// Makes the runs that are due now.
+    pub(super) fn run_due(&mut self) {
         let now = self.clock.now();
         while let Some(Run { sync, user, kind, trouble, events }) = self.engine.run_due(&mut self.accounts, now) {
             if !events.is_empty() || trouble.is_some() {
@@ -352,7 +359,6 @@ impl World {
                 self.send(&event, name);
             }
         }
-        Some(self.poll())
     }
 
     /// What is to be sent now.
@@ -411,6 +417,14 @@ impl World {
     pub(super) fn set_webhook(&mut self, url: Url) {
         self.queue.register(url, self.clock.now());
         self.note_changes();
+    }
+
+    /// Delivers under another policy; the webhook has to be set again.
+    pub(super) fn set_policy(&mut self, policy: Policy) -> Result<(), PolicyError> {
+        let dropped = self.queue.set_policy(policy)?;
+        self.note_changes();
+        self.drop_deliveries(dropped, "while_off");
+        Ok(())
     }
 
     /// Enables the webhook by hand.

@@ -43,7 +43,7 @@ pub struct ReportedCase {
     pub assumes: Vec<&'static str>,
     /// What happened, in order.
     pub timeline: Vec<String>,
-    /// A scenario file that shows the failure; there are none yet.
+    /// A scenario file that shows the failure.
     pub scenario: Option<String>,
     /// The command that runs this case again.
     pub reproduce: String,
@@ -74,11 +74,11 @@ impl Report {
             level: result.case.level,
             grade: result.case.grade(),
             verdict: result.verdict,
-            policy: judgement.policy.clone(),
+            policy: result.policy.clone(),
             detail: result.detail.clone(),
             assumes: result.case.assumes(),
             timeline: result.timeline.clone(),
-            scenario: None,
+            scenario: result.scenario.as_ref().map(|file| file.display().to_string()),
             reproduce: reproduce(result.case.id),
             seconds: result.took.as_secs_f64(),
         });

@@ -50,7 +50,7 @@ impl Text {
             Verdict::NotEvaluable => ("n/a ", "33"),
             _ => ("skip", "2"),
         };
-        let mut text = format!("{}  {:<20} {}\n", self.paint(word, color), case.id, case.title);
+        let mut text = format!("{}  {:<24} {}\n", self.paint(word, color), case.id, case.title);
         match result.verdict {
             Verdict::Fail => {
                 Self::block(&mut text, "found", &result.detail);

@@ -2,37 +2,35 @@
 //! by hand, and what is played again.
 //!
 //! ```
-//! use paragon_testkit::scenario::{Scenario, Step};
+//! use paragon_testkit::scenario::{Action, Scenario};
 //!
 //! let scenario = Scenario::parse(r#"{
 //!     "scenario": 1,
-//!     "about": "A deletion is seen by the next full sync.",
+//!     "about": "A deletion is missed while the webhook is disabled.",
 //!     "seed": 7,
 //!     "steps": [
-//!         {"do": "create", "user": "ada", "integration": "googledrive", "file": "draft",
+//!         {"do": "create", "user": "ada", "integration": "googledrive", "object": "draft",
 //!             "record": {"name": "draft.md", "mimeType": "text/markdown", "size": 12}},
-//!         {"do": "enable", "user": "ada", "integration": "googledrive"},
-//!         {"do": "advance", "by": "1m"},
-//!         {"do": "delete", "file": "draft"},
-//!         {"do": "advance", "by": "24h"}
+//!         {"do": "enable", "user": "ada", "integration": "googledrive", "then": "1m"},
+//!         {"do": "delete", "object": "draft", "while": ["webhook_disabled"], "then": "24h"}
 //!     ]
 //! }"#)?;
-//! assert!(matches!(scenario.steps[3], Step::Delete { .. }));
+//! assert!(matches!(scenario.steps[2].action, Action::Delete { .. }));
 //! # Ok::<(), paragon_testkit::scenario::ScenarioError>(())
 //! ```
 //!
 //! [`FakeParagon::play`](crate::FakeParagon::play) plays it; `schemas/scenario.json` is the schema of the file.
 
+mod step;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
-use crate::clock::duration;
-use crate::contract::{File, Revision, UserId};
+use crate::contract::{Object, Pipeline, Revision, UserId};
 use crate::delivery::Policy;
+pub use step::{Action, Fault, Step};
 
 /// A history: who has what, when it changes, and what goes wrong meanwhile.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,93 +49,8 @@ pub struct Scenario {
     /// How webhooks are delivered; [`Policy::paragon_assumed`] when left out.
     #[serde(default = "Policy::paragon_assumed")]
     pub policy: Policy,
-    /// What happens, in order.
+    /// What happens, in order. After the last step everything works.
     pub steps: Vec<Step>,
-}
-
-/// One thing that happens.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
-#[non_exhaustive]
-pub enum Step {
-    /// A user gets a new file.
-    Create {
-        /// Whose it is.
-        user: UserId,
-        /// Such as `googledrive`.
-        integration: String,
-        /// What the scenario calls it.
-        file: String,
-        /// What it holds.
-        record: Box<File>,
-    },
-    /// A file changes.
-    Update {
-        /// What the scenario calls it.
-        file: String,
-        /// The members that change.
-        set: Map<String, Value>,
-    },
-    /// A file is deleted.
-    Delete {
-        /// What the scenario calls it.
-        file: String,
-    },
-    /// A sync is enabled. It runs when time passes.
-    Enable {
-        /// Whose it is.
-        user: UserId,
-        /// Such as `googledrive`.
-        integration: String,
-        /// Tells several syncs of one account apart.
-        #[serde(default = "default_name", skip_serializing_if = "is_default_name")]
-        configuration_name: String,
-    },
-    /// Time passes: syncs run and webhooks are delivered.
-    Advance {
-        /// How much, such as `24h`.
-        #[serde(with = "duration")]
-        by: Duration,
-    },
-    /// Something stops working.
-    Break {
-        /// What.
-        fault: Fault,
-    },
-    /// It works again.
-    Mend {
-        /// What.
-        fault: Fault,
-    },
-}
-
-/// What can be broken for a while.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Fault {
-    /// No webhook reaches the receiver.
-    ReceiverUnreachable,
-    /// The webhook is disabled; what is due meanwhile is dropped.
-    WebhookDisabled,
-    /// The Sync API answers 503.
-    ApiUnavailable,
-    /// Each event is sent twice.
-    EventsDoubled,
-}
-
-impl Fault {
-    /// All of them.
-    pub const ALL: [Self; 4] =
-        [Self::ReceiverUnreachable, Self::WebhookDisabled, Self::ApiUnavailable, Self::EventsDoubled];
-}
-
-fn default_name() -> String {
-    "default".to_owned()
-}
-
-fn is_default_name(name: &str) -> bool {
-    name == "default"
 }
 
 /// Why a scenario cannot be played.
@@ -198,7 +111,7 @@ impl Scenario {
         Self::parse(&text)
     }
 
-    /// Looks whether the steps can happen: files change only while they live, a sync is enabled once.
+    /// Looks whether the steps can happen: objects change only while they live, a sync is enabled once.
     ///
     /// # Errors
     ///
@@ -207,38 +120,88 @@ impl Scenario {
         if self.scenario != 1 {
             return Err(ScenarioError::Version(self.scenario));
         }
-        let mut files: BTreeMap<&str, bool> = BTreeMap::new();
-        let mut syncs = BTreeSet::new();
+        let mut so_far = SoFar::default();
         for (index, step) in self.steps.iter().enumerate() {
-            let wrong = |problem: String| Err(ScenarioError::Step { number: index + 1, problem });
-            match step {
-                Step::Create { file, .. } if files.insert(file, true).is_some() => {
-                    return wrong(format!("there was a file {file:?} before"));
-                }
-                Step::Update { file, .. } | Step::Delete { file } if files.get(file.as_str()) != Some(&true) => {
-                    return wrong(format!("there is no file {file:?}"));
-                }
-                Step::Delete { file } => drop(files.insert(file, false)),
-                Step::Update { set, .. } if set.contains_key("id") || set.contains_key("externalId") => {
-                    return wrong("ids cannot be set".to_owned());
-                }
-                Step::Enable { user, integration, configuration_name }
-                    if !syncs.insert((user, integration, configuration_name)) =>
-                {
-                    return wrong(format!(
-                        "the sync {configuration_name:?} of {user}'s {integration} is enabled already"
-                    ));
-                }
-                _ => {}
-            }
+            let wrong = |problem: String| ScenarioError::Step { number: index + 1, problem };
+            so_far.take(&step.action).map_err(wrong)?;
         }
         Ok(())
+    }
+
+    /// The same history without the steps that cannot happen (any more): what is left when some were taken out.
+    #[must_use]
+    pub fn possible(mut self) -> Self {
+        let mut so_far = SoFar::default();
+        self.steps.retain(|step| so_far.take(&step.action).is_ok());
+        self
+    }
+
+    /// The same history of other users.
+    #[must_use]
+    pub fn with_users(mut self, rename: impl Fn(&UserId) -> UserId) -> Self {
+        for step in &mut self.steps {
+            if let Action::Create { user, .. } | Action::Enable { user, .. } = &mut step.action {
+                *user = rename(user);
+            }
+        }
+        self
     }
 
     /// As it stands in a file: indented, with a newline at the end.
     pub fn to_json(&self) -> String {
         let json = serde_json::to_string_pretty(self);
         json.unwrap_or_else(|error| unreachable!("a scenario is plain data: {error}")) + "\n"
+    }
+}
+
+/// What there is after some steps.
+#[derive(Default)]
+struct SoFar {
+    /// The objects that there were: their pipeline, what is known of them, whether they live.
+    objects: BTreeMap<String, (Object, bool)>,
+    syncs: BTreeSet<(UserId, String, Pipeline, String)>,
+}
+
+impl SoFar {
+    fn take(&mut self, action: &Action) -> Result<(), String> {
+        match action {
+            Action::Create { object, .. } if self.objects.contains_key(object) => {
+                Err(format!("there was an object {object:?} before"))
+            }
+            Action::Create { object, pipeline, record, .. } => {
+                let record = Object::from_members(*pipeline, record.clone());
+                let record = record.map_err(|error| format!("no record of {pipeline}: {error}"))?;
+                self.objects.insert(object.clone(), (record, true));
+                Ok(())
+            }
+            Action::Update { object, set } => {
+                if set.contains_key("id") || set.contains_key("externalId") {
+                    return Err("ids cannot be set".to_owned());
+                }
+                let (record, _) = self.living(object)?;
+                *record = record.with(set).map_err(|error| format!("no record of {} any more: {error}", record.pipeline()))?;
+                Ok(())
+            }
+            Action::Delete { object } => {
+                *self.living(object)?.1 = false;
+                Ok(())
+            }
+            Action::Enable { user, integration, pipeline, configuration_name, .. } => {
+                let sync = (user.clone(), integration.clone(), *pipeline, configuration_name.clone());
+                let new = self.syncs.insert(sync);
+                new.then_some(()).ok_or_else(|| {
+                    format!("the sync {configuration_name:?} of {user}'s {integration} is enabled already")
+                })
+            }
+            Action::Advance { .. } => Ok(()),
+        }
+    }
+
+    fn living(&mut self, object: &str) -> Result<(&mut Object, &mut bool), String> {
+        match self.objects.get_mut(object) {
+            Some((record, alive)) if *alive => Ok((record, alive)),
+            _ => Err(format!("there is no object {object:?}")),
+        }
     }
 }
 
@@ -252,18 +215,25 @@ mod tests {
 
     #[test]
     fn what_cannot_happen_is_named() {
-        let create = r#"{"do":"create","user":"u","integration":"box","file":"a","record":{"name":"a","mimeType":"t","size":1}}"#;
+        let create = r#"{"do":"create","user":"u","integration":"box","object":"a","record":{"name":"a","mimeType":"t","size":1}}"#;
         let enable = r#"{"do":"enable","user":"u","integration":"box"}"#;
         let lines = [
-            told(r#"{"do":"delete","file":"a"}"#),
+            told(r#"{"do":"delete","object":"a"}"#),
             told(&format!("{create},{create}")),
-            told(&format!(r#"{create},{{"do":"delete","file":"a"}},{{"do":"update","file":"a","set":{{}}}}"#)),
-            told(&format!(r#"{create},{{"do":"update","file":"a","set":{{"id":1}}}}"#)),
+            told(&format!(r#"{create},{{"do":"delete","object":"a"}},{{"do":"update","object":"a","set":{{}}}}"#)),
+            told(&format!(r#"{create},{{"do":"update","object":"a","set":{{"id":1}}}}"#)),
             told(&format!("{enable},{enable}")),
             told(r#"{"do":"advance","by":"soon"}"#),
             told(r#"{"do":"advance","by":"-1h"}"#),
             told(r#"{"do":"sleep"}"#),
-            told(r#"{"do":"break","fault":"x"}"#),
+            told(r#"{"do":"advance","by":"1h","while":["x"]}"#),
+            told(r#"{"do":"advance","by":"1h","whle":[]}"#),
+            told(r#"{"do":"advance","by":"1h","then":"a while"}"#),
+            told(r#"{"by":"1h"}"#),
+            told("7"),
+            told(r#"{"do":"create","user":"u","integration":"box","object":"a","record":{"name":"a"}}"#),
+            told(r#"{"do":"create","user":"u","integration":"box","pipeline":"songs","object":"a","record":{}}"#),
+            told(&format!(r#"{create},{{"do":"update","object":"a","set":{{"name":1}}}}"#)),
             Scenario::parse(r#"{"scenario":2,"seed":1,"steps":[]}"#).unwrap_err().to_string(),
         ];
         insta::assert_snapshot!(lines.join("\n"));

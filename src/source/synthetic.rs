@@ -97,7 +97,7 @@ impl Synthetic {
                 "probability": pick(40, 101), "createdAt": created, "updatedAt": updated,
             }),
             Pipeline::CustomObjects => json!({
-                "objectType": "Product_Catalog__c", "customFields": {"name": name, "price": pick(24, 1_000)},
+                "objectType": crate::contract::SAMPLE_OBJECT, "customFields": {"name": name, "price": pick(24, 1_000)},
                 "createdAt": created, "updatedAt": updated,
             }),
             Pipeline::Tickets => json!({

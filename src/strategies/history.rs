@@ -1,27 +1,32 @@
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use proptest::collection::vec;
+use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+use super::payload::payload;
 use super::policy::policy;
-use super::{Params, file};
-use crate::contract::{File, UserId};
+use super::Params;
+use crate::contract::{Pipeline, SAMPLE_OBJECT, UserId, sample_integration};
 use crate::delivery::Policy;
-use crate::scenario::{Fault, Scenario, Step};
+use crate::scenario::{Action, Fault, Scenario, Step};
 
 /// What happens in generated histories.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryParams {
-    /// How odd the files are, and the revision. Default as in [`Params`].
+    /// How odd the objects are, and the revision. Default as in [`Params`].
     pub payloads: Params,
     /// How many users there are at most. Default 2.
     pub users: usize,
     /// How many syncs an account has at most: several show the same external ids under different record ids. Default 2.
     pub syncs: usize,
-    /// How many things happen, before the end at which everything works again for a day. Default 0 to 30.
+    /// What is synced. Default files.
+    pub pipelines: Vec<Pipeline>,
+    /// How many things happen, before the end at which everything works for a day. Default 0 to 30.
     pub steps: RangeInclusive<usize>,
     /// Which troubles there are. Default all; none for a quiet life.
     pub faults: Vec<Fault>,
@@ -35,6 +40,7 @@ impl Default for HistoryParams {
             payloads: Params::default(),
             users: 2,
             syncs: 2,
+            pipelines: vec![Pipeline::Files],
             steps: 0..=30,
             faults: Fault::ALL.to_vec(),
             policies: false,
@@ -46,63 +52,101 @@ impl Default for HistoryParams {
 /// they shrink by leaving some out.
 #[derive(Clone, Debug)]
 enum Chance {
-    Create(usize, Box<File>),
-    Update(Index, Map<String, Value>),
+    Create(usize, Pipeline, Map<String, Value>),
+    /// Of each pipeline a change: that of the object's own is taken.
+    Update(Index, BTreeMap<Pipeline, Map<String, Value>>),
     Delete(Index),
-    Enable(usize, usize),
-    Advance(Duration),
-    Break(Fault),
-    Mend(Index),
+    Enable(usize, Pipeline, usize),
+    Pass,
 }
 
-/// Histories of one integration: changes, syncs and times that respect the lifecycle, with troubles in between. At the
-/// end everything is mended and a day passes, so that a right receiver can be right. They shrink to few steps and stay
-/// valid.
+/// Of how many steps a trouble lasts, at most.
+const LONGEST: usize = 4;
+
+/// Histories: changes, syncs and times that respect the lifecycle, with troubles meanwhile. At the end a day passes
+/// without any, so that a right receiver can be right. They shrink to few steps and stay valid.
 ///
 /// ```
+/// use paragon_testkit::scenario::Fault;
 /// use paragon_testkit::strategies::{HistoryParams, history};
 /// use proptest::prelude::*;
 ///
-/// proptest!(|(scenario in history(HistoryParams { steps: 0..=10, ..HistoryParams::default() }))| {
+/// let faults = vec![Fault::ReceiverUnreachable, Fault::EventsDoubled];
+/// let params = HistoryParams { faults, ..HistoryParams::default() };
+/// proptest!(|(scenario in history(params))| {
 ///     prop_assert!(scenario.check().is_ok());
 /// });
 /// ```
+///
+/// # Panics
+///
+/// When there is no pipeline to sync.
+#[track_caller]
 pub fn history(params: HistoryParams) -> impl Strategy<Value = Scenario> {
+    assert!(!params.pipelines.is_empty(), "a history needs a pipeline");
     let (users, syncs) = (params.users.max(1), params.syncs.max(1));
     let revision = params.payloads.revision;
-    let times = [1, 59, 60, 61, 600, 3_600, 86_399, 86_400, 90_000].map(Duration::from_secs).to_vec();
-    let mut chances = vec![
-        (6, (0..users, file(params.payloads)).prop_map(|(user, file)| Chance::Create(user, Box::new(file))).boxed()),
-        (5, (any::<Index>(), change(params.payloads)).prop_map(|(which, set)| Chance::Update(which, set)).boxed()),
-        (3, any::<Index>().prop_map(Chance::Delete).boxed()),
-        (2, (0..users, 0..syncs).prop_map(|(user, sync)| Chance::Enable(user, sync)).boxed()),
-        (5, select(times).prop_map(Chance::Advance).boxed()),
+    let first = params.pipelines[0];
+    // A minute is what most things take.
+    let times = prop_oneof![
+        3 => Just(Duration::ZERO),
+        5 => Just(Duration::from_secs(60)),
+        3 => select([1, 59, 61, 600, 3_600, 86_399, 86_400, 90_000].map(Duration::from_secs).to_vec()),
     ];
-    if !params.faults.is_empty() {
-        chances.push((2, select(params.faults).prop_map(Chance::Break).boxed()));
-        chances.push((1, any::<Index>().prop_map(Chance::Mend).boxed()));
-    }
+    let of = select(params.pipelines.clone());
+    let created = params.pipelines.iter().map(|pipeline| {
+        let pipeline = *pipeline;
+        (0..users, members(pipeline, params.payloads)).prop_map(move |(user, record)| Chance::Create(user, pipeline, record)).boxed()
+    });
+    let changes: Vec<_> = params
+        .pipelines
+        .iter()
+        .map(|pipeline| (Just(*pipeline), change(*pipeline, params.payloads)))
+        .collect();
+    let chances = prop_oneof![
+        6 => proptest::strategy::Union::new(created),
+        6 => (any::<Index>(), changes).prop_map(|(which, set)| Chance::Update(which, set.into_iter().collect())),
+        3 => any::<Index>().prop_map(Chance::Delete),
+        3 => (0..users, of, 0..syncs).prop_map(|(user, pipeline, sync)| Chance::Enable(user, pipeline, sync)),
+        2 => Just(Chance::Pass),
+    ];
+    let faults = if params.faults.is_empty() {
+        Just(None).boxed()
+    } else {
+        weighted(0.2, (select(params.faults), 1..=LONGEST)).boxed()
+    };
     let policies = if params.policies { policy().boxed() } else { Just(Policy::paragon_assumed()).boxed() };
-    let chances = vec(proptest::strategy::Union::new_weighted(chances), params.steps);
-    (chances, 0..1_000_000_u64, policies).prop_map(move |(chances, seed, policy)| Scenario {
-        revision,
-        policy,
-        ..Scenario::new(seed, happen(chances))
+    (vec((chances, times, faults), params.steps), 0..1_000_000_u64, policies).prop_map(move |(chances, seed, policy)| {
+        Scenario { revision, policy, ..Scenario::new(seed, happen(chances, first)) }
     })
 }
 
-/// What a change sets.
-fn change(params: Params) -> impl Strategy<Value = Map<String, Value>> {
-    file(params).prop_map(|file| {
-        let Value::Object(mut members) = json!({"name": file.name, "size": file.size}) else {
-            unreachable!("an object was just written")
-        };
-        members.extend(file.custom_fields.map(|fields| ("customFields".to_owned(), Value::Object(fields))));
+/// The members of an object, without its ids.
+fn members(pipeline: Pipeline, params: Params) -> impl Strategy<Value = Map<String, Value>> {
+    // The steps of a scenario are of the newest revision; the API speaks another one if asked to.
+    let params = Params { revision: crate::contract::Revision::default(), ..params };
+    payload(pipeline.schema(), params).prop_map(move |value| {
+        let Value::Object(mut members) = value else { unreachable!("records are objects") };
+        for id in ["id", "externalId"] {
+            members.remove(id);
+        }
+        if pipeline == Pipeline::CustomObjects {
+            members.insert("objectType".to_owned(), SAMPLE_OBJECT.into());
+        }
         members
     })
 }
 
-const INTEGRATION: &str = "googledrive";
+/// What a change sets.
+fn change(pipeline: Pipeline, params: Params) -> impl Strategy<Value = Map<String, Value>> {
+    members(pipeline, params).prop_map(move |mut members| {
+        members.retain(|name, _| match pipeline {
+            Pipeline::Files => ["name", "size", "customFields"].contains(&name.as_str()),
+            _ => !["createdAt", "updatedAt", "objectType"].contains(&name.as_str()),
+        });
+        members
+    })
+}
 
 fn user(number: usize) -> UserId {
     format!(
@@ -113,51 +157,54 @@ fn user(number: usize) -> UserId {
 }
 
 /// The steps that those chances make which can happen.
-fn happen(chances: Vec<Chance>) -> Vec<Step> {
-    let mut steps = Vec::new();
-    let mut files = 0;
-    let mut live: Vec<String> = Vec::new();
-    let mut syncs: Vec<(usize, usize)> = Vec::new();
-    let mut broken: Vec<Fault> = Vec::new();
-    let enable = |who: usize, which: usize| Step::Enable {
+fn happen(chances: Vec<(Chance, Duration, Option<(Fault, usize)>)>, first: Pipeline) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    let mut objects = 0;
+    let mut live: Vec<(String, Pipeline)> = Vec::new();
+    let mut syncs: Vec<(usize, Pipeline, usize)> = Vec::new();
+    let mut during: BTreeMap<Fault, usize> = BTreeMap::new();
+    let integration = |pipeline| sample_integration(pipeline).0.to_owned();
+    let enable = |who: usize, pipeline: Pipeline, which: usize| Action::Enable {
         user: user(who),
-        integration: INTEGRATION.to_owned(),
+        integration: integration(pipeline),
+        pipeline,
         configuration_name: if which == 0 { "default".to_owned() } else { format!("sync-{which}") },
+        configuration: sample_integration(pipeline).1,
     };
-    for chance in chances {
-        match chance {
-            Chance::Create(who, record) => {
-                files += 1;
-                let file = format!("file-{files}");
-                live.push(file.clone());
-                steps.push(Step::Create { user: user(who), integration: INTEGRATION.to_owned(), file, record });
+    for (chance, then, trouble) in chances {
+        let action = match chance {
+            Chance::Create(who, pipeline, record) => {
+                objects += 1;
+                let object = format!("object-{objects}");
+                live.push((object.clone(), pipeline));
+                Action::Create { user: user(who), integration: integration(pipeline), pipeline, object, record }
             }
-            Chance::Update(which, set) if !live.is_empty() => {
-                steps.push(Step::Update { file: live[which.index(live.len())].clone(), set });
+            Chance::Update(which, mut set) if !live.is_empty() => {
+                let (object, pipeline) = live[which.index(live.len())].clone();
+                Action::Update { object, set: set.remove(&pipeline).unwrap_or_default() }
             }
             Chance::Delete(which) if !live.is_empty() => {
-                steps.push(Step::Delete { file: live.remove(which.index(live.len())) });
+                Action::Delete { object: live.remove(which.index(live.len())).0 }
             }
-            Chance::Enable(who, which) if !syncs.contains(&(who, which)) => {
-                syncs.push((who, which));
-                steps.push(enable(who, which));
+            Chance::Enable(who, pipeline, which) if !syncs.contains(&(who, pipeline, which)) => {
+                syncs.push((who, pipeline, which));
+                enable(who, pipeline, which)
             }
-            Chance::Advance(by) => steps.push(Step::Advance { by }),
-            Chance::Break(fault) if !broken.contains(&fault) => {
-                broken.push(fault);
-                steps.push(Step::Break { fault });
-            }
-            Chance::Mend(which) if !broken.is_empty() => {
-                steps.push(Step::Mend { fault: broken.remove(which.index(broken.len())) });
-            }
-            _ => {}
+            _ => Action::Advance { by: Duration::from_secs(60) },
+        };
+        if let Some((fault, steps)) = trouble {
+            during.insert(fault, steps);
         }
+        steps.push(Step { action, during: during.keys().copied().collect(), then });
+        during.retain(|_, left| {
+            *left -= 1;
+            *left > 0
+        });
     }
     if syncs.is_empty() {
-        steps.push(enable(0, 0));
+        steps.push(Step::new(enable(0, first, 0)));
     }
-    steps.extend(broken.into_iter().map(|fault| Step::Mend { fault }));
-    steps.push(Step::Advance { by: Duration::from_secs(86_400) });
+    steps.push(Step::new(Action::Advance { by: Duration::from_secs(86_400) }));
     steps
 }
 
@@ -168,9 +215,13 @@ mod tests {
     use proptest::strategy::ValueTree;
     use proptest::test_runner::TestRunner;
 
+    fn everything() -> HistoryParams {
+        HistoryParams { policies: true, pipelines: Pipeline::ALL.to_vec(), ..HistoryParams::default() }
+    }
+
     proptest! {
         #[test]
-        fn histories_can_happen_and_survive_the_file(scenario in history(HistoryParams { policies: true, ..HistoryParams::default() })) {
+        fn histories_can_happen_and_survive_the_file(scenario in history(everything())) {
             prop_assert!(scenario.check().is_ok(), "{:?}", scenario.check());
             let file = serde_json::from_str(&scenario.to_json()).unwrap();
             prop_assert_eq!(Contract { layer: Layer::Strict, ..Contract::default() }.validate("scenario", &file), []);
@@ -181,7 +232,8 @@ mod tests {
     #[test]
     fn they_stay_valid_while_they_shrink_to_few_steps() {
         let mut runner = TestRunner::deterministic();
-        let deletes = |scenario: &Scenario| scenario.steps.iter().any(|step| matches!(step, Step::Delete { .. }));
+        let deletes =
+            |scenario: &Scenario| scenario.steps.iter().any(|step| matches!(step.action, Action::Delete { .. }));
         let mut shrunk = 0;
         for _ in 0..40 {
             let mut tree = history(HistoryParams::default()).new_tree(&mut runner).unwrap();

@@ -290,7 +290,7 @@ async fn what_is_refused_changes_nothing() {
         admin.refused(method, path, body, status, message).await;
     }
     let again = json!({"scenario": 1, "seed": 0, "steps": [
-        {"do": "create", "user": "bob", "integration": "box", "file": "a",
+        {"do": "create", "user": "bob", "integration": "box", "object": "a",
             "record": {"name": "a", "mimeType": "text/plain", "size": 1}},
         {"do": "enable", "user": "ada", "integration": "googledrive"},
     ]});
@@ -403,11 +403,11 @@ async fn deliveries_can_be_followed() {
 async fn a_scenario_is_played() {
     let admin = Admin::start().await;
     let scenario = json!({"scenario": 1, "seed": 0, "steps": [
-        {"do": "create", "user": "ada", "integration": "box", "file": "a",
+        {"do": "create", "user": "ada", "integration": "box", "object": "a",
             "record": {"name": "a.txt", "mimeType": "text/plain", "size": 1}},
         {"do": "enable", "user": "ada", "integration": "box"},
         {"do": "advance", "by": "1m"},
-        {"do": "update", "file": "a", "set": {"name": "b.txt"}},
+        {"do": "update", "object": "a", "set": {"name": "b.txt"}},
         {"do": "advance", "by": "1m"},
     ]});
     let played = admin.done("POST", "scenario", scenario).await;

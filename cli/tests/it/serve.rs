@@ -96,7 +96,7 @@ fn a_scenario_is_played_before_it_is_ready() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("scenario.json");
     let text = r#"{"scenario": 1, "seed": 7, "steps": [
-        {"do": "create", "user": "ada", "integration": "googledrive", "file": "a",
+        {"do": "create", "user": "ada", "integration": "googledrive", "object": "a",
             "record": {"name": "a.md", "mimeType": "text/markdown", "size": 1}},
         {"do": "enable", "user": "ada", "integration": "googledrive"}, {"do": "advance", "by": "1m"}]}"#;
     std::fs::write(&file, text).unwrap();
@@ -147,7 +147,7 @@ fn what_is_typed_wrongly_is_told_in_one_line() {
     };
     let key = file("key.pem", "nonsense");
     let broken = file("broken.json", "{");
-    let impossible = file("impossible.json", r#"{"scenario":1,"seed":0,"steps":[{"do":"delete","file":"a"}]}"#);
+    let impossible = file("impossible.json", r#"{"scenario":1,"seed":0,"steps":[{"do":"delete","object":"a"}]}"#);
     let told = |args: &[&str]| {
         let ran = run(args);
         assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{args:?}\n{}", ran.stderr);

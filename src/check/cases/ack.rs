@@ -1,11 +1,14 @@
 //! Answering: every event, in every form that Paragon may send, in time.
 
-use serde_json::json;
+use std::time::Duration;
+
+use serde_json::{Value, json};
 
 use crate::check::case::{Case, Level};
-use crate::check::trial::{DAY, MINUTE, Stop, Trial};
-use crate::contract::{EventKind, File};
-use crate::delivery::{Answer, Outcome};
+use crate::check::trial::{DAY, MINUTE, Stop, Trial, about, event};
+use crate::contract::{EventKind, File, Revision};
+use crate::delivery::{Adversity, Answer, Mishap, Outcome, Wire};
+use crate::fake::{ApiFault, Trouble};
 
 pub(super) const EVERY_EVENT: Case = Case {
     id: "ack-every-event",
@@ -13,7 +16,7 @@ pub(super) const EVERY_EVENT: Case = Case {
     title: "each of the six events is answered 2xx in time",
     why: "Paragon may disable a webhook that fails repeatedly, and then every event of every user is lost.",
     fix: "Answer 2xx to all six events, also to those that you do not use; do slow work after the answer.",
-    needs_state: false,
+    needs: &[],
     rests_on: &["webhook.2xx", "webhook.events"],
     run: |trial| Box::pin(every_event(trial)),
 };
@@ -21,33 +24,21 @@ pub(super) const EVERY_EVENT: Case = Case {
 /// Ends at the first problem: a receiver that hangs would otherwise cost a time-out for each retry.
 async fn every_event(trial: &Trial<'_>) -> Result<(), Stop> {
     let paragon = trial.paragon;
-    let (a, b) = (trial.drive.create(File::named("a.pdf")), trial.drive.create(File::named("b.pdf")));
+    let (a, b) = (trial.create("a.pdf"), trial.create("b.pdf"));
     let sync = trial.enable().await?;
     paragon.settle().await;
-    trial.answered(trial.mark, &[EventKind::SyncComplete])?;
-    trial.drive.create(File::named("c.pdf"));
+    trial.answered(trial.mark(), &[EventKind::SyncComplete])?;
+    trial.create("c.pdf");
     trial.drive.update(&a, |file| file.size = Some(2048));
     paragon.advance(MINUTE).await;
-    trial.answered(trial.mark, &[EventKind::RecordCreated, EventKind::RecordUpdated])?;
+    trial.answered(trial.mark(), &[EventKind::RecordCreated, EventKind::RecordUpdated])?;
     trial.drive.delete(&b);
     paragon.advance(DAY).await;
-    let about = |event: &str, error| {
-        let mut event = json!({"event": event, "error": error});
-        let envelope = serde_json::to_value(sync.envelope()).unwrap_or_default();
-        event
-            .as_object_mut()
-            .into_iter()
-            .for_each(|event| event.extend(envelope.as_object().cloned().unwrap_or_default()));
-        event
-    };
-    let record = sync.record_of(&a);
-    trial.send(about(
-        "record_errored",
-        json!({"message": "the file cannot be read", "recordId": record, "model": "files"}),
-    ))?;
-    trial.send(about("sync_errored", json!({"message": "the credential is no longer valid"})))?;
-    paragon.settle().await;
-    trial.answered(trial.mark, &EventKind::ALL)
+    let unreadable = json!({"message": "the file cannot be read", "recordId": sync.record_of(&a), "model": "files"});
+    trial.send(event(&sync, "record_errored", json!({"error": unreadable})))?;
+    let revoked = json!({"message": "the credential is no longer valid"});
+    trial.deliver(event(&sync, "sync_errored", json!({"error": revoked}))).await?;
+    trial.answered(trial.mark(), &EventKind::ALL)
 }
 
 pub(super) const UNKNOWN_MEMBERS: Case = Case {
@@ -56,7 +47,7 @@ pub(super) const UNKNOWN_MEMBERS: Case = Case {
     title: "events with members that the receiver does not know are answered 2xx",
     why: "Paragon adds members without notice, as it did with credentialId; a strict receiver stops on that day.",
     fix: "Read the members that you need and ignore the others.",
-    needs_state: false,
+    needs: &[],
     rests_on: &["webhook.2xx", "webhook.new-members"],
     run: |trial| Box::pin(unknown_members(trial)),
 };
@@ -64,12 +55,8 @@ pub(super) const UNKNOWN_MEMBERS: Case = Case {
 async fn unknown_members(trial: &Trial<'_>) -> Result<(), Stop> {
     let (sync, files) = trial.synced(&["a.pdf"]).await?;
     let mark = trial.paragon.timeline_mark();
-    let envelope = serde_json::to_value(sync.envelope()).unwrap_or_default();
-    let data = json!({"recordId": sync.record_of(&files[0]), "model": "files"});
     for place in ["/traceId", "/user/email", "/data/source"] {
-        let mut event = envelope.clone();
-        event["event"] = json!("record_updated");
-        event["data"] = data.clone();
+        let mut event = about(&sync, "record_updated", sync.record_of(&files[0]).map(|id| id.to_string()));
         let (parent, member) = place.rsplit_once('/').unwrap_or_default();
         if let Some(parent) = event.pointer_mut(parent) {
             parent[member] = json!("new");
@@ -80,13 +67,246 @@ async fn unknown_members(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.answered(mark, &[EventKind::RecordUpdated])
 }
 
+pub(super) const UNKNOWN_EVENT: Case = Case {
+    id: "ack-unknown-event",
+    level: Level::Should,
+    title: "an event with a name that the receiver does not know is answered 2xx",
+    why: "On the day that Paragon adds an event, a receiver that refuses it fails repeatedly, and is disabled.",
+    fix: "Answer 2xx to names that you do not know, and do nothing.",
+    needs: &[],
+    rests_on: &["webhook.2xx", "webhook.new-members"],
+    run: |trial| Box::pin(unknown_event(trial)),
+};
+
+async fn unknown_event(trial: &Trial<'_>) -> Result<(), Stop> {
+    let (sync, files) = trial.synced(&["a.pdf"]).await?;
+    let record = sync.record_of(&files[0]).map(|id| id.to_string());
+    for kind in ["record_archived", "sync_paused"] {
+        let body = about(&sync, kind, record.clone()).to_string();
+        if let Some(problem) = trial.post(body.as_bytes()).await {
+            return Err(Stop::Fail(format!("{kind}: {problem}")));
+        }
+    }
+    trial.right(&[&sync]).await
+}
+
+pub(super) const OLDER_REVISION: Case = Case {
+    id: "ack-older-revision",
+    level: Level::Should,
+    title: "events without credentialId, as before March 2026, are answered 2xx and followed",
+    why: "Which age of the contract a project gets is not documented; on-premise installations lag behind.",
+    fix: "Treat credentialId as optional.",
+    needs: &[],
+    rests_on: &["webhook.2xx", "webhook.new-members", "sync.incremental"],
+    run: |trial| Box::pin(older_revision(trial)),
+};
+
+async fn older_revision(trial: &Trial<'_>) -> Result<(), Stop> {
+    let own = trial.paragon.revision();
+    if own == Revision::SnakeCase {
+        return Err(Stop::NotEvaluable("the whole run is of an older age (--revision)".to_owned()));
+    }
+    trial.paragon.set_revision(Revision::CamelCase);
+    let synced = async {
+        trial.create("a.pdf");
+        let sync = trial.enable().await?;
+        trial.paragon.settle().await;
+        trial.create("b.pdf");
+        trial.paragon.advance(MINUTE).await;
+        trial.answered(trial.mark(), &[EventKind::SyncComplete, EventKind::RecordCreated])?;
+        trial.right(&[&sync]).await
+    };
+    let synced = synced.await;
+    trial.paragon.set_revision(own);
+    synced
+}
+
+pub(super) const VERIFICATION: Case = Case {
+    id: "ack-verification",
+    level: Level::Should,
+    title: "the probe webhook_verification, which names no sync and no user, is answered 2xx",
+    why: "A URL that does not answer it may not be accepted at all.",
+    fix: "Answer 2xx before you look for syncInstanceId or user.",
+    needs: &[],
+    rests_on: &["webhook.verification"],
+    run: |trial| Box::pin(verification(trial)),
+};
+
+async fn verification(trial: &Trial<'_>) -> Result<(), Stop> {
+    let problem = trial.post(br#"{"event":"webhook_verification"}"#).await;
+    problem.map_or(Ok(()), |problem| Err(Stop::Fail(format!("webhook_verification: {problem}"))))
+}
+
+pub(super) const SLOW_API: Case = Case {
+    id: "ack-slow-api",
+    level: Level::Should,
+    title: "an event is answered in time also when the Sync API is slow",
+    why: "A receiver that waits for the Sync API before it answers is late for every event while that is slow, and is disabled.",
+    fix: "Answer first and fetch afterwards, from a durable queue; or give up fetching in time, and answer 5xx.",
+    needs: &[],
+    rests_on: &["webhook.2xx", "webhook.timeout", "api.unavailable"],
+    run: |trial| Box::pin(slow_api(trial)),
+};
+
+/// Whether it then ends up with the right records is for other cases: here only the answer counts.
+async fn slow_api(trial: &Trial<'_>) -> Result<(), Stop> {
+    let (_, files) = trial.synced(&["a.pdf"]).await?;
+    let late = trial.paragon.answers_within() + Duration::from_millis(500);
+    let fault = trial.paragon.fault(ApiFault::new(Trouble::Delay(late)).user(trial.user.clone()).next(1));
+    trial.drive.update(&files[0], |file| file.size = Some(7));
+    let mark = trial.paragon.timeline_mark();
+    trial.paragon.advance(MINUTE).await;
+    let timeline = trial.timeline_since(mark);
+    let Some((event, attempt)) = timeline.attempts().next() else {
+        return Err(Stop::NotEvaluable("record_updated was never sent".to_owned()));
+    };
+    if let Outcome::Failed(failure) = &attempt.outcome {
+        return Err(Stop::Fail(format!("{event}: {failure}, while the Sync API took longer than that (see --timeout)")));
+    }
+    trial.met(fault, 1).await
+}
+
+pub(super) const LARGE: Case = Case {
+    id: "ack-large",
+    level: Level::Should,
+    title: "an event of 64 KB is answered 2xx",
+    why: "sync_errored and record_errored carry a message of the provider, which can be a whole page.",
+    fix: "Let the endpoint take at least 100 KB, and store long messages cut.",
+    needs: &[],
+    rests_on: &["webhook.2xx", "webhook.large"],
+    run: |trial| Box::pin(large(trial)),
+};
+
+async fn large(trial: &Trial<'_>) -> Result<(), Stop> {
+    let (sync, files) = trial.synced(&["a.pdf"]).await?;
+    let mark = trial.paragon.timeline_mark();
+    let record = sync.record_of(&files[0]);
+    let error = json!({"message": "the provider says no. ".repeat(3_000), "recordId": record, "model": "files"});
+    trial.deliver(event(&sync, "record_errored", json!({"error": error}))).await?;
+    trial.answered(mark, &[EventKind::RecordErrored])?;
+    trial.right(&[&sync]).await
+}
+
+pub(super) const ODD: Case = Case {
+    id: "ack-odd",
+    level: Level::Should,
+    title: "events with odd text, numbers and white space are answered 2xx",
+    why: "Messages come from providers and names from people: a receiver that fails on one fails on it each time it is sent.",
+    fix: "Parse JSON with a library, keep text as Unicode, and do not let a message that you only log be an error.",
+    needs: &[],
+    rests_on: &["webhook.2xx", "webhook.odd"],
+    run: |trial| Box::pin(odd(trial)),
+};
+
+async fn odd(trial: &Trial<'_>) -> Result<(), Stop> {
+    let (sync, files) = trial.synced(&["a.pdf"]).await?;
+    let record = sync.record_of(&files[0]);
+    let errored = |message: &str| {
+        event(&sync, "record_errored", json!({"error": {"message": message, "recordId": record, "model": "files"}}))
+    };
+    let complete = |count: u64| {
+        let data = json!({"model": "files", "syncedAt": trial.paragon.now(), "numRecords": count});
+        event(&sync, "sync_complete", json!({"data": data}))
+    };
+    let pretty = |event: &Value| serde_json::to_string_pretty(event).unwrap_or_default();
+    let escaped = |event: &Value| {
+        let plain = event.to_string();
+        let escape = |c: char| {
+            let mut units = [0; 2];
+            c.encode_utf16(&mut units).iter().fold(String::new(), |text, unit| text + &format!("\\u{unit:04x}"))
+        };
+        plain.chars().map(|c| if c.is_ascii() { c.to_string() } else { escape(c) }).collect::<String>()
+    };
+    let bodies = [
+        ("an empty message", errored("").to_string()),
+        ("text of many scripts", errored("na\u{ef}ve \u{65e5}\u{672c}\u{8a9e} \u{5e9}\u{5dc}\u{5d5}\u{5dd} \u{1f4c4}\u{1f468}\u{200d}\u{1f469}").to_string()),
+        ("the same, escaped", escaped(&errored("na\u{ef}ve \u{65e5}\u{672c}\u{8a9e} \u{1f4c4}"))),
+        ("quotes, markup and control characters", errored("\"'`</script>{{x}}%s\u{7}\t\r\n\\").to_string()),
+        ("white space between members", format!("\r\n\t {} \n", pretty(&errored("x")))),
+        ("no records", complete(0).to_string()),
+        ("2^53 - 1 records", complete((1 << 53) - 1).to_string()),
+    ];
+    for (what, body) in bodies {
+        if let Some(problem) = trial.post(body.as_bytes()).await {
+            return Err(Stop::Fail(format!("{what}: {problem}")));
+        }
+    }
+    trial.right(&[&sync]).await
+}
+
+pub(super) const BURST: Case = Case {
+    id: "ack-burst",
+    level: Level::Should,
+    title: "fifty requests at the same moment are all answered 2xx in time",
+    why: "A full sync can find hundreds of changes at once, for many users; how many requests Paragon makes at a time is unknown.",
+    fix: "Keep the answer short: store the event and answer; do the work elsewhere, with as many workers as you can afford.",
+    needs: &[],
+    rests_on: &["webhook.2xx", "webhook.order"],
+    run: |trial| Box::pin(burst(trial)),
+};
+
+async fn burst(trial: &Trial<'_>) -> Result<(), Stop> {
+    let (sync, files) = trial.synced(&["a.pdf"]).await?;
+    trial.drive.update(&files[0], |file| file.size = Some(7));
+    trial.paragon.adversity(Adversity::new(Mishap::Together(50)).next(1));
+    let mark = trial.paragon.timeline_mark();
+    trial.paragon.advance(MINUTE).await;
+    trial.answered(mark, &[EventKind::RecordUpdated])?;
+    trial.right(&[&sync]).await
+}
+
+/// An event over an odd wire has to be answered and followed as any other.
+async fn over(trial: &Trial<'_>, wire: Wire) -> Result<(), Stop> {
+    let (sync, files) = trial.synced(&["a.pdf"]).await?;
+    trial.drive.update(&files[0], |file| file.name = "b.pdf".into());
+    trial.paragon.adversity(Adversity::new(Mishap::Wire(wire)));
+    let mark = trial.paragon.timeline_mark();
+    trial.paragon.advance(MINUTE).await;
+    trial.paragon.end_adversity(Mishap::Wire(wire));
+    trial.answered(mark, &[EventKind::RecordUpdated])?;
+    trial.right(&[&sync]).await
+}
+
+pub(super) const CHUNKED: Case = Case {
+    id: "ack-chunked",
+    level: Level::Should,
+    title: "an event that comes in chunks, without a content-length, is answered 2xx and followed",
+    why: "How Paragon sends bodies is not documented; proxies in between may change it at any time.",
+    fix: "Let the HTTP server read the body, not your code; HTTP/1.1 asks every server to take chunks.",
+    needs: &[],
+    rests_on: &["webhook.2xx", "webhook.wire"],
+    run: |trial| Box::pin(over(trial, Wire::Chunked)),
+};
+
+pub(super) const DRIBBLED: Case = Case {
+    id: "ack-dribbled",
+    level: Level::Should,
+    title: "an event whose body arrives in small pieces is answered 2xx and followed",
+    why: "Networks cut where they like: a receiver that parses the first piece alone fails now and then, and nobody finds out why.",
+    fix: "Read the whole body before you parse it.",
+    needs: &[],
+    rests_on: &["webhook.2xx", "webhook.wire"],
+    run: |trial| Box::pin(over(trial, Wire::Dribbled)),
+};
+
+pub(super) const EXPECT_CONTINUE: Case = Case {
+    id: "ack-expect-continue",
+    level: Level::May,
+    title: "an event that asks first, with expect: 100-continue, is answered 2xx and followed",
+    why: "Some HTTP clients ask before they send a body, and some servers never answer that.",
+    fix: "Use an HTTP server that knows `Expect`, or a proxy in front that does.",
+    needs: &[],
+    rests_on: &["webhook.2xx", "webhook.wire"],
+    run: |trial| Box::pin(over(trial, Wire::ExpectContinue)),
+};
+
 pub(super) const MALFORMED: Case = Case {
     id: "ack-malformed",
     level: Level::Should,
-    title: "a body that is not JSON is answered 4xx, and the receiver goes on",
+    title: "a body that is not an event is answered 4xx, and the receiver goes on",
     why: "Anybody can reach a public URL; one bad request must not take the receiver down or count as delivered.",
-    fix: "Answer 400 when the body does not parse, before anything else is done with it.",
-    needs_state: false,
+    fix: "Answer 400 when the body does not parse or is no object, before anything else is done with it.",
+    needs: &[],
     rests_on: &["webhook.malformed"],
     run: |trial| Box::pin(malformed(trial)),
 };
@@ -95,25 +315,34 @@ async fn malformed(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.drive.create(File::named("a.pdf"));
     let sync = trial.enable().await?;
     trial.paragon.settle().await;
-    trial.answered(trial.mark, &[EventKind::SyncComplete]).map_err(|stop| match stop {
+    trial.answered(trial.mark(), &[EventKind::SyncComplete]).map_err(|stop| match stop {
         Stop::Fail(found) => Stop::NotEvaluable(format!("it does not answer good events either:\n{found}")),
         stop @ Stop::NotEvaluable(_) => stop,
     })?;
+    let deep = [b'['; 20_000];
+    let bodies: [(&[u8], bool); 6] = [
+        (br#"{"event":"record_created","data":{"#, true),
+        (b"event=record_created", true),
+        (b"", true),
+        (b"{\"event\":\"sync_complete\xff\"}", false),
+        (b"[7]", false),
+        (&deep, false),
+    ];
     let mut found = Vec::new();
-    for body in [r#"{"event":"record_created","data":{"#, "event=record_created"] {
-        let problem = match trial.paragon.post_raw(trial.webhook, body.as_bytes()).await {
+    for (body, refuse) in bodies {
+        let problem = match trial.paragon.post_raw(trial.webhook, body).await {
             Outcome::Answered(Answer { status: 400..=499, .. }) => continue,
-            Outcome::Answered(Answer { status, .. }) => format!("answered {status}"),
-            Outcome::Failed(failure) => failure.to_string(),
+            // What parsers may differ about has to be survived, no more.
+            Outcome::Answered(_) if !refuse => continue,
+            Outcome::Answered(Answer { status, .. }) => format!("answered {status}, expected 4xx"),
+            Outcome::Failed(failure) => format!("{failure}, expected an answer"),
         };
-        found.push(format!("{body:?}: {problem}, expected 4xx"));
+        let start: String = String::from_utf8_lossy(body).chars().take(40).collect();
+        found.push(format!("{start:?}: {problem}"));
     }
     let mark = trial.paragon.timeline_mark();
-    let mut event = serde_json::to_value(sync.envelope()).unwrap_or_default();
-    event["event"] = json!("sync_complete");
-    event["data"] = json!({"model": "files", "syncedAt": trial.paragon.now(), "numRecords": 1});
-    trial.send(event)?;
-    trial.paragon.settle().await;
+    let data = json!({"model": "files", "syncedAt": trial.paragon.now(), "numRecords": 1});
+    trial.deliver(event(&sync, "sync_complete", json!({"data": data}))).await?;
     if let Err(Stop::Fail(problem)) = trial.answered(mark, &[EventKind::SyncComplete]) {
         found.push(format!("a good event afterwards: {problem}"));
     }

@@ -1,24 +1,95 @@
 //! One file for each family of cases, and the list of all.
 
 mod ack;
+mod conv;
+mod iso;
 mod out;
+mod pol;
 mod pull;
 mod rec;
 
-use super::case::Case;
+use super::case::{Case, Level};
 
-/// All cases, in the order in which they run. The one that may take the receiver down is the last.
+/// A scenario that somebody gives: not one of the cases, but judged as they are.
+pub(super) const REPLAY: Case = Case {
+    id: "conv-replay",
+    level: Level::Should,
+    title: "after this scenario, and a day without trouble, all records are right",
+    why: "It is the history that somebody wants to see through.",
+    fix: "Look at the first step after which the receiver is wrong, and follow what it did with the event.",
+    needs: &[],
+    rests_on: &["sync.initial", "sync.incremental", "sync.full", "feed.cursor", "webhook.retry"],
+    run: |trial| Box::pin(trial.replay()),
+};
+
+/// All cases, in the order in which they run. What may take the receiver down is at the end.
 pub fn cases() -> &'static [Case] {
     const CASES: &[Case] = &[
         ack::EVERY_EVENT,
+        ack::VERIFICATION,
         ack::UNKNOWN_MEMBERS,
+        ack::UNKNOWN_EVENT,
+        ack::OLDER_REVISION,
+        ack::LARGE,
+        ack::ODD,
+        ack::CHUNKED,
+        ack::DRIBBLED,
+        ack::EXPECT_CONTINUE,
+        ack::BURST,
+        pull::TOKEN,
         pull::ALL_PAGES,
+        pull::EMPTY_PAGE,
+        pull::NULL_CURSOR,
+        pull::REPEATED,
+        pull::CHANGING,
+        pull::NEW_MEMBERS,
+        pull::SERVER_ERROR,
+        pull::RESET,
+        pull::CUT_JSON,
+        pull::TOKEN_EXPIRED,
+        pull::RATE_LIMITED,
+        pull::NO_HAMMERING,
+        pull::LATE_RECORD,
+        pull::RESUME,
+        pull::DELETED_SYNC,
         rec::CREATED,
         rec::UPDATED,
         rec::DELETED,
+        rec::NOTHING_LEFT,
+        rec::MANY_AT_ONCE,
         rec::DUPLICATE,
+        rec::TOGETHER,
+        rec::RECREATED,
+        rec::UPDATED_FIRST,
+        rec::DELETED_UNKNOWN,
+        rec::FORGED_SYNC,
+        rec::FORGED_DELETION,
+        rec::ERRORED,
+        rec::SYNC_ERRORED,
+        rec::ODD,
+        iso::TWO_USERS,
+        iso::TWO_SYNCS,
+        iso::DELETION,
+        iso::FORGED_USER,
         out::UNREACHABLE,
         out::API_FAILING,
+        out::DISABLED,
+        out::ANSWER_LOST,
+        out::HANG_UP,
+        conv::QUIET,
+        conv::REDELIVERY,
+        conv::OUTAGES,
+        conv::API,
+        conv::HOSTILE,
+        pol::MINUTES,
+        pol::HOURS,
+        pol::DAYS,
+        out::RESTART,
+        out::KILLED_AFTER_ACK,
+        out::KILLED_IN_PULL,
+        out::KILLED_AT_START,
+        pull::HANGS,
+        ack::SLOW_API,
         ack::MALFORMED,
     ];
     CASES
@@ -27,11 +98,11 @@ pub fn cases() -> &'static [Case] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::Level;
     use crate::contract::Grade;
 
     #[test]
     fn cases_are_well_described_and_must_rests_on_documents_alone() {
+        assert!(cases().len() >= 45);
         for (i, case) in cases().iter().enumerate() {
             assert!(cases()[..i].iter().all(|other| other.id != case.id), "{} twice", case.id);
             assert_eq!(case.rules().count(), case.rests_on.len(), "{} rests on a rule that is not there", case.id);
@@ -39,6 +110,7 @@ mod tests {
             if case.level == Level::Must {
                 assert_eq!(case.grade(), Grade::Documented, "{} must not rest on {:?}", case.id, case.assumes());
             }
+            let _ = case.family();
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use crate::check::case::{Case, Level};
+use crate::check::case::{Case, Level, Need};
 use crate::check::trial::{DAY, MINUTE, Stop, Trial};
 use crate::clock::eventually;
-use crate::contract::File;
+use crate::contract::EventKind;
+use crate::delivery::{Adversity, Decision, Mishap, Wire};
+use crate::fake::{ApiFault, Endpoint, Sync, Trouble};
 
 pub(super) const UNREACHABLE: Case = Case {
     id: "out-unreachable",
@@ -13,7 +15,7 @@ pub(super) const UNREACHABLE: Case = Case {
     title: "events that come late, after newer ones, leave the right records",
     why: "After an outage retries arrive hours late: a record_created may follow the record's own record_deleted.",
     fix: "Take each event as a hint to fetch the latest version; when that is 404, hold nothing.",
-    needs_state: true,
+    needs: &[Need::State],
     rests_on: &["webhook.retry", "sync.incremental", "sync.full", "api.deleted-record"],
     run: |trial| Box::pin(unreachable(trial)),
 };
@@ -25,8 +27,8 @@ async fn unreachable(trial: &Trial<'_>) -> Result<(), Stop> {
     let (sync, files) = trial.synced(&["a.pdf"]).await?;
     paragon.advance(DAY.saturating_sub(3 * MINUTE)).await;
     paragon.receiver_unreachable(true);
-    let fleeting = trial.drive.create(File::named("fleeting.pdf"));
-    trial.drive.create(File::named("new.pdf"));
+    let fleeting = trial.create("fleeting.pdf");
+    trial.create("new.pdf");
     trial.drive.update(&files[0], |file| file.name = "a (1).pdf".into());
     paragon.advance(2 * MINUTE).await;
     paragon.receiver_unreachable(false);
@@ -38,7 +40,7 @@ async fn unreachable(trial: &Trial<'_>) -> Result<(), Stop> {
     if !timeline.attempts().any(|(event, attempt)| event == "record_created" && attempt.number > 1) {
         return Err(Stop::NotEvaluable("the policy does not try again within the outage".to_owned()));
     }
-    trial.stays_right(&sync).await
+    trial.stays_right(&[&sync]).await
 }
 
 pub(super) const API_FAILING: Case = Case {
@@ -47,26 +49,214 @@ pub(super) const API_FAILING: Case = Case {
     title: "an event that arrives while the Sync API fails is not lost",
     why: "A receiver that answers 2xx and then cannot fetch has told Paragon to forget the event.",
     fix: "Fetch before you answer and pass the failure on as 5xx, or queue the event and try again until it works.",
-    needs_state: false,
+    needs: &[],
     rests_on: &["api.unavailable", "webhook.retry", "sync.incremental"],
     run: |trial| Box::pin(api_failing(trial)),
 };
 
 async fn api_failing(trial: &Trial<'_>) -> Result<(), Stop> {
-    let paragon = trial.paragon;
     let (sync, _) = trial.synced(&["a.pdf"]).await?;
-    paragon.fail_api(Some(503));
-    trial.drive.create(File::named("new.pdf"));
-    paragon.advance(MINUTE).await;
-    let failed = eventually(trial.settle.min(Duration::from_secs(2)), || {
-        let failed = trial.timeline().calls().any(|call| call.status == 503);
-        async move { failed.then_some(()) }
-    });
-    let failed = failed.await;
-    paragon.fail_api(None);
-    if failed.is_none() {
-        return Err(Stop::NotEvaluable("the receiver did not call the Sync API while it was failing".to_owned()));
+    let down = ApiFault::new(Trouble::Status { code: 503, retry_after: None }).user(trial.user.clone());
+    let fault = trial.paragon.fault(down);
+    trial.create("new.pdf");
+    trial.paragon.advance(MINUTE).await;
+    let met = trial.met(fault, 1).await;
+    trial.paragon.end_fault(fault);
+    met?;
+    trial.ends_right(&[&sync]).await
+}
+
+pub(super) const DISABLED: Case = Case {
+    id: "out-disabled",
+    level: Level::Should,
+    title: "what happened while the webhook was disabled is caught up",
+    why: "Paragon may disable a webhook that fails, and nothing says that it sends later what it did not send then.",
+    fix: "At each event pull from the stored cursor, or do so on a timer: the feed holds what you were not told of.",
+    needs: &[],
+    rests_on: &["webhook.disable", "webhook.missed", "feed.cursor", "sync.full"],
+    run: |trial| Box::pin(disabled(trial)),
+};
+
+async fn disabled(trial: &Trial<'_>) -> Result<(), Stop> {
+    let (sync, files) = trial.synced(&["a.pdf", "b.pdf"]).await?;
+    trial.paragon.disable_webhook();
+    trial.create("missed.pdf");
+    trial.drive.update(&files[0], |file| file.name = "a, missed.pdf".into());
+    trial.paragon.advance(MINUTE).await;
+    trial.drive.delete(&files[1]);
+    trial.paragon.advance(DAY).await;
+    trial.paragon.enable_webhook();
+    trial.create("next.pdf");
+    trial.paragon.advance(MINUTE).await;
+    trial.ends_right(&[&sync]).await
+}
+
+/// The first event of these goes wrong on its way, and comes again.
+async fn once_over(trial: &Trial<'_>, wire: Wire) -> Result<(), Stop> {
+    let (sync, files) = trial.synced(&["a.pdf", "b.pdf"]).await?;
+    trial.paragon.adversity(Adversity::new(Mishap::Wire(wire)).next(1));
+    let mark = trial.paragon.timeline_mark();
+    trial.create("new.pdf");
+    trial.drive.update(&files[0], |file| file.name = "a 2.pdf".into());
+    trial.paragon.advance(MINUTE).await;
+    trial.paragon.run_until_idle().await;
+    if !trial.timeline_since(mark).attempts().any(|(_, attempt)| attempt.number > 1) {
+        return Err(Stop::NotEvaluable("the policy does not send such an event again".to_owned()));
     }
-    paragon.run_until_idle().await;
-    trial.right(&sync).await
+    trial.stays_right(&[&sync]).await
+}
+
+pub(super) const ANSWER_LOST: Case = Case {
+    id: "out-answer-lost",
+    level: Level::Should,
+    title: "an event that was taken, but whose answer was lost, may come again",
+    why: "The work is done and Paragon thinks that it failed: the second time must change nothing more.",
+    fix: "Make each event safe to do twice: upsert, and let removing what is gone succeed.",
+    needs: &[Need::State],
+    rests_on: &["webhook.wire", "webhook.retry", "webhook.duplicate", "sync.incremental"],
+    run: |trial| Box::pin(once_over(trial, Wire::ResetAfterBody)),
+};
+
+pub(super) const HANG_UP: Case = Case {
+    id: "out-hang-up",
+    level: Level::Should,
+    title: "a sender that hangs up before the answer leaves nothing half done",
+    why: "Some servers end the handler when the client is gone: in the middle of what it was doing.",
+    fix: "Do what belongs together in one transaction, or in a task of its own.",
+    needs: &[Need::State],
+    rests_on: &["webhook.wire", "webhook.retry", "sync.incremental"],
+    run: |trial| Box::pin(once_over(trial, Wire::HangUp)),
+};
+
+pub(super) const RESTART: Case = Case {
+    id: "out-restart",
+    level: Level::Should,
+    title: "after a restart the receiver holds what it held, and goes on",
+    why: "Every deployment is a restart, and no event tells a receiver again what it knew.",
+    fix: "Keep records and cursors in a database.",
+    needs: &[Need::Process, Need::State],
+    rests_on: &["sync.incremental", "feed.cursor"],
+    run: |trial| Box::pin(restart(trial)),
+};
+
+async fn restart(trial: &Trial<'_>) -> Result<(), Stop> {
+    let process = trial.process()?;
+    let (sync, _) = trial.synced(&["a.pdf", "b.pdf"]).await?;
+    process.stop().await?;
+    process.launch().await?;
+    process.ready().await?;
+    trial.right(&[&sync]).await?;
+    trial.create("new.pdf");
+    trial.paragon.advance(MINUTE).await;
+    trial.ends_right(&[&sync]).await
+}
+
+pub(super) const KILLED_AFTER_ACK: Case = Case {
+    id: "out-killed-after-ack",
+    level: Level::Should,
+    title: "a receiver that is killed right after its 2xx has not lost the event",
+    why: "2xx tells Paragon that the event is yours now; what lies in memory then is gone with the process.",
+    fix: "Store the event, and commit, before you answer; at start do what is stored and not done.",
+    needs: &[Need::Process],
+    rests_on: &["webhook.2xx", "sync.incremental", "webhook.retry"],
+    run: |trial| Box::pin(killed_after_ack(trial)),
+};
+
+/// Of three events the first, the second, the third is the last that it answers.
+async fn killed_after_ack(trial: &Trial<'_>) -> Result<(), Stop> {
+    let process = trial.process()?;
+    let (sync, _) = trial.synced(&["a.pdf"]).await?;
+    for answers in 1..=3 {
+        for number in 1..=3 {
+            trial.create(&format!("{answers}-{number}.pdf"));
+        }
+        let mark = trial.paragon.timeline_mark();
+        let kill = async {
+            answered(trial, mark, answers).await?;
+            process.kill().await.map_err(Stop::from)
+        };
+        let ((), killed) = tokio::join!(trial.paragon.advance(MINUTE), kill);
+        killed?;
+        again(trial, &sync, &format!("it was killed right after its {answers}. 2xx")).await?;
+    }
+    Ok(())
+}
+
+/// Waits until so many events were answered 2xx.
+async fn answered(trial: &Trial<'_>, mark: usize, answers: usize) -> Result<(), Stop> {
+    let (mut seen, mut at) = (0, mark);
+    let counting = async {
+        while seen < answers {
+            let (timeline, end) = trial.paragon.timeline_after(at).await;
+            seen += timeline.attempts().filter(|(_, attempt)| attempt.decision == Decision::Delivered).count();
+            at = end;
+        }
+    };
+    let counted = tokio::time::timeout(trial.settle, counting).await;
+    counted.map_err(|_| Stop::NotEvaluable(format!("the receiver did not answer {answers} events 2xx")))
+}
+
+/// Starts it again, and expects it to end up right without another event.
+async fn again(trial: &Trial<'_>, sync: &Sync, after: &str) -> Result<(), Stop> {
+    let process = trial.process()?;
+    process.launch().await?;
+    process.ready().await?;
+    trial.ends_right(&[sync]).await.map_err(|stop| match stop {
+        Stop::Fail(found) => Stop::Fail(format!("{after}, and started again:\n{found}")),
+        stop @ Stop::NotEvaluable(_) => stop,
+    })
+}
+
+pub(super) const KILLED_IN_PULL: Case = Case {
+    id: "out-killed-in-pull",
+    level: Level::Should,
+    title: "a receiver that is killed in the middle of a pull ends up with all records",
+    why: "A large initial sync is pulled for hours, and only one event announces it.",
+    fix: "Store a page and its cursor in one transaction; at start go on with what is not done.",
+    needs: &[Need::Process],
+    rests_on: &["sync.initial", "feed.cursor", "webhook.retry"],
+    run: |trial| Box::pin(killed_in_pull(trial)),
+};
+
+async fn killed_in_pull(trial: &Trial<'_>) -> Result<(), Stop> {
+    let process = trial.process()?;
+    trial.fill(33);
+    let sync = trial.enable().await?;
+    let slow = ApiFault::new(Trouble::Delay(Duration::from_millis(60))).endpoint(Endpoint::PullRecords);
+    let fault = trial.paragon.fault(slow.user(trial.user.clone()));
+    let kill = async {
+        trial.met(fault, 2).await?;
+        process.kill().await.map_err(Stop::from)
+    };
+    let ((), killed) = tokio::join!(trial.paragon.settle(), kill);
+    trial.paragon.end_fault(fault);
+    killed?;
+    again(trial, &sync, "it was killed when it had pulled the first of four pages").await
+}
+
+pub(super) const KILLED_AT_START: Case = Case {
+    id: "out-killed-at-start",
+    level: Level::Should,
+    title: "a receiver that is killed while it starts, starts the next time, and has lost nothing",
+    why: "Deployments are rolled back half-way; a lock or a half-written file must not be in the way of the next start.",
+    fix: "Change the database in transactions, and let nothing stay behind that only a clean end removes.",
+    needs: &[Need::Process, Need::State],
+    rests_on: &["sync.incremental", "webhook.retry"],
+    run: |trial| Box::pin(killed_at_start(trial)),
+};
+
+async fn killed_at_start(trial: &Trial<'_>) -> Result<(), Stop> {
+    let process = trial.process()?;
+    let (sync, _) = trial.synced(&["a.pdf"]).await?;
+    process.kill().await?;
+    trial.create("new.pdf");
+    let mark = trial.paragon.timeline_mark();
+    trial.paragon.advance(MINUTE).await;
+    for millis in [0, 20, 60, 120] {
+        process.launch().await?;
+        eventually(Duration::from_millis(millis), || async { None::<()> }).await;
+        process.kill().await?;
+    }
+    again(trial, &sync, "it was killed while it started").await?;
+    trial.answered_in_the_end(mark, EventKind::RecordCreated)
 }

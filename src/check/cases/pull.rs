@@ -1,8 +1,17 @@
 //! Using the Sync API.
 
-use crate::check::case::{Case, Level};
-use crate::check::trial::{PAGE_SIZE_CAP, Stop, Trial};
-use crate::contract::File;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::check::case::{Case, Level, Need};
+use crate::check::trial::{MINUTE, PAGE_SIZE_CAP, Stop, Trial, about, event};
+use crate::clock::eventually;
+use crate::fake::{ApiFault, Endpoint, RetryAfter, Stale, Sync, Trouble};
+use crate::sync::RunKind;
+
+/// What an initial sync of three pages has.
+const THREE_PAGES: usize = PAGE_SIZE_CAP * 2 + 3;
 
 pub(super) const ALL_PAGES: Case = Case {
     id: "pull-all-pages",
@@ -10,16 +19,396 @@ pub(super) const ALL_PAGES: Case = Case {
     title: "after the initial sync every page is pulled, however short pages are",
     why: "An initial sync sends one event for all its records; what is not pulled then is never announced again.",
     fix: "Pull with `paging.cursor` until `data` is empty or `paging.remainingRecords` is 0; do not count records.",
-    needs_state: false,
+    needs: &[],
     rests_on: &["sync.initial", "feed.cursor", "feed.caught-up"],
     run: |trial| Box::pin(all_pages(trial)),
 };
 
 async fn all_pages(trial: &Trial<'_>) -> Result<(), Stop> {
-    for number in 0..PAGE_SIZE_CAP * 2 + 3 {
-        trial.drive.create(File::named(format!("{number}.pdf")));
-    }
+    trial.fill(THREE_PAGES);
     let sync = trial.enable().await?;
     trial.paragon.settle().await;
-    trial.right(&sync).await
+    trial.right(&[&sync]).await
+}
+
+pub(super) const TOKEN: Case = Case {
+    id: "pull-token",
+    level: Level::Must,
+    title: "each call has a user token that Paragon takes: RS256, the right audience, the user of the event, not expired",
+    why: "Paragon refuses anything else, and a receiver that takes no for an answer holds nothing.",
+    fix: "Sign with the project's key: `sub` is `user.id` of the event, `aud` is `useparagon.com/<project id>`, `exp` is to come.",
+    needs: &[],
+    rests_on: &["api.token", "api.audience", "sync.incremental"],
+    run: |trial| Box::pin(token(trial)),
+};
+
+async fn token(trial: &Trial<'_>) -> Result<(), Stop> {
+    trial.create("a.pdf");
+    let sync = trial.enable().await?;
+    trial.paragon.settle().await;
+    trial.create("b.pdf");
+    trial.paragon.advance(MINUTE).await;
+    let right = trial.right(&[&sync]).await;
+    let timeline = trial.timeline();
+    let refused = |call: &&crate::fake::Call| call.status == 401 || call.status == 403;
+    if let Some(call) = timeline.calls().find(refused) {
+        let why = call.reason.as_deref().unwrap_or_default();
+        return Err(Stop::Fail(format!("{} {} was answered {}: {why}", call.method, call.path, call.status)));
+    }
+    if !timeline.calls().any(|call| call.status == 200) {
+        let why = right.err().map_or_else(String::new, |stop| match stop {
+            Stop::Fail(found) | Stop::NotEvaluable(found) => format!(": {found}"),
+        });
+        return Err(Stop::NotEvaluable(format!("the receiver made no call with a token of this user{why}")));
+    }
+    Ok(())
+}
+
+/// An initial sync of three pages, with something in its way.
+async fn pulls_through(trial: &Trial<'_>, troubles: impl IntoIterator<Item = ApiFault>) -> Result<Sync, Stop> {
+    trial.fill(THREE_PAGES);
+    let sync = trial.enable().await?;
+    let faults: Vec<_> = troubles
+        .into_iter()
+        .map(|fault| trial.paragon.fault(fault.endpoint(Endpoint::PullRecords).user(trial.user.clone())))
+        .collect();
+    trial.paragon.settle().await;
+    if let Some(first) = faults.first() {
+        trial.met(*first, 1).await?;
+    }
+    trial.ends_right(&[&sync]).await?;
+    Ok(sync)
+}
+
+pub(super) const EMPTY_PAGE: Case = Case {
+    id: "pull-empty-page",
+    level: Level::Should,
+    title: "after an empty page the next pull goes on from there",
+    why: "An empty page means caught up; what a receiver then does with its cursor decides whether it ever sees the rest.",
+    fix: "Keep the cursor of an empty page if it has one, and the one before if not; pull again at the next event.",
+    needs: &[],
+    rests_on: &["feed.caught-up", "feed.cursor", "api.pages"],
+    run: |trial| Box::pin(empty_page(trial)),
+};
+
+async fn empty_page(trial: &Trial<'_>) -> Result<(), Stop> {
+    trial.fill(THREE_PAGES);
+    let sync = trial.enable().await?;
+    let empty = ApiFault::new(Trouble::EmptyPage).endpoint(Endpoint::PullRecords).user(trial.user.clone());
+    let fault = trial.paragon.fault(empty.after(1).next(1));
+    trial.paragon.settle().await;
+    trial.met(fault, 1).await?;
+    let data = json!({"model": "files", "syncedAt": trial.paragon.now(), "numRecords": THREE_PAGES});
+    trial.deliver(event(&sync, "sync_complete", json!({"data": data}))).await?;
+    trial.ends_right(&[&sync]).await
+}
+
+pub(super) const NULL_CURSOR: Case = Case {
+    id: "pull-null-cursor",
+    level: Level::Should,
+    title: "a last page without a cursor does not lose the place in the feed",
+    why: "Clients were written that expect a cursor to be null at the end; storing that null, and taking it for 'done', ends the sync.",
+    fix: "Keep the last cursor that was one; without any, begin at the start.",
+    needs: &[],
+    rests_on: &["feed.cursor", "api.pages", "sync.incremental"],
+    run: |trial| Box::pin(null_cursor(trial)),
+};
+
+async fn null_cursor(trial: &Trial<'_>) -> Result<(), Stop> {
+    let sync = pulls_through(trial, [ApiFault::new(Trouble::NullCursorAtEnd)]).await?;
+    for name in ["later.pdf", "latest.pdf"] {
+        trial.create(name);
+        trial.paragon.advance(MINUTE).await;
+        trial.ends_right(&[&sync]).await?;
+    }
+    Ok(())
+}
+
+pub(super) const REPEATED: Case = Case {
+    id: "pull-repeated-record",
+    level: Level::Should,
+    title: "a record that comes on two pages is held once",
+    why: "A record that changes during a pull moves to the end of the feed, and comes again.",
+    fix: "Store by syncInstanceId and recordId and replace (upsert), also within one pull.",
+    needs: &[Need::State],
+    rests_on: &["feed.moves", "api.pages"],
+    run: |trial| Box::pin(repeated(trial)),
+};
+
+async fn repeated(trial: &Trial<'_>) -> Result<(), Stop> {
+    let sync = pulls_through(trial, [ApiFault::new(Trouble::RepeatedRecord)]).await?;
+    trial.stays_right(&[&sync]).await
+}
+
+pub(super) const CHANGING: Case = Case {
+    id: "pull-changing",
+    level: Level::Should,
+    title: "records that change, come and go while pages are pulled are right in the end",
+    why: "An initial sync of a large account is pulled for hours, and people go on working.",
+    fix: "Pull again at each event, one pull at a time for each sync, and let the later page win.",
+    needs: &[Need::State],
+    rests_on: &["feed.moves", "feed.tombstone", "sync.incremental", "sync.full"],
+    run: |trial| Box::pin(changing(trial)),
+};
+
+async fn changing(trial: &Trial<'_>) -> Result<(), Stop> {
+    let files = trial.fill(THREE_PAGES);
+    let sync = trial.enable().await?;
+    let slow = ApiFault::new(Trouble::Delay(Duration::from_millis(60))).user(trial.user.clone());
+    let fault = trial.paragon.fault(slow);
+    let changes = async {
+        trial.met(fault, 2).await?;
+        trial.drive.update(&files[0], |file| file.name = "first, changed.pdf".into());
+        trial.drive.update(&files[THREE_PAGES - 1], |file| file.name = "last, changed.pdf".into());
+        trial.create("new.pdf");
+        trial.drive.delete(&files[1]);
+        trial.drive.delete(&files[THREE_PAGES - 2]);
+        sync.run_now(RunKind::Full);
+        Ok::<(), Stop>(())
+    };
+    let ((), changed) = tokio::join!(trial.paragon.settle(), changes);
+    changed?;
+    trial.paragon.end_fault(fault);
+    trial.paragon.settle().await;
+    trial.ends_right(&[&sync]).await?;
+    trial.stays_right(&[&sync]).await
+}
+
+pub(super) const RATE_LIMITED: Case = Case {
+    id: "pull-rate-limited",
+    level: Level::Should,
+    title: "429 in the middle of a pull is waited for as Retry-After says, and the pull goes on",
+    why: "A receiver that gives up at 429 loses the rest; one that asks again at once is refused for longer.",
+    fix: "On 429 wait for `retry-after`, then repeat the same call; keep the event until that has worked.",
+    needs: &[],
+    rests_on: &["api.rate-limit", "feed.cursor", "webhook.retry"],
+    run: |trial| Box::pin(rate_limited(trial)),
+};
+
+/// A receiver that answers its webhook 5xx meanwhile is told again only when the time is over.
+async fn rate_limited(trial: &Trial<'_>) -> Result<(), Stop> {
+    const TOLD: Duration = Duration::from_millis(900);
+    trial.fill(THREE_PAGES);
+    let sync = trial.enable().await?;
+    let busy = Trouble::Status { code: 429, retry_after: Some(RetryAfter::Seconds(1)) };
+    let busy = ApiFault::new(busy).endpoint(Endpoint::PullRecords).user(trial.user.clone()).after(1);
+    let fault = trial.paragon.fault(busy);
+    trial.paragon.settle().await;
+    trial.met(fault, 1).await?;
+    let calls = calls_meanwhile(trial, fault, TOLD).await;
+    trial.paragon.end_fault(fault);
+    if calls > 3 {
+        let told = format!("{calls} calls were answered 429 with retry-after: 1, all within a second");
+        return Err(Stop::Fail(format!("it asks again at once: {told}")));
+    }
+    trial.ends_right(&[&sync]).await
+}
+
+/// How many calls a fault has struck when so much real time has passed.
+async fn calls_meanwhile(trial: &Trial<'_>, fault: crate::fake::FaultId, span: Duration) -> u64 {
+    let never = eventually(span, || async { None::<()> });
+    never.await;
+    trial.paragon.faults().iter().find(|(id, ..)| *id == fault).map_or(0, |(.., struck)| *struck)
+}
+
+pub(super) const SERVER_ERROR: Case = Case {
+    id: "pull-server-error",
+    level: Level::Should,
+    title: "502 in the middle of a pull loses nothing",
+    why: "Any service fails now and then; what was not pulled then is never announced again.",
+    fix: "Repeat the call after a pause, from the cursor of the last page that came whole.",
+    needs: &[],
+    rests_on: &["api.unavailable", "feed.cursor", "webhook.retry"],
+    run: |trial| Box::pin(async move {
+        let status = Trouble::Status { code: 502, retry_after: None };
+        pulls_through(trial, [ApiFault::new(status).after(1).next(2)]).await.map(drop)
+    }),
+};
+
+pub(super) const RESET: Case = Case {
+    id: "pull-reset",
+    level: Level::Should,
+    title: "connections that are reset in the middle of a pull lose nothing",
+    why: "Connections end inside an answer; half a page must be neither stored as a whole one nor the end of the pull.",
+    fix: "Take a page only when it came whole, and repeat the call after a pause.",
+    needs: &[],
+    rests_on: &["api.broken", "feed.cursor", "webhook.retry"],
+    run: |trial| Box::pin(async move {
+        let resets = [
+            ApiFault::new(Trouble::ResetInside).after(1).next(1),
+            ApiFault::new(Trouble::ResetBefore).after(2).next(1),
+        ];
+        pulls_through(trial, resets).await.map(drop)
+    }),
+};
+
+pub(super) const CUT_JSON: Case = Case {
+    id: "pull-cut-json",
+    level: Level::Should,
+    title: "a 200 with half of its JSON in the middle of a pull loses nothing",
+    why: "A proxy that gives up sends what it has, with the status that it has already sent.",
+    fix: "Treat an answer that does not parse as a failed call: repeat it after a pause.",
+    needs: &[],
+    rests_on: &["api.broken", "feed.cursor", "webhook.retry"],
+    run: |trial| Box::pin(async move {
+        let troubles = [
+            ApiFault::new(Trouble::CutJson).after(1).next(1),
+            ApiFault::new(Trouble::WrongContentType).after(3).next(1),
+        ];
+        pulls_through(trial, troubles).await.map(drop)
+    }),
+};
+
+pub(super) const HANGS: Case = Case {
+    id: "pull-hangs",
+    level: Level::May,
+    title: "a call that is never answered is given up and repeated",
+    why: "Many HTTP clients wait for ever by default: one lost packet, and the worker never comes back.",
+    fix: "Give each call a time-out of a few seconds, and repeat it.",
+    needs: &[],
+    rests_on: &["api.broken", "feed.cursor", "webhook.retry"],
+    run: |trial| Box::pin(async move {
+        pulls_through(trial, [ApiFault::new(Trouble::NeverAnswers).after(1).next(1)]).await.map(drop)
+    }),
+};
+
+pub(super) const TOKEN_EXPIRED: Case = Case {
+    id: "pull-token-expired",
+    level: Level::Should,
+    title: "a token that is refused in the middle of a pull is minted anew, and the pull goes on",
+    why: "A token that was good for the first page can be too old for the last; clocks differ, keys are replaced.",
+    fix: "On 401 mint a new token and repeat the call; do not take 401 for the end.",
+    needs: &[],
+    rests_on: &["api.token", "feed.cursor", "webhook.retry"],
+    run: |trial| Box::pin(async move {
+        pulls_through(trial, [ApiFault::new(Trouble::ExpiredTokens).after(1).next(1)]).await.map(drop)
+    }),
+};
+
+pub(super) const NEW_MEMBERS: Case = Case {
+    id: "pull-new-members",
+    level: Level::Should,
+    title: "answers of the Sync API with members that the receiver does not know are taken",
+    why: "Paragon adds members without notice, as it did with totalActiveRecords; a strict client stops on that day.",
+    fix: "Read the members that you need and ignore the others.",
+    needs: &[],
+    rests_on: &["webhook.new-members", "feed.cursor"],
+    run: |trial| Box::pin(async move {
+        let faults = [ApiFault::new(Trouble::UnknownMembers)];
+        let sync = pulls_through(trial, faults).await?;
+        trial.create("later.pdf");
+        trial.paragon.advance(MINUTE).await;
+        trial.ends_right(&[&sync]).await
+    }),
+};
+
+pub(super) const LATE_RECORD: Case = Case {
+    id: "pull-late-record",
+    level: Level::May,
+    title: "a record that the Sync API does not serve yet when its event comes is fetched later",
+    why: "Replicas lag: right after the event the API may still answer 404, or the old version, and no second event comes.",
+    fix: "Look again after a while when an event brought nothing new; or reconcile on a timer.",
+    needs: &[],
+    rests_on: &["api.stale", "sync.incremental"],
+    run: |trial| Box::pin(late_record(trial)),
+};
+
+async fn late_record(trial: &Trial<'_>) -> Result<(), Stop> {
+    let (sync, files) = trial.synced(&["a.pdf"]).await?;
+    trial.paragon.fault(ApiFault::new(Trouble::StaleReads(Stale::Reads(1))).user(trial.user.clone()));
+    trial.create("new.pdf");
+    trial.drive.update(&files[0], |file| file.name = "a 2.pdf".into());
+    trial.paragon.advance(MINUTE).await;
+    trial.ends_right(&[&sync]).await
+}
+
+pub(super) const RESUME: Case = Case {
+    id: "pull-resume",
+    level: Level::May,
+    title: "one new record costs a few calls, not a pull from the start",
+    why: "An account with a million records would be pulled again for each change.",
+    fix: "Store `paging.cursor` with the records, and pull from there; or fetch the one record.",
+    needs: &[],
+    rests_on: &["feed.cursor", "feed.caught-up", "sync.incremental"],
+    run: |trial| Box::pin(resume(trial)),
+};
+
+async fn resume(trial: &Trial<'_>) -> Result<(), Stop> {
+    const PAGES: usize = 13;
+    const BUDGET: usize = 8;
+    trial.fill(PAGES * PAGE_SIZE_CAP - 1);
+    let sync = trial.enable().await?;
+    trial.paragon.settle().await;
+    trial.given(&[&sync]).await?;
+    trial.rest(Duration::from_secs(1)).await;
+    let mark = trial.paragon.timeline_mark();
+    trial.create("new.pdf");
+    trial.paragon.advance(MINUTE).await;
+    trial.right(&[&sync]).await?;
+    let calls = trial.calls_since(mark);
+    if calls > BUDGET {
+        return Err(Stop::Fail(format!("{calls} calls for one new record, in a feed of {PAGES} pages")));
+    }
+    Ok(())
+}
+
+pub(super) const NO_HAMMERING: Case = Case {
+    id: "pull-no-hammering",
+    level: Level::Should,
+    title: "while the Sync API fails, calls are repeated with pauses",
+    why: "A loop without a pause keeps a service down that would come up, and gets its owner blocked.",
+    fix: "Double the pause after each failure, up to some minutes, and add some chance to it.",
+    needs: &[],
+    rests_on: &["api.unavailable", "sync.incremental"],
+    run: |trial| Box::pin(no_hammering(trial)),
+};
+
+async fn no_hammering(trial: &Trial<'_>) -> Result<(), Stop> {
+    const MOST: u64 = 60;
+    let (_, _) = trial.synced(&["a.pdf"]).await?;
+    let down = ApiFault::new(Trouble::Status { code: 503, retry_after: None }).user(trial.user.clone());
+    let fault = trial.paragon.fault(down);
+    trial.create("new.pdf");
+    trial.paragon.advance(MINUTE).await;
+    trial.met(fault, 1).await?;
+    let calls = calls_meanwhile(trial, fault, Duration::from_secs(1)).await;
+    trial.paragon.end_fault(fault);
+    if calls > MOST {
+        return Err(Stop::Fail(format!("{calls} calls within a second, all answered 503")));
+    }
+    Ok(())
+}
+
+pub(super) const DELETED_SYNC: Case = Case {
+    id: "pull-deleted-sync",
+    level: Level::Should,
+    title: "events of a sync that is deleted are let go, and others are still followed",
+    why: "Events can outlive their sync; a worker that repeats a 404 for ever never comes to the next event.",
+    fix: "On 404 for a sync drop the event after a few tries, and go on.",
+    needs: &[],
+    rests_on: &["api.not-found", "webhook.order", "sync.incremental"],
+    run: |trial| Box::pin(deleted_sync(trial)),
+};
+
+async fn deleted_sync(trial: &Trial<'_>) -> Result<(), Stop> {
+    const MOST: usize = 30;
+    let (sync, files) = trial.synced(&["a.pdf"]).await?;
+    let gone = trial.enable_of(&trial.drive, "gone").await?;
+    trial.paragon.settle().await;
+    trial.given(&[&gone]).await?;
+    let late = about(&gone, "record_updated", gone.record_of(&files[0]).map(|id| id.to_string()));
+    let pulled_late = event(&gone, "sync_complete", json!({"data": {"model": "files", "syncedAt": trial.paragon.now(), "numRecords": 1}}));
+    gone.delete();
+    let mark = trial.paragon.timeline_mark();
+    trial.deliver(late).await?;
+    trial.deliver(pulled_late).await?;
+    trial.create("b.pdf");
+    trial.paragon.advance(MINUTE).await;
+    trial.ends_right(&[&sync]).await?;
+    eventually(Duration::from_millis(500), || async { None::<()> }).await;
+    let calls = trial.timeline_since(mark).calls().filter(|call| call.path.contains(gone.id().as_str())).count();
+    if calls > MOST {
+        return Err(Stop::Fail(format!("{calls} calls for a sync that is deleted, within a second")));
+    }
+    Ok(())
 }

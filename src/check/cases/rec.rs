@@ -1,8 +1,12 @@
 //! Each record right in the end.
 
-use crate::check::case::{Case, Level};
-use crate::check::trial::{DAY, MINUTE, Stop, Trial};
-use crate::contract::{EventKind, File};
+use serde_json::json;
+
+use crate::check::case::{Case, Level, Need};
+use crate::check::trial::{DAY, MINUTE, Stop, Trial, about};
+use crate::contract::{EventKind, File, SyncId};
+use crate::delivery::{Adversity, Mishap};
+use crate::source::Trouble;
 
 pub(super) const CREATED: Case = Case {
     id: "rec-created",
@@ -10,7 +14,7 @@ pub(super) const CREATED: Case = Case {
     title: "a record that is created later is fetched and kept",
     why: "Otherwise what users add after they connect never shows up.",
     fix: "On record_created fetch the record, or pull from the stored cursor, with a token of `user.id`.",
-    needs_state: false,
+    needs: &[],
     rests_on: &["sync.incremental", "events.no-data", "feed.cursor"],
     run: |trial| Box::pin(created(trial)),
 };
@@ -20,10 +24,10 @@ async fn created(trial: &Trial<'_>) -> Result<(), Stop> {
     let sync = trial.enable().await?;
     trial.paragon.settle().await;
     for name in ["new.pdf", "newer.pdf"] {
-        trial.drive.create(File::named(name));
+        trial.create(name);
         trial.paragon.advance(MINUTE).await;
     }
-    trial.right(&sync).await
+    trial.right(&[&sync]).await
 }
 
 pub(super) const UPDATED: Case = Case {
@@ -32,7 +36,7 @@ pub(super) const UPDATED: Case = Case {
     title: "each change of a record is fetched, also when the event is the same bytes as the one before",
     why: "Events carry no id and no data: two updates of a record are two equal bodies, and the second one counts.",
     fix: "On record_updated fetch the record again and replace what you hold; do not skip bodies seen before.",
-    needs_state: false,
+    needs: &[],
     rests_on: &["sync.incremental", "events.no-data"],
     run: |trial| Box::pin(updated(trial)),
 };
@@ -42,7 +46,7 @@ async fn updated(trial: &Trial<'_>) -> Result<(), Stop> {
     for name in ["draft 2.docx", "final.docx"] {
         trial.drive.update(&files[0], |file| file.name = name.into());
         trial.paragon.advance(MINUTE).await;
-        trial.right(&sync).await?;
+        trial.right(&[&sync]).await?;
     }
     Ok(())
 }
@@ -53,7 +57,7 @@ pub(super) const DELETED: Case = Case {
     title: "a record that is deleted is removed",
     why: "A deletion can mean that access was revoked: keeping the record shows people what they may not see.",
     fix: "On record_deleted remove the record; when pulling, remove what comes without its data.",
-    needs_state: true,
+    needs: &[Need::State],
     rests_on: &["sync.full", "webhook.events"],
     run: |trial| Box::pin(deleted(trial)),
 };
@@ -62,7 +66,7 @@ async fn deleted(trial: &Trial<'_>) -> Result<(), Stop> {
     let (sync, files) = trial.synced(&["kept.pdf", "deleted.pdf"]).await?;
     trial.drive.delete(&files[1]);
     trial.paragon.advance(DAY).await;
-    trial.stays_right(&sync).await
+    trial.stays_right(&[&sync]).await
 }
 
 pub(super) const DUPLICATE: Case = Case {
@@ -71,7 +75,7 @@ pub(super) const DUPLICATE: Case = Case {
     title: "an event that arrives twice changes nothing more",
     why: "A sender that did not see your answer sends again; a record that is inserted twice is shown twice.",
     fix: "Store by syncInstanceId and recordId and replace (upsert); let removing what is gone succeed.",
-    needs_state: true,
+    needs: &[Need::State],
     rests_on: &["webhook.duplicate", "sync.incremental", "sync.full"],
     run: |trial| Box::pin(duplicate(trial)),
 };
@@ -79,13 +83,260 @@ pub(super) const DUPLICATE: Case = Case {
 async fn duplicate(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.paragon.duplicate_events(true);
     let (sync, files) = trial.synced(&["a.pdf", "b.pdf"]).await?;
-    trial.drive.create(File::named("c.pdf"));
+    trial.create("c.pdf");
     trial.drive.update(&files[0], |file| file.size = Some(7));
     trial.paragon.advance(MINUTE).await;
-    trial.stays_right(&sync).await?;
+    trial.stays_right(&[&sync]).await?;
     // Whether a deletion is followed at all is another case; here the second one must not be an error.
     trial.drive.delete(&files[1]);
     let mark = trial.paragon.timeline_mark();
     trial.paragon.advance(DAY).await;
     trial.answered(mark, &[EventKind::RecordDeleted])
+}
+
+pub(super) const TOGETHER: Case = Case {
+    id: "rec-duplicate-together",
+    level: Level::Should,
+    title: "copies of an event that arrive at the same moment leave one record",
+    why: "Look first, then insert: two requests at once both find nothing, and both insert.",
+    fix: "Let the database decide: a unique key on syncInstanceId and recordId, and an upsert.",
+    needs: &[Need::State],
+    rests_on: &["webhook.duplicate", "webhook.order", "sync.incremental"],
+    run: |trial| Box::pin(together(trial)),
+};
+
+async fn together(trial: &Trial<'_>) -> Result<(), Stop> {
+    let (sync, _) = trial.synced(&["a.pdf"]).await?;
+    trial.paragon.adversity(Adversity::new(Mishap::Together(6)));
+    for name in ["b.pdf", "c.pdf"] {
+        trial.create(name);
+        trial.paragon.advance(MINUTE).await;
+    }
+    trial.stays_right(&[&sync]).await
+}
+
+pub(super) const RECREATED: Case = Case {
+    id: "rec-recreated",
+    level: Level::Should,
+    title: "a record that was gone and is there again is kept again",
+    why: "A file is taken out of a shared folder and put back: a receiver that remembers deletions for ever never shows it again.",
+    fix: "Remove what is deleted without leaving a mark; what the Sync API serves is live.",
+    needs: &[Need::State],
+    rests_on: &["sync.full", "sync.revoked-access", "record.id"],
+    run: |trial| Box::pin(recreated(trial)),
+};
+
+async fn recreated(trial: &Trial<'_>) -> Result<(), Stop> {
+    let (sync, files) = trial.synced(&["kept.pdf", "shared.pdf"]).await?;
+    trial.drive.revoke_access(&files[1]);
+    trial.paragon.advance(DAY).await;
+    trial.given(&[&sync]).await?;
+    trial.drive.grant_access(&files[1]);
+    trial.paragon.advance(DAY).await;
+    trial.stays_right(&[&sync]).await
+}
+
+pub(super) const UPDATED_FIRST: Case = Case {
+    id: "rec-updated-first",
+    level: Level::Should,
+    title: "record_updated of a record that was never told as created is followed",
+    why: "Its record_created may be lost in an outage, or come later; an update that finds no row is then lost as well.",
+    fix: "On record_updated fetch and insert when there is nothing to update (upsert).",
+    needs: &[],
+    rests_on: &["webhook.order", "sync.incremental", "events.no-data"],
+    run: |trial| Box::pin(updated_first(trial)),
+};
+
+async fn updated_first(trial: &Trial<'_>) -> Result<(), Stop> {
+    let (sync, _) = trial.synced(&["a.pdf"]).await?;
+    trial.paragon.adversity(Adversity::new(Mishap::Lose).next(1));
+    let new = trial.create("new.pdf");
+    trial.paragon.advance(MINUTE).await;
+    trial.drive.update(&new, |file| file.size = Some(7));
+    trial.paragon.advance(MINUTE).await;
+    trial.right(&[&sync]).await?;
+    // The one that was overtaken.
+    trial.deliver(about(&sync, "record_created", sync.record_of(&new).map(|id| id.to_string()))).await?;
+    trial.stays_right(&[&sync]).await
+}
+
+pub(super) const DELETED_UNKNOWN: Case = Case {
+    id: "rec-deleted-unknown",
+    level: Level::Should,
+    title: "record_deleted of a record that the receiver never held is answered 2xx and changes nothing",
+    why: "A record can come and go within an outage; failing on it makes Paragon send it again, and in the end disable the webhook.",
+    fix: "Let removing what is not there succeed.",
+    needs: &[Need::State],
+    rests_on: &["webhook.order", "webhook.2xx", "sync.full"],
+    run: |trial| Box::pin(deleted_unknown(trial)),
+};
+
+async fn deleted_unknown(trial: &Trial<'_>) -> Result<(), Stop> {
+    let (sync, _) = trial.synced(&["a.pdf"]).await?;
+    let mark = trial.paragon.timeline_mark();
+    trial.deliver(about(&sync, "record_deleted", "00000000-0000-5000-8000-000000000000")).await?;
+    trial.answered(mark, &[EventKind::RecordDeleted])?;
+    trial.stays_right(&[&sync]).await
+}
+
+pub(super) const FORGED_SYNC: Case = Case {
+    id: "rec-forged-sync",
+    level: Level::Should,
+    title: "an event of a sync that does not exist changes nothing, and good events still work",
+    why: "Webhooks are not signed: anybody can POST one. It must not leave rows behind, or block the queue for ever.",
+    fix: "Believe the Sync API, not the event: when it says 404, drop the event.",
+    needs: &[Need::State],
+    rests_on: &["webhook.malformed", "api.not-found", "sync.incremental"],
+    run: |trial| Box::pin(forged_sync(trial)),
+};
+
+async fn forged_sync(trial: &Trial<'_>) -> Result<(), Stop> {
+    let (sync, _) = trial.synced(&["a.pdf"]).await?;
+    let forged = SyncId::from("11111111-2222-5333-8444-555555555555");
+    for kind in ["record_created", "record_updated"] {
+        let mut event = about(&sync, kind, "00000000-0000-5000-8000-000000000000");
+        event["syncInstanceId"] = json!(forged);
+        trial.deliver(event).await?;
+    }
+    trial.create("b.pdf");
+    trial.paragon.advance(MINUTE).await;
+    trial.stays_right(&[&sync]).await?;
+    let state = trial.state.ok_or_else(|| Stop::NotEvaluable(Need::State.missing().to_owned()))?;
+    let held = state.look().await.map_err(|error| Stop::NotEvaluable(error.to_string()))?;
+    match held.iter().find(|held| held.sync == forged) {
+        Some(held) => Err(Stop::Fail(format!("it holds the record {} of a sync that does not exist", held.record))),
+        None => Ok(()),
+    }
+}
+
+pub(super) const FORGED_DELETION: Case = Case {
+    id: "rec-forged-deletion",
+    level: Level::May,
+    title: "record_deleted of a record that the Sync API still serves does not remove it",
+    why: "Webhooks are not signed: anybody who knows a record's id can make a receiver forget it.",
+    fix: "On record_deleted ask the Sync API, and remove the record when it says 404; or pull, and follow the tombstone.",
+    needs: &[Need::State],
+    rests_on: &["webhook.malformed", "api.deleted-record"],
+    run: |trial| Box::pin(forged_deletion(trial)),
+};
+
+async fn forged_deletion(trial: &Trial<'_>) -> Result<(), Stop> {
+    let (sync, files) = trial.synced(&["a.pdf", "b.pdf"]).await?;
+    trial.deliver(about(&sync, "record_deleted", sync.record_of(&files[0]).map(|id| id.to_string()))).await?;
+    trial.stays_right(&[&sync]).await
+}
+
+pub(super) const ERRORED: Case = Case {
+    id: "rec-errored",
+    level: Level::Should,
+    title: "record_errored leaves everything else right, and the record is followed again when it can be read",
+    why: "One file that cannot be read is no reason to stop, and it does not stay unreadable.",
+    fix: "Note record_errored and go on; do not remove the record or refuse its later events.",
+    needs: &[],
+    rests_on: &["sync.record-errored", "sync.unreadable", "sync.incremental"],
+    run: |trial| Box::pin(errored(trial)),
+};
+
+async fn errored(trial: &Trial<'_>) -> Result<(), Stop> {
+    let (sync, files) = trial.synced(&["a.pdf", "locked.pdf"]).await?;
+    trial.drive.make_unreadable(&files[1], "the file is locked");
+    trial.drive.update(&files[1], |file| file.name = "locked 2.pdf".into());
+    trial.create("b.pdf");
+    trial.paragon.advance(MINUTE).await;
+    trial.right(&[&sync]).await?;
+    trial.drive.make_readable(&files[1]);
+    trial.paragon.advance(DAY).await;
+    trial.stays_right(&[&sync]).await
+}
+
+pub(super) const SYNC_ERRORED: Case = Case {
+    id: "rec-sync-errored",
+    level: Level::Should,
+    title: "sync_errored does not end the sync: what changes after it is enabled again is followed",
+    why: "A user connects again after a week, the sync goes on where it stopped, and there is no second sync_complete.",
+    fix: "On sync_errored tell somebody; keep the records and the cursor, and follow later events as before.",
+    needs: &[],
+    rests_on: &["sync.errored", "sync.reenable", "sync.incremental"],
+    run: |trial| Box::pin(sync_errored(trial)),
+};
+
+async fn sync_errored(trial: &Trial<'_>) -> Result<(), Stop> {
+    let (sync, files) = trial.synced(&["a.pdf", "b.pdf"]).await?;
+    let mark = trial.paragon.timeline_mark();
+    trial.drive.trouble(Trouble::CredentialRevoked, None);
+    trial.paragon.advance(MINUTE).await;
+    trial.answered(mark, &[EventKind::SyncErrored])?;
+    trial.drive.update(&files[0], |file| file.name = "a 2.pdf".into());
+    trial.drive.mend();
+    sync.reenable();
+    trial.paragon.advance(MINUTE).await;
+    trial.stays_right(&[&sync]).await
+}
+
+pub(super) const ODD: Case = Case {
+    id: "rec-odd",
+    level: Level::Should,
+    title: "records with odd names, null members and large numbers are kept as they are",
+    why: "Names come from people and providers: they are empty, 255 characters long, emoji, or look like markup.",
+    fix: "Keep what the Sync API serves as JSON, or in columns that take any text, null, and 64-bit numbers.",
+    needs: &[Need::State],
+    rests_on: &["record.null-size", "sync.incremental", "webhook.odd"],
+    run: |trial| Box::pin(odd(trial)),
+};
+
+async fn odd(trial: &Trial<'_>) -> Result<(), Stop> {
+    let (sync, _) = trial.synced(&["a.pdf"]).await?;
+    let long = "x".repeat(251) + ".pdf";
+    let names = ["", " ", "\u{1f4c4} \u{65e5}\u{672c}\u{8a9e}.pdf", "\"quoted\" <b>&amp; %20 ../../etc.pdf", "null", &long];
+    for name in names {
+        trial.create(name);
+    }
+    for size in [None, Some(0), Some((1 << 53) - 1)] {
+        trial.drive.create(File { size, hash: None, mime_type: String::new(), ..File::named("sized.pdf") });
+    }
+    trial.paragon.advance(MINUTE).await;
+    trial.stays_right(&[&sync]).await
+}
+
+pub(super) const MANY_AT_ONCE: Case = Case {
+    id: "rec-many-at-once",
+    level: Level::Must,
+    title: "changes of many records that come together are all followed",
+    why: "A person moves a folder, and thirty records change within a minute; the thirtieth counts as much as the first.",
+    fix: "Pull until the feed is at its end, and do not stop at the first event's record.",
+    needs: &[Need::State],
+    rests_on: &["sync.incremental", "sync.full", "feed.caught-up"],
+    run: |trial| Box::pin(many_at_once(trial)),
+};
+
+async fn many_at_once(trial: &Trial<'_>) -> Result<(), Stop> {
+    let (sync, _) = trial.synced(&["kept.pdf"]).await?;
+    let files = trial.fill(15);
+    trial.paragon.advance(MINUTE).await;
+    for (number, file) in files.iter().enumerate() {
+        trial.drive.update(file, |file| file.name = format!("moved {number}.pdf"));
+    }
+    trial.fill(5);
+    trial.paragon.advance(MINUTE).await;
+    files.iter().step_by(2).for_each(|file| trial.drive.delete(file));
+    trial.paragon.advance(DAY).await;
+    trial.stays_right(&[&sync]).await
+}
+
+pub(super) const NOTHING_LEFT: Case = Case {
+    id: "rec-nothing-left",
+    level: Level::Must,
+    title: "when the last record is deleted nothing is held",
+    why: "The end of a list is where loops go wrong; what stays is shown to people who may not see it any more.",
+    fix: "Follow record_deleted also when the feed has no live record left.",
+    needs: &[Need::State],
+    rests_on: &["sync.full", "webhook.events"],
+    run: |trial| Box::pin(nothing_left(trial)),
+};
+
+async fn nothing_left(trial: &Trial<'_>) -> Result<(), Stop> {
+    let (sync, files) = trial.synced(&["a.pdf", "b.pdf"]).await?;
+    files.iter().for_each(|file| trial.drive.delete(file));
+    trial.paragon.advance(DAY).await;
+    trial.stays_right(&[&sync]).await
 }

@@ -37,6 +37,9 @@ behaviours! {
     "webhook.order" Assumed "webhooks come one at a time, in the order in which runs find their events", "undocumented; several at a time are likely", knob "Policy::concurrent, Policy::order, FakeParagon::adversity";
     "webhook.duplicate" Assumed "the same event may arrive more than once", "undocumented; at-least-once follows from retries", knob "FakeParagon::duplicate_events";
     "webhook.malformed" Assumed "a body that is not JSON may reach the endpoint", "anybody can reach a public URL";
+    "webhook.large" Assumed "an event may be as large as a provider's message makes it", "the messages are texts of others; no limit is documented";
+    "webhook.odd" Assumed "texts in events and records are any Unicode, numbers any that JSON can hold exactly", "they come from people and providers";
+    "webhook.wire" Assumed "a body may come in chunks or small pieces, and a connection may end before the answer", "true of every HTTP client; undocumented", knob "FakeParagon::adversity";
     "sync.initial" Documented "an initial sync ends with sync_complete and sends no event per record", SYNC_API;
     "sync.incremental" Documented "an incremental sync, each minute, sends record_created and record_updated", SYNC_API;
     "sync.full" Documented "a full sync, each 24 hours, notices deletions and sends record_deleted", SYNC_API;
@@ -83,6 +86,9 @@ behaviours! {
     "api.stands-still" Assumed "records of a sync that is paused or failed are served as before", "undocumented";
     "api.stale" Assumed "for a while after a change the API may serve what was there before", "true of every replicated store; undocumented", knob "ApiFault, Trouble::StaleReads";
     "api.unavailable" Assumed "the Sync API may answer 503 for a while", "undocumented; true of every service", knob "FakeParagon::fail_api, FakeParagon::fault";
+    "api.rate-limit" Assumed "the Sync API may answer 429 with retry-after", "undocumented; true of every service", knob "FakeParagon::fault";
+    "api.broken" Assumed "an answer of the Sync API may end early, or never come", "true of every network", knob "FakeParagon::fault";
+    "api.pages" Assumed "a page may be shorter than asked for, empty, without a cursor at the end, or repeat a record", "public clients expect each of these; undocumented", knob "FakeParagon::fault";
     "api.audience" Documented "the token's audience is useparagon.com/<project id>", SYNC_API;
     "api.audience-dashboard" Observed "dashboard.useparagon.com/<project id> is taken as well", "a sample of Paragon's", knob "Builder::audience";
     "api.token" Documented "a user token is a JWT, RS256, signed with the project's key; its sub is the Connected User", SYNC_API;

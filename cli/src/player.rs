@@ -1,0 +1,201 @@
+//! What `check` and `replay` have in common: starts the fake and, if asked to, the receiver; has it judged; prints and
+//! writes what was found; ends everything.
+
+use std::path::Path;
+
+use paragon_testkit::FakeParagon;
+use paragon_testkit::check::{Judgement, Suite, Verdict};
+use paragon_testkit::contract::Revision;
+use paragon_testkit::delivery::Policy;
+use paragon_testkit::fake::Server;
+use paragon_testkit::report::{self, Report, Text, exits};
+use paragon_testkit::scenario::Scenario;
+
+use crate::check::Plan;
+use crate::interrupt::interrupted;
+use crate::output;
+use crate::plan::Aim;
+use crate::progress::Progress;
+use crate::spawn::{Receiver, connects};
+use crate::state_cmd::StateCmd;
+
+/// The fake keeps no more of what happened: a receiver that calls it in a loop must not eat the memory.
+const TIMELINE: usize = 200_000;
+
+/// Why nothing could be judged: what to print, and the exit code.
+struct Unable(u8, String);
+
+/// What is judged, and how it is played with.
+pub(crate) struct Play<'a> {
+    pub(crate) aim: &'a Aim,
+    pub(crate) seed: u64,
+    pub(crate) revision: Revision,
+    pub(crate) policy: &'a Policy,
+    pub(crate) judging: Judging<'a>,
+    pub(crate) color: bool,
+}
+
+pub(crate) enum Judging<'a> {
+    Cases(&'a Plan),
+    Scenario(&'a Path, &'a Scenario),
+}
+
+impl Play<'_> {
+    pub(crate) fn run(&self) -> u8 {
+        let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                output::error(&format!("cannot start: {error}"));
+                return exits::UNREACHABLE;
+            }
+        };
+        runtime.block_on(self.play()).unwrap_or_else(|Unable(code, why)| {
+            output::error(&why);
+            code
+        })
+    }
+
+    async fn play(&self) -> Result<u8, Unable> {
+        let typed = &self.aim.typed;
+        let mut builder = FakeParagon::builder().seed(self.seed).port(typed.api_port).answer_within(typed.timeout);
+        // A run may make many calls, and the fake should not keep something of each.
+        builder = builder.server(Server::Hyper).timeline_limit(TIMELINE);
+        builder = builder.revision(self.revision).policy(self.policy.clone());
+        if let Some(id) = &typed.project {
+            builder = builder.project(id.as_str());
+        }
+        if let Some(key) = &self.aim.signing_key {
+            builder = builder.signing_key(key);
+        }
+        let paragon = builder.start().await.map_err(|error| match &typed.signing_key {
+            Some(file) if matches!(error, paragon_testkit::fake::StartError::Key(_)) => {
+                Unable(exits::USAGE, format!("--signing-key {}: {error}", file.display()))
+            }
+            _ => Unable(exits::UNREACHABLE, error.to_string()),
+        })?;
+        self.announce(&paragon);
+        let receiver = self.receiver(&paragon).await?;
+        let progress = Progress::new(!typed.ready_json);
+        let outcome = tokio::select! {
+            outcome = self.judge(&paragon, &receiver, &progress) => outcome,
+            () = progress.show() => unreachable!("it is shown until something else ends"),
+            () = interrupted() => Err(Unable(exits::INTERRUPTED, "interrupted".to_owned())),
+        };
+        progress.clear();
+        receiver.end(false).await;
+        outcome
+    }
+
+    async fn judge(&self, paragon: &FakeParagon, receiver: &Receiver, progress: &Progress) -> Result<u8, Unable> {
+        receiver.listens().await.map_err(|why| Unable(exits::UNREACHABLE, why))?;
+        let judgement = self.judgement(paragon, receiver, progress).await;
+        progress.clear();
+        output::result(&Text { color: self.color }.summary(&judgement));
+        let report = Report::new(&judgement, |case| self.reproduce(case)).to_json();
+        for file in &self.aim.json {
+            std::fs::write(file, &report)
+                .map_err(|error| Unable(exits::UNREACHABLE, format!("--report json={}: {error}", file.display())))?;
+        }
+        if let Judging::Cases(plan) = self.judging {
+            plan.remember(&judgement, &report);
+        }
+        if let Some(status) = receiver.ended() {
+            output::note(&format!("the receiver ended by itself ({status}):\n{}", receiver.printed()));
+        } else if judgement.count(Verdict::Fail) > 0 && !receiver.printed().is_empty() {
+            output::note(&format!("the last lines of the receiver:\n{}", receiver.printed()));
+        }
+        Ok(report::exit_code(&judgement))
+    }
+
+    async fn judgement(&self, paragon: &FakeParagon, receiver: &Receiver, progress: &Progress) -> Judgement {
+        let text = Text { color: self.color };
+        let mut suite = Suite::for_receiver(self.aim.webhook.clone())
+            .seed(self.seed)
+            .settle(self.aim.typed.settle)
+            .on_start(|starting| progress.start(starting))
+            .on_result(|result| {
+                progress.clear();
+                output::result(&text.case(result, &self.reproduce(result.case.id)));
+            });
+        if let Some(url) = &self.aim.state_url {
+            suite = suite.state_url(url.clone());
+        }
+        if let Some(command) = &self.aim.typed.state_cmd {
+            suite = suite.state(StateCmd { command: command.clone(), port: self.aim.port });
+        }
+        if receiver.is_ours() {
+            suite = suite.process(receiver);
+        }
+        match self.judging {
+            Judging::Cases(plan) => plan.suite(suite).run(paragon).await,
+            Judging::Scenario(_, scenario) => suite.replay(paragon, scenario).await,
+        }
+    }
+
+    /// The command that runs a case again.
+    fn reproduce(&self, case: &str) -> String {
+        match self.judging {
+            Judging::Cases(plan) => plan.reproduce(case),
+            Judging::Scenario(file, _) => self.aim.again("replay", Some(file), &[]),
+        }
+    }
+
+    /// What a receiver must know. The key goes only to the receiver, or to whoever asks for it.
+    fn environment(&self, paragon: &FakeParagon) -> Vec<(String, String)> {
+        let project = paragon.project();
+        [
+            ("PORT", self.aim.port.to_string()),
+            ("PARAGON_API_URL", paragon.api_url()),
+            ("PARAGON_PROJECT_ID", project.id.to_string()),
+            ("PARAGON_SIGNING_KEY", project.signing_key),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+
+    fn announce(&self, paragon: &FakeParagon) {
+        let typed = &self.aim.typed;
+        let environment = self.environment(paragon);
+        if typed.ready_json {
+            let map: serde_json::Map<_, _> =
+                environment.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+            output::result(&format!("{}\n", serde_json::Value::Object(map)));
+        }
+        output::note(&format!("judging {}, seed {}", self.aim.webhook, self.seed));
+        if typed.spawn.is_none() && !typed.ready_json {
+            let own_key = typed.signing_key.as_ref().map(|file| format!("the key in {}", file.display()));
+            output::note("the receiver must have been started with");
+            for (name, value) in &environment {
+                let shown = match name.as_str() {
+                    "PARAGON_SIGNING_KEY" => own_key.as_deref().unwrap_or("the public test key: --ready-json prints it"),
+                    _ => value,
+                };
+                output::note(&format!("  {name}={shown}"));
+            }
+        }
+    }
+
+    /// The receiver, started if that is asked for.
+    async fn receiver(&self, paragon: &FakeParagon) -> Result<Receiver, Unable> {
+        let typed = &self.aim.typed;
+        let mut environment = self.environment(paragon);
+        let project = paragon.project();
+        let fill = |template: &str| {
+            template
+                .replace("{api_url}", &paragon.api_url())
+                .replace("{port}", &self.aim.port.to_string())
+                .replace("{project_id}", project.id.as_str())
+                .replace("{signing_key}", &project.signing_key)
+        };
+        environment.extend(self.aim.env.iter().map(|(name, template)| (name.clone(), fill(template))));
+        let receiver = Receiver::new(typed.spawn.clone(), environment, self.aim.webhook.clone(), typed.wait_for);
+        if receiver.is_ours() {
+            if connects(&self.aim.webhook).await {
+                let why = format!("something listens at {} already: end it, or use {{port}} in the URL", self.aim.webhook);
+                return Err(Unable(exits::UNREACHABLE, why));
+            }
+            receiver.start().await.map_err(|error| Unable(exits::UNREACHABLE, format!("--spawn: {error}")))?;
+        }
+        Ok(receiver)
+    }
+}

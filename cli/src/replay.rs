@@ -1,0 +1,36 @@
+//! `replay`: one scenario, played to a receiver again.
+
+use paragon_testkit::report::exits;
+use paragon_testkit::scenario::Scenario;
+
+use crate::plan::Aim;
+use crate::player::{Judging, Play};
+use crate::{args, output, policies};
+
+pub(crate) fn run(typed: args::Replay, color: bool) -> u8 {
+    match prepared(typed) {
+        Ok((file, aim, scenario)) => {
+            let Scenario { seed, revision, policy, .. } = &scenario;
+            let seed = aim.typed.seed.unwrap_or(*seed);
+            let judging = Judging::Scenario(&file, &scenario);
+            Play { aim: &aim, seed, revision: *revision, policy, judging, color }.run()
+        }
+        Err(error) => {
+            output::error(&error);
+            exits::USAGE
+        }
+    }
+}
+
+fn prepared(typed: args::Replay) -> Result<(std::path::PathBuf, Aim, Scenario), String> {
+    let args::Replay { file, target } = typed;
+    let aim = Aim::of(target)?;
+    let mut scenario = Scenario::load(&file).map_err(|error| match error {
+        error @ paragon_testkit::scenario::ScenarioError::Read { .. } => error.to_string(),
+        error => format!("{}: {error}", file.display()),
+    })?;
+    if let Some(name) = &aim.typed.policy {
+        scenario.policy = policies::named(name)?;
+    }
+    Ok((file, aim, scenario))
+}

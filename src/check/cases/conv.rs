@@ -1,0 +1,52 @@
+//! Convergence: whatever happened, in the end the receiver holds what the source holds.
+
+use crate::check::case::{Case, Level};
+use crate::check::converge::converges;
+use crate::scenario::Fault;
+
+const FIX: &str = "Play the scenario again (`replay`), look at the first step after which the receiver is wrong, and follow what it did with the event.";
+
+macro_rules! convergence {
+    ($($name:ident $id:literal $level:ident $title:literal, $why:literal, [$($rule:literal),*], [$($fault:ident),*];)*) => {$(
+        pub(super) const $name: Case = Case {
+            id: $id,
+            level: Level::$level,
+            title: $title,
+            why: $why,
+            fix: FIX,
+            needs: &[],
+            rests_on: &["sync.initial", "sync.incremental", "sync.full", "feed.cursor", $($rule),*],
+            run: |trial| Box::pin(converges(trial, &[$(Fault::$fault),*])),
+        };
+    )*};
+}
+
+convergence! {
+    QUIET "conv-quiet" Must
+        "after any history of changes, each event delivered once and in order, all records are right",
+        "This is every day: whoever gets this wrong loses data without any trouble at all.",
+        [], [];
+    REDELIVERY "conv-redelivery" Should
+        "after any history whose events are doubled, delayed and out of order, all records are right",
+        "At-least-once and no promised order are what webhook senders offer; combinations of both are what tests leave out.",
+        ["webhook.duplicate", "webhook.order", "webhook.retry"],
+        [EventsDoubled, EventsTogether, EventsDelayed, EventsReordered, AnswersLost];
+    OUTAGES "conv-outages" Should
+        "after any history with outages of the receiver and a disabled webhook, and the next event, all records are right",
+        "Outages meet changes, retries and deletions at the worst moment, and some events never come.",
+        ["webhook.retry", "webhook.disable", "webhook.missed", "webhook.duplicate"],
+        [ReceiverUnreachable, WebhookDisabled, EventsDoubled];
+    API "conv-api" Should
+        "after any history in which the Sync API fails, answers in part or in odd pages, all records are right",
+        "A pull that ends early ends at the wrong cursor, and nothing tells.",
+        ["api.unavailable", "api.broken", "api.pages", "webhook.retry", "webhook.disable"],
+        [ApiUnavailable, ApiFlaky, ShortPages, RepeatedRecords, UnknownMembers];
+    HOSTILE "conv-hostile" Should
+        "after any history with all of these troubles at once, and the next event, all records are right",
+        "Troubles come together: it is in an outage that retries, duplicates and failing calls meet.",
+        ["webhook.duplicate", "webhook.order", "webhook.retry", "webhook.disable", "webhook.missed", "api.unavailable", "api.broken", "api.pages"],
+        [
+            ReceiverUnreachable, WebhookDisabled, ApiUnavailable, EventsDoubled, EventsTogether, EventsDelayed,
+            EventsReordered, AnswersLost, ApiFlaky, ShortPages, RepeatedRecords, UnknownMembers
+        ];
+}

@@ -1,0 +1,121 @@
+//! Each user's data apart.
+
+use serde_json::json;
+
+use crate::check::case::{Case, Level, Need};
+use crate::check::trial::{DAY, MINUTE, Stop, Trial, about};
+use crate::contract::File;
+use crate::fake::Sync;
+
+pub(super) const TWO_USERS: Case = Case {
+    id: "iso-two-users",
+    level: Level::Must,
+    title: "events of two users that come interleaved are followed for each, under the user's own token",
+    why: "A token or a cursor that is kept in one place for all users mixes them up as soon as two are active.",
+    fix: "Keep cursor and records by syncInstanceId, and mint the token for `user.id` of the event.",
+    needs: &[],
+    rests_on: &["api.token", "sync.incremental", "events.no-data"],
+    run: |trial| Box::pin(two_users(trial)),
+};
+
+async fn two_users(trial: &Trial<'_>) -> Result<(), Stop> {
+    let other = trial.other_drive("other");
+    trial.create("mine.pdf");
+    other.create(File::named("theirs.pdf"));
+    let mine = trial.enable().await?;
+    let theirs = trial.enable_of(&other, "default").await?;
+    trial.paragon.settle().await;
+    for round in 0..3 {
+        trial.create(&format!("mine {round}.pdf"));
+        other.create(File::named(format!("theirs {round}.pdf")));
+        trial.paragon.advance(MINUTE).await;
+    }
+    trial.right(&[&mine, &theirs]).await?;
+    refused(trial)
+}
+
+/// Calls under a token that is not of the sync's user.
+fn refused(trial: &Trial<'_>) -> Result<(), Stop> {
+    let timeline = trial.timeline();
+    let wrong = timeline.calls().find(|call| call.reason.as_deref().is_some_and(|why| why.contains("the token's user")));
+    wrong.map_or(Ok(()), |call| {
+        let why = call.reason.as_deref().unwrap_or_default();
+        Err(Stop::Fail(format!("{} {} was answered {}: {why}", call.method, call.path, call.status)))
+    })
+}
+
+pub(super) const TWO_SYNCS: Case = Case {
+    id: "iso-two-syncs",
+    level: Level::Should,
+    title: "two syncs of one account, which show the same external ids, are held apart",
+    why: "In another sync the same file is another record: kept by its external id, one sync's copy replaces the other's.",
+    fix: "Key by syncInstanceId and recordId, not by externalId or the user.",
+    needs: &[Need::State],
+    rests_on: &["record.id", "sync.incremental", "sync.same-id"],
+    run: |trial| Box::pin(two_syncs(trial)),
+};
+
+async fn two_of(trial: &Trial<'_>) -> Result<(Sync, Sync), Stop> {
+    let one = trial.enable().await?;
+    let two = trial.enable_of(&trial.drive, "second").await?;
+    trial.paragon.settle().await;
+    Ok((one, two))
+}
+
+async fn two_syncs(trial: &Trial<'_>) -> Result<(), Stop> {
+    let file = trial.create("shared.pdf");
+    let (one, two) = two_of(trial).await?;
+    trial.right(&[&one, &two]).await?;
+    trial.drive.update(&file, |file| file.name = "shared 2.pdf".into());
+    trial.create("new.pdf");
+    trial.paragon.advance(MINUTE).await;
+    trial.stays_right(&[&one, &two]).await
+}
+
+pub(super) const DELETION: Case = Case {
+    id: "iso-deletion",
+    level: Level::Should,
+    title: "a record that is gone from one sync stays in the other",
+    why: "One user loses access to a file, or one sync is narrowed, and everybody else's copy disappears.",
+    fix: "Remove by syncInstanceId and recordId, not by externalId.",
+    needs: &[Need::State],
+    rests_on: &["record.id", "sync.full", "sync.reenable"],
+    run: |trial| Box::pin(deletion(trial)),
+};
+
+async fn deletion(trial: &Trial<'_>) -> Result<(), Stop> {
+    let file = trial.create("shared.pdf");
+    trial.create("kept.pdf");
+    let (one, two) = two_of(trial).await?;
+    trial.given(&[&one, &two]).await?;
+    // A paused sync does not see the deletion, and serves what it has.
+    two.disable();
+    trial.drive.delete(&file);
+    trial.paragon.advance(DAY).await;
+    trial.stays_right(&[&one, &two]).await
+}
+
+pub(super) const FORGED_USER: Case = Case {
+    id: "iso-forged-user",
+    level: Level::Should,
+    title: "an event that names a real sync and another user changes nothing of either's data",
+    why: "Webhooks are not signed: whoever knows a sync's id could point it at a user of their own.",
+    fix: "Keep whose sync it is; believe another user only when the Sync API serves the sync under that user's token.",
+    needs: &[Need::State],
+    rests_on: &["webhook.malformed", "api.not-found", "sync.incremental"],
+    run: |trial| Box::pin(forged_user(trial)),
+};
+
+async fn forged_user(trial: &Trial<'_>) -> Result<(), Stop> {
+    let (sync, files) = trial.synced(&["a.pdf", "b.pdf"]).await?;
+    let stranger = trial.user_named("stranger");
+    for kind in ["record_updated", "record_created"] {
+        let mut event = about(&sync, kind, sync.record_of(&files[0]).map(|id| id.to_string()));
+        event["user"]["id"] = json!(stranger);
+        trial.deliver(event).await?;
+    }
+    trial.stays_right(&[&sync]).await?;
+    trial.drive.update(&files[1], |file| file.name = "b 2.pdf".into());
+    trial.paragon.advance(MINUTE).await;
+    trial.stays_right(&[&sync]).await
+}

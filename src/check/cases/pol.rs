@@ -1,0 +1,95 @@
+//! Delivery policies: what a receiver loses under each, when it cannot be reached for a while.
+
+use std::time::Duration;
+
+use crate::check::case::{Case, Level};
+use crate::check::trial::{DAY, MINUTE, Stop, Trial};
+use crate::delivery::{Decision, WebhookState};
+use crate::fake::What;
+
+const WHY: &str = "How often and for how long Paragon tries again is not published; senders differ, and all of them give up some day.";
+const FIX: &str = "Do not count on each event: at each one pull from the stored cursor, or do so on a timer.";
+const RESTS_ON: &[&str] = &["webhook.retry", "webhook.disable", "webhook.missed", "feed.cursor"];
+
+pub(super) const MINUTES: Case = Case {
+    id: "pol-outage-minutes",
+    level: Level::Should,
+    title: "after ten minutes without the receiver, and the next event, all records are right",
+    why: WHY,
+    fix: FIX,
+    needs: &[],
+    rests_on: RESTS_ON,
+    run: |trial| Box::pin(outage(trial, 10 * MINUTE)),
+};
+
+pub(super) const HOURS: Case = Case {
+    id: "pol-outage-hours",
+    level: Level::Should,
+    title: "after six hours without the receiver, and the next event, all records are right",
+    why: WHY,
+    fix: FIX,
+    needs: &[],
+    rests_on: RESTS_ON,
+    run: |trial| Box::pin(outage(trial, 360 * MINUTE)),
+};
+
+pub(super) const DAYS: Case = Case {
+    id: "pol-outage-days",
+    level: Level::Should,
+    title: "after four days without the receiver, and the next event, all records are right",
+    why: WHY,
+    fix: FIX,
+    needs: &[],
+    rests_on: RESTS_ON,
+    run: |trial| Box::pin(outage(trial, 4 * DAY)),
+};
+
+async fn outage(trial: &Trial<'_>, span: Duration) -> Result<(), Stop> {
+    let paragon = trial.paragon;
+    let (sync, files) = trial.synced(&["a.pdf", "b.pdf", "c.pdf"]).await?;
+    paragon.receiver_unreachable(true);
+    trial.create("new.pdf");
+    trial.drive.update(&files[0], |file| file.name = "a 2.pdf".into());
+    trial.drive.delete(&files[1]);
+    paragon.advance(MINUTE + span).await;
+    paragon.receiver_unreachable(false);
+    paragon.run_until_idle().await;
+    // Somebody notices, at the latest now.
+    if paragon.webhook() == WebhookState::Disabled {
+        paragon.enable_webhook();
+    }
+    trial.create("next.pdf");
+    paragon.advance(DAY).await;
+    trial.ends_right(&[&sync]).await.map_err(|stop| match stop {
+        Stop::Fail(found) => Stop::Fail(format!("{found}\nlost under {}:\n{}", paragon.policy().name, lost(trial))),
+        stop @ Stop::NotEvaluable(_) => stop,
+    })
+}
+
+/// The events that were never delivered, each with the cell of the policy that decided so.
+fn lost(trial: &Trial<'_>) -> String {
+    let timeline = trial.timeline();
+    let named = |event: &str, about: &Option<String>| match about {
+        Some(name) => format!("{event} {name:?}"),
+        None => event.to_owned(),
+    };
+    let lost = timeline.entries().iter().filter_map(|entry| match &entry.what {
+        What::Dropped { event, about, rule, .. } => Some(format!("{} was dropped (`{rule}`)", named(event, about))),
+        What::Queued { event, about, deliveries, .. } if deliveries.is_empty() => {
+            Some(format!("{} was not sent, the webhook was off (`while_off`)", named(event, about)))
+        }
+        What::Attempt { event, about, record }
+            if matches!(record.decision, Decision::GivenUp | Decision::Disabled) =>
+        {
+            let (number, rule) = (record.number, &record.rule);
+            Some(format!("{} was given up after attempt {number} (`{rule}`)", named(event, about)))
+        }
+        _ => None,
+    });
+    let mut lost: Vec<_> = lost.collect();
+    if lost.is_empty() {
+        lost.push("none: every event was delivered".to_owned());
+    }
+    lost.dedup();
+    lost.join("\n")
+}

@@ -1,0 +1,244 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::histories::{SIDE_BY_SIDE, Source};
+use super::shrink::{Shrinker, of_user};
+use super::trial::{DAY, MINUTE, Stop, Trial};
+use crate::clock::{Patience, Stopwatch, eventually};
+use crate::contract::{Object, UserId};
+use crate::delivery::WebhookState;
+use crate::fake::Sync;
+use crate::scenario::{Action, Fault, Scenario, Step};
+
+/// While calls of the Sync API are to go wrong, a receiver that works on its own is given so long to make one.
+const TO_CALL: Duration = Duration::from_millis(40);
+
+/// A receiver that has done nothing for so long, and is wrong, is taken to stay so while a history is being shrunk.
+const STUCK: Duration = Duration::from_millis(500);
+
+/// Plays histories with these troubles, until one fails or the budget is spent; then the shortest that fails.
+pub(super) async fn converges(trial: &Trial<'_>, faults: &[Fault]) -> Result<(), Stop> {
+    let budget = trial.histories;
+    let watch = Stopwatch::start();
+    let mut play = Play { trial, number: 0 };
+    if let Some(known) = trial.known() {
+        if let Some(wrong) = play.whole(&known).await? {
+            return Err(play.shortest(known, wrong).await);
+        }
+    }
+    let mut source = Source::new(trial.seed, trial.case, faults, &budget.pipelines);
+    let mut played = 0;
+    while played < budget.cases.max(1) && (played == 0 || watch.elapsed() < budget.max_time) {
+        let scenario = source.next();
+        if let Some(wrong) = play.whole(&scenario).await? {
+            return Err(play.shortest(scenario, wrong).await);
+        }
+        played += SIDE_BY_SIDE;
+    }
+    Ok(())
+}
+
+/// Plays one scenario, as it is.
+pub(super) async fn replays(trial: &Trial<'_>, scenario: &Scenario) -> Result<(), Stop> {
+    let wrong = Play { trial, number: 0 }.whole(scenario).await?;
+    wrong.map_or(Ok(()), |wrong| Err(Stop::Fail(wrong.told)))
+}
+
+/// What was wrong after a history.
+struct Wrong {
+    /// Whose data.
+    users: Vec<UserId>,
+    told: String,
+}
+
+/// How long a receiver that is wrong is waited for.
+#[derive(Clone, Copy, PartialEq)]
+enum Until {
+    Settled,
+    Stuck,
+}
+
+/// Plays histories, each on users of its own.
+struct Play<'a> {
+    trial: &'a Trial<'a>,
+    number: usize,
+}
+
+impl Play<'_> {
+    async fn whole(&mut self, scenario: &Scenario) -> Result<Option<Wrong>, Stop> {
+        self.once(scenario, Until::Settled).await
+    }
+
+    /// Plays it, lets everything work again for a day, and looks.
+    async fn once(&mut self, scenario: &Scenario, until: Until) -> Result<Option<Wrong>, Stop> {
+        let (trial, paragon) = (self.trial, self.trial.paragon);
+        self.number += 1;
+        let mut names: BTreeMap<UserId, UserId> = BTreeMap::new();
+        for step in &scenario.steps {
+            if let Action::Create { user, .. } | Action::Enable { user, .. } = &step.action {
+                names.entry(user.clone()).or_insert_with(|| trial.user_named(&format!("{}/{user}", self.number)));
+            }
+        }
+        trial.turn_to(names.values().cloned().collect());
+        // What the one before has left to be sent, and what became of the webhook, is not for this one.
+        paragon.disable_webhook();
+        paragon.calm();
+        paragon.set_webhook(trial.webhook.clone()).await;
+        let impossible = |error: crate::scenario::ScenarioError| Stop::NotEvaluable(error.to_string());
+        let after = |step: &Step| {
+            let waits = step.during.iter().any(|fault| touches_api(*fault)) && !is_instant(step);
+            let mark = paragon.timeline_mark();
+            Box::pin(async move {
+                if waits {
+                    eventually(TO_CALL, || async { (trial.calls_since(mark) > 0).then_some(()) }).await;
+                }
+            }) as crate::fake::Waiting<'_>
+        };
+        let renamed = scenario.clone().with_users(|user| names[user].clone());
+        let played = paragon.play_with(&renamed, &after).await;
+        let syncs = played.map_err(impossible)?;
+        trial.adopt(&syncs);
+        if paragon.webhook() != WebhookState::Enabled {
+            paragon.enable_webhook();
+        }
+        paragon.play(&finale(&renamed)).await.map_err(impossible)?;
+        paragon.run_until_idle().await;
+        let wrong = self.look(&syncs, until).await?;
+        if wrong.is_none() {
+            syncs.iter().for_each(Sync::disable);
+        }
+        Ok(wrong)
+    }
+
+    async fn look(&self, syncs: &[Sync], until: Until) -> Result<Option<Wrong>, Stop> {
+        let all: Vec<&Sync> = syncs.iter().collect();
+        let wrong = match until {
+            Until::Settled => self.trial.right(&all).await,
+            Until::Stuck => self.stuck(&all).await,
+        };
+        match wrong {
+            Ok(()) => Ok(None),
+            Err(Stop::Fail(told)) => {
+                let mut users = Vec::new();
+                for sync in syncs {
+                    let found = self.trial.wrong(&[sync]).await;
+                    if !found.map_err(|error| Stop::NotEvaluable(error.to_string()))?.is_empty() {
+                        users.push(sync.envelope().user.id);
+                    }
+                }
+                Ok(Some(Wrong { users, told }))
+            }
+            Err(stop) => Err(stop),
+        }
+    }
+
+    /// As [`Trial::right`], but a receiver that stands still is not waited for any longer.
+    async fn stuck(&self, syncs: &[&Sync]) -> Result<(), Stop> {
+        let mut patience = Patience::of(self.trial.settle);
+        let mut seen = None;
+        let mut still = Stopwatch::start();
+        loop {
+            let found = self.trial.wrong(syncs).await.map_err(|error| Stop::NotEvaluable(error.to_string()))?;
+            if found.is_empty() {
+                return Ok(());
+            }
+            let told = found.join("\n");
+            let now = Some((self.trial.calls_since(self.trial.mark()), told.clone()));
+            if now != seen {
+                (seen, still) = (now, Stopwatch::start());
+            }
+            if still.elapsed() >= STUCK || !patience.again().await {
+                return Err(Stop::Fail(told));
+            }
+        }
+    }
+
+    /// The shortest history that still fails, told as a story.
+    async fn shortest(&mut self, failing: Scenario, wrong: Wrong) -> Stop {
+        let budget = Patience::of(self.trial.histories.max_time.max(Duration::from_secs(5)));
+        let length = failing.steps.len();
+        let mut best = failing.clone();
+        // One of the histories that went on side by side will do, if it fails alone.
+        let users: Vec<UserId> = wrong.users.iter().filter_map(|of| self.name_in(&failing, of)).collect();
+        for user in users {
+            let alone = of_user(&failing, &user);
+            if matches!(self.once(&alone, Until::Stuck).await, Ok(Some(_))) {
+                best = alone;
+                break;
+            }
+        }
+        let mut shrinker = Shrinker::new(best);
+        let mut tried = 0;
+        while let Some(candidate) = shrinker.suggest() {
+            if budget.is_over() {
+                break;
+            }
+            tried += 1;
+            let fails = matches!(self.once(&candidate, Until::Stuck).await, Ok(Some(_)));
+            shrinker.tell(candidate, fails);
+        }
+        // It was not waited for in earnest while it shrank.
+        let best = shrinker.best().clone();
+        let (best, told) = match self.whole(&best).await {
+            Ok(Some(wrong)) => (best, wrong.told),
+            _ => match self.whole(&failing).await {
+                Ok(Some(again)) => (failing, again.told),
+                _ => (failing, format!("{}\n(it did not fail again: whether it does is a matter of chance)", wrong.told)),
+            },
+        };
+        let best = Scenario { policy: self.trial.paragon.policy(), revision: self.trial.paragon.revision(), ..best };
+        let steps: String = best.steps.iter().enumerate().map(|(at, step)| format!("\n  {}. {step}", at + 1)).collect();
+        let count = best.steps.len();
+        let how = if count < length { format!("the shortest of {} that fail ({count} steps of {length})", tried + 1) } else { format!("{count} steps") };
+        self.trial.keep(best);
+        Stop::Fail(format!("{told}\nafter this history, {how}, and a day without trouble:{steps}"))
+    }
+
+    /// What the scenario calls a user of the last run.
+    fn name_in(&self, scenario: &Scenario, of: &UserId) -> Option<UserId> {
+        let users = scenario.steps.iter().filter_map(|step| match &step.action {
+            Action::Create { user, .. } | Action::Enable { user, .. } => Some(user),
+            _ => None,
+        });
+        users.into_iter().find(|user| self.trial.user_named(&format!("{}/{user}", self.number)) == *of).cloned()
+    }
+}
+
+/// A day in which everything works; and where events may be lost for good, one more event for each sync: who pulls at
+/// each event has caught up then.
+fn finale(scenario: &Scenario) -> Scenario {
+    let mut steps = vec![Step::new(Action::Advance { by: DAY })];
+    let lossy = |step: &Step| step.during.iter().any(|fault| loses_events(*fault));
+    if scenario.steps.iter().any(lossy) {
+        let mut accounts = BTreeMap::new();
+        for step in &scenario.steps {
+            if let Action::Enable { user, integration, pipeline, .. } = &step.action {
+                accounts.insert((user, integration, pipeline), ());
+            }
+        }
+        for (number, ((user, integration, pipeline), ())) in accounts.into_iter().enumerate() {
+            steps.push(Step::new(Action::Create {
+                user: user.clone(),
+                integration: integration.clone(),
+                pipeline: *pipeline,
+                object: format!("last-{number}"),
+                record: Object::named(*pipeline, "the last one").to_members(),
+            }));
+        }
+        steps.push(Step::new(Action::Advance { by: MINUTE }));
+    }
+    Scenario { steps, ..scenario.clone() }
+}
+
+/// Whether a sender may give up an event for it.
+fn loses_events(fault: Fault) -> bool {
+    matches!(fault, Fault::ReceiverUnreachable | Fault::WebhookDisabled) || touches_api(fault)
+}
+
+fn touches_api(fault: Fault) -> bool {
+    matches!(fault, Fault::ApiUnavailable | Fault::ApiFlaky)
+}
+
+fn is_instant(step: &Step) -> bool {
+    step.then.is_zero() && !matches!(step.action, Action::Advance { .. })
+}

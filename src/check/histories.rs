@@ -1,0 +1,82 @@
+use std::time::Duration;
+
+use proptest::strategy::{Strategy as _, ValueTree as _};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+use crate::contract::Pipeline;
+use crate::scenario::{Fault, Scenario};
+use crate::strategies::{HistoryParams, Params, history};
+
+/// How many histories the `conv-` cases play, and of what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Histories {
+    /// How many each case plays, at least one. A history is what happens to one user. Default 24.
+    pub cases: usize,
+    /// After so long a case begins no more. Shrinking one that fails may take as long again. Default 10 s.
+    pub max_time: Duration,
+    /// What is synced. Default files.
+    pub pipelines: Vec<Pipeline>,
+}
+
+impl Default for Histories {
+    fn default() -> Self {
+        Self { cases: 24, max_time: Duration::from_secs(10), pipelines: vec![Pipeline::Files] }
+    }
+}
+
+/// So many histories go on side by side, each of a user of its own.
+pub(super) const SIDE_BY_SIDE: usize = 6;
+
+/// How many syncs an account may have.
+const SYNCS: usize = 2;
+
+/// Makes histories: the same ones for the same seed and case.
+pub(super) struct Source {
+    runner: TestRunner,
+    params: HistoryParams,
+}
+
+impl Source {
+    pub(super) fn new(seed: u64, case: &str, faults: &[Fault], pipelines: &[Pipeline]) -> Self {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&seed.to_le_bytes());
+        for (place, byte) in case.bytes().enumerate() {
+            bytes[8 + place % 24] ^= byte.rotate_left(u32::try_from(place / 24).unwrap_or_default());
+        }
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+        let params = HistoryParams {
+            payloads: Params::tidy(),
+            users: SIDE_BY_SIDE,
+            syncs: SYNCS,
+            pipelines: pipelines.to_vec(),
+            steps: 50..=80,
+            faults: faults.to_vec(),
+            policies: false,
+        };
+        Self { runner: TestRunner::new_with_rng(Config::default(), rng), params }
+    }
+
+    /// Some histories side by side.
+    pub(super) fn next(&mut self) -> Scenario {
+        let made = history(self.params.clone()).new_tree(&mut self.runner);
+        made.unwrap_or_else(|reason| unreachable!("histories reject nothing: {reason}")).current()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_makes_the_same_histories_and_another_others() {
+        let made = |seed, case| {
+            let mut source = Source::new(seed, case, Fault::ALL, &Pipeline::ALL);
+            [source.next(), source.next()]
+        };
+        assert_eq!(made(1, "conv-quiet"), made(1, "conv-quiet"));
+        assert_ne!(made(1, "conv-quiet"), made(2, "conv-quiet"));
+        assert_ne!(made(1, "conv-quiet"), made(1, "conv-api"));
+        let [first, second] = made(1, "conv-quiet");
+        assert_ne!(first, second);
+    }
+}

@@ -1,0 +1,232 @@
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::contract::{Object, Pipeline, UserId};
+use crate::scenario::{Action, Fault, Scenario, Step};
+
+/// Looks for a shorter history that still fails, without playing any itself: it suggests one after the other, and is
+/// told of each whether it fails. First whole stretches of steps are left out, then single ones, then troubles, times
+/// and what records hold; and again, until nothing of that can be left out.
+pub(super) struct Shrinker {
+    best: Scenario,
+    pass: usize,
+    /// Which candidate of the pass comes next.
+    at: usize,
+    /// Something became simpler since the first pass.
+    progress: bool,
+}
+
+/// Makes the candidate with this number; `None` when there are no more.
+type Pass = fn(&Scenario, usize) -> Option<Scenario>;
+
+const PASSES: [Pass; 5] = [without_steps, without_fault, without_fault_of_step, with_less_time, with_plainer_records];
+
+impl Shrinker {
+    pub(super) fn new(failing: Scenario) -> Self {
+        Self { best: failing, pass: 0, at: 0, progress: false }
+    }
+
+    /// The next one to try; `None` when nothing is left to try.
+    pub(super) fn suggest(&mut self) -> Option<Scenario> {
+        loop {
+            let Some(pass) = PASSES.get(self.pass) else {
+                if !self.progress {
+                    return None;
+                }
+                (self.pass, self.at, self.progress) = (0, 0, false);
+                continue;
+            };
+            match pass(&self.best, self.at) {
+                Some(candidate) if candidate.steps == self.best.steps => self.at += 1,
+                Some(candidate) => return Some(candidate),
+                None => (self.pass, self.at) = (self.pass + 1, 0),
+            }
+        }
+    }
+
+    /// What came of the suggestion.
+    pub(super) fn tell(&mut self, suggestion: Scenario, fails: bool) {
+        if fails {
+            // The same place again: what was there is gone, and something else has moved up.
+            self.best = suggestion;
+            self.progress = true;
+        } else {
+            self.at += 1;
+        }
+    }
+
+    pub(super) fn best(&self) -> &Scenario {
+        &self.best
+    }
+}
+
+/// Of the steps only those that are this user's. What goes wrong and the time that passes in the others stays.
+pub(super) fn of_user(scenario: &Scenario, user: &UserId) -> Scenario {
+    let mut owners = std::collections::BTreeMap::new();
+    let mut of_user = scenario.clone();
+    for step in &mut of_user.steps {
+        let owner = match &step.action {
+            Action::Create { user, object, .. } => {
+                owners.insert(object.clone(), user.clone());
+                Some(user.clone())
+            }
+            Action::Enable { user, .. } => Some(user.clone()),
+            Action::Update { object, .. } | Action::Delete { object } => owners.get(object).cloned(),
+            Action::Advance { .. } => None,
+        };
+        if owner.is_some_and(|owner| owner != *user) {
+            step.action = Action::Advance { by: Duration::ZERO };
+        }
+    }
+    of_user.steps.retain(|step| !is_nothing(step));
+    of_user
+}
+
+fn is_nothing(step: &Step) -> bool {
+    matches!(step.action, Action::Advance { by } if by.is_zero()) && step.then.is_zero()
+}
+
+/// Halves, quarters and so on, down to single steps, from the end on.
+fn without_steps(scenario: &Scenario, number: usize) -> Option<Scenario> {
+    let count = scenario.steps.len();
+    let mut left = number;
+    let mut length = count.div_ceil(2);
+    while length > 0 && count > 0 {
+        let stretches = count.div_ceil(length);
+        if left < stretches {
+            let end = count - left * length;
+            let mut shorter = scenario.clone();
+            shorter.steps.drain(end.saturating_sub(length)..end);
+            return Some(shorter.possible());
+        }
+        left -= stretches;
+        length = if length == 1 { 0 } else { length.div_ceil(2) };
+    }
+    None
+}
+
+fn without_fault(scenario: &Scenario, number: usize) -> Option<Scenario> {
+    let faults: BTreeSet<Fault> = scenario.steps.iter().flat_map(|step| step.during.iter().copied()).collect();
+    let fault = faults.into_iter().nth(number)?;
+    let mut calmer = scenario.clone();
+    calmer.steps.iter_mut().for_each(|step| step.during.retain(|during| *during != fault));
+    Some(calmer)
+}
+
+fn without_fault_of_step(scenario: &Scenario, number: usize) -> Option<Scenario> {
+    let places = scenario.steps.iter().enumerate().flat_map(|(step, it)| (0..it.during.len()).map(move |at| (step, at)));
+    let (step, at) = places.collect::<Vec<_>>().into_iter().nth(number)?;
+    let mut calmer = scenario.clone();
+    calmer.steps[step].during.remove(at);
+    Some(calmer)
+}
+
+/// No time at all, or a minute.
+fn with_less_time(scenario: &Scenario, number: usize) -> Option<Scenario> {
+    const MINUTE: Duration = Duration::from_secs(60);
+    let mut quicker = scenario.clone();
+    let step = quicker.steps.get_mut(number / 2)?;
+    let less = if number.is_multiple_of(2) { Duration::ZERO } else { MINUTE };
+    let shorten = |span: &mut Duration| *span = less.min(*span);
+    shorten(&mut step.then);
+    if let Action::Advance { by } = &mut step.action {
+        shorten(by);
+    }
+    quicker.steps.retain(|step| !is_nothing(step));
+    Some(quicker)
+}
+
+fn with_plainer_records(scenario: &Scenario, number: usize) -> Option<Scenario> {
+    let mut plainer = scenario.clone();
+    let mut pipelines = std::collections::BTreeMap::new();
+    for (index, step) in plainer.steps.iter_mut().enumerate() {
+        match &mut step.action {
+            Action::Create { object, pipeline, record, .. } => {
+                pipelines.insert(object.clone(), *pipeline);
+                if index == number {
+                    *record = plain(*pipeline, object);
+                    return Some(plainer.possible());
+                }
+            }
+            Action::Update { object, set } if index == number => {
+                let pipeline = pipelines.get(object).copied().unwrap_or(Pipeline::Files);
+                let named = plain(pipeline, &format!("{object} after step {}", index + 1));
+                let was = plain(pipeline, object);
+                *set = named.into_iter().filter(|(name, value)| was.get(name) != Some(value)).collect();
+                return Some(plainer.possible());
+            }
+            _ if index == number => return Some(plainer),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// An object with nothing but a name.
+fn plain(pipeline: Pipeline, name: &str) -> Map<String, Value> {
+    Object::named(pipeline, name).to_members()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::histories::Source;
+
+    fn shrunk(scenario: Scenario, fails: impl Fn(&Scenario) -> bool) -> (Scenario, usize) {
+        let mut shrinker = Shrinker::new(scenario);
+        let mut tried = 0;
+        while let Some(candidate) = shrinker.suggest() {
+            candidate.check().unwrap();
+            tried += 1;
+            assert!(tried < 2_000, "it does not end");
+            let failed = fails(&candidate);
+            shrinker.tell(candidate, failed);
+        }
+        (shrinker.best().clone(), tried)
+    }
+
+    fn histories(faults: &[Fault]) -> Scenario {
+        Source::new(7, "conv-test", faults, &Pipeline::ALL).next()
+    }
+
+    #[test]
+    fn what_always_fails_shrinks_to_nothing() {
+        let (best, _) = shrunk(histories(Fault::ALL), |_| true);
+        assert_eq!(best.steps, []);
+    }
+
+    #[test]
+    fn what_matters_stays_and_nothing_else() {
+        let matters = |scenario: &Scenario| {
+            let updates = |step: &&Step| matches!(step.action, Action::Update { .. });
+            let in_outage = scenario.steps.iter().filter(updates).filter(|step| step.during.contains(&Fault::ReceiverUnreachable));
+            in_outage.count() >= 2
+        };
+        let mut source = Source::new(7, "conv-test", &[Fault::ReceiverUnreachable, Fault::EventsDoubled], &[Pipeline::Files]);
+        let failing = std::iter::repeat_with(|| source.next()).find(matters).unwrap();
+        let (best, tried) = shrunk(failing.clone(), matters);
+        let kinds: Vec<_> = best.steps.iter().map(|step| serde_json::to_value(step).unwrap()["do"].clone()).collect();
+        assert!(kinds == ["create", "update", "update"] || kinds == ["create", "create", "update", "update"], "{kinds:?}");
+        assert!(best.steps.iter().all(|step| step.then.is_zero() && !step.during.contains(&Fault::EventsDoubled)));
+        assert!(tried < 300, "{tried}");
+    }
+
+    #[test]
+    fn the_steps_of_others_become_time() {
+        let scenario = histories(&[]);
+        let time = |scenario: &Scenario| {
+            let by = |step: &Step| if let Action::Advance { by } = step.action { by } else { Duration::ZERO };
+            scenario.steps.iter().map(|step| step.then + by(step)).sum::<Duration>()
+        };
+        let user = UserId::from("user_ada");
+        let of_ada = of_user(&scenario, &user);
+        of_ada.check().unwrap();
+        assert_eq!(time(&of_ada), time(&scenario));
+        assert!(of_ada.steps.iter().all(|step| match &step.action {
+            Action::Create { user: of, .. } | Action::Enable { user: of, .. } => *of == user,
+            _ => true,
+        }));
+    }
+}

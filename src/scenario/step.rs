@@ -1,0 +1,210 @@
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::{self, Deserializer};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::clock::duration;
+use crate::contract::{Pipeline, UserId};
+
+/// One thing that happens, what does not work meanwhile, and the time that passes then.
+///
+/// In a file it is one object: `{"do": "delete", "object": "draft", "while": ["events_doubled"], "then": "24h"}`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Step {
+    /// What happens.
+    #[serde(flatten)]
+    pub action: Action,
+    /// What goes wrong during this step, its time included. It works again after it, unless the next step has it too.
+    #[serde(rename = "while", skip_serializing_if = "Vec::is_empty")]
+    pub during: Vec<Fault>,
+    /// How much time passes then: syncs run, webhooks are delivered.
+    #[serde(with = "duration", skip_serializing_if = "Duration::is_zero")]
+    pub then: Duration,
+}
+
+/// What happens in a [`Step`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Action {
+    /// A user gets a new object.
+    Create {
+        /// Whose it is.
+        user: UserId,
+        /// Such as `googledrive`.
+        integration: String,
+        /// Which one pulls it; `files` when left out.
+        #[serde(default = "files", skip_serializing_if = "is_files")]
+        pipeline: Pipeline,
+        /// What the scenario calls it.
+        object: String,
+        /// Its members, without the ids.
+        record: Map<String, Value>,
+    },
+    /// An object changes.
+    Update {
+        /// What the scenario calls it.
+        object: String,
+        /// The members that change.
+        set: Map<String, Value>,
+    },
+    /// An object is deleted.
+    Delete {
+        /// What the scenario calls it.
+        object: String,
+    },
+    /// A sync is enabled. It runs when time passes.
+    Enable {
+        /// Whose it is.
+        user: UserId,
+        /// Such as `googledrive`.
+        integration: String,
+        /// What it pulls; `files` when left out.
+        #[serde(default = "files", skip_serializing_if = "is_files")]
+        pipeline: Pipeline,
+        /// Tells several syncs of one account apart.
+        #[serde(default = "default_name", skip_serializing_if = "is_default_name")]
+        configuration_name: String,
+        /// What its integration asks for.
+        #[serde(default, skip_serializing_if = "Map::is_empty")]
+        configuration: Map<String, Value>,
+    },
+    /// Nothing but time passes.
+    Advance {
+        /// How much, such as `24h`.
+        #[serde(with = "duration")]
+        by: Duration,
+    },
+}
+
+macro_rules! faults {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// What can go wrong during a [`Step`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[non_exhaustive]
+        pub enum Fault {
+            $($(#[$doc])* #[serde(rename = $text)] $name,)*
+        }
+
+        impl Fault {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Its name in files, such as `events_doubled`.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+        }
+    };
+}
+
+faults! {
+    /// No webhook reaches the receiver.
+    ReceiverUnreachable = "receiver_unreachable",
+    /// The webhook is disabled; what is due meanwhile is dropped.
+    WebhookDisabled = "webhook_disabled",
+    /// The Sync API answers 503.
+    ApiUnavailable = "api_unavailable",
+    /// Each event is sent twice.
+    EventsDoubled = "events_doubled",
+    /// Three copies of each event are sent at once.
+    EventsTogether = "events_together",
+    /// Each event comes up to an hour late.
+    EventsDelayed = "events_delayed",
+    /// Events overtake each other.
+    EventsReordered = "events_reordered",
+    /// The receiver gets each event, but its answer is lost: the connection is reset.
+    AnswersLost = "answers_lost",
+    /// Of three calls of the Sync API one fails: with 502, a reset, or half an answer.
+    ApiFlaky = "api_flaky",
+    /// Pages hold at most three records.
+    ShortPages = "short_pages",
+    /// The last record of a page is the first of the next one too.
+    RepeatedRecords = "repeated_records",
+    /// Objects of the Sync API have members that nobody knows.
+    UnknownMembers = "unknown_members",
+}
+
+impl Step {
+    /// Something that happens, without trouble or time.
+    pub fn new(action: Action) -> Self {
+        Self { action, during: Vec::new(), then: Duration::ZERO }
+    }
+
+    /// Time passes then.
+    #[must_use]
+    pub fn then(self, then: Duration) -> Self {
+        Self { then, ..self }
+    }
+}
+
+/// In words, for a story: `"draft.md" is deleted, while events_doubled, then 24h`.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.action {
+            Action::Create { user, integration, pipeline, object, .. } => {
+                write!(f, "{user} has a new {object} in {integration}")?;
+                if *pipeline != Pipeline::Files {
+                    write!(f, " ({pipeline})")?;
+                }
+            }
+            Action::Update { object, set } => {
+                let members: Vec<_> = set.keys().map(String::as_str).collect();
+                write!(f, "{object} changes: {}", members.join(", "))?;
+            }
+            Action::Delete { object } => write!(f, "{object} is deleted")?,
+            Action::Enable { user, integration, pipeline, configuration_name, .. } => {
+                write!(f, "a sync of {user}'s {integration} is enabled: {pipeline}")?;
+                if !is_default_name(configuration_name) {
+                    write!(f, " ({configuration_name})")?;
+                }
+            }
+            Action::Advance { by } => write!(f, "{} pass", duration::text(*by))?,
+        }
+        if !self.during.is_empty() {
+            let names: Vec<_> = self.during.iter().map(|fault| fault.name()).collect();
+            write!(f, ", while {}", names.join(", "))?;
+        }
+        if !self.then.is_zero() {
+            write!(f, ", then {}", duration::text(self.then))?;
+        }
+        Ok(())
+    }
+}
+
+/// The members of the step are taken out first, so that those of the action can be held against what it has.
+impl<'de> Deserialize<'de> for Step {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Of(#[serde(with = "duration")] Duration);
+
+        let mut members = Map::deserialize(deserializer)?;
+        let during = members.remove("while").map(serde_json::from_value).transpose();
+        let during: Option<Vec<Fault>> = during.map_err(|error| de::Error::custom(format!("`while`: {error}")))?;
+        let then = members.remove("then").map(serde_json::from_value).transpose();
+        let then: Option<Of> = then.map_err(|error| de::Error::custom(format!("`then`: {error}")))?;
+        let action = serde_json::from_value(Value::Object(members)).map_err(de::Error::custom)?;
+        Ok(Self { action, during: during.unwrap_or_default(), then: then.map_or(Duration::ZERO, |Of(then)| then) })
+    }
+}
+
+fn files() -> Pipeline {
+    Pipeline::Files
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_files(pipeline: &Pipeline) -> bool {
+    *pipeline == Pipeline::Files
+}
+
+fn default_name() -> String {
+    "default".to_owned()
+}
+
+fn is_default_name(name: &str) -> bool {
+    name == "default"
+}
