@@ -2,156 +2,147 @@
 //
 //     PORT=3000 PARAGON_API_URL=… PARAGON_PROJECT_ID=… PARAGON_SIGNING_KEY=… node receiver.mjs
 //
-// It answers at once. A worker for each sync then pulls from where it stopped, and tries again until that works. The
-// queue lies in memory, so a crash loses it; a real one is a table in a database.
+// It answers as soon as it is written down that there is such a sync. A worker then pulls the sync from where it
+// stopped, and tries again until that works. The queue itself lies in memory: after a restart every known sync is in
+// it, which costs a call each and brings what was missed meanwhile too.
 
-import { createSign } from "node:crypto";
-import { createServer } from "node:http";
 import { pathToFileURL } from "node:url";
 
-const FIRST_PAUSE = 50;
-const LONGEST_PAUSE = 1000;
+import { Holdings, stateFile } from "./holdings.mjs";
+import { Puller, backOff, timeoutAfter } from "./puller.mjs";
+import { Refused, SyncApi } from "./sync-api.mjs";
+import { UserTokens } from "./user-token.mjs";
+import { Malformed, parseEvent, serve } from "./webhook.mjs";
+
+// After an event, in milliseconds: the Sync API may lag behind its own webhook.
+const LOOKS = [300, 1000, 3000, 10_000, 30_000];
+// Events can be lost for good, so that every sync is looked at now and then.
+const IDLE = 60_000;
+// A sync that is not there: the event was forged, or the sync is deleted.
+const REFUSALS = 4;
+const LONGEST_REST = 3_600_000;
 
 export class Receiver {
-  constructor(environment = process.env) {
-    this.apiUrl = environment.PARAGON_API_URL;
-    this.projectId = environment.PARAGON_PROJECT_ID;
-    this.signingKey = environment.PARAGON_SIGNING_KEY;
-    this.syncs = new Map();
+  static Holdings = Holdings;
+  static SyncApi = SyncApi;
+  static Puller = Puller;
+  queue = new Map();
+
+  constructor(holdings, environment = process.env) {
+    const { SyncApi, Puller } = this.constructor;
+    this.holdings = holdings;
+    const tokens = new UserTokens(environment.PARAGON_SIGNING_KEY, environment.PARAGON_PROJECT_ID);
+    this.puller = new Puller(holdings, new SyncApi(environment.PARAGON_API_URL, tokens));
+  }
+
+  static async open(environment = process.env) {
+    const receiver = new this(await this.Holdings.open(stateFile(environment, "queue")), environment);
+    receiver.resume();
+    return receiver;
+  }
+
+  resume() {
+    for (const { id, users } of this.holdings.syncs.values()) for (const user of users) this.enqueue(id, user);
   }
 
   /** Takes the body of a webhook; resolves to a status. */
   async handle(body) {
     let event;
     try {
-      event = JSON.parse(body);
-    } catch {
-      return 400;
+      event = parseEvent(body);
+    } catch (error) {
+      if (error instanceof Malformed) return error.status;
+      throw error;
     }
-    if (typeof event !== "object" || event === null) return 400;
     return this.onEvent(event);
   }
 
   async onEvent(event) {
-    const sync = event.syncInstanceId;
-    const user = event.user?.id;
-    switch (event.event) {
-      case "sync_complete":
-      case "record_created":
-      case "record_updated":
-        this.enqueue(sync, () => this.onChange(sync, user, event));
-        break;
-      case "record_deleted":
-        this.enqueue(sync, () => this.onDeleted(sync, user, event.data.recordId));
-        break;
+    const { kind, sync, user } = event;
+    if (sync && user) {
+      switch (kind) {
+        case "sync_complete":
+        case "sync_errored":
+        case "record_created":
+        case "record_updated":
+        case "record_deleted":
+        case "record_errored":
+          await this.onChange(sync, user, event);
+      }
     }
     return 200;
   }
 
-  /** The work of one sync is done in order; syncs do not wait for each other. */
-  enqueue(sync, work) {
-    const held = this.held(sync);
-    held.work = held.work.then(() => this.untilItWorks(work));
-  }
-
-  async untilItWorks(work) {
-    for (let pause = FIRST_PAUSE; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
-      try {
-        return await work();
-      } catch (error) {
-        console.error(`${error.message}, again in ${pause} ms`);
-        await new Promise((resolve) => setTimeout(resolve, pause));
-      }
-    }
-  }
-
+  /** Whatever changed is told by the pages, so that forged, doubled and late events do no harm. */
   async onChange(sync, user) {
-    await this.pull(sync, user);
+    await this.holdings.know(sync, user);
+    // The event may name a wrong user, so that whoever has the sync looks too.
+    for (const each of this.holdings.sync(sync).users) this.enqueue(sync, each);
   }
 
-  async onDeleted(sync, user, recordId) {
-    this.remove(sync, recordId);
-    await this.pull(sync, user);
+  enqueue(sync, user) {
+    const key = JSON.stringify([sync, user]);
+    const work = this.queue.get(key) ?? { sync, user, events: 0, failures: 0, timer: null, running: false };
+    this.queue.set(key, work);
+    Object.assign(work, { events: work.events + 1, looks: 0, refusals: 0 });
+    // One that fails is tried again anyway, and not sooner because more is to be done.
+    if (work.failures === 0) this.schedule(work, 0);
   }
 
-  /** Pulls what changed since the last time, until nothing is left. */
-  async pull(sync, user) {
-    const held = this.held(sync);
-    for (let more = true; more; ) {
-      const query = new URLSearchParams({ pageSize: "100" });
-      if (held.cursor) query.set("cursor", held.cursor);
-      const page = await this.get(`/api/syncs/${sync}/records?${query}`, user);
-      if (page === null) return;
-      for (const record of page.data) this.take(sync, record);
-      held.cursor = page.paging.cursor ?? held.cursor;
-      more = page.data.length > 0 && page.paging.remainingRecords > 0;
+  schedule(work, pause) {
+    clearTimeout(work.timer);
+    if (!work.running) work.timer = setTimeout(() => this.work(work), pause);
+  }
+
+  async work(work) {
+    const { sync, user, events } = work;
+    work.running = true;
+    const pause = await this.attempt(work);
+    work.running = false;
+    if (pause === null && work.events === events) return this.giveUp(sync, user);
+    const another = work.events !== events && work.failures === 0;
+    this.schedule(work, another ? 0 : pause);
+  }
+
+  /** Resolves to when to look again, in milliseconds; null for never. */
+  async attempt(work) {
+    try {
+      await this.puller.inTurn(work.sync, work.user, timeoutAfter(work.failures));
+      Object.assign(work, { failures: 0, refusals: 0 });
+      return this.nextLook(work);
+    } catch (error) {
+      return error instanceof Refused ? this.refused(work, error) : this.failed(work, error);
     }
   }
 
-  /** A record that was pulled; of a deleted one only the ids are left. */
-  take(sync, record) {
-    if (record.deleted || record.name === undefined) this.remove(sync, record.id);
-    else this.store(sync, record);
+  nextLook(work) {
+    return LOOKS[work.looks++] ?? IDLE;
   }
 
-  store(sync, record) {
-    this.held(sync).records.set(record.id, [record]);
+  failed(work, error) {
+    const pause = backOff(work.failures++, error);
+    console.error(`${error.message}, again in ${Math.round(pause)} ms`);
+    return pause;
   }
 
-  remove(sync, recordId) {
-    this.held(sync).records.delete(recordId);
+  /** Nothing that is held is dropped for it. A user who never had the sync is forgotten after a few tries. */
+  refused(work, error) {
+    work.failures = 0;
+    work.refusals += 1;
+    if (work.refusals < REFUSALS) return LOOKS[work.refusals - 1];
+    console.error(`${error.message}, for the time being`);
+    const owner = this.holdings.syncs.get(work.sync)?.owner;
+    return owner === work.user ? Math.min(IDLE * 2 ** (work.refusals - REFUSALS), LONGEST_REST) : null;
   }
 
-  held(sync) {
-    if (!this.syncs.has(sync)) this.syncs.set(sync, { cursor: null, records: new Map(), work: Promise.resolve() });
-    return this.syncs.get(sync);
+  async giveUp(sync, user) {
+    this.queue.delete(JSON.stringify([sync, user]));
+    await this.holdings.forget(sync, user);
   }
 
-  /** What the Sync API answers; null when it says that trying again will not help. */
-  async get(path, user) {
-    const answer = await fetch(this.apiUrl + path, { headers: { authorization: `Bearer ${this.token(user)}` } });
-    if (answer.status === 401 || answer.status === 404) {
-      console.error(`${path}: ${answer.status}`);
-      return null;
-    }
-    if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-    return answer.json();
-  }
-
-  token(user) {
-    const now = Math.floor(Date.now() / 1000);
-    const claims = { sub: user, aud: `useparagon.com/${this.projectId}`, iat: now, exp: now + 3600 };
-    const encode = (part) => Buffer.from(JSON.stringify(part)).toString("base64url");
-    const signed = `${encode({ alg: "RS256", typ: "JWT" })}.${encode(claims)}`;
-    return `${signed}.${createSign("RSA-SHA256").update(signed).sign(this.signingKey, "base64url")}`;
-  }
-
-  /** What it holds: for each record a list of rows, of which there should be one. */
   state() {
-    const records = [];
-    for (const [syncInstanceId, held] of this.syncs)
-      for (const [recordId, rows] of held.records)
-        for (const record of rows) records.push({ syncInstanceId, recordId, record });
-    return { records };
+    return this.holdings.state();
   }
 }
 
-export function serve(receiver) {
-  const server = createServer(async (request, response) => {
-    const answer = (status, body) => {
-      response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
-    };
-    if (request.method === "POST" && request.url === "/webhook") {
-      const chunks = [];
-      for await (const chunk of request) chunks.push(chunk);
-      answer(await receiver.handle(Buffer.concat(chunks).toString()), {});
-    } else if (request.method === "GET" && request.url === "/state") {
-      answer(200, receiver.state());
-    } else {
-      answer(404, {});
-    }
-  });
-  server.listen(Number(process.env.PORT), "127.0.0.1");
-}
-
-if (import.meta.url === pathToFileURL(process.argv[1]).href) serve(new Receiver());
+if (import.meta.url === pathToFileURL(process.argv[1]).href) serve(await Receiver.open());

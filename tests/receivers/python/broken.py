@@ -1,12 +1,95 @@
-"""Receivers that are wrong on purpose: each has one bug, and is otherwise the receiver of receiver.py.
+"""Receivers that are wrong on purpose: each has one bug, and is otherwise one of the good receivers.
 
     python3 broken.py BUG
+
+The table in ../README.md says which case finds which bug.
 """
 
+import json
 import os
+import re
 import sys
+import threading
+import time
+from collections import Counter
 
-from receiver import ApiFailed, Receiver, serve
+from puller import Puller
+from queue_worker import QueueWorker
+from receiver import Background, Receiver
+from store import Store
+from sync_api import NotFound, Refused, SyncApi, Unavailable
+from webhook import Event, Handler, Malformed, serve
+
+DAY = 24 * 3600
+
+
+# Bases: good receivers with less of a safety net, where that would hide the bug.
+
+
+class Idle(Background):
+    def start(self):
+        pass
+
+
+class FetchOnly(Receiver):
+    """Has nothing but its events."""
+
+    PULLER = Idle
+
+
+class Once(Puller):
+    """After a pull that worked it waits for the next event."""
+
+    def pause_after(self, work):
+        return DAY
+
+
+class LooksOnce(QueueWorker):
+    PULLER = Once
+
+
+class UntilNextEvent(Exception):
+    """The sync is left alone until its next event."""
+
+
+class GivingUp(Puller):
+    """Takes some failures for final."""
+
+    def failed(self, work, error):
+        if self.is_final(error):
+            print(f"{error}, forgotten", file=sys.stderr)
+            self.store.put_off(work, DAY)
+        else:
+            super().failed(work, error)
+
+    def is_final(self, error):
+        return isinstance(error, UntilNextEvent)
+
+
+# Answering.
+
+
+class Hangs(Receiver):
+    def handle(self, body):
+        time.sleep(DAY)
+
+
+class CrashesAtEvent(Receiver):
+    def on_event(self, event):
+        os._exit(1)
+
+
+class DoesNothing(Receiver):
+    def handle(self, body):
+        return 200, "ok"
+
+
+class FailsOnRecordErrored(Receiver):
+    def on_event(self, event):
+        if event.kind == "record_errored":
+            return 500, "no handler"
+        return super().on_event(event)
+
 
 KNOWN_MEMBERS = {
     "": {"event", "sync", "syncInstanceId", "credentialId", "user", "data", "error"},
@@ -16,46 +99,416 @@ KNOWN_MEMBERS = {
 }
 
 
-class DropsDeletions(Receiver):
-    def remove(self, sync, record_id):
-        pass
-
-
-class PullsOnePage(Receiver):
-    def on_sync_complete(self, sync, user):
-        for record in self.get(f"/api/syncs/{sync}/records?pageSize=100", user)["data"]:
-            self.take(sync, record)
-
-
 class RejectsUnknownMembers(Receiver):
     def on_event(self, event):
-        for place, known in KNOWN_MEMBERS.items():
-            members = event.get(place, {}) if place else event
-            if set(members) - known:
-                return 500, f"unknown members: {set(members) - known}"
+        if event.kind in QueueWorker.KNOWN:
+            for place, known in KNOWN_MEMBERS.items():
+                members = event.members.get(place, {}) if place else event.members
+                if set(members) - known:
+                    return 500, f"unknown members: {set(members) - known}"
         return super().on_event(event)
 
 
+class RejectsUnknownEvents(Receiver):
+    def on_event(self, event):
+        if event.kind not in QueueWorker.KNOWN | {"webhook_verification"}:
+            return 400, f"unknown event {event.kind}"
+        return super().on_event(event)
+
+
+class RequiresCredential(Receiver):
+    """Written after March 2026, and never shown an older event."""
+
+    def on_event(self, event):
+        if event.kind in QueueWorker.KNOWN and "credentialId" not in event.members:
+            return 400, "expected a member `credentialId`"
+        return super().on_event(event)
+
+
+class RequiresUser(Receiver):
+    """Reads the user of each event, before it looks at which event it is."""
+
+    def on_event(self, event):
+        event.members["user"]["id"]
+        return super().on_event(event)
+
+
+class CrashesOnMalformed(Receiver):
+    def on_malformed(self, error):
+        os._exit(1)
+
+
+class AcceptsMalformed(Receiver):
+    def on_malformed(self, error):
+        return 200, "ok"
+
+
+class AcceptsAnyJson(Receiver):
+    """Whatever parses is fine."""
+
+    def on_malformed(self, error):
+        return (400, "expected JSON") if "JSON" in str(error) else (200, "ok")
+
+
+class FailsOnNesting(Receiver):
+    """Expects bad JSON, but not a parser that gives up."""
+
+    def handle(self, body):
+        try:
+            json.loads(body)
+        except ValueError:
+            pass
+        return super().handle(body)
+
+
+class FailsOnBadUtf8(Receiver):
+    def handle(self, body):
+        body.decode()
+        return super().handle(body)
+
+
+class WaitsForApi(Receiver):
+    """Fetches before it answers, however long that takes."""
+
+    class API(SyncApi):
+        def get(self, path, user, deadline):
+            return super().get(path, user, deadline + 60)
+
+
+class SmallBodyLimit(Receiver):
+    class HANDLER(Handler):
+        def body(self):
+            body = super().body()
+            if len(body) > 16 * 1024:
+                raise Malformed("too large", 413)
+            return body
+
+
+class AsciiOnly(Receiver):
+    def handle(self, body):
+        return super().handle(body.decode("latin-1").encode("ascii", "replace")) if body.isascii() else (400, "garbled")
+
+
+class FindsEventByText(Receiver):
+    """Takes JSON for text that always looks the same."""
+
+    def handle(self, body):
+        if body[:1] == b"{" and b'"event"' in body and not re.search(rb'"event":"\w+"', body):
+            return 400, "no event"
+        return super().handle(body)
+
+
+class OneAtATime(Receiver):
+    """One thread, and a slow system behind it."""
+
+    turn = threading.Lock()
+
+    def handle(self, body):
+        with self.turn:
+            time.sleep(0.15)
+            return super().handle(body)
+
+
+class NeedsContentLength(Receiver):
+    class HANDLER(Handler):
+        def body(self):
+            if "Content-Length" not in self.headers:
+                raise Malformed("a length is required", 411)
+            return super().body()
+
+
+class ReadsOnce(Receiver):
+    """Takes what one read gives for the body."""
+
+    class HANDLER(Handler):
+        def read(self, size):
+            return self.rfile.read1(size) if size else b""
+
+
+class ImpatientReader(Receiver):
+    class HANDLER(Handler):
+        def read(self, size):
+            began = time.monotonic()
+            body = super().read(size)
+            if time.monotonic() - began > 0.1:
+                raise Malformed("too slow", 408)
+            return body
+
+
+class RefusesExpect(Receiver):
+    class HANDLER(Handler):
+        def handle_expect_100(self):
+            self.close_connection = True
+            self.answer(417, "{}")
+            return False
+
+
+# Pulling.
+
+
+class FirstPageOnly(Puller):
+    def pull(self, sync, user, timeout, deadline=None):
+        page = self.api.page(sync, user, None, deadline or time.monotonic() + timeout)
+        self.take(sync, user, page.records, None)
+        return {record["id"] for record in page.records if self.store.held(sync, record["id"])}
+
+
+class PullsOnePage(Receiver):
+    class PULLER(FirstPageOnly, Background):
+        pass
+
+
+class StopsAtEmptyPage(QueueWorker):
+    """No data, so nothing to do until the next event."""
+
+    class API(SyncApi):
+        def page(self, *asked):
+            page = super().page(*asked)
+            if not page.records and page.remaining > 0:
+                raise UntilNextEvent("an empty page")
+            return page
+
+    PULLER = GivingUp
+
+
+class CursorNoneAsText(QueueWorker):
+    """Stores str(cursor): after a last page without one it asks for what comes after "None", for ever."""
+
+    class PULLER(Puller):
+        def take(self, sync, user, records, cursor):
+            super().take(sync, user, records, str(self.last))
+
+        def pull(self, *args):
+            try:
+                return super().pull(*args)
+            except Unavailable as error:
+                if "cursor is refused" in str(error):
+                    self.store.db.execute("UPDATE syncs SET cursor = 'None' WHERE sync = ?", [args[0]])
+                raise
+
+    class API(SyncApi):
+        def page(self, *asked):
+            page = super().page(*asked)
+            CursorNoneAsText.PULLER.last = page.cursor
+            return page
+
+
+class InsertsEachPulled(QueueWorker):
+    """Collects all pages of a pull and inserts what they have: a record that came twice is there twice."""
+
+    class PULLER(Puller):
+        def pull(self, *args):
+            self.store.came.counts = {}
+            return super().pull(*args)
+
+    class STORE(Store):
+        def __init__(self, path):
+            super().__init__(path)
+            self.twice, self.came = {}, threading.local()
+
+        def put(self, sync, record):
+            super().put(sync, record)
+            came = self.came.counts
+            came[record["id"]] = came.get(record["id"], 0) + 1
+            self.twice[sync, record["id"]] = came[record["id"]]
+
+        def state(self):
+            return with_copies(super().state(), self.twice)
+
+
+def with_copies(state, counts):
+    """A state in which some records are held several times."""
+    records = json.loads(state)["records"]
+    copies = [row for row in records for _ in range(counts.get((row["syncInstanceId"], row["recordId"]), 1))]
+    return json.dumps({"records": copies})
+
+
+class SkipsSeenInPull(QueueWorker):
+    """Within one pull a record that comes again is taken for a repetition, and it may be a newer version."""
+
+    class PULLER(Puller):
+        seen = threading.local()
+
+        def pull(self, *args):
+            self.seen.ids = set()
+            return super().pull(*args)
+
+        def take(self, sync, user, records, cursor):
+            fresh = [record for record in records if record["id"] not in self.seen.ids]
+            self.seen.ids.update(record["id"] for record in records)
+            super().take(sync, user, fresh, cursor)
+
+
+class IgnoresRetryAfter(QueueWorker):
+    class API(SyncApi):
+        def call(self, *args):
+            status, headers, body = super().call(*args)
+            del headers["Retry-After"]
+            return status, headers, body
+
+
+class RetriesOnly503(QueueWorker):
+    class PULLER(GivingUp):
+        def is_final(self, error):
+            return bool(re.search(r": 50[024]$", str(error)))
+
+
+class NoTimeout(QueueWorker):
+    class API(SyncApi):
+        def call(self, path, token, deadline):
+            return super().call(path, token, deadline + DAY)
+
+
+class NoRetryAfterReset(QueueWorker):
+    """Expects statuses that are no good, and no connections that are none."""
+
+    class PULLER(GivingUp):
+        def is_final(self, error):
+            cause = error.__cause__
+            return isinstance(error, Unavailable) and cause is not None and not isinstance(cause, TimeoutError | ValueError)
+
+
+class NoRetryAfterCutJson(QueueWorker):
+    class PULLER(GivingUp):
+        def is_final(self, error):
+            return isinstance(error.__cause__, ValueError)
+
+
+class GivesUpOn401(QueueWorker):
+    class API(SyncApi):
+        def call(self, path, token, deadline):
+            status, headers, body = super().call(path, token, deadline)
+            if status == 401:
+                raise UntilNextEvent(f"{path}: 401")
+            return status, headers, body
+
+    PULLER = GivingUp
+
+
+class Believes404(Receiver):
+    """What is not there at the first look is not there."""
+
+    class PULLER(Once, Background):
+        pass
+
+    def on_record_changed(self, sync, user, record_id, deadline):
+        self.take(sync, user, record_id, self.fetch(sync, user, record_id, deadline), deadline)
+
+    def remember(self, event):
+        if event.kind == "sync_complete":
+            super().remember(event)
+
+
+class StartsOver(QueueWorker):
+    """Pulls a sync from its start at each event."""
+
+    class STORE(Store):
+        def cursor(self, sync):
+            return None
+
+
+class Hammers(QueueWorker):
+    """Tries again at once."""
+
+    class PULLER(Puller):
+        def failed(self, work, error):
+            self.store.put_off(work, 0.002)
+
+
+class FloodsApi(QueueWorker):
+    def __init__(self):
+        super().__init__()
+        threading.Thread(target=self.flood, daemon=True).start()
+
+    def flood(self):
+        while True:
+            rows = self.store.one("SELECT sync, user FROM syncs ORDER BY random() LIMIT 1")
+            try:
+                rows and self.api.page(*rows, None, time.monotonic() + 2)
+            except (Refused, Unavailable):
+                pass
+            time.sleep(0 if rows else 0.1)
+
+
+class RejectsNewApiMembers(QueueWorker):
+    class API(SyncApi):
+        def get(self, path, user, deadline):
+            answer = super().get(path, user, deadline)
+            known = {"totalRecords", "totalActiveRecords", "remainingRecords", "cursor", "lastSeen"}
+            if set(answer) - {"data", "paging"} or set(answer.get("paging", {})) - known:
+                raise Unavailable(f"{path}: members that are not known")
+            return answer
+
+
+class LoopsOn404(QueueWorker):
+    class PULLER(Puller):
+        def refused(self, work, error):
+            self.store.put_off(work, 0.02)
+
+
+# Records.
+
+
+class DropsDeletions(Receiver):
+    class STORE(Store):
+        def remove(self, sync, record_id):
+            pass
+
+
+class KeepsTombstones(QueueWorker):
+    """Takes what is left of a deleted record for the record."""
+
+    class STORE(Store):
+        def take_page(self, sync, user, records, cursor):
+            super().take_page(sync, user, [record | {"deleted": False, "tombstone": True} for record in records], cursor)
+
+
+class IgnoresCreated(FetchOnly):
+    def on_record_created(self, *_):
+        pass
+
+
+class IgnoresUpdated(FetchOnly):
+    def on_record_updated(self, *_):
+        pass
+
+
 class InsertsTwice(Receiver):
-    def on_record_created(self, sync, user, record_id):
-        before = self.records.get((sync, record_id), [])
-        super().on_record_created(sync, user, record_id)
-        with self.lock:
-            if (sync, record_id) in self.records:
-                self.records[sync, record_id] = before + self.records[sync, record_id]
+    class STORE(Store):
+        def __init__(self, path):
+            super().__init__(path)
+            self.created = Counter()
+
+        def state(self):
+            return with_copies(super().state(), self.created)
+
+    def on_record_created(self, sync, user, record_id, deadline):
+        super().on_record_created(sync, user, record_id, deadline)
+        self.store.created[sync, record_id] += 1
 
 
-class IgnoresCreated(Receiver):
-    def on_record_created(self, sync, user, record_id):
-        pass
+class ChecksThenInserts(Receiver):
+    """Looks whether it has the record, does something else, and inserts it: right, for one event at a time."""
+
+    class STORE(Store):
+        def __init__(self, path):
+            super().__init__(path)
+            self.created = Counter()
+
+        def state(self):
+            return with_copies(super().state(), self.created)
+
+    def on_event(self, event):
+        is_new = event.kind == "record_created" and not self.store.created[event.sync, event.record]
+        if is_new:
+            time.sleep(0.05)
+        status = super().on_event(event)
+        if is_new:
+            self.store.created[event.sync, event.record] += 1
+        return status
 
 
-class IgnoresUpdated(Receiver):
-    def on_record_updated(self, sync, user, record_id):
-        pass
-
-
-class SkipsBodiesSeenBefore(Receiver):
+class SkipsBodiesSeenBefore(FetchOnly):
     """Takes two equal bodies for one event that was sent twice; they may be two changes."""
 
     def handle(self, body):
@@ -68,85 +521,485 @@ class SkipsBodiesSeenBefore(Receiver):
         return status, word
 
 
-class CrashesOnMalformed(Receiver):
-    def on_malformed(self):
-        os._exit(1)
+class NeverRevives(QueueWorker):
+    """Remembers what was deleted, so that late events do not bring it back; nothing else does either."""
+
+    class STORE(Store):
+        gone = set()
+
+        def remove(self, sync, record_id):
+            super().remove(sync, record_id)
+            self.gone.add((sync, record_id))
+
+        def put(self, sync, record):
+            if (sync, record["id"]) not in self.gone:
+                super().put(sync, record)
 
 
-class AcceptsMalformed(Receiver):
-    def on_malformed(self):
-        return 200, "ok"
+class UpdatesOnlyKnown(FetchOnly):
+    """UPDATE … WHERE id = …, and no look at how many rows that were."""
+
+    def on_record_updated(self, sync, user, record_id, deadline):
+        if self.store.held(sync, record_id):
+            super().on_record_updated(sync, user, record_id, deadline)
 
 
-class FailsOnRecordErrored(Receiver):
+class FailsOnUnknownDeletion(Receiver):
+    class STORE(Store):
+        ever = set()
+
+        def put(self, sync, record):
+            super().put(sync, record)
+            self.ever.add((sync, record["id"]))
+
+    def on_record_deleted(self, sync, user, record_id, deadline):
+        if (sync, record_id) not in self.store.ever:
+            raise KeyError(record_id)
+        super().on_record_deleted(sync, user, record_id, deadline)
+
+
+class TrustsDeletions(Receiver):
+    """Removes what an event says is gone, whoever sent it."""
+
+    def on_record_deleted(self, sync, user, record_id, deadline):
+        self.store.remove(sync, record_id)
+
+
+class StubsForUnknownSyncs(Receiver):
+    """Keeps the id of a record that it cannot fetch, so as not to lose it."""
+
     def on_event(self, event):
-        if event.get("event") == "record_errored":
-            return 500, "no handler"
+        answer = super().on_event(event)
+        if event.record and event.sync and self.store.owner(event.sync) is None:
+            self.store.put(event.sync, {"id": event.record})
+        return answer
+
+
+class CrashesOnUnknownSync(Receiver):
+    def on_event(self, event):
+        answer = super().on_event(event)
+        if event.sync and event.user and self.store.owner(event.sync) is None:
+            os._exit(1)
+        return answer
+
+
+class OneQueue(QueueWorker):
+    """One queue for all syncs: the first event that never works is the last one that is looked at."""
+
+    class PULLER(Puller):
+        def run(self):
+            while True:
+                for work in self.store.due_work():
+                    self.work(work)
+                self.something.wait(0.05)
+                self.something.clear()
+
+        def refused(self, work, error):
+            while True:
+                try:
+                    self.look(work, 2)
+                    return
+                except (Refused, Unavailable):
+                    time.sleep(0.2)
+
+
+class DropsErroredRecords(QueueWorker):
+    """What could not be read once is never looked at again."""
+
+    class STORE(Store):
+        errored = set()
+
+        def put(self, sync, record):
+            if (sync, record["id"]) not in self.errored:
+                super().put(sync, record)
+
+    def on_event(self, event):
+        if event.kind == "record_errored":
+            record_id = (event.members.get("error") or {}).get("recordId")
+            self.store.errored.add((event.sync, record_id))
+            self.store.remove(event.sync, record_id)
         return super().on_event(event)
 
 
-class SwallowsApiErrors(Receiver):
+class DropsErroredSyncs(QueueWorker):
+    def on_event(self, event):
+        if event.kind == "sync_errored":
+            self.store.db.execute("DELETE FROM records WHERE sync = ?", [event.sync])
+            self.store.told = None
+        return super().on_event(event)
+
+
+class StopsAtSyncErrored(QueueWorker):
+    errored = set()
+
+    def on_event(self, event):
+        if event.kind == "sync_errored":
+            self.errored.add(event.sync)
+            self.store.db.execute("DELETE FROM work WHERE sync = ?", [event.sync])
+        return (200, "ok") if event.sync in self.errored else super().on_event(event)
+
+
+class TrimsNames(QueueWorker):
+    class STORE(Store):
+        def put(self, sync, record):
+            name = record.get("name")
+            super().put(sync, record | {"name": " ".join(name.split())[:100]} if name else record)
+
+
+class Int32Sizes(QueueWorker):
+    class STORE(Store):
+        def put(self, sync, record):
+            size = record.get("size")
+            super().put(sync, record | {"size": min(size, 2**31 - 1)} if isinstance(size, int) else record)
+
+
+class StoresStubs(FetchOnly):
+    """Keeps the id of a new record and never fetches what it stands for."""
+
+    def on_record_created(self, sync, user, record_id, deadline):
+        self.keep(sync, user, {"id": record_id})
+
+
+class Resurrects(FetchOnly):
+    """When a new record cannot be fetched any more, it keeps its id instead of nothing."""
+
+    def on_record_created(self, sync, user, record_id, deadline):
+        self.keep(sync, user, self.fetch(sync, user, record_id, deadline) or {"id": record_id})
+
+
+class StaleCache(FetchOnly):
+    """Keeps answers about records for a minute."""
+
+    class API(SyncApi):
+        answers = {}
+
+        def record(self, sync, user, record_id, deadline):
+            answer, until = self.answers.get((sync, record_id), (None, 0))
+            if time.monotonic() >= until:
+                answer, until = super().record(sync, user, record_id, deadline), time.monotonic() + 60
+                self.answers[sync, record_id] = answer, until
+            return answer
+
+
+# Several users and syncs.
+
+
+class ForgetsUser(FetchOnly):
+    """Mints every token for the first user it saw."""
+
+    class API(SyncApi):
+        def get(self, path, user, deadline):
+            self.first_user = getattr(self, "first_user", user)
+            try:
+                return super().get(path, self.first_user, deadline)
+            except NotFound as error:
+                raise Unavailable(str(error)) from error
+
+
+class KeysByExternalId(QueueWorker):
+    """One row for each object, however many users have it."""
+
+    class STORE(Store):
+        def put(self, sync, record):
+            external = record.get("externalId")
+            self.db.execute(
+                "DELETE FROM records WHERE sync <> ? AND json_extract(body, '$.externalId') = ?", [sync, external]
+            )
+            super().put(sync, record)
+
+
+class OneSyncPerUser(QueueWorker):
+    """A second sync of a user replaces the first one."""
+
+    class STORE(Store):
+        def own(self, sync, user):
+            super().own(sync, user)
+            others = "SELECT sync FROM syncs WHERE user = ? AND sync <> ?"
+            self.db.execute(f"DELETE FROM records WHERE sync IN ({others})", [user, sync])
+
+
+class DropsSyncAt404(QueueWorker):
+    """Asks as the user of the latest event, and takes a sync that is not found for one that was deleted."""
+
+    class PULLER(Puller):
+        def refused(self, work, error):
+            self.store.db.execute("DELETE FROM records WHERE sync = ?", [work.sync])
+            self.store.told = None
+            self.store.put_off(work, DAY)
+
+
+class DeletesEverywhere(QueueWorker):
+    """Removes a deleted record by its external id, from all syncs."""
+
+    class STORE(Store):
+        def take_page(self, sync, user, records, cursor):
+            super().take_page(sync, user, records, cursor)
+            for record in records:
+                if record.get("deleted"):
+                    external = record.get("externalId")
+                    self.db.execute("DELETE FROM records WHERE json_extract(body, '$.externalId') = ?", [external])
+                    self.told = None
+
+
+# Outages.
+
+
+class SwallowsApiErrors(FetchOnly):
     def on_api_failed(self):
         return 200, "ok"
 
 
-class StoresStubs(Receiver):
-    """Keeps the id of a new record and never fetches what it stands for."""
-
-    def on_record_created(self, sync, user, record_id):
-        self.store(sync, record_id, {"id": record_id})
-
-
-class Resurrects(Receiver):
-    """When a new record cannot be fetched any more, it keeps its id instead of nothing."""
-
-    def on_record_created(self, sync, user, record_id):
-        answer = self.get(f"/api/syncs/{sync}/records/{record_id}", user)
-        self.store(sync, record_id, answer["data"] if answer else {"id": record_id})
+class ForgetsWhenApiFails(QueueWorker):
+    class PULLER(GivingUp):
+        def is_final(self, error):
+            return isinstance(error, Unavailable)
 
 
-class ForgetsUser(Receiver):
-    """Mints every token for the first user it saw."""
+class LosesEventWithAnswer(LooksOnce):
+    """Notes that it saw the event, answers, and works only when that went well; then the copy was "seen before"."""
 
-    def get(self, path, user):
-        self.first_user = getattr(self, "first_user", user)
-        answer = super().get(path, self.first_user)
-        if answer is None and "?" in path:
-            raise ApiFailed(f"{path}: 404")
-        return answer
+    half_done = set()
+
+    class HANDLER(Handler):
+        def answer(self, status, body):
+            time.sleep(0.03)
+            super().answer(status, body)
+            self.wfile.flush()
+            # A connection that was reset shows at the second write, or when one tries to read.
+            self.connection.setblocking(False)
+            try:
+                gone = self.connection.recv(1, 2) == b""
+            except BlockingIOError:
+                gone = False
+            finally:
+                self.connection.settimeout(self.timeout)
+            if not gone:
+                self.server.receiver.answered()
+
+    pending = threading.local()
+
+    def enqueue(self, event):
+        self.pending.event = None
+        body = json.dumps(event.members)
+        if body not in self.half_done:
+            self.half_done.add(body)
+            self.pending.event = event, body
+
+    def answered(self):
+        event, self.pending.event = getattr(self.pending, "event", None), None
+        if event:
+            super().enqueue(event[0])
+            self.half_done.discard(event[1])
 
 
-class DoesNothing(Receiver):
+class KeepsStateInMemory(QueueWorker):
+    class STORE(Store):
+        def __init__(self, path):
+            super().__init__(":memory:")
+
+
+class KeepsRecordsInMemory(QueueWorker):
+    """The cursor is in a file, and what it stands for is not."""
+
+    class STORE(Store):
+        def __init__(self, path):
+            super().__init__(path)
+            self.db.execute("DELETE FROM records")
+
+
+class AcksBeforeStoring(LooksOnce):
+    """Its queue is in memory for a while."""
+
+    class STORE(Store):
+        def __init__(self, path):
+            super().__init__(path)
+            self.db.execute("UPDATE work SET due = ?", [time.time() + DAY])
+
+    def enqueue(self, event):
+        threading.Timer(0.3, super().enqueue, [event]).start()
+
+
+class CursorBeforeRecords(QueueWorker):
+    """Writes the cursor down with each page, and the records when it has all."""
+
+    class PULLER(Puller):
+        pages = threading.local()
+
+        def pull(self, sync, user, timeout, deadline=None):
+            self.pages.records = []
+            try:
+                return super().pull(sync, user, timeout, deadline)
+            finally:
+                super().take(sync, user, self.pages.records, self.store.cursor(sync))
+
+        def take(self, sync, user, records, cursor):
+            self.pages.records += records
+            super().take(sync, user, [], cursor)
+
+
+class StaleLockFile(QueueWorker):
+    """Does not start when another one seems to run."""
+
+    class STORE(Store):
+        def __init__(self, path):
+            self.lock_file = path + ".lock"
+            try:
+                os.close(os.open(self.lock_file, os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                sys.exit("it runs already")
+            super().__init__(path)
+
+        def close(self):
+            super().close()
+            os.remove(self.lock_file)
+
+
+class PlantedDeep(QueueWorker):
+    """Takes an update that brings nothing new for one whose first delivery was lost, and puts back what it had then.
+
+    That needs two updates of a record that it learns of at once, the record's deletion, and after that one of the
+    two events again.
+    """
+
+    class PULLER(Puller):
+        def __init__(self, store, api):
+            super().__init__(store, api)
+            self.news, self.told, self.twice, self.ghosts = Counter(), Counter(), set(), {}
+
+        def take(self, sync, user, records, cursor):
+            for record in records:
+                key = sync, record["id"]
+                if record.get("deleted"):
+                    if key in self.twice:
+                        self.ghosts[key] = self.store.held(*key)
+                else:
+                    self.news[key] += 1
+            super().take(sync, user, records, cursor)
+
+        def look(self, work, timeout):
+            super().look(work, timeout)
+            for key, told in list(self.told.items()):
+                if key[0] == work.sync and told > 0:
+                    if self.ghosts.get(key):
+                        self.store.put(key[0], self.ghosts.pop(key))
+                    elif told > self.news[key]:
+                        self.twice.add(key)
+                    self.told[key] -= min(told, self.news[key])
+                    self.news[key] = 0
+
+    def enqueue(self, event):
+        if event.kind == "record_updated" and event.record:
+            self.puller.told[event.sync, event.record] += 1
+        super().enqueue(event)
+
+
+class FloodsLog(Receiver):
     def handle(self, body):
-        return 200, "ok"
+        for _ in range(64):
+            print("received " + 64 * 1024 * "x")
+        return super().handle(body)
 
 
 class NonsenseState(Receiver):
     def state(self):
-        return {"records": "lots"}
+        return '{"records": "lots"}'
+
+
+class StaleState(Receiver):
+    """Tells for ever what it held when it was first asked while it held something."""
+
+    def state(self):
+        told = self.__dict__.setdefault("told", {})
+        if "records" not in told and '"recordId"' in (state := super().state()):
+            told["records"] = state
+        return told.get("records", '{"records":[]}')
 
 
 BUGS = {
-    "drops-deletions": DropsDeletions,
-    "pulls-one-page": PullsOnePage,
-    "rejects-unknown-members": RejectsUnknownMembers,
-    "inserts-twice": InsertsTwice,
-    "ignores-created": IgnoresCreated,
-    "ignores-updated": IgnoresUpdated,
-    "skips-bodies-seen-before": SkipsBodiesSeenBefore,
-    "crashes-on-malformed": CrashesOnMalformed,
+    "accepts-any-json": AcceptsAnyJson,
     "accepts-malformed": AcceptsMalformed,
-    "fails-on-record-errored": FailsOnRecordErrored,
-    "swallows-api-errors": SwallowsApiErrors,
-    "stores-stubs": StoresStubs,
-    "resurrects": Resurrects,
-    "forgets-user": ForgetsUser,
+    "acks-before-storing": AcksBeforeStoring,
+    "ascii-only": AsciiOnly,
+    "believes-404": Believes404,
+    "checks-then-inserts": ChecksThenInserts,
+    "crashes-at-event": CrashesAtEvent,
+    "crashes-on-malformed": CrashesOnMalformed,
+    "crashes-on-unknown-sync": CrashesOnUnknownSync,
+    "cursor-before-records": CursorBeforeRecords,
+    "cursor-none-as-text": CursorNoneAsText,
+    "deletes-everywhere": DeletesEverywhere,
     "does-nothing": DoesNothing,
+    "drops-deletions": DropsDeletions,
+    "drops-errored-records": DropsErroredRecords,
+    "drops-errored-syncs": DropsErroredSyncs,
+    "drops-sync-at-404": DropsSyncAt404,
+    "fails-on-bad-utf8": FailsOnBadUtf8,
+    "fails-on-nesting": FailsOnNesting,
+    "fails-on-record-errored": FailsOnRecordErrored,
+    "fails-on-unknown-deletion": FailsOnUnknownDeletion,
+    "fetches-only": FetchOnly,
+    "finds-event-by-text": FindsEventByText,
+    "floods-api": FloodsApi,
+    "floods-log": FloodsLog,
+    "forgets-user": ForgetsUser,
+    "forgets-when-api-fails": ForgetsWhenApiFails,
+    "gives-up-on-401": GivesUpOn401,
+    "hammers": Hammers,
+    "hangs": Hangs,
+    "ignores-created": IgnoresCreated,
+    "ignores-retry-after": IgnoresRetryAfter,
+    "ignores-updated": IgnoresUpdated,
+    "impatient-reader": ImpatientReader,
+    "inserts-each-pulled": InsertsEachPulled,
+    "inserts-twice": InsertsTwice,
+    "int32-sizes": Int32Sizes,
+    "keeps-records-in-memory": KeepsRecordsInMemory,
+    "keeps-state-in-memory": KeepsStateInMemory,
+    "keeps-tombstones": KeepsTombstones,
+    "keys-by-external-id": KeysByExternalId,
+    "looks-once": LooksOnce,
+    "loops-on-404": LoopsOn404,
+    "loses-event-with-answer": LosesEventWithAnswer,
+    "needs-content-length": NeedsContentLength,
+    "never-revives": NeverRevives,
+    "no-retry-after-cut-json": NoRetryAfterCutJson,
+    "no-retry-after-reset": NoRetryAfterReset,
+    "no-timeout": NoTimeout,
     "nonsense-state": NonsenseState,
+    "one-at-a-time": OneAtATime,
+    "one-queue": OneQueue,
+    "one-sync-per-user": OneSyncPerUser,
+    "planted-deep": PlantedDeep,
+    "pulls-one-page": PullsOnePage,
+    "reads-once": ReadsOnce,
+    "refuses-expect": RefusesExpect,
+    "rejects-new-api-members": RejectsNewApiMembers,
+    "rejects-unknown-events": RejectsUnknownEvents,
+    "rejects-unknown-members": RejectsUnknownMembers,
+    "requires-credential": RequiresCredential,
+    "requires-user": RequiresUser,
+    "resurrects": Resurrects,
+    "retries-only-503": RetriesOnly503,
+    "skips-bodies-seen-before": SkipsBodiesSeenBefore,
+    "skips-seen-in-pull": SkipsSeenInPull,
+    "small-body-limit": SmallBodyLimit,
+    "stale-cache": StaleCache,
+    "stale-lock-file": StaleLockFile,
+    "stale-state": StaleState,
+    "starts-over": StartsOver,
+    "stops-at-empty-page": StopsAtEmptyPage,
+    "stops-at-sync-errored": StopsAtSyncErrored,
+    "stores-stubs": StoresStubs,
+    "stubs-for-unknown-syncs": StubsForUnknownSyncs,
+    "swallows-api-errors": SwallowsApiErrors,
+    "trims-names": TrimsNames,
+    "trusts-deletions": TrustsDeletions,
+    "updates-only-known": UpdatesOnlyKnown,
+    "waits-for-api": WaitsForApi,
 }
 
 if __name__ == "__main__":
     bug = BUGS.get(" ".join(sys.argv[1:]))
     if bug is None:
         sys.exit("usage: broken.py BUG, one of:\n  " + "\n  ".join(BUGS))
-    serve(bug())
+    serve(bug(), getattr(bug, "HANDLER", Handler))

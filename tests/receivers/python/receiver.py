@@ -2,165 +2,169 @@
 
     PORT=3000 PARAGON_API_URL=… PARAGON_PROJECT_ID=… PARAGON_SIGNING_KEY=… python3 receiver.py
 
-An event about a record makes it fetch that record; 404 means that there is none any more. When the Sync API fails it
-answers 503, and Paragon sends the event again.
+An event about a record makes it fetch that record. When that does not work in time it answers 503, and Paragon sends
+the event again. In the background it pulls every sync by cursor: that brings what events were lost for.
 """
 
-import json
 import os
 import sys
-import threading
-import urllib.error
-import urllib.parse
-import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import time
 
+from puller import Puller
+from store import Store, state_file
+from sync_api import NotFound, Refused, SyncApi, Unavailable
 from user_token import UserTokens
+from webhook import Event, Malformed, serve
+
+# The webhook is to be answered "in a timely manner".
+TIME_FOR_A_DELIVERY = 1.4
+SECOND_LOOK = 0.15
+# The background begins when the event is done.
+BACKGROUND = 0.5
 
 
-class ApiFailed(Exception):
-    """The Sync API could not be asked."""
+class Background(Puller):
+    """Pulls, and looks again at what was fetched a moment ago: a read right after the event may be a stale one."""
+
+    def look(self, work, timeout):
+        seen = self.pull(work.sync, work.user, timeout)
+        for record_id in self.store.to_look_at(work.sync):
+            try:
+                now = self.api.record(work.sync, work.user, record_id, time.monotonic() + timeout)
+            except NotFound:
+                now = None
+            if now == self.store.held(work.sync, record_id) or (now is None and record_id in seen):
+                self.store.looked_at(work.sync, record_id)
+                continue
+            # It has changed since: once more, at the next look.
+            with self.store.transaction():
+                if now is None:
+                    self.store.remove(work.sync, record_id)
+                else:
+                    self.store.put(work.sync, now)
 
 
 class Receiver:
+    STORE, API, PULLER = Store, SyncApi, Background
+
     def __init__(self, environment=os.environ):
-        self.api_url = environment["PARAGON_API_URL"]
-        self.tokens = UserTokens(environment["PARAGON_SIGNING_KEY"], environment["PARAGON_PROJECT_ID"])
-        self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        self.records = {}
-        self.lock = threading.Lock()
+        self.store = self.STORE(state_file(environment, "fetch"))
+        tokens = UserTokens(environment["PARAGON_SIGNING_KEY"], environment["PARAGON_PROJECT_ID"])
+        self.api = self.API(environment["PARAGON_API_URL"], tokens)
+        self.puller = self.PULLER(self.store, self.api)
+        self.puller.start()
 
     def handle(self, body):
         """Takes the body of a webhook; answers a status and a word."""
         try:
-            event = json.loads(body)
-        except ValueError:
-            return self.on_malformed()
-        if not isinstance(event, dict):
-            return 400, "expected an object"
+            event = Event(body)
+        except Malformed as error:
+            return self.on_malformed(error)
         try:
             return self.on_event(event)
-        except ApiFailed as error:
+        except Unavailable as error:
             print(f"cannot fetch: {error}", file=sys.stderr)
             return self.on_api_failed()
 
     def on_event(self, event):
-        sync, user = event.get("syncInstanceId"), (event.get("user") or {}).get("id")
-        data = event.get("data") or {}
-        match event.get("event"):
+        if not event.sync or not event.user:
+            return 200, "nothing to do"
+        match event.kind:
             case "sync_complete":
-                self.on_sync_complete(sync, user)
-            case "record_created":
-                self.on_record_created(sync, user, data["recordId"])
-            case "record_updated":
-                self.on_record_updated(sync, user, data["recordId"])
-            case "record_deleted":
-                self.on_record_deleted(sync, data["recordId"])
+                self.promptly(event, self.on_sync_complete)
+            case "record_created" if event.record:
+                self.promptly(event, self.on_record_created)
+            case "record_updated" if event.record:
+                self.promptly(event, self.on_record_updated)
+            case "record_deleted" if event.record:
+                self.promptly(event, self.on_record_deleted)
+            case "sync_errored" | "record_errored" | "record_created" | "record_updated" | "record_deleted":
+                self.remember(event)
         return 200, "ok"
 
-    def on_malformed(self):
-        return 400, "expected JSON"
+    def on_malformed(self, error):
+        return error.status, str(error)
 
     def on_api_failed(self):
         return 503, "try again"
 
-    def on_sync_complete(self, sync, user):
-        cursor = None
-        while True:
-            query = {"pageSize": 100} | ({"cursor": cursor} if cursor else {})
-            page = self.get(f"/api/syncs/{sync}/records?{urllib.parse.urlencode(query)}", user)
-            for record in page["data"]:
-                self.take(sync, record)
-            cursor = page["paging"]["cursor"]
-            if not page["data"] or page["paging"]["remainingRecords"] <= 0:
-                return
+    def remember(self, event):
+        """Written down whatever comes of it: the background looks at this sync soon, and from then on."""
+        self.store.add_work(event.sync, event.user, BACKGROUND)
+        self.puller.wake()
 
-    def take(self, sync, record):
-        """A record that was pulled; of a deleted one only the ids are left."""
-        if record.get("deleted") or "name" not in record:
-            self.remove(sync, record["id"])
-        else:
-            self.store(sync, record["id"], record)
-
-    def on_record_created(self, sync, user, record_id):
-        self.on_record_changed(sync, user, record_id)
-
-    def on_record_updated(self, sync, user, record_id):
-        self.on_record_changed(sync, user, record_id)
-
-    def on_record_changed(self, sync, user, record_id):
-        answer = self.get(f"/api/syncs/{sync}/records/{record_id}", user)
-        if answer is None:
-            self.remove(sync, record_id)
-        else:
-            self.store(sync, record_id, answer["data"])
-
-    def on_record_deleted(self, sync, record_id):
-        self.remove(sync, record_id)
-
-    def store(self, sync, record_id, record):
-        with self.lock:
-            self.records[sync, record_id] = [record]
-
-    def remove(self, sync, record_id):
-        with self.lock:
-            self.records.pop((sync, record_id), None)
-
-    def get(self, path, user):
-        """What the Sync API answers; None for 404."""
-        request = urllib.request.Request(self.api_url + path)
-        request.add_header("Authorization", f"Bearer {self.tokens.of(user)}")
+    def promptly(self, event, work):
+        """Does the work of an event within the time that a delivery has."""
+        self.remember(event)
+        deadline = time.monotonic() + TIME_FOR_A_DELIVERY
+        lock = self.puller.lock(event.sync)
+        if not lock.acquire(timeout=TIME_FOR_A_DELIVERY):
+            raise Unavailable("the sync is being pulled")
         try:
-            with self.opener.open(request, timeout=10) as answer:
-                return json.load(answer)
-        except urllib.error.HTTPError as error:
-            if error.code == 404:
-                return None
-            raise ApiFailed(f"{path}: {error}") from error
-        except (OSError, ValueError) as error:
-            raise ApiFailed(f"{path}: {error}") from error
+            for user in self.askers(event):
+                try:
+                    return work(event.sync, user, event.record, deadline)
+                except Refused as error:
+                    print(f"{error}, as {user}", file=sys.stderr)
+        finally:
+            lock.release()
+
+    def askers(self, event):
+        """The event names a user; whoever is known to have the sync is asked too, should that be another."""
+        owner = self.store.owner(event.sync)
+        return [event.user] if owner in (None, event.user) else [event.user, owner]
+
+    def on_sync_complete(self, sync, user, _, deadline):
+        self.puller.pull(sync, user, TIME_FOR_A_DELIVERY, deadline)
+
+    def on_record_created(self, sync, user, record_id, deadline):
+        self.on_record_changed(sync, user, record_id, deadline)
+
+    def on_record_updated(self, sync, user, record_id, deadline):
+        self.on_record_changed(sync, user, record_id, deadline)
+
+    def on_record_changed(self, sync, user, record_id, deadline):
+        record = self.fetch(sync, user, record_id, deadline)
+        if record is None:
+            # Perhaps it is not there yet.
+            time.sleep(SECOND_LOOK)
+            record = self.fetch(sync, user, record_id, deadline)
+        self.take(sync, user, record_id, record, deadline)
+
+    def on_record_deleted(self, sync, user, record_id, deadline):
+        """Anybody can send an event: whether the record is gone is for the Sync API to say."""
+        self.take(sync, user, record_id, self.fetch(sync, user, record_id, deadline), deadline)
+
+    def fetch(self, sync, user, record_id, deadline):
+        """The latest version of a record; None when there is none, or no such sync for this user."""
+        try:
+            return self.api.record(sync, user, record_id, deadline)
+        except NotFound:
+            return None
+
+    def take(self, sync, user, record_id, record, deadline):
+        if record is not None:
+            self.keep(sync, user, record)
+        # When the sync can be pulled it was the record that was not found.
+        elif record_id not in self.puller.pull(sync, user, TIME_FOR_A_DELIVERY, deadline):
+            self.drop(sync, record_id)
+
+    def keep(self, sync, user, record):
+        with self.store.transaction():
+            self.store.own(sync, user)
+            self.store.put(sync, record)
+            self.store.look_again(sync, record["id"])
+
+    def drop(self, sync, record_id):
+        with self.store.transaction():
+            self.store.remove(sync, record_id)
+            self.store.look_again(sync, record_id)
 
     def state(self):
-        """What it holds: for each record a list of rows, of which there should be one."""
-        with self.lock:
-            rows = [(key, row) for key, copies in self.records.items() for row in copies]
-        return {"records": [{"syncInstanceId": key[0], "recordId": key[1], "record": row} for key, row in rows]}
+        return self.store.state()
 
-
-def serve(receiver):
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        # Head and body in one packet: small writes would wait for one another.
-        wbufsize = -1
-        disable_nagle_algorithm = True
-
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            if self.path == "/webhook":
-                status, word = receiver.handle(body)
-                self.answer(status, {"result": word})
-            else:
-                self.answer(404, {})
-
-        def do_GET(self):
-            if self.path == "/state":
-                self.answer(200, receiver.state())
-            else:
-                self.answer(404, {})
-
-        def answer(self, status, body):
-            body = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    ThreadingHTTPServer.request_queue_size = 64
-    ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+    def close(self):
+        self.store.close()
 
 
 if __name__ == "__main__":

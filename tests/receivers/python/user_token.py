@@ -16,26 +16,36 @@ class UserTokens:
     """Mints a token per user, and again shortly before it expires."""
 
     def __init__(self, signing_key_pem, project_id):
-        self.modulus, self.exponent = private_key(signing_key_pem)
+        self.key = private_key(signing_key_pem)
         self.audience = f"useparagon.com/{project_id}"
         self.minted = {}
 
     def of(self, user):
         token, expires = self.minted.get(user, (None, 0))
+        if expires - 60 < time.time():
+            token = self.mint(user)
+        return token
+
+    def instead_of(self, refused, user):
+        """Another token for the one that was refused, unless somebody else has minted it meanwhile."""
+        token, _ = self.minted.get(user, (None, 0))
+        return self.mint(user) if token in (None, refused) else token
+
+    def mint(self, user):
         now = int(time.time())
-        if expires - 60 < now:
-            expires = now + LIFETIME
-            token = self.sign({"sub": user, "aud": self.audience, "iat": now, "exp": expires})
-            self.minted[user] = (token, expires)
+        # The id makes two tokens of one second differ.
+        claims = {"sub": user, "aud": self.audience, "iat": now, "exp": now + LIFETIME, "jti": str(time.time_ns())}
+        token = self.sign(claims)
+        self.minted[user] = (token, now + LIFETIME)
         return token
 
     def sign(self, claims):
         head = encode(json.dumps({"alg": "RS256", "typ": "JWT"}).encode())
         signed = head + b"." + encode(json.dumps(claims).encode())
-        size = (self.modulus.bit_length() + 7) // 8
+        size = (self.key[0].bit_length() + 7) // 8
         digest = SHA256_PREFIX + hashlib.sha256(signed).digest()
         padded = b"\x00\x01" + b"\xff" * (size - len(digest) - 3) + b"\x00" + digest
-        signature = pow(int.from_bytes(padded, "big"), self.exponent, self.modulus)
+        signature = raised(int.from_bytes(padded, "big"), self.key)
         return (signed + b"." + encode(signature.to_bytes(size, "big"))).decode()
 
 
@@ -43,15 +53,23 @@ def encode(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=")
 
 
+def raised(message, key):
+    """The message to the power of the private exponent, by the two primes: four times as fast."""
+    _, p, q, exponent_p, exponent_q, inverse_q = key
+    by_p, by_q = pow(message, exponent_p, p), pow(message, exponent_q, q)
+    return by_q + (by_p - by_q) * inverse_q % p * q
+
+
 def private_key(pem):
-    """The modulus and the private exponent of a PEM key, PKCS#8 or PKCS#1."""
+    """Modulus, primes, exponents and coefficient of a PEM key, PKCS#8 or PKCS#1."""
     lines = pem.strip().splitlines()
     der = base64.b64decode("".join(lines[1:-1]))
     if "RSA PRIVATE KEY" not in lines[0]:
         # PKCS#8 wraps the key: version, algorithm, and an octet string with the PKCS#1 form.
         der = elements(elements(der)[0])[2]
-    numbers = elements(elements(der)[0])
-    return int.from_bytes(numbers[1], "big"), int.from_bytes(numbers[3], "big")
+    numbers = [int.from_bytes(number, "big") for number in elements(elements(der)[0])]
+    _, modulus, _, _, *by_primes = numbers
+    return modulus, *by_primes
 
 
 def elements(der):
