@@ -276,7 +276,7 @@ class CursorNoneAsText(QueueWorker):
 
     class PULLER(Puller):
         def take(self, sync, user, records, cursor):
-            super().take(sync, user, records, str(self.last))
+            super().take(sync, user, records, str(self.last) if records else cursor)
 
         def pull(self, *args):
             try:
@@ -857,39 +857,39 @@ class StaleLockFile(QueueWorker):
 class PlantedDeep(QueueWorker):
     """Takes an update that brings nothing new for one whose first delivery was lost, and puts back what it had then.
 
-    That needs two updates of a record that it learns of at once, the record's deletion, and after that one of the
-    two events again.
+    That needs two updates of a record that it learns of at once, then the record's deletion, and after that one of
+    the two events again.
     """
 
     class PULLER(Puller):
         def __init__(self, store, api):
             super().__init__(store, api)
-            self.news, self.told, self.twice, self.ghosts = Counter(), Counter(), set(), {}
+            self.events, self.versions, self.repeated, self.gone = Counter(), Counter(), set(), {}
 
         def take(self, sync, user, records, cursor):
             for record in records:
                 key = sync, record["id"]
-                if record.get("deleted"):
-                    if key in self.twice:
-                        self.ghosts[key] = self.store.held(*key)
-                else:
-                    self.news[key] += 1
+                held = self.store.held(*key)
+                if held and record.get("deleted") and key in self.repeated:
+                    self.gone[key] = held
+                elif held and not record.get("deleted"):
+                    self.versions[key] += 1
             super().take(sync, user, records, cursor)
 
         def look(self, work, timeout):
+            gone_before = set(self.gone)
             super().look(work, timeout)
-            for key, told in list(self.told.items()):
-                if key[0] == work.sync and told > 0:
-                    if self.ghosts.get(key):
-                        self.store.put(key[0], self.ghosts.pop(key))
-                    elif told > self.news[key]:
-                        self.twice.add(key)
-                    self.told[key] -= min(told, self.news[key])
-                    self.news[key] = 0
+            for key in [key for key, count in self.events.items() if key[0] == work.sync and count > 0]:
+                if key in gone_before:
+                    self.store.put(key[0], self.gone.pop(key))
+                elif self.events[key] > self.versions[key]:
+                    self.repeated.add(key)
+                self.versions[key] = max(0, self.versions[key] - self.events[key])
+                self.events[key] = 0
 
     def enqueue(self, event):
         if event.kind == "record_updated" and event.record:
-            self.puller.told[event.sync, event.record] += 1
+            self.puller.events[event.sync, event.record] += 1
         super().enqueue(event)
 
 
