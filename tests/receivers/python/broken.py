@@ -449,7 +449,10 @@ class LoopsOn404(QueueWorker):
 # Records.
 
 
-class DropsDeletions(Receiver):
+class DropsDeletions(FetchOnly):
+    def on_record_deleted(self, *_):
+        pass
+
     class STORE(Store):
         def remove(self, sync, record_id):
             pass
@@ -468,9 +471,13 @@ class IgnoresCreated(FetchOnly):
         pass
 
 
-class IgnoresUpdated(FetchOnly):
-    def on_record_updated(self, *_):
-        pass
+class IgnoresUpdated(Receiver):
+    """INSERT … ON CONFLICT DO NOTHING."""
+
+    class STORE(Store):
+        def put(self, sync, record):
+            if self.held(sync, record["id"]) is None:
+                super().put(sync, record)
 
 
 class InsertsTwice(Receiver):
