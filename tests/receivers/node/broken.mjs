@@ -17,7 +17,14 @@ import { Malformed, read, serve } from "./webhook.mjs";
 
 const NEVER = 24 * 3_600_000;
 const KNOWN_MEMBERS = ["event", "sync", "syncInstanceId", "credentialId", "user", "data", "error"];
-const KNOWN_EVENTS = ["sync_complete", "sync_errored", "record_created", "record_updated", "record_deleted", "record_errored"];
+const KNOWN_EVENTS = [
+  "sync_complete",
+  "sync_errored",
+  "record_created",
+  "record_updated",
+  "record_deleted",
+  "record_errored",
+];
 
 /** The receiver with other parts. */
 const withHoldings = (holdings) => class extends Receiver { static Holdings = holdings; };

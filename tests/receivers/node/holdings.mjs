@@ -18,7 +18,8 @@ export class Holdings {
   }
 
   sync(id) {
-    if (!this.syncs.has(id)) this.syncs.set(id, { id, owner: null, cursor: null, records: new Map(), users: new Set() });
+    if (!this.syncs.has(id))
+      this.syncs.set(id, { id, owner: null, cursor: null, records: new Map(), users: new Set() });
     return this.syncs.get(id);
   }
 

@@ -1,4 +1,4 @@
-// Reading from the Sync API: with time-outs, with a new token when one is refused, and not before it may be asked again.
+// Reading from the Sync API: with time-outs, a new token when one is refused, and not before it may be asked again.
 
 const PAGE_SIZE = "100";
 

@@ -365,7 +365,7 @@ class NoRetryAfterReset(QueueWorker):
     class PULLER(GivingUp):
         def is_final(self, error):
             cause = error.__cause__
-            return isinstance(error, Unavailable) and cause is not None and not isinstance(cause, TimeoutError | ValueError)
+            return cause is not None and not isinstance(cause, TimeoutError | ValueError)
 
 
 class NoRetryAfterCutJson(QueueWorker):
@@ -463,7 +463,8 @@ class KeepsTombstones(QueueWorker):
 
     class STORE(Store):
         def take_page(self, sync, user, records, cursor):
-            super().take_page(sync, user, [record | {"deleted": False, "tombstone": True} for record in records], cursor)
+            whole = [record | {"deleted": False, "tombstone": True} for record in records]
+            super().take_page(sync, user, whole, cursor)
 
 
 class IgnoresCreated(FetchOnly):
