@@ -72,11 +72,8 @@ impl Plan {
         let policies = if typed.all_policies { policies::runnable() } else { Vec::new() };
         let (only, exclude) = (globs("--case", &cases)?, globs("--exclude", &exclude)?);
         let seed = aim.typed.seed.unwrap_or_else(a_seed);
-        let histories = Histories {
-            cases: typed.histories as usize,
-            max_time: typed.max_time,
-            pipelines: typed.pipelines,
-        };
+        let histories =
+            Histories { cases: typed.histories as usize, max_time: typed.max_time, pipelines: typed.pipelines };
         let typed = CheckOnly {
             level: typed.level,
             list: typed.list,

@@ -167,7 +167,9 @@ impl Play<'_> {
             output::note("the receiver must have been started with");
             for (name, value) in &environment {
                 let shown = match name.as_str() {
-                    "PARAGON_SIGNING_KEY" => own_key.as_deref().unwrap_or("the public test key: --ready-json prints it"),
+                    "PARAGON_SIGNING_KEY" => {
+                        own_key.as_deref().unwrap_or("the public test key: --ready-json prints it")
+                    }
                     _ => value,
                 };
                 output::note(&format!("  {name}={shown}"));
@@ -191,7 +193,8 @@ impl Play<'_> {
         let receiver = Receiver::new(typed.spawn.clone(), environment, self.aim.webhook.clone(), typed.wait_for);
         if receiver.is_ours() {
             if connects(&self.aim.webhook).await {
-                let why = format!("something listens at {} already: end it, or use {{port}} in the URL", self.aim.webhook);
+                let why =
+                    format!("something listens at {} already: end it, or use {{port}} in the URL", self.aim.webhook);
                 return Err(Unable(exits::UNREACHABLE, why));
             }
             receiver.start().await.map_err(|error| Unable(exits::UNREACHABLE, format!("--spawn: {error}")))?;

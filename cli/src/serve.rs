@@ -121,7 +121,8 @@ fn source(text: &str) -> Result<Vec<Source>, String> {
         return Err(expected());
     }
     let of = |(pipeline, count): (Pipeline, u64)| {
-        let (integration, configuration) = named.map_or_else(|| sample_integration(pipeline), |name| (name, Map::new()));
+        let (integration, configuration) =
+            named.map_or_else(|| sample_integration(pipeline), |name| (name, Map::new()));
         let known = integration_named(integration).map_err(|error| wrong(&error.to_string()))?;
         let problem = known.check(pipeline, &configuration).err().and_then(|problems| problems.into_iter().next());
         match problem {

@@ -29,7 +29,12 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
-    pub(crate) fn new(command: Option<String>, environment: Vec<(String, String)>, webhook: Url, within: Duration) -> Self {
+    pub(crate) fn new(
+        command: Option<String>,
+        environment: Vec<(String, String)>,
+        webhook: Url,
+        within: Duration,
+    ) -> Self {
         let (running, printed) = (tokio::sync::Mutex::default(), Arc::default());
         Self { command, environment, webhook, within, running, printed }
     }
@@ -95,7 +100,10 @@ impl Receiver {
             if let Some(status) = self.ended() {
                 let printed = self.printed();
                 let printed = if printed.is_empty() { "it printed nothing".to_owned() } else { printed };
-                return Err(format!("the receiver ended before it listened at {} ({status}):\n{printed}", self.webhook));
+                return Err(format!(
+                    "the receiver ended before it listened at {} ({status}):\n{printed}",
+                    self.webhook
+                ));
             }
             if !patience.again().await {
                 let waited = humantime::format_duration(self.within);
@@ -135,7 +143,9 @@ impl Process for &Receiver {
 
     fn is_running(&self) -> bool {
         match self.running.try_lock() {
-            Ok(mut running) => running.as_mut().is_some_and(|child| child.try_wait().is_ok_and(|status| status.is_none())),
+            Ok(mut running) => {
+                running.as_mut().is_some_and(|child| child.try_wait().is_ok_and(|status| status.is_none()))
+            }
             Err(_) => true,
         }
     }

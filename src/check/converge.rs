@@ -104,9 +104,7 @@ impl Play<'_> {
         paragon.play(&finale(&renamed)).await.map_err(impossible)?;
         paragon.run_until_idle().await;
         let wrong = self.look(&syncs, until).await?;
-        if wrong.is_none() {
-            syncs.iter().for_each(Sync::disable);
-        }
+        syncs.iter().for_each(Sync::disable);
         Ok(wrong)
     }
 
@@ -183,13 +181,19 @@ impl Play<'_> {
             Ok(Some(wrong)) => (best, wrong.told),
             _ => match self.whole(&failing).await {
                 Ok(Some(again)) => (failing, again.told),
-                _ => (failing, format!("{}\n(it did not fail again: whether it does is a matter of chance)", wrong.told)),
+                _ => {
+                    (failing, format!("{}\n(it did not fail again: whether it does is a matter of chance)", wrong.told))
+                }
             },
         };
         let best = Scenario { policy: self.trial.paragon.policy(), revision: self.trial.paragon.revision(), ..best };
         let steps: String = best.steps.iter().enumerate().map(|(at, step)| format!("\n  {}. {step}", at + 1)).collect();
         let count = best.steps.len();
-        let how = if count < length { format!("the shortest of {} that fail ({count} steps of {length})", tried + 1) } else { format!("{count} steps") };
+        let how = if count < length {
+            format!("the shortest of {} that fail ({count} steps of {length})", tried + 1)
+        } else {
+            format!("{count} steps")
+        };
         self.trial.keep(best);
         Stop::Fail(format!("{told}\nafter this history, {how}, and a day without trouble:{steps}"))
     }

@@ -49,7 +49,7 @@ impl Source {
             users: SIDE_BY_SIDE,
             syncs: SYNCS,
             pipelines: pipelines.to_vec(),
-            steps: 50..=80,
+            rounds: 12..=20,
             faults: faults.to_vec(),
             policies: false,
         };

@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::probe::Held;
 use crate::contract::RecordId;
+use crate::fake::ApiFault;
 
 /// How what a receiver holds of one sync differs from what it should hold. Empty means right.
 ///
@@ -48,13 +49,18 @@ pub fn differences(expected: &[Value], held: &[&Held], unfetched: &[(RecordId, b
     found
 }
 
-/// JSON has one kind of number: 1 and 1.0 are the same.
+/// JSON has one kind of number: 1 and 1.0 are the same. Members that [`Trouble::UnknownMembers`](crate::fake::Trouble)
+/// adds make no difference.
 fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
         (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
         (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| same(a, b)))
+            // What was put in on purpose, and a receiver may well keep.
+            let kept =
+                |members: &Map<String, Value>| members.keys().filter(|key| *key != ApiFault::UNKNOWN_MEMBER).count();
+            kept(a) == kept(b)
+                && a.iter().all(|(key, a)| key == ApiFault::UNKNOWN_MEMBER || b.get(key).is_some_and(|b| same(a, b)))
         }
         _ => a == b,
     }
@@ -76,6 +82,7 @@ mod tests {
             None,
             Some(json!({})),
             Some(json!({"size": 1.0, "mine": true, "hash": {"n": 2.0}})),
+            Some(json!({"hash": {"n": 2, (ApiFault::UNKNOWN_MEMBER): true}})),
             Some(expected[0].clone()),
         ] {
             assert_eq!(differences(&expected, &[&held("a", value)], &[]), [] as [&str; 0]);

@@ -116,7 +116,8 @@ fn without_fault(scenario: &Scenario, number: usize) -> Option<Scenario> {
 }
 
 fn without_fault_of_step(scenario: &Scenario, number: usize) -> Option<Scenario> {
-    let places = scenario.steps.iter().enumerate().flat_map(|(step, it)| (0..it.during.len()).map(move |at| (step, at)));
+    let places =
+        scenario.steps.iter().enumerate().flat_map(|(step, it)| (0..it.during.len()).map(move |at| (step, at)));
     let (step, at) = places.collect::<Vec<_>>().into_iter().nth(number)?;
     let mut calmer = scenario.clone();
     calmer.steps[step].during.remove(at);
@@ -201,14 +202,19 @@ mod tests {
     fn what_matters_stays_and_nothing_else() {
         let matters = |scenario: &Scenario| {
             let updates = |step: &&Step| matches!(step.action, Action::Update { .. });
-            let in_outage = scenario.steps.iter().filter(updates).filter(|step| step.during.contains(&Fault::ReceiverUnreachable));
+            let in_outage =
+                scenario.steps.iter().filter(updates).filter(|step| step.during.contains(&Fault::ReceiverUnreachable));
             in_outage.count() >= 2
         };
-        let mut source = Source::new(7, "conv-test", &[Fault::ReceiverUnreachable, Fault::EventsDoubled], &[Pipeline::Files]);
+        let mut source =
+            Source::new(7, "conv-test", &[Fault::ReceiverUnreachable, Fault::EventsDoubled], &[Pipeline::Files]);
         let failing = std::iter::repeat_with(|| source.next()).find(matters).unwrap();
         let (best, tried) = shrunk(failing.clone(), matters);
         let kinds: Vec<_> = best.steps.iter().map(|step| serde_json::to_value(step).unwrap()["do"].clone()).collect();
-        assert!(kinds == ["create", "update", "update"] || kinds == ["create", "create", "update", "update"], "{kinds:?}");
+        assert!(
+            kinds == ["create", "update", "update"] || kinds == ["create", "create", "update", "update"],
+            "{kinds:?}"
+        );
         assert!(best.steps.iter().all(|step| step.then.is_zero() && !step.during.contains(&Fault::EventsDoubled)));
         assert!(tried < 300, "{tried}");
     }

@@ -100,11 +100,7 @@ impl<'a> Trial<'a> {
             user: user.id().clone(),
             drive: user.connect("googledrive"),
             known,
-            mine: Mutex::new(Mine {
-                users: vec![user.id().clone()],
-                mark: paragon.timeline_mark(),
-                ..Mine::default()
-            }),
+            mine: Mutex::new(Mine { users: vec![user.id().clone()], mark: paragon.timeline_mark(), ..Mine::default() }),
         }
     }
 
@@ -341,7 +337,9 @@ impl<'a> Trial<'a> {
         let of_kind = || timeline.attempts().filter(|(event, _)| *event == kind.name());
         match of_kind().last() {
             None => Err(Stop::NotEvaluable(format!("{kind} was never sent"))),
-            Some((_, last)) => problem(&last.outcome).map_or(Ok(()), |problem| Err(Stop::Fail(format!("{kind}: {problem}")))),
+            Some((_, last)) => {
+                problem(&last.outcome).map_or(Ok(()), |problem| Err(Stop::Fail(format!("{kind}: {problem}"))))
+            }
         }
     }
 

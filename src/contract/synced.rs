@@ -248,7 +248,9 @@ impl Deal {
 impl CustomObject {
     /// A record of the type `Thing__c` with this name among its fields. Its times are set by the source.
     pub fn named(name: &str) -> Self {
-        plain(json!({"objectType": super::integration::SAMPLE_OBJECT, "createdAt": "", "updatedAt": "", "customFields": {"name": name}}))
+        plain(
+            json!({"objectType": super::integration::SAMPLE_OBJECT, "createdAt": "", "updatedAt": "", "customFields": {"name": name}}),
+        )
     }
 }
 

@@ -105,8 +105,7 @@ impl Play {
     fn act(&mut self, world: &mut World, action: &Action) -> Result<Option<SyncId>, String> {
         match action {
             Action::Create { user, integration, pipeline, object, record } => {
-                let record =
-                    Object::from_members(*pipeline, record.clone()).map_err(|error| error.to_string())?;
+                let record = Object::from_members(*pipeline, record.clone()).map_err(|error| error.to_string())?;
                 let account = world.connect(user, integration, "default");
                 let id = world.create(&account, record);
                 self.objects.insert(object.clone(), (account, id));
@@ -126,8 +125,7 @@ impl Play {
             }
             Action::Enable { user, integration, pipeline, configuration_name, configuration } => {
                 let account = world.connect(user, integration, "default");
-                let enabled =
-                    world.enable(&account, pipeline.name(), configuration_name, configuration.clone(), None);
+                let enabled = world.enable(&account, pipeline.name(), configuration_name, configuration.clone(), None);
                 return enabled.map(Some).map_err(|error| error.to_string());
             }
             Action::Advance { .. } => {}
@@ -190,9 +188,7 @@ fn means(fault: Fault) -> Means {
         Fault::EventsReordered => Means::Deliveries(Mishap::Reorder, Some(0.5)),
         Fault::AnswersLost => Means::Deliveries(Mishap::Wire(Wire::ResetAfterBody), Some(0.5)),
         Fault::ApiUnavailable => Means::Api(vec![ApiFault::new(status(503))]),
-        Fault::ApiFlaky => {
-            Means::Api([status(502), Trouble::ResetBefore, Trouble::CutJson].map(each_ninth).to_vec())
-        }
+        Fault::ApiFlaky => Means::Api([status(502), Trouble::ResetBefore, Trouble::CutJson].map(each_ninth).to_vec()),
         Fault::ShortPages => Means::Api(vec![ApiFault::new(Trouble::ShortPages(3))]),
         Fault::RepeatedRecords => {
             Means::Api(vec![ApiFault::new(Trouble::RepeatedRecord).endpoint(Endpoint::PullRecords)])

@@ -179,7 +179,9 @@ impl SoFar {
                     return Err("ids cannot be set".to_owned());
                 }
                 let (record, _) = self.living(object)?;
-                *record = record.with(set).map_err(|error| format!("no record of {} any more: {error}", record.pipeline()))?;
+                *record = record
+                    .with(set)
+                    .map_err(|error| format!("no record of {} any more: {error}", record.pipeline()))?;
                 Ok(())
             }
             Action::Delete { object } => {

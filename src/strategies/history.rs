@@ -8,9 +8,9 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Map, Value};
 
+use super::Params;
 use super::payload::payload;
 use super::policy::policy;
-use super::Params;
 use crate::contract::{Pipeline, SAMPLE_OBJECT, UserId, sample_integration};
 use crate::delivery::Policy;
 use crate::scenario::{Action, Fault, Scenario, Step};
@@ -26,8 +26,9 @@ pub struct HistoryParams {
     pub syncs: usize,
     /// What is synced. Default files.
     pub pipelines: Vec<Pipeline>,
-    /// How many things happen, before the end at which everything works for a day. Default 0 to 30.
-    pub steps: RangeInclusive<usize>,
+    /// How many rounds there are, before the end at which everything works for a day; in each, something happens to
+    /// each user. Default 0 to 20.
+    pub rounds: RangeInclusive<usize>,
     /// Which troubles there are. Default all; none for a quiet life.
     pub faults: Vec<Fault>,
     /// Whether the delivery policy is generated too. Default false: [`Policy::paragon_assumed`].
@@ -41,26 +42,36 @@ impl Default for HistoryParams {
             users: 2,
             syncs: 2,
             pipelines: vec![Pipeline::Files],
-            steps: 0..=30,
+            rounds: 0..=20,
             faults: Fault::ALL.to_vec(),
             policies: false,
         }
     }
 }
 
-/// Something that may happen, if it can when its turn comes. Any part of a list of these makes a valid history, so
-/// they shrink by leaving some out.
+/// Something that may happen to a user, if it can when its turn comes. Any part of a list of these makes a valid
+/// history, so they shrink by leaving some out.
 #[derive(Clone, Debug)]
 enum Chance {
-    Create(usize, Pipeline, Map<String, Value>),
+    Nothing,
+    Create(Pipeline, Map<String, Value>),
     /// Of each pipeline a change: that of the object's own is taken.
-    Update(Index, BTreeMap<Pipeline, Map<String, Value>>),
-    Delete(Index),
-    Enable(usize, Pipeline, usize),
-    Pass,
+    Update(Which, BTreeMap<Pipeline, Map<String, Value>>),
+    Delete(Which),
+    Enable(Pipeline, usize),
 }
 
-/// Of how many steps a trouble lasts, at most.
+/// One of the objects that live: the one that was touched last, or any.
+#[derive(Clone, Copy, Debug)]
+enum Which {
+    Last,
+    Any(Index),
+}
+
+/// What happens to each user, how much time passes then, and what trouble begins, for how many rounds.
+type Round = (Vec<Chance>, Duration, Option<(Fault, usize)>);
+
+/// Of how many rounds a trouble lasts, at most.
 const LONGEST: usize = 4;
 
 /// Histories: changes, syncs and times that respect the lifecycle, with troubles meanwhile. At the end a day passes
@@ -93,31 +104,32 @@ pub fn history(params: HistoryParams) -> impl Strategy<Value = Scenario> {
         5 => Just(Duration::from_secs(60)),
         3 => select([1, 59, 61, 600, 3_600, 86_399, 86_400, 90_000].map(Duration::from_secs).to_vec()),
     ];
-    let of = select(params.pipelines.clone());
     let created = params.pipelines.iter().map(|pipeline| {
         let pipeline = *pipeline;
-        (0..users, members(pipeline, params.payloads)).prop_map(move |(user, record)| Chance::Create(user, pipeline, record)).boxed()
+        members(pipeline, params.payloads).prop_map(move |record| Chance::Create(pipeline, record)).boxed()
     });
-    let changes: Vec<_> = params
-        .pipelines
-        .iter()
-        .map(|pipeline| (Just(*pipeline), change(*pipeline, params.payloads)))
-        .collect();
-    let chances = prop_oneof![
-        6 => proptest::strategy::Union::new(created),
-        6 => (any::<Index>(), changes).prop_map(|(which, set)| Chance::Update(which, set.into_iter().collect())),
-        3 => any::<Index>().prop_map(Chance::Delete),
-        3 => (0..users, of, 0..syncs).prop_map(|(user, pipeline, sync)| Chance::Enable(user, pipeline, sync)),
-        2 => Just(Chance::Pass),
+    let changes: Vec<_> =
+        params.pipelines.iter().map(|pipeline| (Just(*pipeline), change(*pipeline, params.payloads))).collect();
+    // Troubles show where one object meets several of them.
+    let which = || prop_oneof![2 => Just(Which::Last), 1 => any::<Index>().prop_map(Which::Any)];
+    let chance = prop_oneof![
+        2 => Just(Chance::Nothing),
+        4 => proptest::strategy::Union::new(created),
+        7 => (which(), changes).prop_map(|(which, set)| Chance::Update(which, set.into_iter().collect())),
+        3 => which().prop_map(Chance::Delete),
+        2 => (select(params.pipelines.clone()), 0..syncs).prop_map(|(pipeline, sync)| Chance::Enable(pipeline, sync)),
     ];
     let faults = if params.faults.is_empty() {
         Just(None).boxed()
     } else {
-        weighted(0.2, (select(params.faults), 1..=LONGEST)).boxed()
+        weighted(0.3, (select(params.faults), 1..=LONGEST)).boxed()
     };
     let policies = if params.policies { policy().boxed() } else { Just(Policy::paragon_assumed()).boxed() };
-    (vec((chances, times, faults), params.steps), 0..1_000_000_u64, policies).prop_map(move |(chances, seed, policy)| {
-        Scenario { revision, policy, ..Scenario::new(seed, happen(chances, first)) }
+    let rounds = vec((vec(chance, users), times, faults), params.rounds);
+    (rounds, 0..1_000_000_u64, policies).prop_map(move |(rounds, seed, policy)| Scenario {
+        revision,
+        policy,
+        ..Scenario::new(seed, happen(rounds, first))
     })
 }
 
@@ -156,56 +168,89 @@ fn user(number: usize) -> UserId {
     .into()
 }
 
+/// What a user has.
+#[derive(Default)]
+struct Has {
+    /// The last one is the one that was touched last.
+    live: Vec<(String, Pipeline)>,
+    syncs: Vec<(Pipeline, usize)>,
+}
+
+impl Has {
+    fn pick(&mut self, which: Which) -> Option<(String, Pipeline)> {
+        match which {
+            Which::Any(index) if !self.live.is_empty() => Some(self.live.remove(index.index(self.live.len()))),
+            _ => self.live.pop(),
+        }
+    }
+}
+
 /// The steps that those chances make which can happen.
-fn happen(chances: Vec<(Chance, Duration, Option<(Fault, usize)>)>, first: Pipeline) -> Vec<Step> {
+fn happen(rounds: Vec<Round>, first: Pipeline) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     let mut objects = 0;
-    let mut live: Vec<(String, Pipeline)> = Vec::new();
-    let mut syncs: Vec<(usize, Pipeline, usize)> = Vec::new();
+    let mut users: BTreeMap<usize, Has> = BTreeMap::new();
     let mut during: BTreeMap<Fault, usize> = BTreeMap::new();
-    let integration = |pipeline| sample_integration(pipeline).0.to_owned();
-    let enable = |who: usize, pipeline: Pipeline, which: usize| Action::Enable {
-        user: user(who),
-        integration: integration(pipeline),
-        pipeline,
-        configuration_name: if which == 0 { "default".to_owned() } else { format!("sync-{which}") },
-        configuration: sample_integration(pipeline).1,
-    };
-    for (chance, then, trouble) in chances {
-        let action = match chance {
-            Chance::Create(who, pipeline, record) => {
-                objects += 1;
-                let object = format!("object-{objects}");
-                live.push((object.clone(), pipeline));
-                Action::Create { user: user(who), integration: integration(pipeline), pipeline, object, record }
-            }
-            Chance::Update(which, mut set) if !live.is_empty() => {
-                let (object, pipeline) = live[which.index(live.len())].clone();
-                Action::Update { object, set: set.remove(&pipeline).unwrap_or_default() }
-            }
-            Chance::Delete(which) if !live.is_empty() => {
-                Action::Delete { object: live.remove(which.index(live.len())).0 }
-            }
-            Chance::Enable(who, pipeline, which) if !syncs.contains(&(who, pipeline, which)) => {
-                syncs.push((who, pipeline, which));
-                enable(who, pipeline, which)
-            }
-            _ => Action::Advance { by: Duration::from_secs(60) },
-        };
-        if let Some((fault, steps)) = trouble {
-            during.insert(fault, steps);
+    for (chances, then, trouble) in rounds {
+        if let Some((fault, rounds)) = trouble {
+            during.insert(fault, rounds);
         }
-        steps.push(Step { action, during: during.keys().copied().collect(), then });
+        let begin = steps.len();
+        for (who, chance) in chances.into_iter().enumerate() {
+            let action = act(who, chance, users.entry(who).or_default(), &mut objects, first);
+            steps.extend(action.map(Step::new));
+        }
+        if steps.len() == begin && !then.is_zero() {
+            steps.push(Step::new(Action::Advance { by: then }));
+        } else if let Some(last) = steps[begin..].last_mut() {
+            last.then = then;
+        }
+        steps[begin..].iter_mut().for_each(|step| step.during = during.keys().copied().collect());
         during.retain(|_, left| {
             *left -= 1;
             *left > 0
         });
     }
-    if syncs.is_empty() {
+    if users.values().all(|has| has.syncs.is_empty()) {
         steps.push(Step::new(enable(0, first, 0)));
     }
     steps.push(Step::new(Action::Advance { by: Duration::from_secs(86_400) }));
     steps
+}
+
+/// What a chance comes to; where it cannot happen, a user without a sync gets one.
+fn act(who: usize, chance: Chance, has: &mut Has, objects: &mut usize, first: Pipeline) -> Option<Action> {
+    let happened = match chance {
+        Chance::Nothing => return None,
+        Chance::Create(pipeline, record) => {
+            *objects += 1;
+            let object = format!("object-{objects}");
+            has.live.push((object.clone(), pipeline));
+            let integration = sample_integration(pipeline).0.to_owned();
+            Some(Action::Create { user: user(who), integration, pipeline, object, record })
+        }
+        Chance::Update(which, mut set) => has.pick(which).map(|(object, pipeline)| {
+            has.live.push((object.clone(), pipeline));
+            Action::Update { object, set: set.remove(&pipeline).unwrap_or_default() }
+        }),
+        Chance::Delete(which) => has.pick(which).map(|(object, _)| Action::Delete { object }),
+        Chance::Enable(pipeline, which) => (!has.syncs.contains(&(pipeline, which))).then(|| {
+            has.syncs.push((pipeline, which));
+            enable(who, pipeline, which)
+        }),
+    };
+    happened.or_else(|| {
+        has.syncs.is_empty().then(|| {
+            has.syncs.push((first, 0));
+            enable(who, first, 0)
+        })
+    })
+}
+
+fn enable(who: usize, pipeline: Pipeline, which: usize) -> Action {
+    let (integration, configuration) = sample_integration(pipeline);
+    let configuration_name = if which == 0 { "default".to_owned() } else { format!("sync-{which}") };
+    Action::Enable { user: user(who), integration: integration.to_owned(), pipeline, configuration_name, configuration }
 }
 
 #[cfg(test)]
@@ -235,8 +280,9 @@ mod tests {
         let deletes =
             |scenario: &Scenario| scenario.steps.iter().any(|step| matches!(step.action, Action::Delete { .. }));
         let mut shrunk = 0;
-        for _ in 0..40 {
-            let mut tree = history(HistoryParams::default()).new_tree(&mut runner).unwrap();
+        for _ in 0..20 {
+            let mut tree =
+                history(HistoryParams { rounds: 0..=6, ..HistoryParams::default() }).new_tree(&mut runner).unwrap();
             if !deletes(&tree.current()) {
                 continue;
             }
@@ -251,6 +297,6 @@ mod tests {
                 tree.current().steps.iter().map(|step| serde_json::to_value(step).unwrap()["do"].clone()).collect();
             assert_eq!(kinds, ["create", "delete", "enable", "advance"]);
         }
-        assert!(shrunk > 10, "{shrunk}");
+        assert!(shrunk > 3, "{shrunk}");
     }
 }

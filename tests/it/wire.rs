@@ -35,7 +35,7 @@ async fn what_goes_over_the_wire_is_valid_in_each_revision() {
         let params = HistoryParams {
             payloads: Params { revision, edge: 10 },
             faults: vec![Fault::ReceiverUnreachable, Fault::EventsDoubled],
-            steps: 5..=30,
+            rounds: 5..=20,
             ..HistoryParams::default()
         };
         for _ in 0..20 {

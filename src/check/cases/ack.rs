@@ -161,7 +161,9 @@ async fn slow_api(trial: &Trial<'_>) -> Result<(), Stop> {
         return Err(Stop::NotEvaluable("record_updated was never sent".to_owned()));
     };
     if let Outcome::Failed(failure) = &attempt.outcome {
-        return Err(Stop::Fail(format!("{event}: {failure}, while the Sync API took longer than that (see --timeout)")));
+        return Err(Stop::Fail(format!(
+            "{event}: {failure}, while the Sync API took longer than that (see --timeout)"
+        )));
     }
     trial.met(fault, 1).await
 }
@@ -219,7 +221,13 @@ async fn odd(trial: &Trial<'_>) -> Result<(), Stop> {
     };
     let bodies = [
         ("an empty message", errored("").to_string()),
-        ("text of many scripts", errored("na\u{ef}ve \u{65e5}\u{672c}\u{8a9e} \u{5e9}\u{5dc}\u{5d5}\u{5dd} \u{1f4c4}\u{1f468}\u{200d}\u{1f469}").to_string()),
+        (
+            "text of many scripts",
+            errored(
+                "na\u{ef}ve \u{65e5}\u{672c}\u{8a9e} \u{5e9}\u{5dc}\u{5d5}\u{5dd} \u{1f4c4}\u{1f468}\u{200d}\u{1f469}",
+            )
+            .to_string(),
+        ),
         ("the same, escaped", escaped(&errored("na\u{ef}ve \u{65e5}\u{672c}\u{8a9e} \u{1f4c4}"))),
         ("quotes, markup and control characters", errored("\"'`</script>{{x}}%s\u{7}\t\r\n\\").to_string()),
         ("white space between members", format!("\r\n\t {} \n", pretty(&errored("x")))),

@@ -37,7 +37,8 @@ async fn two_users(trial: &Trial<'_>) -> Result<(), Stop> {
 /// Calls under a token that is not of the sync's user.
 fn refused(trial: &Trial<'_>) -> Result<(), Stop> {
     let timeline = trial.timeline();
-    let wrong = timeline.calls().find(|call| call.reason.as_deref().is_some_and(|why| why.contains("the token's user")));
+    let wrong =
+        timeline.calls().find(|call| call.reason.as_deref().is_some_and(|why| why.contains("the token's user")));
     wrong.map_or(Ok(()), |call| {
         let why = call.reason.as_deref().unwrap_or_default();
         Err(Stop::Fail(format!("{} {} was answered {}: {why}", call.method, call.path, call.status)))

@@ -78,9 +78,7 @@ fn lost(trial: &Trial<'_>) -> String {
         What::Queued { event, about, deliveries, .. } if deliveries.is_empty() => {
             Some(format!("{} was not sent, the webhook was off (`while_off`)", named(event, about)))
         }
-        What::Attempt { event, about, record }
-            if matches!(record.decision, Decision::GivenUp | Decision::Disabled) =>
-        {
+        What::Attempt { event, about, record } if matches!(record.decision, Decision::GivenUp | Decision::Disabled) => {
             let (number, rule) = (record.number, &record.rule);
             Some(format!("{} was given up after attempt {number} (`{rule}`)", named(event, about)))
         }

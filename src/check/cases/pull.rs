@@ -219,10 +219,12 @@ pub(super) const SERVER_ERROR: Case = Case {
     fix: "Repeat the call after a pause, from the cursor of the last page that came whole.",
     needs: &[],
     rests_on: &["api.unavailable", "feed.cursor", "webhook.retry"],
-    run: |trial| Box::pin(async move {
-        let status = Trouble::Status { code: 502, retry_after: None };
-        pulls_through(trial, [ApiFault::new(status).after(1).next(2)]).await.map(drop)
-    }),
+    run: |trial| {
+        Box::pin(async move {
+            let status = Trouble::Status { code: 502, retry_after: None };
+            pulls_through(trial, [ApiFault::new(status).after(1).next(2)]).await.map(drop)
+        })
+    },
 };
 
 pub(super) const RESET: Case = Case {
@@ -233,13 +235,15 @@ pub(super) const RESET: Case = Case {
     fix: "Take a page only when it came whole, and repeat the call after a pause.",
     needs: &[],
     rests_on: &["api.broken", "feed.cursor", "webhook.retry"],
-    run: |trial| Box::pin(async move {
-        let resets = [
-            ApiFault::new(Trouble::ResetInside).after(1).next(1),
-            ApiFault::new(Trouble::ResetBefore).after(2).next(1),
-        ];
-        pulls_through(trial, resets).await.map(drop)
-    }),
+    run: |trial| {
+        Box::pin(async move {
+            let resets = [
+                ApiFault::new(Trouble::ResetInside).after(1).next(1),
+                ApiFault::new(Trouble::ResetBefore).after(2).next(1),
+            ];
+            pulls_through(trial, resets).await.map(drop)
+        })
+    },
 };
 
 pub(super) const CUT_JSON: Case = Case {
@@ -250,13 +254,15 @@ pub(super) const CUT_JSON: Case = Case {
     fix: "Treat an answer that does not parse as a failed call: repeat it after a pause.",
     needs: &[],
     rests_on: &["api.broken", "feed.cursor", "webhook.retry"],
-    run: |trial| Box::pin(async move {
-        let troubles = [
-            ApiFault::new(Trouble::CutJson).after(1).next(1),
-            ApiFault::new(Trouble::WrongContentType).after(3).next(1),
-        ];
-        pulls_through(trial, troubles).await.map(drop)
-    }),
+    run: |trial| {
+        Box::pin(async move {
+            let troubles = [
+                ApiFault::new(Trouble::CutJson).after(1).next(1),
+                ApiFault::new(Trouble::WrongContentType).after(3).next(1),
+            ];
+            pulls_through(trial, troubles).await.map(drop)
+        })
+    },
 };
 
 pub(super) const HANGS: Case = Case {
@@ -267,9 +273,11 @@ pub(super) const HANGS: Case = Case {
     fix: "Give each call a time-out of a few seconds, and repeat it.",
     needs: &[],
     rests_on: &["api.broken", "feed.cursor", "webhook.retry"],
-    run: |trial| Box::pin(async move {
-        pulls_through(trial, [ApiFault::new(Trouble::NeverAnswers).after(1).next(1)]).await.map(drop)
-    }),
+    run: |trial| {
+        Box::pin(async move {
+            pulls_through(trial, [ApiFault::new(Trouble::NeverAnswers).after(1).next(1)]).await.map(drop)
+        })
+    },
 };
 
 pub(super) const TOKEN_EXPIRED: Case = Case {
@@ -280,9 +288,11 @@ pub(super) const TOKEN_EXPIRED: Case = Case {
     fix: "On 401 mint a new token and repeat the call; do not take 401 for the end.",
     needs: &[],
     rests_on: &["api.token", "feed.cursor", "webhook.retry"],
-    run: |trial| Box::pin(async move {
-        pulls_through(trial, [ApiFault::new(Trouble::ExpiredTokens).after(1).next(1)]).await.map(drop)
-    }),
+    run: |trial| {
+        Box::pin(async move {
+            pulls_through(trial, [ApiFault::new(Trouble::ExpiredTokens).after(1).next(1)]).await.map(drop)
+        })
+    },
 };
 
 pub(super) const NEW_MEMBERS: Case = Case {
@@ -293,13 +303,15 @@ pub(super) const NEW_MEMBERS: Case = Case {
     fix: "Read the members that you need and ignore the others.",
     needs: &[],
     rests_on: &["webhook.new-members", "feed.cursor"],
-    run: |trial| Box::pin(async move {
-        let faults = [ApiFault::new(Trouble::UnknownMembers)];
-        let sync = pulls_through(trial, faults).await?;
-        trial.create("later.pdf");
-        trial.paragon.advance(MINUTE).await;
-        trial.ends_right(&[&sync]).await
-    }),
+    run: |trial| {
+        Box::pin(async move {
+            let faults = [ApiFault::new(Trouble::UnknownMembers)];
+            let sync = pulls_through(trial, faults).await?;
+            trial.create("later.pdf");
+            trial.paragon.advance(MINUTE).await;
+            trial.ends_right(&[&sync]).await
+        })
+    },
 };
 
 pub(super) const LATE_RECORD: Case = Case {
@@ -397,7 +409,11 @@ async fn deleted_sync(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.paragon.settle().await;
     trial.given(&[&gone]).await?;
     let late = about(&gone, "record_updated", gone.record_of(&files[0]).map(|id| id.to_string()));
-    let pulled_late = event(&gone, "sync_complete", json!({"data": {"model": "files", "syncedAt": trial.paragon.now(), "numRecords": 1}}));
+    let pulled_late = event(
+        &gone,
+        "sync_complete",
+        json!({"data": {"model": "files", "syncedAt": trial.paragon.now(), "numRecords": 1}}),
+    );
     gone.delete();
     let mark = trial.paragon.timeline_mark();
     trial.deliver(late).await?;

@@ -287,7 +287,8 @@ pub(super) const ODD: Case = Case {
 async fn odd(trial: &Trial<'_>) -> Result<(), Stop> {
     let (sync, _) = trial.synced(&["a.pdf"]).await?;
     let long = "x".repeat(251) + ".pdf";
-    let names = ["", " ", "\u{1f4c4} \u{65e5}\u{672c}\u{8a9e}.pdf", "\"quoted\" <b>&amp; %20 ../../etc.pdf", "null", &long];
+    let names =
+        ["", " ", "\u{1f4c4} \u{65e5}\u{672c}\u{8a9e}.pdf", "\"quoted\" <b>&amp; %20 ../../etc.pdf", "null", &long];
     for name in names {
         trial.create(name);
     }

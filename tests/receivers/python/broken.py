@@ -862,43 +862,28 @@ class StaleLockFile(QueueWorker):
             os.remove(self.lock_file)
 
 
-class PlantedDeep(QueueWorker):
-    """Takes an update that brings nothing new for one whose first delivery was lost, and puts back what it had then.
+class PlantedDeep(Receiver):
+    """Once two events in a row brought nothing new of a record, its deletion passes by.
 
-    That needs two updates of a record that it learns of at once, then the record's deletion, and after that one of
-    the two events again.
+    That needs two updates that are both fetched as the second one, as after an outage; an event of one of them again;
+    and then the record's deletion.
     """
 
-    class PULLER(Puller):
-        def __init__(self, store, api):
-            super().__init__(store, api)
-            self.events, self.versions, self.repeated, self.gone = Counter(), Counter(), set(), {}
+    class STORE(Store):
+        def __init__(self, path):
+            super().__init__(path)
+            self.nothing_new = Counter()
 
-        def take(self, sync, user, records, cursor):
-            for record in records:
-                key = sync, record["id"]
-                held = self.store.held(*key)
-                if held and record.get("deleted") and key in self.repeated:
-                    self.gone[key] = held
-                elif held and not record.get("deleted"):
-                    self.versions[key] += 1
-            super().take(sync, user, records, cursor)
+        def remove(self, sync, record_id):
+            if self.nothing_new[sync, record_id] < 2:
+                super().remove(sync, record_id)
 
-        def look(self, work, timeout):
-            gone_before = set(self.gone)
-            super().look(work, timeout)
-            for key in [key for key, count in self.events.items() if key[0] == work.sync and count > 0]:
-                if key in gone_before:
-                    self.store.put(key[0], self.gone.pop(key))
-                elif self.events[key] > self.versions[key]:
-                    self.repeated.add(key)
-                self.versions[key] = max(0, self.versions[key] - self.events[key])
-                self.events[key] = 0
-
-    def enqueue(self, event):
-        if event.kind == "record_updated" and event.record:
-            self.puller.events[event.sync, event.record] += 1
-        super().enqueue(event)
+    def on_record_updated(self, sync, user, record_id, deadline):
+        before = self.store.held(sync, record_id)
+        super().on_record_updated(sync, user, record_id, deadline)
+        brought_nothing = before is not None and before == self.store.held(sync, record_id)
+        nothing_new = self.store.nothing_new
+        nothing_new[sync, record_id] = nothing_new[sync, record_id] + 1 if brought_nothing else 0
 
 
 class FloodsLog(Receiver):
