@@ -1,4 +1,5 @@
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -32,6 +33,12 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
+    /// All at once.
+    pub(super) fn whole(body: Bytes) -> Self {
+        let size = body.len().max(1);
+        Self { rest: body, size, declared: true, wait: None, pauses: None }
+    }
+
     /// Without its length. A few chunks, so that they must be put together.
     pub(super) fn chunked(body: Bytes) -> Self {
         let size = body.len().div_ceil(3).max(1);
@@ -47,8 +54,7 @@ impl Pieces {
 
     /// In one piece, after something else.
     pub(super) fn after(body: Bytes, wait: Wait) -> Self {
-        let size = body.len().max(1);
-        Self { rest: body, size, declared: true, wait: Some(wait), pauses: None }
+        Self { wait: Some(wait), ..Self::whole(body) }
     }
 }
 
@@ -82,6 +88,16 @@ impl Body for Pieces {
     }
 }
 
+/// What comes next of a body, until nothing comes. What follows a body is not looked at.
+pub(super) async fn piece<B: Body<Data = Bytes> + Unpin>(body: &mut B) -> Result<Option<Bytes>, B::Error> {
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
+        if let Ok(piece) = frame?.into_data() {
+            return Ok(Some(piece));
+        }
+    }
+    Ok(None)
+}
+
 #[expect(clippy::disallowed_methods, reason = "a receiver that is kept waiting waits for real")]
 async fn pause() {
     tokio::time::sleep(PAUSE).await;
@@ -93,8 +109,8 @@ mod tests {
 
     async fn pieces(mut body: Pieces) -> Vec<usize> {
         let mut lengths = Vec::new();
-        while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-            lengths.push(frame.unwrap().into_data().unwrap().len());
+        while let Some(piece) = piece(&mut body).await.unwrap() {
+            lengths.push(piece.len());
         }
         lengths
     }

@@ -1,30 +1,22 @@
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING, USER_AGENT};
 use http::{Method, StatusCode};
 use hyper::body::Bytes;
 use tokio::time::timeout;
+use url::Url;
 
 use super::body::Pieces;
-use super::classify::{classify, reason};
-use super::names::Names;
+use super::coming::Coming;
 use super::outcome::{Answer, Failure, Outcome};
+use super::pool::Pool;
 use super::redirect::{Hop, target};
 use super::request::{Request, Wire};
-use super::wire::{self, Connection};
+use super::secure::Clients;
+use super::wire;
 use super::{Sending, Transport};
 use crate::clock::Stopwatch;
-
-/// So much of an answer's body is kept.
-const KEPT: usize = 2_048;
-
-/// So much of it is read.
-const READ: usize = 64 * 1024;
-
-/// A connection that was idle for longer is not used again: shorter than any server waits before it closes one.
-const IDLE: Duration = Duration::from_secs(1);
 
 /// So long a body waits for a 100: receivers that know nothing of it send none.
 const CONTINUE: Duration = Duration::from_millis(100);
@@ -32,23 +24,15 @@ const CONTINUE: Duration = Duration::from_millis(100);
 /// The network: HTTP/1.1, no proxy, no cookies, nothing decompressed.
 ///
 /// Connections are kept and used again, within a second, whatever the status of the answer was. A receiver may close an
-/// idle one: a request whose connection is known to have ended goes out on a new one. Only when the end and the request
-/// cross on the wire the request fails ([`Failure::Closed`] or [`Failure::Reset`]), as it does for any client; it is not
-/// repeated, because the receiver may have got it. A receiver that closes right after an answer without announcing it
-/// (`connection: close`) meets that about once in a thousand requests.
+/// idle one: a request whose connection has ended goes out on a new one. Only when the end and the request cross on the
+/// wire the request fails ([`Failure::Closed`] or [`Failure::Reset`]), as it does for any client; it is not repeated,
+/// because the receiver may have got it.
 ///
 /// https needs the feature `tls`; without it every such URL is a [`Failure::Tls`].
 #[derive(Clone, Debug, Default)]
 pub struct Http {
-    clients: Arc<Mutex<BTreeMap<Kind, reqwest::Client>>>,
-}
-
-/// A client of reqwest has one time for connecting. Without TLS it needs none of the system's certificates, which are
-/// not everywhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Kind {
-    secure: bool,
-    connect: Option<Duration>,
+    pool: Arc<Pool>,
+    secure: Arc<Clients>,
 }
 
 impl Transport for Http {
@@ -63,27 +47,13 @@ impl Http {
         Self::default()
     }
 
-    fn client(&self, kind: Kind) -> Result<reqwest::Client, Failure> {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(&kind) {
-            return Ok(client.clone());
-        }
-        // A system without certificates has no client for https.
-        let class = if kind.secure { Failure::Tls } else { Failure::Broken };
-        let client = kind.build().map_err(|error| class(reason(&error)))?;
-        clients.insert(kind, client.clone());
-        Ok(client)
-    }
-
     async fn exchange(&self, request: &Request) -> Outcome {
-        // Gives the runtime a chance to notice which idle connections were closed meanwhile.
-        tokio::task::yield_now().await;
         let watch = Stopwatch::start();
         let Request { redirects, mut wire, timeouts, .. } = *request;
         let mut hop = first(request);
         let mut followed = 0;
         loop {
-            let left = || timeouts.total.saturating_sub(watch.elapsed());
+            let left = timeouts.total.saturating_sub(watch.elapsed());
             let connect = timeouts.connect.filter(|connect| *connect < timeouts.total);
             let way = match wire {
                 _ if hop.body.is_empty() => Wire::Clean,
@@ -92,81 +62,65 @@ impl Http {
             };
             if way == Wire::ResetAfterBody {
                 // Boxed, like the other rare ways: a request that is under way is as large as its largest way.
-                return Box::pin(wire::reset_after_body(&hop, connect, left())).await.into();
+                return Box::pin(wire::reset_after_body(&hop, connect, left)).await.into();
             }
-            let mut connection = Connection::new();
-            let response = match timeout(left(), self.head(&hop, way, connect, left(), &mut connection)).await {
-                Ok(Ok(response)) => response,
-                Ok(Err(failure)) => return failure.into(),
-                Err(_) => return Failure::TimedOut.into(),
+            let mut begun = None;
+            let ending = async {
+                let mut answer = self.head(&hop, way, connect, left).await?;
+                let status = answer.head.status;
+                if way == Wire::ExpectContinue && status == StatusCode::EXPECTATION_FAILED {
+                    return Ok(End::ExpectationFailed);
+                }
+                if let Some(to) = target(status, &answer.head.headers, &hop.url).filter(|_| redirects > 0) {
+                    return Ok(End::Redirect(status, to));
+                }
+                begun = Some(status.as_u16());
+                let read = answer.read().await?;
+                answer.leave(&self.pool, hop.origin());
+                Ok(End::Answer(read))
             };
-            let status = response.status();
-            if way == Wire::ExpectContinue && status == StatusCode::EXPECTATION_FAILED {
-                wire = Wire::Clean;
-                continue;
-            }
-            match target(status, response.headers(), &hop.url).filter(|_| redirects > 0) {
-                None => return read(response, left(), hop.secure()).await,
-                Some(_) if followed == redirects => return Failure::TooManyRedirects.into(),
-                Some(to) => {
+            let end = timeout(left, ending).await;
+            match end {
+                Ok(Ok(End::Answer(answer))) => return Outcome::Answered(answer),
+                Ok(Ok(End::ExpectationFailed)) => wire = Wire::Clean,
+                Ok(Ok(End::Redirect(..))) if followed == redirects => return Failure::TooManyRedirects.into(),
+                Ok(Ok(End::Redirect(status, to))) => {
                     followed += 1;
                     hop = hop.redirected(status, to);
                 }
+                Ok(Err(failure)) => return Outcome::Failed(failure),
+                Err(_) => return begun.map_or(Failure::TimedOut, |status| Failure::BodyTimedOut { status }).into(),
             }
         }
     }
 
     /// Until the head of an answer is there.
-    async fn head(
-        &self,
-        hop: &Hop,
-        way: Wire,
-        connect: Option<Duration>,
-        left: Duration,
-        connection: &mut Connection,
-    ) -> Result<reqwest::Response, Failure> {
-        let secure = hop.secure();
-        if secure && !cfg!(feature = "tls") {
-            return Err(Failure::Tls("built without the feature `tls`".to_owned()));
-        }
+    async fn head(&self, hop: &Hop, way: Wire, connect: Option<Duration>, left: Duration) -> Result<Coming, Failure> {
         let body = match way {
-            Wire::ExpectContinue => return Box::pin(wire::expect_continue(hop, connect, CONTINUE, connection)).await,
+            Wire::ExpectContinue => return Box::pin(wire::expect_continue(hop, connect, CONTINUE)).await,
             Wire::HangUp => return Err(Box::pin(wire::hang_up(hop, connect)).await),
-            Wire::Chunked => reqwest::Body::wrap(Pieces::chunked(hop.body.clone())),
-            Wire::Dribbled => reqwest::Body::wrap(Pieces::dribbled(hop.body.clone(), left)),
-            Wire::Clean | Wire::ResetAfterBody => hop.body.clone().into(),
+            Wire::Chunked => Pieces::chunked(hop.body.clone()),
+            Wire::Dribbled => Pieces::dribbled(hop.body.clone(), left),
+            Wire::Clean | Wire::ResetAfterBody => Pieces::whole(hop.body.clone()),
         };
-        let client = self.client(Kind { secure, connect })?;
-        let mut request = client.request(hop.method.clone(), hop.url.clone()).headers(hop.headers.clone());
-        if hop.method == Method::POST {
-            request = request.body(body);
+        if hop.secure() {
+            return Box::pin(self.secure.ask(hop, body, connect)).await.map(Coming::secure);
         }
-        request.send().await.map_err(|error| classify(&error, secure))
+        let request = wire::request(hop, body)?;
+        let mut line = match self.pool.take(hop.origin()) {
+            Some(line) => line,
+            None => Box::pin(wire::line(hop, connect)).await?,
+        };
+        let answer = line.ask(request).await?;
+        Ok(Coming::plain(line, answer))
     }
 }
 
-impl Kind {
-    fn build(self) -> reqwest::Result<reqwest::Client> {
-        // Whatever features other crates have turned on in reqwest, the same goes over the wire.
-        let mut builder = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .http1_only()
-            .no_gzip()
-            .no_brotli()
-            .no_deflate()
-            .no_zstd()
-            .dns_resolver(Names)
-            .pool_idle_timeout(IDLE);
-        if let Some(connect) = self.connect {
-            builder = builder.connect_timeout(connect);
-        }
-        #[cfg(feature = "tls")]
-        if !self.secure {
-            builder = builder.tls_certs_only([]);
-        }
-        builder.build()
-    }
+/// How one request has ended.
+enum End {
+    Answer(Answer),
+    Redirect(StatusCode, Url),
+    ExpectationFailed,
 }
 
 fn first(request: &Request) -> Hop {
@@ -182,34 +136,9 @@ fn first(request: &Request) -> Hop {
     Hop { method: Method::POST, url: request.url.clone(), headers, body }
 }
 
-/// To its end, so that the connection can be used again, unless there is too much of it.
-async fn read(mut response: reqwest::Response, left: Duration, secure: bool) -> Outcome {
-    let mut answer = Answer::new(response.status().as_u16());
-    answer.headers = std::mem::take(response.headers_mut());
-    let status = answer.status;
-    let reading = async {
-        let mut kept = Vec::new();
-        let mut length = 0;
-        while let Some(piece) = response.chunk().await? {
-            length += piece.len();
-            kept.extend_from_slice(&piece[..piece.len().min(KEPT - kept.len())]);
-            if length > READ {
-                answer.too_long = true;
-                break;
-            }
-        }
-        answer.body = String::from_utf8_lossy(&kept).into_owned();
-        Ok::<_, reqwest::Error>(answer)
-    };
-    match timeout(left, reading).await {
-        Ok(Ok(answer)) => Outcome::Answered(answer),
-        Ok(Err(error)) => classify(&error, secure).into(),
-        Err(_) => Failure::BodyTimedOut { status }.into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::coming::{KEPT, READ};
     use super::super::receiver::Receiver;
     use super::*;
 
@@ -408,15 +337,22 @@ mod tests {
         let http = Http::new();
         let ((), _peer) = tokio::join!(
             async {
-                for status in [500, 404, 200] {
+                for status in [500, 404, 200, 202, 204] {
                     assert_eq!(answered(http.send(&request).await).status, status);
                 }
             },
             async {
                 let mut peer = receiver.accept().await;
-                for status in [500, 404, 200] {
+                let chunked = "transfer-encoding: chunked\r\n\r\n5\r\nsorry\r\n0";
+                for (status, rest) in [
+                    (500, "content-length: 5\r\n\r\nsorry"),
+                    (404, "content-length: 0\r\n\r\n"),
+                    (200, &format!("{chunked}\r\n\r\n")),
+                    (202, &format!("{chunked}\r\nx: y\r\n\r\n")),
+                    (204, "\r\n"),
+                ] {
                     peer.request().await;
-                    peer.write(format!("HTTP/1.1 {status} X\r\ncontent-length: 5\r\n\r\nsorry")).await;
+                    peer.write(format!("HTTP/1.1 {status} X\r\n{rest}")).await;
                 }
                 peer
             }

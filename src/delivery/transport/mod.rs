@@ -5,13 +5,17 @@
 
 mod body;
 mod classify;
+mod coming;
 mod http;
+mod line;
 mod names;
 mod outcome;
+mod pool;
 #[cfg(test)]
 mod receiver;
 mod redirect;
 mod request;
+mod secure;
 mod wire;
 
 use std::pin::Pin;

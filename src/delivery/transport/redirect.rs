@@ -30,6 +30,11 @@ impl Hop {
         self.url.scheme() == "https"
     }
 
+    /// What a connection leads to.
+    pub(super) fn origin(&self) -> &str {
+        &self.url[..Position::BeforePath]
+    }
+
     /// As clients do it: 307 and 308 keep method and body, the others become GET without one. Another host does not
     /// get to see credentials.
     pub(super) fn redirected(mut self, status: StatusCode, to: Url) -> Self {

@@ -2,54 +2,62 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderMap;
-use http::header::{EXPECT, HOST, HeaderName, HeaderValue};
-use hyper_util::rt::TokioIo;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, HeaderValue};
+use http::{HeaderMap, Request};
+use percent_encoding::percent_decode_str;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 use url::{Host, Position, Url};
 
 use super::body::Pieces;
 use super::classify::classify;
+use super::coming::Coming;
+use super::line::Line;
 use super::names::resolve;
 use super::outcome::Failure;
 use super::redirect::Hop;
 use crate::clock::Stopwatch;
-
-/// A connection that works as long as this lives.
-pub(super) type Connection = JoinSet<()>;
 
 /// Asks before it sends the body, which follows after a 100, or when patience is at its end.
 pub(super) async fn expect_continue(
     hop: &Hop,
     connect_within: Option<Duration>,
     patience: Duration,
-    connection: &mut Connection,
-) -> Result<reqwest::Response, Failure> {
-    let stream = connect(&hop.url, connect_within).await?;
-    let (mut sender, driven) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| classify(&error, false))?;
-    connection.spawn(async move { drop(driven.await) });
-
+) -> Result<Coming, Failure> {
+    let mut line = line(hop, connect_within).await?;
     let continued = Arc::new(Notify::new());
     let told = continued.clone();
     let wait = Box::pin(async move { drop(timeout(patience, told.notified()).await) });
-    let mut request = http::Request::new(Pieces::after(hop.body.clone(), wait));
-    *request.method_mut() = hop.method.clone();
-    let path = hop.url[Position::BeforePath..Position::AfterQuery].parse();
-    *request.uri_mut() = path.map_err(|_| Failure::Broken("the URL cannot be asked for".to_owned()))?;
-    *request.headers_mut() = hop.headers.clone();
-    request.headers_mut().entry(HOST).or_insert(host(&hop.url)?);
+    let mut request = request(hop, Pieces::after(hop.body.clone(), wait))?;
     request.headers_mut().insert(EXPECT, HeaderValue::from_static("100-continue"));
     hyper::ext::on_informational(&mut request, move |answer| {
         if answer.status() == http::StatusCode::CONTINUE {
             continued.notify_one();
         }
     });
-    let response = sender.send_request(request).await.map_err(|error| classify(&error, false))?;
-    Ok(response.map(reqwest::Body::wrap).into())
+    let answer = line.ask(request).await?;
+    Ok(Coming::plain(line, answer))
+}
+
+/// A new connection.
+pub(super) async fn line(hop: &Hop, connect_within: Option<Duration>) -> Result<Box<Line>, Failure> {
+    Line::over(connect(&hop.url, connect_within).await?).await
+}
+
+/// What goes over it.
+pub(super) fn request(hop: &Hop, body: Pieces) -> Result<Request<Pieces>, Failure> {
+    let mut request = Request::new(body);
+    *request.method_mut() = hop.method.clone();
+    let path = hop.url[Position::BeforePath..Position::AfterQuery].parse();
+    *request.uri_mut() = path.map_err(|_| Failure::Broken("the URL cannot be asked for".to_owned()))?;
+    *request.headers_mut() = hop.headers.clone();
+    for (name, value) in own(&hop.url)? {
+        request.headers_mut().entry(name).or_insert(value);
+    }
+    Ok(request)
 }
 
 /// Sends everything, waits until an answer is there, and resets the connection instead of reading it.
@@ -128,10 +136,9 @@ async fn write(stream: &TcpStream, mut bytes: &[u8]) -> Result<(), Failure> {
 fn whole(hop: &Hop) -> Result<Vec<u8>, Failure> {
     let mut bytes =
         format!("{} {} HTTP/1.1\r\n", hop.method, &hop.url[Position::BeforePath..Position::AfterQuery]).into_bytes();
-    let length = HeaderValue::from(hop.body.len());
-    let own = HeaderMap::from_iter([(HOST, host(&hop.url)?), (http::header::CONTENT_LENGTH, length)]);
-    let own = own.iter().filter(|(name, _)| !hop.headers.contains_key(*name));
-    for (name, value) in own.chain(&hop.headers) {
+    let own = own(&hop.url)?.chain([(CONTENT_LENGTH, HeaderValue::from(hop.body.len()))]);
+    let own: HeaderMap = own.filter(|(name, _)| !hop.headers.contains_key(name)).collect();
+    for (name, value) in own.iter().chain(&hop.headers) {
         let name: &HeaderName = name;
         bytes.extend_from_slice(name.as_str().as_bytes());
         bytes.extend_from_slice(b": ");
@@ -143,9 +150,25 @@ fn whole(hop: &Hop) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-fn host(url: &Url) -> Result<HeaderValue, Failure> {
-    let host = &url[Position::BeforeHost..Position::AfterPort];
-    HeaderValue::from_str(host).map_err(|_| Failure::Broken("the URL's host is none".to_owned()))
+/// The headers that follow from a URL, unless they are given.
+fn own(url: &Url) -> Result<impl Iterator<Item = (HeaderName, HeaderValue)>, Failure> {
+    let host = HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort])
+        .map_err(|_| Failure::Broken("the URL's host is none".to_owned()))?;
+    let credentials = credentials(url).map(|credentials| (AUTHORIZATION, credentials));
+    Ok([(HOST, host)].into_iter().chain(credentials))
+}
+
+/// Those that stand before the host.
+fn credentials(url: &Url) -> Option<HeaderValue> {
+    let (user, password) = (url.username(), url.password());
+    if user.is_empty() && password.is_none() {
+        return None;
+    }
+    let plain: Vec<u8> =
+        percent_decode_str(user).chain([b':']).chain(percent_decode_str(password.unwrap_or_default())).collect();
+    let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(plain))).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 #[cfg(test)]
@@ -221,9 +244,8 @@ mod tests {
     async fn an_expectation_is_met_before_the_body_comes() {
         let receiver = Receiver::bind().await;
         let hop = hop(&receiver);
-        let mut connection = Connection::new();
         let never = Duration::from_secs(3_600);
-        let (response, _peer) = tokio::join!(expect_continue(&hop, None, never, &mut connection), async {
+        let (response, _peer) = tokio::join!(expect_continue(&hop, None, never), async {
             let mut peer = receiver.accept().await;
             let (head, early) = peer.head_and_what_came_with_it().await;
             let port = receiver.url().port().unwrap();
@@ -241,7 +263,7 @@ mod tests {
             peer.write("HTTP/1.1 200 X\r\ncontent-length: 2\r\n\r\nok").await;
             peer
         });
-        assert_eq!(response.unwrap().text().await.unwrap(), "ok");
+        assert_eq!(response.unwrap().read().await.unwrap().body, "ok");
     }
 
     #[tokio::test]

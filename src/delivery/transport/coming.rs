@@ -1,0 +1,75 @@
+use std::sync::Arc;
+
+use http::response::Parts;
+use hyper::body::{Bytes, Incoming};
+
+use super::body::piece;
+use super::classify::classify;
+use super::line::Line;
+use super::outcome::{Answer, Failure};
+use super::pool::Pool;
+
+/// So much of an answer's body is kept.
+pub(super) const KEPT: usize = 2_048;
+
+/// So much of it is read.
+pub(super) const READ: usize = 64 * 1024;
+
+/// An answer whose head is there.
+pub(super) struct Coming {
+    pub(super) head: Parts,
+    rest: Rest,
+}
+
+enum Rest {
+    Plain(Box<Line>, Incoming),
+    Secure(reqwest::Body),
+}
+
+impl Coming {
+    /// Over a connection of ours.
+    pub(super) fn plain(line: Box<Line>, answer: http::Response<Incoming>) -> Self {
+        let (head, body) = answer.into_parts();
+        Self { head, rest: Rest::Plain(line, body) }
+    }
+
+    /// Over one of reqwest's.
+    pub(super) fn secure(answer: reqwest::Response) -> Self {
+        let (head, body) = http::Response::from(answer).into_parts();
+        Self { head, rest: Rest::Secure(body) }
+    }
+
+    /// To its end, so that the connection can be used again, unless there is too much of it.
+    pub(super) async fn read(&mut self) -> Result<Answer, Failure> {
+        let mut answer = Answer::new(self.head.status.as_u16());
+        answer.headers = std::mem::take(&mut self.head.headers);
+        let mut kept = Vec::new();
+        let mut length = 0;
+        while let Some(piece) = self.piece().await? {
+            length += piece.len();
+            kept.extend_from_slice(&piece[..piece.len().min(KEPT - kept.len())]);
+            if length > READ {
+                answer.too_long = true;
+                break;
+            }
+        }
+        answer.body = String::from_utf8_lossy(&kept).into_owned();
+        Ok(answer)
+    }
+
+    async fn piece(&mut self) -> Result<Option<Bytes>, Failure> {
+        match &mut self.rest {
+            Rest::Plain(line, body) => line.piece(body).await,
+            Rest::Secure(body) => piece(body).await.map_err(|error| classify(&error, true)),
+        }
+    }
+
+    /// Leaves the connection for whoever goes there next, if it is good for that. reqwest keeps its own.
+    pub(super) fn leave(self, pool: &Arc<Pool>, to: &str) {
+        if let Rest::Plain(line, _) = self.rest
+            && line.is_free()
+        {
+            pool.put(to, line);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+
+use http::{Request, Response};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::body::{Pieces, piece};
+use super::classify::classify;
+use super::outcome::Failure;
+
+/// A connection. Whoever waits for what comes over it drives it himself: no second task has to be woken for that.
+pub(super) struct Line {
+    sender: SendRequest<Pieces>,
+    /// Until it has ended.
+    driver: Option<http1::Connection<TokioIo<TcpStream>, Pieces>>,
+    /// The same socket, to be asked while nobody drives.
+    socket: std::net::TcpStream,
+}
+
+impl Line {
+    pub(super) async fn over(stream: TcpStream) -> Result<Box<Self>, Failure> {
+        let twice = stream.into_std().and_then(|socket| Ok((socket.try_clone()?, TcpStream::from_std(socket)?)));
+        let (socket, stream) = twice.map_err(|error| classify(&error, false))?;
+        let (sender, driver) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| classify(&error, false))?;
+        Ok(Box::new(Self { sender, driver: Some(driver), socket }))
+    }
+
+    /// Sends a request, and waits for the head of its answer.
+    pub(super) async fn ask(&mut self, request: Request<Pieces>) -> Result<Response<Incoming>, Failure> {
+        let answer = self.sender.send_request(request);
+        self.drive(answer).await.map_err(|error| classify(&error, false))
+    }
+
+    /// What comes next of the body of an answer, until nothing comes.
+    pub(super) async fn piece(&mut self, body: &mut Incoming) -> Result<Option<Bytes>, Failure> {
+        self.drive(piece(body)).await.map_err(|error| classify(&error, false))
+    }
+
+    /// Whether it takes another request, now that an answer was read to its end.
+    pub(super) fn is_free(&self) -> bool {
+        self.driver.is_some() && self.sender.is_ready()
+    }
+
+    /// Whether the other side has neither closed it nor said anything that nobody asked for.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.socket.peek(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    async fn drive<T>(&mut self, wanted: impl Future<Output = T>) -> T {
+        let mut wanted = pin!(wanted);
+        poll_fn(|cx| {
+            // How it has ended is told to whoever waits for an answer.
+            if self.driver.as_mut().is_some_and(|driver| Pin::new(driver).poll(cx).is_ready()) {
+                self.driver = None;
+            }
+            wanted.as_mut().poll(cx)
+        })
+        .await
+    }
+}
