@@ -82,6 +82,14 @@ impl Revision {
         }
     }
 
+    /// As [`Revision::write_event`], to text.
+    pub(crate) fn print_event(self, event: &Event) -> String {
+        match EventKind::from_name(event.name()) {
+            Some(kind) => self.print(kind.schema(), event),
+            None => event.to_value().to_string(),
+        }
+    }
+
     /// A payload of this revision as the newest one has it. What this revision does not tell stays absent.
     ///
     /// # Panics

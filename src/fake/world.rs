@@ -303,7 +303,7 @@ impl World {
             user: envelope.map(|envelope| envelope.user.id.clone()),
             sync: envelope.map(|envelope| envelope.sync_instance_id.clone()),
         };
-        let body = self.revision_of(event).write_event(event).to_string();
+        let body = self.revision_of(event).print_event(event);
         let Enqueued { deliveries, lost, .. } = self.queue.enqueue(body.as_bytes(), self.clock.now());
         let sent = !deliveries.is_empty();
         for id in &deliveries {
@@ -381,7 +381,7 @@ impl World {
         if let Event::SyncComplete(complete) = &mut event {
             complete.data.num_records = sync.feed.active() as u64;
         }
-        Some(sync.revision.write_event(&event).to_string().into_bytes())
+        Some(sync.revision.print_event(&event).into_bytes())
     }
 
     /// Takes what came of an attempt.
