@@ -1,12 +1,15 @@
-use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident)*) => {$(
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(transparent)]
-        pub struct $name(String);
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+        #[serde(from = "String")]
+        // Shared: what happens is told with ids, which would be copied for each call and each event.
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The id as it stands in JSON.
@@ -17,7 +20,13 @@ macro_rules! ids {
 
         impl<T: Into<String>> From<T> for $name {
             fn from(id: T) -> Self {
-                Self(id.into())
+                Self(id.into().into())
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
             }
         }
 
@@ -54,7 +63,7 @@ ids! {
 impl ProjectId {
     /// The project that a seed stands for. Everything else that is made from the seed hangs below it.
     pub(crate) fn from_seed(seed: u64) -> Self {
-        Self(Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("paragon-testkit:{seed}").as_bytes()).to_string())
+        Self::from(Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("paragon-testkit:{seed}").as_bytes()).to_string())
     }
 }
 
@@ -62,7 +71,7 @@ impl UserId {
     /// A user that no other case and no other seed has.
     pub(crate) fn for_case(project: &ProjectId, seed: u64, case: &str) -> Self {
         let id = derive(&["user", project.as_str(), &seed.to_string(), case]).replace('-', "").to_uppercase();
-        Self(format!("user_{}", &id[..26]))
+        Self::from(format!("user_{}", &id[..26]))
     }
 }
 
@@ -76,14 +85,14 @@ impl SyncId {
         pipeline: &str,
         configuration: &str,
     ) -> Self {
-        Self(derive(&["sync", project.as_str(), user.as_str(), integration, pipeline, configuration]))
+        Self::from(derive(&["sync", project.as_str(), user.as_str(), integration, pipeline, configuration]))
     }
 }
 
 impl CredentialId {
     /// `account` tells several accounts of a user in one integration apart.
     pub(crate) fn derive(project: &ProjectId, user: &UserId, integration: &str, account: &str) -> Self {
-        Self(derive(&["credential", project.as_str(), user.as_str(), integration, account]))
+        Self::from(derive(&["credential", project.as_str(), user.as_str(), integration, account]))
     }
 }
 

@@ -21,7 +21,7 @@ pub enum Audience {
 
 /// What a token says, as far as it is looked at.
 struct Claims {
-    sub: String,
+    sub: UserId,
     aud: Vec<String>,
     exp: Option<f64>,
     nbf: Option<f64>,
@@ -42,7 +42,7 @@ impl Claims {
             one => one.and_then(text).into_iter().collect(),
         };
         let sub = claims.get("sub").and_then(text).unwrap_or_default();
-        Ok(Self { sub, aud, exp: moment("exp")?, nbf: moment("nbf")? })
+        Ok(Self { sub: sub.into(), aud, exp: moment("exp")?, nbf: moment("nbf")? })
     }
 
     /// Whose token it is, if it is one at this moment. No clock is given any tolerance: receiver and fake share one.
@@ -65,10 +65,10 @@ impl Claims {
         if let Some(nbf) = self.nbf.filter(|nbf| nbf * 1_000.0 > now) {
             return Err(format!("the token is not valid yet: `nbf` is {nbf}, now is {seconds}"));
         }
-        if self.sub.is_empty() {
+        if self.sub.as_str().is_empty() {
             return Err("the token has no `sub`".to_owned());
         }
-        Ok(UserId::from(self.sub.as_str()))
+        Ok(self.sub.clone())
     }
 }
 
@@ -256,8 +256,12 @@ mod tests {
     fn only_so_many_are_remembered_and_those_in_use_stay() {
         let mut verifier = verifier(Audience::Both);
         let wall = Moment::from_millis(0);
-        let claims =
-            |n: usize| Claims { sub: n.to_string(), aud: vec!["useparagon.com/p".into()], exp: Some(1e9), nbf: None };
+        let claims = |n: usize| Claims {
+            sub: n.to_string().into(),
+            aud: vec!["useparagon.com/p".into()],
+            exp: Some(1e9),
+            nbf: None,
+        };
         let used = signed(Algorithm::RS256, &json!({"sub": "ada", "aud": "useparagon.com/p", "exp": 10}));
         for n in 0..3 * Verifier::CAPACITY {
             // Signing thousands of tokens would take longer than the rest of the tests.
