@@ -53,12 +53,19 @@ endpoints! {
     GetPermissionChanges GET "/api/permissions/{syncId}/changes"
 }
 
+/// Whether a path, in parts, is one of a template. The template is not taken apart: each call asks several.
 pub(super) fn leads_to(path: &[&str], template: &str) -> bool {
-    let mut parts = path.iter();
-    let mut template = template.split('/').skip(1);
-    template
-        .all(|wanted| parts.next().is_some_and(|part| *part == wanted || (wanted.starts_with('{') && !part.is_empty())))
-        && parts.next().is_none()
+    let mut rest = template;
+    path.iter().all(|part| {
+        let Some(wanted) = rest.strip_prefix('/') else { return false };
+        let after = if wanted.starts_with('{') && !part.is_empty() {
+            wanted.split_once('}').map(|(_, after)| after)
+        } else {
+            wanted.strip_prefix(part).filter(|after| after.is_empty() || after.starts_with('/'))
+        };
+        rest = after.unwrap_or_default();
+        after.is_some()
+    }) && rest.is_empty()
 }
 
 #[cfg(test)]

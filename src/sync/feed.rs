@@ -366,7 +366,7 @@ impl Feed {
     }
 
     fn encode(&self, at: Moment, key: u64) -> String {
-        BASE64_STANDARD.encode(format!("{}:{}", at.as_millis(), self.id_of(key)))
+        BASE64_STANDARD.encode(format!("{}:{}", at.as_millis(), self.stored.ids.id_of(key)))
     }
 
     /// The cursor after an entry of a page.

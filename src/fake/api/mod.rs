@@ -6,6 +6,7 @@ mod permissions;
 mod records;
 mod syncs;
 
+use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
 
@@ -52,7 +53,7 @@ impl Asked<'_> {
 impl World {
     /// Answers one request. `wall` judges the token.
     pub(super) fn handle(&mut self, request: &Received<'_>, wall: Moment) -> Reply {
-        let authorization = request.headers.get("authorization").and_then(|value| value.to_str().ok());
+        let authorization = request.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let user = self.verifier.verify(authorization, wall);
         let path: Vec<&str> = request.path.trim_matches('/').split('/').collect();
         let endpoint = Endpoint::at(request.method, &path);
