@@ -3,7 +3,7 @@ use serde::Serialize;
 use crate::check::{Judgement, Level, Verdict};
 use crate::contract::{Grade, Revision};
 
-/// The JSON report. Its schema is shipped as `schemas/report.json`.
+/// What every format tells, and the JSON report as it is. Its schema is shipped as `schemas/report.json`.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Report {
@@ -29,6 +29,10 @@ pub struct ReportedCase {
     pub id: &'static str,
     /// What is required.
     pub title: &'static str,
+    /// What goes wrong in production otherwise.
+    pub why: &'static str,
+    /// What to do about it.
+    pub fix: &'static str,
     /// How much it matters.
     pub level: Level,
     /// The weakest of what the verdict rests on.
@@ -71,6 +75,8 @@ impl Report {
         let cases = judgement.results.iter().map(|result| ReportedCase {
             id: result.case.id,
             title: result.case.title,
+            why: result.case.why,
+            fix: result.case.fix,
             level: result.case.level,
             grade: result.case.grade(),
             verdict: result.verdict,
