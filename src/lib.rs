@@ -44,7 +44,7 @@
 //! | [`strategies`] | proptest strategies of all of it, and of what breaks it |
 //! | [`fake`] | [`FakeParagon`]: all of it behind the Sync API |
 //! | [`check`] | the conformance suite |
-//! | [`report`] | its results as text and JSON |
+//! | [`report`] | its results as text, JSON, `JUnit`, SARIF, Markdown and HTML |
 //!
 //! Each module imports only from those above it.
 

@@ -1,17 +1,42 @@
-//! One result model, several writers: [`Report`] as JSON, and as text for people.
+//! One result model, several writers: [`Report`] in each [`Format`], [`annotations`] for GitHub, and [`Text`] for people.
 //!
 //! ```
-//! # use paragon_testkit::check::{Judgement};
-//! # use paragon_testkit::report::{self, Report};
-//! # fn example(judgement: &Judgement) {
-//! let report = Report::new(judgement, |case| format!("paragon-testkit check … --case {case}"));
-//! println!("{}", report.to_json());
-//! std::process::exit(report::exit_code(judgement).into());
-//! # }
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use paragon_testkit::FakeParagon;
+//! use paragon_testkit::check::Suite;
+//! use paragon_testkit::report::{self, Format, Report};
+//!
+//! let paragon = FakeParagon::start().await;
+//! let suite = Suite::for_receiver("http://127.0.0.1:3000/webhook".parse()?);
+//! # let suite = suite.select(|_| false);
+//! let judgement = suite.run(&paragon).await;
+//!
+//! let report = Report::new(&judgement, |case| format!("paragon-testkit check … --case {case}"));
+//! let page = Format::Html.write(&report);
+//! assert!(page.starts_with("<!doctype html>"));
+//! assert_eq!(report::exit_code(&judgement), report::exits::NOTHING_JUDGED); // no case was selected
+//! # Ok(()) }
 //! ```
+//!
+//! The same report gives the same bytes. What comes from a receiver (its answers, names of files) is escaped everywhere,
+//! and what could not be seen is shown: an escape character as `␛`. Only JSON keeps it as it was, by its own escapes.
 
+mod annotations;
+mod digest;
+mod escape;
+mod format;
+mod html;
 mod json;
+mod junit;
+mod lanes;
+mod markdown;
+mod sarif;
 mod text;
 
+#[cfg(test)]
+mod tests;
+
+pub use annotations::annotations;
+pub use format::{Format, UnknownFormat};
 pub use json::{Report, ReportedCase, Summary};
 pub use text::{Text, exit_code, exits};

@@ -1,5 +1,6 @@
 use std::fmt::Write as _;
 
+use super::digest;
 use crate::check::{CaseResult, Judgement, Verdict};
 use crate::contract::Revision;
 
@@ -30,9 +31,6 @@ pub fn exit_code(judgement: &Judgement) -> u8 {
     }
 }
 
-/// Of a long timeline so many lines at each end are printed; the JSON report has them all.
-const TIMELINE_END: usize = 20;
-
 /// Writes results for people.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Text {
@@ -57,7 +55,7 @@ impl Text {
                 Self::block(&mut text, "why", case.why);
                 Self::block(&mut text, "fix", case.fix);
                 Self::block(&mut text, "level", &format!("{}, rests on {}", case.level, rests_on(result)));
-                Self::block(&mut text, "story", &shorten(&result.timeline));
+                Self::block(&mut text, "story", &digest::ends(&result.timeline).join("\n"));
                 Self::block(&mut text, "again", reproduce);
             }
             Verdict::NotEvaluable => Self::block(&mut text, "", &result.detail),
@@ -101,22 +99,11 @@ impl Text {
     }
 
     fn block(text: &mut String, label: &str, lines: &str) {
-        for (number, line) in lines.lines().enumerate() {
-            let label = if number == 0 { label } else { "" };
-            let _ = writeln!(text, "      {}", format!("{label:<6}{line}").trim_end());
-        }
+        digest::block(text, 12, &format!("      {label}"), lines);
     }
 }
 
 fn rests_on(result: &CaseResult) -> String {
     let rules = result.case.rules().map(|rule| format!("{} ({})", rule.id, rule.grade));
     rules.collect::<Vec<_>>().join(", ")
-}
-
-fn shorten(lines: &[String]) -> String {
-    let Some(left_out) = lines.len().checked_sub(2 * TIMELINE_END).filter(|left_out| *left_out > 0) else {
-        return lines.join("\n");
-    };
-    let (head, tail) = (&lines[..TIMELINE_END], &lines[lines.len() - TIMELINE_END..]);
-    format!("{}\n… {left_out} lines more in the JSON report …\n{}", head.join("\n"), tail.join("\n"))
 }

@@ -1,0 +1,160 @@
+//! What several writers say of a report: its outcome, what a verdict rests on, which policies it is about.
+
+use std::fmt::Write as _;
+
+use super::escape::visible;
+use super::json::{Report, ReportedCase};
+use crate::check::{Level, Verdict};
+use crate::contract::{Rule, rule};
+
+/// Of a long timeline so many lines at each end are told.
+const TIMELINE_END: usize = 20;
+
+/// How a whole report ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Passed,
+    Failed,
+    NothingJudged,
+}
+
+impl Outcome {
+    pub(super) fn of<'a>(results: impl IntoIterator<Item = &'a ReportedCase>) -> Self {
+        results.into_iter().fold(Self::NothingJudged, |outcome, result| match result.verdict {
+            Verdict::Fail if result.level != Level::May => Self::Failed,
+            Verdict::Pass | Verdict::Fail if outcome == Self::NothingJudged => Self::Passed,
+            _ => outcome,
+        })
+    }
+}
+
+/// The outcome in a sentence.
+pub(super) fn headline(report: &Report) -> String {
+    let summary = &report.summary;
+    let judged = summary.pass + summary.fail;
+    let what = if policies(report).len() > 1 { "verdicts" } else { "cases" };
+    let failed = match (summary.fail, judged) {
+        (0, 1) => return "The one case that was judged passed".to_owned(),
+        (0, _) => format!("All {judged} {what} that were judged passed"),
+        (failed, _) => format!("{failed} of {judged} {what} failed"),
+    };
+    match Outcome::of(&report.cases) {
+        Outcome::NothingJudged => "Nothing was judged".to_owned(),
+        Outcome::Passed if summary.fail > 0 => format!("{failed}, none of which decides: their level is may"),
+        _ => failed,
+    }
+}
+
+/// How many ended how, beside what the headline says.
+pub(super) fn counts(report: &Report) -> String {
+    let summary = &report.summary;
+    let mut text = format!("{} passed, {} failed", summary.pass, summary.fail);
+    let _ = write!(text, ", {} not evaluable, {} skipped", summary.not_evaluable, summary.skipped);
+    text
+}
+
+/// What a verdict rests on that Paragon does not document.
+pub(super) fn assumptions(case: &ReportedCase) -> impl Iterator<Item = &'static Rule> {
+    case.assumes.iter().filter_map(|id| rule(id))
+}
+
+/// The first and last lines, and between them how many are left out.
+pub(super) fn ends(lines: &[String]) -> Vec<String> {
+    ends_of(lines, TIMELINE_END, |left_out| format!("… {} more in the JSON report …", lines_of(left_out)))
+}
+
+/// `1 line`, `2 lines`
+pub(super) fn lines_of(count: usize) -> String {
+    format!("{count} line{}", if count == 1 { "" } else { "s" })
+}
+
+/// As many at each end as `end` says, and between them what `gap` says of those that are left out.
+pub(super) fn ends_of<T: Clone>(all: &[T], end: usize, gap: impl Fn(usize) -> T) -> Vec<T> {
+    match all.len().checked_sub(2 * end) {
+        None | Some(0) => all.to_vec(),
+        Some(left_out) => [&all[..end], &[gap(left_out)], &all[all.len() - end..]].concat(),
+    }
+}
+
+/// Appends text under a label, as lines of a column beside it.
+pub(super) fn block(text: &mut String, width: usize, label: &str, lines: &str) {
+    for (number, line) in visible(lines).lines().enumerate() {
+        let label = if number == 0 { label } else { "" };
+        let _ = writeln!(text, "{}", format!("{label:<width$}{line}").trim_end());
+    }
+}
+
+/// All that is known of a verdict, as plain text.
+pub(super) fn plain(case: &ReportedCase) -> String {
+    let mut text = String::new();
+    let mut tell = |label, lines: &str| block(&mut text, 10, label, lines);
+    tell("found", &case.detail);
+    tell("required", case.title);
+    tell("why", case.why);
+    tell("fix", case.fix);
+    tell("level", &case.level.to_string());
+    tell("policy", &case.policy);
+    let rests_on: Vec<_> =
+        assumptions(case).map(|rule| format!("{} ({}): {}", rule.id, rule.grade, rule.says)).collect();
+    tell("rests on", if rests_on.is_empty() { DOCUMENTED.to_owned() } else { rests_on.join("\n") }.as_str());
+    tell("scenario", case.scenario.as_deref().unwrap_or_default());
+    tell("again", &case.reproduce);
+    tell("story", &ends(&case.timeline).join("\n"));
+    text
+}
+
+/// What a verdict without assumptions rests on.
+pub(super) const DOCUMENTED: &str = "what Paragon documents";
+
+/// The policies under which cases ran, in the order in which they did.
+pub(super) fn policies(report: &Report) -> Vec<&str> {
+    let mut policies = Vec::new();
+    for case in &report.cases {
+        if !policies.contains(&case.policy.as_str()) {
+            policies.push(case.policy.as_str());
+        }
+    }
+    policies
+}
+
+/// Those under which nothing failed that decides, and something was judged; and all of them.
+pub(super) fn safe_policies(report: &Report) -> (Vec<&str>, Vec<&str>) {
+    let all = policies(report);
+    let safe =
+        |policy: &&str| Outcome::of(report.cases.iter().filter(|case| case.policy == *policy)) == Outcome::Passed;
+    (all.iter().copied().filter(safe).collect(), all)
+}
+
+/// One case, under each policy under which it ran.
+pub(super) struct Row<'a> {
+    pub(super) results: Vec<&'a ReportedCase>,
+}
+
+impl<'a> Row<'a> {
+    /// In the order in which the cases ran first.
+    pub(super) fn all(report: &'a Report) -> Vec<Self> {
+        let mut rows: Vec<Self> = Vec::new();
+        for case in &report.cases {
+            match rows.iter_mut().find(|row| row.case().id == case.id) {
+                Some(row) => row.results.push(case),
+                None => rows.push(Self { results: vec![case] }),
+            }
+        }
+        rows
+    }
+
+    /// What is the same under each policy.
+    pub(super) fn case(&self) -> &'a ReportedCase {
+        self.results[0]
+    }
+
+    pub(super) fn with(&self, verdict: Verdict) -> impl Iterator<Item = &'a ReportedCase> {
+        self.results.iter().copied().filter(move |result| result.verdict == verdict)
+    }
+
+    /// `2 of 3`, of the policies under which it was judged; nothing if there were none.
+    pub(super) fn safe_under(&self) -> Option<String> {
+        let (pass, fail) = (self.with(Verdict::Pass).count(), self.with(Verdict::Fail).count());
+        (pass + fail > 0).then(|| format!("{pass} of {}", pass + fail))
+    }
+}

@@ -1,0 +1,166 @@
+use std::fmt::Write as _;
+
+use super::digest::{DOCUMENTED, Outcome, Row, assumptions, counts, ends, headline, lines_of, policies, safe_policies};
+use super::escape::{cut, one_line, visible};
+use super::json::{Report, ReportedCase};
+use crate::check::Verdict;
+
+/// GitHub takes 1 MiB for a step and drops what is longer, so that nothing would be seen.
+const MOST: usize = 900_000;
+/// So many characters of what was found; the JSON report has the rest.
+const FOUND: usize = 8_000;
+
+pub(super) fn write(report: &Report) -> String {
+    let sign = match Outcome::of(&report.cases) {
+        Outcome::Passed => "✅",
+        Outcome::Failed => "❌",
+        Outcome::NothingJudged => "❔",
+    };
+    let mut text = format!("## {sign} {}\n\n", headline(report));
+    let all = policies(report);
+    let under = match all[..] {
+        [] => String::new(),
+        [policy] => format!(", policy {}", code(policy)),
+        _ => format!(", {} policies", all.len()),
+    };
+    let (target, revision) = (code(&report.target), report.revision);
+    let _ = writeln!(text, "{target}: {}. Seed {}{under}, revision `{revision}`.\n", counts(report), report.seed);
+    let rows = Row::all(report);
+    if all.len() > 1 {
+        safety(report, &mut text);
+        by_policy(&rows, &mut text);
+    } else if !rows.is_empty() {
+        text.push_str("| | case | level | what is required |\n|---|---|---|---|\n");
+        for case in &report.cases {
+            let (sign, id, level, title) = (signed(case.verdict), code(case.id), case.level, case.title);
+            let _ = writeln!(text, "| {sign} | {id} | {level} | {} |", inline(title));
+        }
+    }
+    failures(report, &mut text);
+    blind(&rows, all.len() > 1, &mut text);
+    text
+}
+
+fn safety(report: &Report, text: &mut String) {
+    let (safe, all) = safe_policies(report);
+    let _ = writeln!(text, "**Safe under {} of {} policies.**\n", safe.len(), all.len());
+}
+
+fn by_policy(rows: &[Row<'_>], text: &mut String) {
+    text.push_str("| | case | level | safe under | fails under | what is required |\n|---|---|---|---|---|---|\n");
+    for row in rows {
+        let case = row.case();
+        let order = [Verdict::Fail, Verdict::Pass, Verdict::NotEvaluable];
+        let worst = order.into_iter().find(|verdict| row.with(*verdict).next().is_some());
+        let fails: Vec<_> = row.with(Verdict::Fail).map(|result| code(&result.policy)).collect();
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} |",
+            signed(worst.unwrap_or(Verdict::Skipped)),
+            code(case.id),
+            case.level,
+            row.safe_under().unwrap_or_default(),
+            fails.join(", "),
+            inline(case.title)
+        );
+    }
+}
+
+fn failures(report: &Report, text: &mut String) {
+    let several = policies(report).len() > 1;
+    let failed: Vec<_> = report.cases.iter().filter(|case| case.verdict == Verdict::Fail).collect();
+    if !failed.is_empty() {
+        text.push_str("\n### Failures\n");
+    }
+    let mut unsaid = Vec::new();
+    for case in failed {
+        let told = failure(case, several);
+        if text.len() + told.len() <= MOST {
+            text.push_str(&told);
+        } else {
+            unsaid.push(format!("{} under {}", code(case.id), code(&case.policy)));
+        }
+    }
+    if !unsaid.is_empty() {
+        let _ = writeln!(text, "\nThere is no room here for {}. The other reports have them.", unsaid.join(", "));
+    }
+}
+
+fn failure(case: &ReportedCase, several: bool) -> String {
+    let under = if several { format!(" (under {})", code(&case.policy)) } else { String::new() };
+    let mut text = format!("\n#### ❌ {}: {}{under}\n", code(case.id), inline(case.title));
+    let _ = write!(text, "\n**What happened**\n\n{}", fenced("text", &cut(&case.detail, FOUND)));
+    let _ = write!(text, "\n**Why it matters.** {}\n", inline(case.why));
+    let _ = write!(text, "\n**How to fix it.** {}\n", inline(case.fix));
+    let assumed: Vec<_> =
+        assumptions(case).map(|rule| format!("{} ({}: {})", code(rule.id), rule.grade, inline(rule.says))).collect();
+    let rests_on = if assumed.is_empty() { DOCUMENTED.to_owned() } else { assumed.join("; ") };
+    let _ = write!(text, "\n**Level** {}. **Rests on** {rests_on}.\n", case.level);
+    if let Some(scenario) = &case.scenario {
+        let _ = write!(text, "\n**Scenario** {}\n", code(scenario));
+    }
+    let _ = write!(text, "\n**Again**\n\n{}", fenced("sh", &case.reproduce));
+    if !case.timeline.is_empty() {
+        let (entries, lines) = (lines_of(case.timeline.len()), ends(&case.timeline).join("\n"));
+        let _ = write!(
+            text,
+            "\n<details><summary>Timeline: {entries}</summary>\n\n{}\n</details>\n",
+            fenced("text", &lines)
+        );
+    }
+    text
+}
+
+fn blind(rows: &[Row<'_>], several: bool, text: &mut String) {
+    let mut unseen = Vec::new();
+    for row in rows {
+        let results: Vec<_> = row.with(Verdict::NotEvaluable).collect();
+        let Some(first) = results.first() else { continue };
+        let policies: Vec<_> = results.iter().map(|result| code(&result.policy)).collect();
+        let under = if several { format!(" under {}", policies.join(", ")) } else { String::new() };
+        unseen.push(format!("- {}{under}: {}\n", code(first.id), inline(&cut(&one_line(&first.detail), FOUND))));
+    }
+    if !unseen.is_empty() {
+        let _ = write!(text, "\n### Not evaluable\n\n{}", unseen.concat());
+    }
+}
+
+fn signed(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "✅ pass",
+        Verdict::Fail => "❌ fail",
+        Verdict::NotEvaluable => "❔ not evaluable",
+        Verdict::Skipped => "⏭️ skipped",
+    }
+}
+
+/// In one line, as code. Markdown reads no entity as syntax, and GitHub makes no link or mention of code.
+fn code(text: &str) -> String {
+    format!("<code>{}</code>", inline(text))
+}
+
+/// In one line, with what Markdown could take for syntax as entities.
+fn inline(text: &str) -> String {
+    let mut safe = String::new();
+    for c in one_line(text).chars() {
+        if c.is_ascii_punctuation() && !".,-:;()'/?{}=".contains(c) {
+            let _ = write!(safe, "&#{};", u32::from(c));
+        } else {
+            safe.push(c);
+        }
+    }
+    // Addresses would become links.
+    safe.replace("://", "&#58;//")
+}
+
+/// A block of code with a fence that is longer than any in it.
+fn fenced(language: &str, text: &str) -> String {
+    let text = visible(text);
+    let (mut longest, mut run) = (2, 0);
+    for c in text.chars() {
+        run = if c == '`' { run + 1 } else { 0 };
+        longest = longest.max(run);
+    }
+    let fence = "`".repeat(longest + 1);
+    format!("{fence}{language}\n{}\n{fence}\n", text.trim_end_matches('\n'))
+}

@@ -1,0 +1,126 @@
+use serde_json::{Value, json};
+use url::Url;
+
+use super::digest::{Row, plain, policies};
+use super::escape::visible;
+use super::json::{Report, ReportedCase};
+use crate::check::{Level, Verdict};
+use crate::contract::Grade;
+
+pub(super) fn write(report: &Report) -> String {
+    let rows = Row::all(report);
+    let location = location(&report.target);
+    let rule_of = |case: &ReportedCase| rows.iter().position(|row| row.case().id == case.id).unwrap_or_default();
+    let with = |verdict| report.cases.iter().filter(move |case| case.verdict == verdict);
+    let results: Vec<_> = with(Verdict::Fail).map(|case| result(case, rule_of(case), &location)).collect();
+    let blind = with(Verdict::NotEvaluable).chain(with(Verdict::Skipped));
+    let notifications: Vec<_> = blind.map(|case| notification(case, rule_of(case))).collect();
+    let log = json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": { "driver": {
+                "name": "paragon-testkit",
+                "semanticVersion": env!("CARGO_PKG_VERSION"),
+                "rules": rows.iter().map(|row| rule(row.case())).collect::<Vec<_>>(),
+            } },
+            "invocations": [{ "executionSuccessful": true, "toolExecutionNotifications": notifications }],
+            "results": results,
+            "properties": {
+                "seed": report.seed,
+                "target": report.target,
+                "revision": report.revision,
+                "policies": policies(report),
+                "summary": report.summary,
+            },
+        }],
+    });
+    format!("{log:#}\n")
+}
+
+fn rule(case: &ReportedCase) -> Value {
+    let text = format!("Required: {}.\n\nWhy: {}\n\nFix: {}", case.title, case.why, case.fix);
+    let markdown =
+        format!("**Required:** {}.\n\n**Why it matters:** {}\n\n**How to fix it:** {}", case.title, case.why, case.fix);
+    let problem = match case.level {
+        Level::Must => "error",
+        Level::Should => "warning",
+        Level::May => "recommendation",
+    };
+    let precision = match case.grade {
+        Grade::Documented => "very-high",
+        Grade::Observed => "high",
+        Grade::Assumed => "medium",
+    };
+    json!({
+        "id": case.id,
+        "shortDescription": { "text": case.title },
+        "fullDescription": { "text": case.why },
+        "help": { "text": text, "markdown": markdown },
+        "defaultConfiguration": { "level": level(case) },
+        "properties": {
+            "tags": ["webhooks", case.level],
+            "problem.severity": problem,
+            "precision": precision,
+        },
+    })
+}
+
+fn result(case: &ReportedCase, rule: usize, location: &Value) -> Value {
+    let mut result = json!({
+        "ruleId": case.id,
+        "ruleIndex": rule,
+        "kind": "fail",
+        "level": level(case),
+        "message": { "text": plain(case) },
+        "locations": [location],
+        // Code scanning follows an alert from run to run by this one; there is no line whose text it could look at.
+        "partialFingerprints": { "primaryLocationLineHash": format!("{}:{}", case.id, case.policy) },
+        "properties": {
+            "policy": case.policy,
+            "grade": case.grade,
+            "assumes": case.assumes,
+            "timeline": case.timeline,
+            "reproduce": case.reproduce,
+        },
+    });
+    if let Some(scenario) = &case.scenario {
+        result["properties"]["scenario"] = json!(scenario);
+    }
+    result
+}
+
+fn notification(case: &ReportedCase, rule: usize) -> Value {
+    let what = match case.verdict {
+        Verdict::Skipped => "was skipped",
+        _ => "is not evaluable",
+    };
+    json!({
+        "level": "note",
+        "associatedRule": { "id": case.id, "index": rule },
+        "message": { "text": format!("{} {what} under {}: {}", case.id, visible(&case.policy), visible(&case.detail)) },
+    })
+}
+
+fn level(case: &ReportedCase) -> &'static str {
+    match case.level {
+        Level::Must => "error",
+        Level::Should => "warning",
+        Level::May => "note",
+    }
+}
+
+/// Code scanning wants the path of a file in the repository, and refuses other URLs. The path of the webhook is the next
+/// best: it says what is meant, and stays the same when the port does not.
+fn location(target: &str) -> Value {
+    let url = Url::parse(target).ok();
+    let path = url.as_ref().map(|url| url.path().trim_matches('/').replace(':', "%3A")).unwrap_or_default();
+    let path = if path.is_empty() { "webhook".to_owned() } else { path };
+    json!({
+        "physicalLocation": {
+            "artifactLocation": { "uri": path },
+            "region": { "startLine": 1 },
+        },
+        "logicalLocations": [{ "name": path, "fullyQualifiedName": target, "kind": "resource" }],
+    })
+}

@@ -1,0 +1,238 @@
+//! Each format of a report that is as nasty as a receiver can make it, and of one under several policies.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::digest::{Outcome, headline};
+use super::lanes::{Lane, Step, What};
+use super::{Format, Report, ReportedCase, Summary, annotations};
+use crate::FakeParagon;
+use crate::check::{Level, Verdict};
+use crate::contract::{File, Grade, Revision, schemas};
+
+fn case(id: &'static str, level: Level, verdict: Verdict, policy: &str) -> ReportedCase {
+    ReportedCase {
+        id,
+        title: "a record that is deleted is removed, <b>100%</b>: always",
+        why: "Keeping it shows people what they may not see | *ever*.",
+        fix: "On `record_deleted` remove it; when pulling, remove what comes without its <data>.",
+        level,
+        grade: Grade::Documented,
+        verdict,
+        policy: policy.to_owned(),
+        detail: format!("what {id} found"),
+        assumes: Vec::new(),
+        timeline: Vec::new(),
+        scenario: None,
+        reproduce: format!("paragon-testkit check 'http://127.0.0.1:{{port}}/webhook' --case {id} --seed 7"),
+        seconds: 0.25,
+    }
+}
+
+fn report(cases: Vec<ReportedCase>) -> Report {
+    let count = |verdict| cases.iter().filter(|case| case.verdict == verdict).count();
+    let summary = Summary {
+        pass: count(Verdict::Pass),
+        fail: count(Verdict::Fail),
+        not_evaluable: count(Verdict::NotEvaluable),
+        skipped: count(Verdict::Skipped),
+    };
+    let target = "http://127.0.0.1:3000/hooks/a:b?x=<script>&y='\"".to_owned();
+    Report { schema_version: 1, seed: 7, target, revision: Revision::default(), cases, summary }
+}
+
+/// What a receiver may answer, and files may be called.
+fn nasty() -> Report {
+    let policy = "ours | <script>alert('policy')</script> `*_";
+    let mut worst = case("rec-deleted", Level::Must, Verdict::Fail, policy);
+    worst.detail = [
+        "\"]]><script>alert(1)</script>.pdf\" is held, but it was deleted",
+        "100% of it::error title=x,y::pwned\r",
+        "\x1b[31mred\x1b[0m, nul \0, del \x7f, next line \u{85}, turned \u{202e}fdp.exe, none \u{ffff}, line \u{2028}",
+        "::stop-commands::x",
+        "``` a fence, ```` a longer one, <!-- and --> &amp; </pre></details></style>",
+        "| a | table | https://example.com @someone #1 $x$ ![i](j)",
+        "日本語, русский, 🎉, e\u{301}, \u{200f}עברית",
+        &"long".repeat(1_000),
+    ]
+    .join("\n");
+    worst.grade = Grade::Assumed;
+    worst.assumes = vec!["webhook.retry", "webhook.timeout"];
+    worst.scenario = Some(".paragon-testkit/failures/<b>`x`.json".to_owned());
+    worst.reproduce += " --spawn 'echo \"$(date)\" `id` </pre> ```'";
+    worst.timeline = [
+        "+00:00:00      source    created \"]]> -> <script>alert(2)</script>\"",
+        "+00:00:00      sync      initial run, 1 event",
+        "+00:00:00      api       GET /api/syncs/47e8b9b6…/records?pageSize=100 -> 200",
+        "+00:00:00      webhook   sync_complete -> 200",
+        "+00:00:10      api       GET /api/syncs/47e8b9b6…/records -> 401 (the token's \"sub\" is not <the> user's)",
+        "+1d 00:00:00   webhook   record_deleted \"]]> -> <script>\", attempt 2 -> 500 \"\x1b[31m<b>\", again in 00:00:10",
+        "+1d 00:00:10   webhook   record_deleted \"x\" -> unreachable (simulated), the webhook is disabled",
+        "+1d 00:00:10   webhook   disabled: 20 attempts in a row failed",
+        "::error::a line that is like no other",
+    ]
+    .map(str::to_owned)
+    .into();
+    worst.timeline.extend((0..40).map(|minute| format!("+1d 00:{minute:02}:00   sync      incremental run, 0 events")));
+    let mut blind = case("rec-created", Level::Should, Verdict::NotEvaluable, policy);
+    blind.detail = "only the receiver can tell: <b>]]>\x1b[0m".to_owned();
+    let mut unseen = case("pull-all-pages", Level::Must, Verdict::Skipped, policy);
+    unseen.detail = "a case before it failed, and --fail-fast was asked for".to_owned();
+    report(vec![
+        case("ack-every-event", Level::Must, Verdict::Pass, policy),
+        worst,
+        blind,
+        case("ack-optional", Level::May, Verdict::Fail, policy),
+        case("out-api-failing", Level::Should, Verdict::Fail, policy),
+        unseen,
+    ])
+}
+
+fn under_policies() -> Report {
+    let mut cases = Vec::new();
+    for (policy, duplicate, api) in [
+        ("paragon-assumed", Verdict::Pass, Verdict::Pass),
+        ("svix", Verdict::Fail, Verdict::NotEvaluable),
+        ("hookdeck", Verdict::Pass, Verdict::NotEvaluable),
+        ("stripe", Verdict::Fail, Verdict::Fail),
+    ] {
+        cases.push(case("rec-duplicate", Level::Should, duplicate, policy));
+        cases.push(case("out-api-failing", Level::May, api, policy));
+        cases.push(case("ack-malformed", Level::Must, Verdict::Pass, policy));
+    }
+    report(cases)
+}
+
+fn nothing() -> Report {
+    report(Vec::new())
+}
+
+/// The version of this package would change it with each release.
+fn told(format: Format, report: &Report) -> String {
+    let text = format.write(report);
+    assert_eq!(text, format.write(report));
+    assert!(text.ends_with('\n') && !text.contains('\x1b') && !text.contains('\0'), "{format}");
+    text.replace(&format!("\"semanticVersion\": {:?}", env!("CARGO_PKG_VERSION")), "\"semanticVersion\": \"VERSION\"")
+}
+
+#[test]
+fn the_nasty_one_in_each_format() {
+    for format in Format::ALL {
+        insta::assert_snapshot!(format!("nasty_{format}"), told(format, &nasty()));
+    }
+}
+
+#[test]
+fn several_policies_are_told_apart() {
+    for format in [Format::Junit, Format::Md, Format::Html] {
+        insta::assert_snapshot!(format!("policies_{format}"), told(format, &under_policies()));
+    }
+    let sarif: Value = serde_json::from_str(&told(Format::Sarif, &under_policies())).unwrap();
+    let run = &sarif["runs"][0];
+    assert_eq!(run["tool"]["driver"]["rules"].as_array().unwrap().len(), 3);
+    let fingerprints = run["results"].as_array().unwrap().iter().map(|result| &result["partialFingerprints"]);
+    let fingerprints: Vec<_> = fingerprints.map(|prints| prints["primaryLocationLineHash"].as_str().unwrap()).collect();
+    assert_eq!(fingerprints, ["rec-duplicate:svix", "rec-duplicate:stripe", "out-api-failing:stripe"]);
+}
+
+#[test]
+fn annotations_are_one_line_each() {
+    insta::assert_snapshot!("nasty_annotations", annotations(&nasty()));
+    insta::assert_snapshot!("policies_annotations", annotations(&under_policies()));
+}
+
+#[test]
+fn an_outcome_is_a_sentence() {
+    let of = |cases: Vec<ReportedCase>| {
+        let report = report(cases);
+        (Outcome::of(&report.cases), headline(&report))
+    };
+    let one = |level, verdict| case("rec-created", level, verdict, "svix");
+    let pass = one(Level::Must, Verdict::Pass);
+    assert_eq!(of(vec![]), (Outcome::NothingJudged, "Nothing was judged".into()));
+    assert_eq!(of(vec![one(Level::Must, Verdict::NotEvaluable)]), of(vec![]));
+    assert_eq!(of(vec![pass.clone()]), (Outcome::Passed, "The one case that was judged passed".into()));
+    assert_eq!(of(vec![pass.clone(), pass.clone()]), (Outcome::Passed, "All 2 cases that were judged passed".into()));
+    let may = "1 of 2 cases failed, none of which decides: their level is may";
+    assert_eq!(of(vec![one(Level::May, Verdict::Fail), pass.clone()]), (Outcome::Passed, may.into()));
+    assert_eq!(of(vec![one(Level::Should, Verdict::Fail), pass]), (Outcome::Failed, "1 of 2 cases failed".into()));
+}
+
+fn problems(validator: &jsonschema::Validator, text: &str) -> Vec<String> {
+    let value: Value = serde_json::from_str(text).unwrap();
+    validator.iter_errors(&value).map(|error| format!("{}: {error}", error.instance_path())).collect()
+}
+
+#[test]
+fn sarif_is_valid_by_its_schema() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schemas/sarif-2.1.0.json");
+    let text = std::fs::read_to_string(file).unwrap();
+    // A pattern of it has a bracket too many for a validator that is strict; no report of ours has what it is about.
+    let mended = text.replace("[a-zA-Z]{2}]?$", "[a-zA-Z]{2}?$");
+    assert_ne!(text, mended);
+    let schema: Value = serde_json::from_str(&mended).unwrap();
+    let validator = jsonschema::draft7::options().should_validate_formats(true).build(&schema).unwrap();
+    for report in [nasty(), under_policies(), nothing()] {
+        assert_eq!(problems(&validator, &Format::Sarif.write(&report)), Vec::<String>::new());
+    }
+    assert!(!problems(&validator, r#"{"version":"2.1.0","runs":[{"results":[]}]}"#).is_empty());
+}
+
+#[test]
+fn json_is_valid_by_the_schema_that_is_shipped() {
+    let schema = schemas().iter().find(|schema| schema.name == "report").unwrap();
+    let validator = jsonschema::draft202012::new(&schema.json).unwrap();
+    for report in [nasty(), under_policies(), nothing()] {
+        assert_eq!(problems(&validator, &Format::Json.write(&report)), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn nothing_from_a_receiver_becomes_markup() {
+    let page = Format::Html.write(&nasty());
+    let tags =
+        page.split('<').skip(1).map(|tag| tag.trim_start_matches('/').split(|c: char| !c.is_ascii_alphanumeric()));
+    let mut tags: Vec<_> = tags.map(|mut words| words.next().unwrap()).collect();
+    tags.sort_unstable();
+    tags.dedup();
+    let known = "  article b body code dd details div dl dt h1 head header html i input label li main meta nav ol p \
+                 pre section span style summary table tbody td th thead time title tr ul";
+    assert!(tags.iter().all(|tag| known.contains(&format!(" {tag}"))), "{tags:?}");
+    assert!(!page.contains("alert('") && page.contains("&lt;script&gt;alert(1)"));
+    let outside = ["http-equiv", "src=", "url(", "@import", "<link", "<script"].map(|word| page.matches(word).count());
+    assert_eq!(outside, [1, 0, 0, 0, 0, 0]);
+}
+
+#[test]
+fn a_summary_of_a_step_stays_below_what_github_takes() {
+    let mut failures = Vec::new();
+    for policy in 0..300 {
+        let mut failure = case("rec-deleted", Level::Must, Verdict::Fail, &format!("policy-{policy}"));
+        failure.detail = "`".repeat(20_000);
+        failures.push(failure);
+    }
+    let text = Format::Md.write(&report(failures));
+    assert!((500_000..1_000_000).contains(&text.len()), "{}", text.len());
+    assert!(text.contains("There is no room here for <code>rec-deleted</code> under"));
+}
+
+#[tokio::test]
+async fn what_a_fake_prints_finds_its_lanes() {
+    let paragon = FakeParagon::start().await;
+    paragon.set_webhook("http://127.0.0.1:9/webhook".parse().unwrap()).await;
+    paragon.receiver_unreachable(true);
+    let drive = paragon.user("ada").connect("googledrive");
+    drive.create(File::named("a -> \"b\".pdf"));
+    drive.enable("files").unwrap();
+    paragon.settle().await;
+    let lines = paragon.timeline().with_calls().lines();
+    let steps: Vec<_> = lines.iter().map(|line| Step::of(line)).collect();
+    let note = |lane| steps.iter().any(|step| matches!(step.what, What::Note(of, _) if of == lane));
+    let message =
+        |a, b| steps.iter().any(|step| matches!(step.what, What::Message { from, to, .. } if (from, to) == (a, b)));
+    assert!(note(Lane::Integration) && note(Lane::Paragon), "{lines:?}");
+    assert!(message(Lane::Integration, Lane::Paragon), "{lines:?}");
+    assert!(message(Lane::Paragon, Lane::Receiver), "{lines:?}");
+    assert!(steps.iter().all(|step| step.at.starts_with('+')), "{lines:?}");
+}
