@@ -284,7 +284,8 @@ pub(crate) struct Target {
     /// How long to wait for the receiver to come up.
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub(crate) wait_for: Duration,
-    /// Writes a report, such as `json=report.json`. May be repeated.
+    /// Writes a report, such as `junit=report.xml`; the formats are `json`, `junit`, `sarif`, `md` and `html`. May be
+    /// repeated. `md` is added to what is in the file if that is `$GITHUB_STEP_SUMMARY`; any other file is replaced.
     #[arg(long, value_name = "FORMAT=FILE")]
     pub(crate) report: Vec<String>,
     /// The port of the fake's Sync API on 127.0.0.1; 0: any that is free.

@@ -16,6 +16,7 @@ mod player;
 mod policies;
 mod progress;
 mod replay;
+mod reports;
 mod schema;
 mod send;
 mod serve;

@@ -4,9 +4,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use paragon_testkit::report::Format;
 use url::Url;
 
-use crate::args;
+use crate::{args, reports};
 
 /// The receiver, and how it is reached.
 pub(crate) struct Aim {
@@ -17,7 +18,7 @@ pub(crate) struct Aim {
     pub(crate) port: u16,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) signing_key: Option<String>,
-    pub(crate) json: Vec<PathBuf>,
+    pub(crate) reports: Vec<(Format, PathBuf)>,
 }
 
 impl Aim {
@@ -28,7 +29,7 @@ impl Aim {
         let state_url = typed.state_url.as_ref().map(|text| url("--state-url", text, free)).transpose()?;
         let port = if mentions_port { free } else { webhook.port_or_known_default().unwrap_or_default() };
         let env = typed.env.iter().map(|text| variable(text)).collect::<Result<_, _>>()?;
-        let json = typed.report.iter().map(|text| report(text)).collect::<Result<_, _>>()?;
+        let reports = reports::asked(&typed.report)?;
         let signing_key = match &typed.signing_key {
             None => None,
             Some(file) => {
@@ -36,7 +37,7 @@ impl Aim {
                 Some(read.map_err(|error| format!("--signing-key {}: {error}", file.display()))?)
             }
         };
-        Ok(Self { typed, webhook, state_url, port, env, signing_key, json })
+        Ok(Self { typed, webhook, state_url, port, env, signing_key, reports })
     }
 
     /// The command that does it again, with more options.
@@ -115,22 +116,5 @@ fn variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, template)) if !name.is_empty() => Ok((name.to_owned(), template.to_owned())),
         _ => Err(format!("--env {text:?}: expected NAME=TEMPLATE")),
-    }
-}
-
-fn report(text: &str) -> Result<PathBuf, String> {
-    let expected = || format!("--report {text:?}: expected json=FILE");
-    let (format, file) = text.split_once('=').filter(|(_, file)| !file.is_empty()).ok_or_else(expected)?;
-    if format != "json" {
-        return Err(expected());
-    }
-    let file = PathBuf::from(file);
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    match folder {
-        Some(folder) if !folder.is_dir() => {
-            Err(format!("--report {text:?}: the folder {} does not exist", folder.display()))
-        }
-        _ if file.is_dir() => Err(format!("--report {text:?}: {} is a folder", file.display())),
-        _ => Ok(file),
     }
 }

@@ -13,11 +13,11 @@ use paragon_testkit::scenario::Scenario;
 
 use crate::check::Plan;
 use crate::interrupt::interrupted;
-use crate::output;
 use crate::plan::Aim;
 use crate::progress::Progress;
 use crate::spawn::{Receiver, connects};
 use crate::state_cmd::StateCmd;
+use crate::{output, reports};
 
 /// The fake keeps no more of what happened: a receiver that calls it in a loop must not eat the memory.
 const TIMELINE: usize = 200_000;
@@ -91,19 +91,19 @@ impl Play<'_> {
         let judgement = self.judgement(paragon, receiver, progress).await;
         progress.clear();
         output::result(&Text { color: self.color }.summary(&judgement));
-        let report = Report::new(&judgement, |case| self.reproduce(case)).to_json();
-        for file in &self.aim.json {
-            std::fs::write(file, &report)
-                .map_err(|error| Unable(exits::UNREACHABLE, format!("--report json={}: {error}", file.display())))?;
-        }
+        let report = Report::new(&judgement, |case| self.reproduce(case));
         if let Judging::Cases(plan) = self.judging {
-            plan.remember(&judgement, &report);
+            plan.remember(&judgement, &report.to_json());
         }
         if let Some(status) = receiver.ended() {
             output::note(&format!("the receiver ended by itself ({status}):\n{}", receiver.printed()));
         } else if judgement.count(Verdict::Fail) > 0 && !receiver.printed().is_empty() {
             output::note(&format!("the last lines of the receiver:\n{}", receiver.printed()));
         }
+        if std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
+            output::result(&report::annotations(&report));
+        }
+        reports::write(&self.aim.reports, &report).map_err(|error| Unable(exits::UNREACHABLE, error))?;
         Ok(report::exit_code(&judgement))
     }
 

@@ -34,6 +34,43 @@ fn a_finding_says_what_was_required_what_happened_and_how_to_see_it_again() {
 }
 
 #[test]
+fn reports_go_to_their_files_and_what_cannot_be_written_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(file("html"), "the page of the run before").unwrap();
+    let reports = ["json", "junit", "sarif", "md", "html"].map(|format| format!("{format}={}", file(format)));
+    let mut args: Vec<_> = reports.iter().flat_map(|report| ["--report", report]).collect();
+    args.extend(["--case", "rec-created", "--report", "json=/dev/full"]);
+    let ran = check(GOOD, &args);
+    assert_eq!(ran.code, 3, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains("error: --report json=/dev/full: No space left"), "{}", ran.stderr);
+    let begins = ["{\n", "<?xml ", "{\n", "## ✅ The one case", "<!doctype html>\n"];
+    for (format, begin) in ["json", "junit", "sarif", "md", "html"].into_iter().zip(begins) {
+        let text = std::fs::read_to_string(file(format)).unwrap();
+        assert!(text.starts_with(begin), "{format}: {text}");
+    }
+}
+
+#[test]
+fn a_workflow_gets_annotations_and_its_summary_keeps_what_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let summary = folder.path().join("summary");
+    std::fs::write(&summary, "# Before").unwrap();
+    let report = format!("md={}", summary.display());
+    let args = ["check", WEBHOOK, "--spawn", GOOD, "--case", "rec-deleted", "--report", report.as_str()];
+    let output = program(args).env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", &summary).output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let annotations: Vec<_> = printed.lines().filter(|line| line.starts_with("::")).collect();
+    assert_eq!(
+        annotations,
+        ["::notice title=not evaluable::rec-deleted", "::error title=paragon-testkit::nothing was judged"]
+    );
+    let text = std::fs::read_to_string(&summary).unwrap();
+    assert!(text.starts_with("# Before\n\n## ❔ Nothing was judged\n"), "{text}");
+}
+
+#[test]
 fn the_same_seed_gives_the_same_story_and_another_one_does_not() {
     let story = |seed: &str| {
         let spawn = "python3 tests/receivers/python/broken.py ignores-created";

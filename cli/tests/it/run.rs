@@ -12,7 +12,7 @@ pub(crate) fn program<S: AsRef<str>>(args: impl IntoIterator<Item = S>) -> Comma
     let mut command = Command::new(env!("CARGO_BIN_EXE_paragon-testkit"));
     command.args(args.into_iter().map(|arg| arg.as_ref().to_owned()));
     command.current_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".."));
-    command.stdin(Stdio::null()).env_remove("NO_COLOR").env_remove("GITHUB_ACTIONS");
+    command.stdin(Stdio::null()).env_remove("NO_COLOR").env_remove("GITHUB_ACTIONS").env_remove("GITHUB_STEP_SUMMARY");
     command
 }
 
