@@ -303,6 +303,7 @@ pub(crate) struct Target {
 }
 
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) target: Target,

@@ -77,7 +77,9 @@ impl Aim {
         }
         option("--timeout", &text(typed.timeout));
         option("--settle", &text(typed.settle));
-        more.iter().for_each(|(name, value)| option(name, value));
+        for (name, value) in more {
+            option(name, value);
+        }
         let quoted = words.iter().map(|word| shlex::try_quote(word).map_or(word.clone(), std::borrow::Cow::into_owned));
         quoted.collect::<Vec<_>>().join(" ")
     }

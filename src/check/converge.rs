@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::histories::{SIDE_BY_SIDE, Source};
@@ -21,10 +21,10 @@ pub(super) async fn converges(trial: &Trial<'_>, faults: &[Fault]) -> Result<(),
     let budget = trial.histories;
     let watch = Stopwatch::start();
     let mut play = Play { trial, number: 0 };
-    if let Some(known) = trial.known() {
-        if let Some(wrong) = play.whole(&known).await? {
-            return Err(play.shortest(known, wrong).await);
-        }
+    if let Some(known) = trial.known()
+        && let Some(wrong) = play.whole(&known).await?
+    {
+        return Err(play.shortest(known, wrong).await);
     }
     let mut source = Source::new(trial.seed, trial.case, faults, &budget.pipelines);
     let mut played = 0;
@@ -187,15 +187,16 @@ impl Play<'_> {
             },
         };
         let best = Scenario { policy: self.trial.paragon.policy(), revision: self.trial.paragon.revision(), ..best };
-        let steps: String = best.steps.iter().enumerate().map(|(at, step)| format!("\n  {}. {step}", at + 1)).collect();
+        let steps: Vec<_> = best.steps.iter().enumerate().map(|(at, step)| format!("  {}. {step}", at + 1)).collect();
         let count = best.steps.len();
         let how = if count < length {
-            format!("the shortest of {} that fail ({count} steps of {length})", tried + 1)
+            format!("shrunk from {length} steps to {count} by {tried} runs")
         } else {
             format!("{count} steps")
         };
         self.trial.keep(best);
-        Stop::Fail(format!("{told}\nafter this history, {how}, and a day without trouble:{steps}"))
+        let steps = steps.join("\n");
+        Stop::Fail(format!("{told}\nafter this history, {how}, and a day without trouble:\n{steps}"))
     }
 
     /// What the scenario calls a user of the last run.
@@ -214,21 +215,23 @@ fn finale(scenario: &Scenario) -> Scenario {
     let mut steps = vec![Step::new(Action::Advance { by: DAY })];
     let lossy = |step: &Step| step.during.iter().any(|fault| loses_events(*fault));
     if scenario.steps.iter().any(lossy) {
-        let mut accounts = BTreeMap::new();
-        for step in &scenario.steps {
-            if let Action::Enable { user, integration, pipeline, .. } = &step.action {
-                accounts.insert((user, integration, pipeline), ());
-            }
-        }
-        for (number, ((user, integration, pipeline), ())) in accounts.into_iter().enumerate() {
-            steps.push(Step::new(Action::Create {
+        let accounts: BTreeSet<_> = scenario
+            .steps
+            .iter()
+            .filter_map(|step| match &step.action {
+                Action::Enable { user, integration, pipeline, .. } => Some((user, integration, *pipeline)),
+                _ => None,
+            })
+            .collect();
+        steps.extend(accounts.into_iter().enumerate().map(|(number, (user, integration, pipeline))| {
+            Step::new(Action::Create {
                 user: user.clone(),
                 integration: integration.clone(),
-                pipeline: *pipeline,
+                pipeline,
                 object: format!("last-{number}"),
-                record: Object::named(*pipeline, "the last one").to_members(),
-            }));
-        }
+                record: Object::named(pipeline, "the last one").to_members(),
+            })
+        }));
         steps.push(Step::new(Action::Advance { by: MINUTE }));
     }
     Scenario { steps, ..scenario.clone() }

@@ -25,7 +25,7 @@ const PASSES: [Pass; 5] = [without_steps, without_fault, without_fault_of_step, 
 
 impl Shrinker {
     pub(super) fn new(failing: Scenario) -> Self {
-        Self { best: failing, pass: 0, at: 0, progress: false }
+        Self { best: tidied(failing), pass: 0, at: 0, progress: false }
     }
 
     /// The next one to try; `None` when nothing is left to try.
@@ -38,7 +38,7 @@ impl Shrinker {
                 (self.pass, self.at, self.progress) = (0, 0, false);
                 continue;
             };
-            match pass(&self.best, self.at) {
+            match pass(&self.best, self.at).map(tidied) {
                 Some(candidate) if candidate.steps == self.best.steps => self.at += 1,
                 Some(candidate) => return Some(candidate),
                 None => (self.pass, self.at) = (self.pass + 1, 0),
@@ -80,12 +80,29 @@ pub(super) fn of_user(scenario: &Scenario, user: &UserId) -> Scenario {
             step.action = Action::Advance { by: Duration::ZERO };
         }
     }
-    of_user.steps.retain(|step| !is_nothing(step));
-    of_user
+    tidied(of_user)
 }
 
-fn is_nothing(step: &Step) -> bool {
-    matches!(step.action, Action::Advance { by } if by.is_zero()) && step.then.is_zero()
+/// The same, with the time that passes by itself put to the step before, where the same things go wrong.
+fn tidied(mut scenario: Scenario) -> Scenario {
+    let mut tidy: Vec<Step> = Vec::new();
+    for mut step in scenario.steps {
+        let Action::Advance { by } = &mut step.action else {
+            tidy.push(step);
+            continue;
+        };
+        *by += std::mem::take(&mut step.then);
+        match tidy.last_mut() {
+            _ if by.is_zero() => {}
+            Some(before) if before.during == step.during => match &mut before.action {
+                Action::Advance { by: already } => *already += *by,
+                _ => before.then += *by,
+            },
+            _ => tidy.push(step),
+        }
+    }
+    scenario.steps = tidy;
+    scenario
 }
 
 /// Halves, quarters and so on, down to single steps, from the end on.
@@ -135,7 +152,6 @@ fn with_less_time(scenario: &Scenario, number: usize) -> Option<Scenario> {
     if let Action::Advance { by } = &mut step.action {
         shorten(by);
     }
-    quicker.steps.retain(|step| !is_nothing(step));
     Some(quicker)
 }
 

@@ -146,9 +146,9 @@ pub(crate) const SAMPLE_OBJECT: &str = "Product_Catalog__c";
 /// assert_eq!(sample_integration(Pipeline::Files).0, "googledrive");
 /// ```
 pub fn sample_integration(pipeline: Pipeline) -> (&'static str, Map<String, Value>) {
-    let named = || Map::from_iter([("customObjectName".to_owned(), Value::from(SAMPLE_OBJECT))]);
+    let for_custom_objects = Map::from_iter([("customObjectName".to_owned(), Value::from(SAMPLE_OBJECT))]);
     let names = || std::iter::once("googledrive").chain(INTEGRATIONS.iter().map(|known| known.name));
-    let found = [Map::new(), named()].into_iter().find_map(|configuration| {
+    let found = [Map::new(), for_custom_objects].into_iter().find_map(|configuration| {
         let takes = |name: &&str| integration(name).is_ok_and(|known| known.check(pipeline, &configuration).is_ok());
         names().find(takes).map(|name| (name, configuration.clone()))
     });

@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
 use super::digest;
-use crate::check::{CaseResult, Judgement, Verdict};
+use crate::check::{CaseResult, Family, Judgement, Verdict};
 use crate::contract::Revision;
 
 /// What a program that judges exits with.
@@ -48,7 +48,8 @@ impl Text {
             Verdict::NotEvaluable => ("n/a ", "33"),
             _ => ("skip", "2"),
         };
-        let mut text = format!("{}  {:<24} {}\n", self.paint(word, color), case.id, case.title);
+        let under = if case.family() == Family::Pol { format!(" (under {})", result.policy) } else { String::new() };
+        let mut text = format!("{}  {:<24} {}{under}\n", self.paint(word, color), case.id, case.title);
         match result.verdict {
             Verdict::Fail => {
                 Self::block(&mut text, "found", &result.detail);
@@ -56,6 +57,10 @@ impl Text {
                 Self::block(&mut text, "fix", case.fix);
                 Self::block(&mut text, "level", &format!("{}, rests on {}", case.level, rests_on(result)));
                 Self::block(&mut text, "story", &digest::ends(&result.timeline).join("\n"));
+                if let Some(file) = &result.scenario {
+                    let kept = format!("{}: `paragon-testkit replay` plays it to a receiver", file.display());
+                    Self::block(&mut text, "kept", &kept);
+                }
                 Self::block(&mut text, "again", reproduce);
             }
             Verdict::NotEvaluable => Self::block(&mut text, "", &result.detail),
@@ -75,12 +80,18 @@ impl Text {
         if count(Verdict::Skipped) > 0 {
             let _ = write!(text, ", {} skipped", count(Verdict::Skipped));
         }
-        let seconds: f64 = judgement.results.iter().map(|result| result.took.as_secs_f64()).sum();
+        let seconds = judgement.took.as_secs_f64();
         let _ = write!(text, "; seed {}, policy {}", judgement.seed, judgement.policy);
         if judgement.revision != Revision::default() {
             let _ = write!(text, ", revision {}", judgement.revision);
         }
         let _ = writeln!(text, ", {seconds:.1} s");
+        if seconds >= LONG {
+            let _ = writeln!(text, "longest: {}", longest(judgement));
+        }
+        if let Some(safe) = safe_under(judgement) {
+            let _ = writeln!(text, "{safe}");
+        }
         let judged = judgement.results.iter().filter(|r| matches!(r.verdict, Verdict::Pass | Verdict::Fail));
         let mut assumed: Vec<_> = judged.flat_map(|result| result.case.assumes()).collect();
         assumed.sort_unstable();
@@ -101,6 +112,36 @@ impl Text {
     fn block(text: &mut String, label: &str, lines: &str) {
         digest::block(text, 12, &format!("      {label}"), lines);
     }
+}
+
+/// A run that takes so many seconds says where they went.
+const LONG: f64 = 5.0;
+
+fn longest(judgement: &Judgement) -> String {
+    let mut results: Vec<_> = judgement.results.iter().collect();
+    results.sort_by_key(|result| std::cmp::Reverse(result.took));
+    let told = results.iter().take(5).map(|result| format!("{} {:.1} s", result.case.id, result.took.as_secs_f64()));
+    told.collect::<Vec<_>>().join(", ")
+}
+
+/// Under how many policies the receiver is safe, if there were several, and under which it is not.
+fn safe_under(judgement: &Judgement) -> Option<String> {
+    let judged = judgement.results.iter().filter(|result| {
+        result.case.family() == Family::Pol && matches!(result.verdict, Verdict::Pass | Verdict::Fail)
+    });
+    let mut policies: Vec<(&str, bool)> = Vec::new();
+    for result in judged {
+        let failed = result.verdict == Verdict::Fail;
+        match policies.iter_mut().find(|(name, _)| *name == result.policy) {
+            Some((_, loses)) => *loses |= failed,
+            None => policies.push((&result.policy, failed)),
+        }
+    }
+    let unsafe_under: Vec<_> = policies.iter().filter(|(_, loses)| *loses).map(|(name, _)| *name).collect();
+    let (of, safe) = (policies.len(), policies.len() - unsafe_under.len());
+    let loses =
+        if unsafe_under.is_empty() { String::new() } else { format!("; loses data under {}", unsafe_under.join(", ")) };
+    (of > 1).then(|| format!("safe under {safe} of {of} policies{loses}"))
 }
 
 fn rests_on(result: &CaseResult) -> String {

@@ -166,8 +166,8 @@ async fn changing(trial: &Trial<'_>) -> Result<(), Stop> {
         sync.run_now(RunKind::Full);
         Ok::<(), Stop>(())
     };
-    let ((), changed) = tokio::join!(trial.paragon.settle(), changes);
-    changed?;
+    let ((), done) = tokio::join!(trial.paragon.settle(), changes);
+    done?;
     trial.paragon.end_fault(fault);
     trial.paragon.settle().await;
     trial.ends_right(&[&sync]).await?;

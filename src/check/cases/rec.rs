@@ -319,7 +319,9 @@ async fn many_at_once(trial: &Trial<'_>) -> Result<(), Stop> {
     }
     trial.fill(5);
     trial.paragon.advance(MINUTE).await;
-    files.iter().step_by(2).for_each(|file| trial.drive.delete(file));
+    for file in files.iter().step_by(2) {
+        trial.drive.delete(file);
+    }
     trial.paragon.advance(DAY).await;
     trial.stays_right(&[&sync]).await
 }
@@ -337,7 +339,9 @@ pub(super) const NOTHING_LEFT: Case = Case {
 
 async fn nothing_left(trial: &Trial<'_>) -> Result<(), Stop> {
     let (sync, files) = trial.synced(&["a.pdf", "b.pdf"]).await?;
-    files.iter().for_each(|file| trial.drive.delete(file));
+    for file in &files {
+        trial.drive.delete(file);
+    }
     trial.paragon.advance(DAY).await;
     trial.stays_right(&[&sync]).await
 }
