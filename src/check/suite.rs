@@ -263,8 +263,13 @@ impl<'a> Suite<'a> {
             (None, Some(why)) => Err(Stop::NotEvaluable(why)),
             (None, None) => self.in_time(case, &trial).await,
         };
+        let outcome = match outcome {
+            Err(Stop::NotEvaluable(why)) if missing.is_none() && trial.has_ended() => {
+                Err(Stop::Fail(format!("the receiver has ended by itself\n{why}")))
+            }
+            outcome => outcome,
+        };
         paragon.calm();
-        paragon.receiver_unreachable(false);
         trial.end();
         let mut kept = None;
         let (verdict, mut detail) = match outcome {
@@ -336,6 +341,11 @@ fn not_run(case: &'static Case, policy: &Policy, verdict: Verdict, why: &str) ->
 }
 
 impl Trial<'_> {
+    /// Whether the receiver's process runs no more: the cases that end it start it again.
+    fn has_ended(&self) -> bool {
+        self.process.is_some_and(|process| !process.is_running())
+    }
+
     /// Runs the scenario that was given.
     pub(super) async fn replay(&self) -> Result<(), Stop> {
         match self.known() {

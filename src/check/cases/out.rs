@@ -91,19 +91,24 @@ async fn disabled(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.ends_right(&[&sync]).await
 }
 
-/// The first event of these goes wrong on its way, and comes again.
+/// An event goes wrong on its way, and comes again: for each of two changes, so that no other event helps.
 async fn once_over(trial: &Trial<'_>, wire: Wire) -> Result<(), Stop> {
     let (sync, files) = trial.synced(&["a.pdf", "b.pdf"]).await?;
-    trial.paragon.adversity(Adversity::new(Mishap::Wire(wire)).next(1));
-    let mark = trial.paragon.timeline_mark();
-    trial.create("new.pdf");
-    trial.drive.update(&files[0], |file| file.name = "a 2.pdf".into());
-    trial.paragon.advance(MINUTE).await;
-    trial.paragon.run_until_idle().await;
-    if !trial.timeline_since(mark).attempts().any(|(_, attempt)| attempt.number > 1) {
-        return Err(Stop::NotEvaluable("the policy does not send such an event again".to_owned()));
+    for change in 0..2 {
+        trial.paragon.adversity(Adversity::new(Mishap::Wire(wire)).next(1));
+        let mark = trial.paragon.timeline_mark();
+        match change {
+            0 => drop(trial.create("new.pdf")),
+            _ => trial.drive.update(&files[0], |file| file.name = "a 2.pdf".into()),
+        }
+        trial.paragon.advance(MINUTE).await;
+        trial.paragon.run_until_idle().await;
+        if !trial.timeline_since(mark).attempts().any(|(_, attempt)| attempt.number > 1) {
+            return Err(Stop::NotEvaluable("the policy does not send such an event again".to_owned()));
+        }
+        trial.stays_right(&[&sync]).await?;
     }
-    trial.stays_right(&[&sync]).await
+    Ok(())
 }
 
 pub(super) const ANSWER_LOST: Case = Case {
@@ -200,7 +205,7 @@ async fn answered(trial: &Trial<'_>, mark: usize, answers: usize) -> Result<(), 
 async fn again(trial: &Trial<'_>, sync: &Sync, after: &str) -> Result<(), Stop> {
     let process = trial.process()?;
     process.launch().await?;
-    process.ready().await?;
+    process.ready().await.map_err(|error| Stop::Fail(format!("{after}, and does not come up again: {error}")))?;
     trial.ends_right(&[sync]).await.map_err(|stop| match stop {
         Stop::Fail(found) => Stop::Fail(format!("{after}, and started again:\n{found}")),
         stop @ Stop::NotEvaluable(_) => stop,
@@ -252,11 +257,16 @@ async fn killed_at_start(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.create("new.pdf");
     let mark = trial.paragon.timeline_mark();
     trial.paragon.advance(MINUTE).await;
-    for millis in [0, 20, 60, 120] {
+    for millis in [0, 50] {
         process.launch().await?;
         eventually(Duration::from_millis(millis), || async { None::<()> }).await;
         process.kill().await?;
     }
+    // And as soon as it seems to be up.
+    process.launch().await?;
+    let up = process.ready().await;
+    up.map_err(|error| Stop::Fail(format!("it was killed while it started, and does not come up again: {error}")))?;
+    process.kill().await?;
     again(trial, &sync, "it was killed while it started").await?;
     trial.answered_in_the_end(mark, EventKind::RecordCreated)
 }

@@ -328,7 +328,10 @@ pub(super) const LATE_RECORD: Case = Case {
 async fn late_record(trial: &Trial<'_>) -> Result<(), Stop> {
     let (sync, files) = trial.synced(&["a.pdf"]).await?;
     trial.paragon.fault(ApiFault::new(Trouble::StaleReads(Stale::Reads(1))).user(trial.user.clone()));
+    // One at a time: the event of the next change would bring this one too.
     trial.create("new.pdf");
+    trial.paragon.advance(MINUTE).await;
+    trial.ends_right(&[&sync]).await?;
     trial.drive.update(&files[0], |file| file.name = "a 2.pdf".into());
     trial.paragon.advance(MINUTE).await;
     trial.ends_right(&[&sync]).await
@@ -357,6 +360,7 @@ async fn resume(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.create("new.pdf");
     trial.paragon.advance(MINUTE).await;
     trial.right(&[&sync]).await?;
+    trial.rest(Duration::from_millis(500)).await;
     let calls = trial.calls_since(mark);
     if calls > BUDGET {
         return Err(Stop::Fail(format!("{calls} calls for one new record, in a feed of {PAGES} pages")));

@@ -239,7 +239,7 @@ class RefusesExpect(Receiver):
     class HANDLER(Handler):
         def handle_expect_100(self):
             self.close_connection = True
-            self.answer(417, "{}")
+            self.answer(400, "{}")
             return False
 
 
@@ -259,12 +259,17 @@ class PullsOnePage(Receiver):
 
 
 class StopsAtEmptyPage(QueueWorker):
-    """No data, so nothing to do until the next event."""
+    """No data, so the sync is done, for good."""
 
     class API(SyncApi):
-        def page(self, *asked):
-            page = super().page(*asked)
+        done = set()
+
+        def page(self, sync, *asked):
+            if sync in self.done:
+                raise UntilNextEvent("the sync is done")
+            page = super().page(sync, *asked)
             if not page.records and page.remaining > 0:
+                self.done.add(sync)
                 raise UntilNextEvent("an empty page")
             return page
 
