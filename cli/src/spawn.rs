@@ -16,6 +16,9 @@ use crate::supervise::AT_ONCE;
 /// Of what the receiver prints so many bytes are kept, the last ones.
 const TAIL: usize = 8 * 1024;
 
+/// A receiver that was ended listens no longer than this.
+const GONE_WITHIN: Duration = Duration::from_secs(3);
+
 /// A receiver. It ends with [`Receiver::end`], or when this program does, however that comes about.
 pub(crate) struct Receiver {
     /// None when somebody else starts it.
@@ -88,6 +91,9 @@ impl Receiver {
             let _ = stdin.flush().await;
         }
         let _ = supervisor.wait().await;
+        // What it had started may end a moment later: until then it would be taken for the next one.
+        let mut patience = Patience::of(GONE_WITHIN);
+        while connects(&self.webhook).await && patience.again().await {}
     }
 
     /// Waits until it listens; says what was in the way otherwise.

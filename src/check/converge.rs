@@ -153,7 +153,7 @@ impl Play<'_> {
 
     /// The shortest history that still fails, told as a story.
     async fn shortest(&mut self, failing: Scenario, wrong: Wrong) -> Stop {
-        let budget = Patience::of(self.trial.histories.max_time.max(Duration::from_secs(5)));
+        let budget = Patience::of(3 * self.trial.histories.max_time);
         let length = failing.steps.len();
         let mut best = failing.clone();
         // One of the histories that went on side by side will do, if it fails alone.

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -7,7 +7,7 @@ use crate::contract::{Object, Pipeline, UserId};
 use crate::scenario::{Action, Fault, Scenario, Step};
 
 /// Looks for a shorter history that still fails, without playing any itself: it suggests one after the other, and is
-/// told of each whether it fails. First whole stretches of steps are left out, then single ones, then troubles, times
+/// told of each whether it fails. First whole users and stretches of steps are left out, then single ones, then troubles, times
 /// and what records hold; and again, until nothing of that can be left out.
 pub(super) struct Shrinker {
     best: Scenario,
@@ -21,7 +21,8 @@ pub(super) struct Shrinker {
 /// Makes the candidate with this number; `None` when there are no more.
 type Pass = fn(&Scenario, usize) -> Option<Scenario>;
 
-const PASSES: [Pass; 5] = [without_steps, without_fault, without_fault_of_step, with_less_time, with_plainer_records];
+const PASSES: [Pass; 6] =
+    [without_user, without_steps, without_fault, without_fault_of_step, with_less_time, with_plainer_records];
 
 impl Shrinker {
     pub(super) fn new(failing: Scenario) -> Self {
@@ -64,23 +65,7 @@ impl Shrinker {
 
 /// Of the steps only those that are this user's. What goes wrong and the time that passes in the others stays.
 pub(super) fn of_user(scenario: &Scenario, user: &UserId) -> Scenario {
-    let mut owners = std::collections::BTreeMap::new();
-    let mut of_user = scenario.clone();
-    for step in &mut of_user.steps {
-        let owner = match &step.action {
-            Action::Create { user, object, .. } => {
-                owners.insert(object.clone(), user.clone());
-                Some(user.clone())
-            }
-            Action::Enable { user, .. } => Some(user.clone()),
-            Action::Update { object, .. } | Action::Delete { object } => owners.get(object).cloned(),
-            Action::Advance { .. } => None,
-        };
-        if owner.is_some_and(|owner| owner != *user) {
-            step.action = Action::Advance { by: Duration::ZERO };
-        }
-    }
-    tidied(of_user)
+    idle(scenario, |owner| owner != user)
 }
 
 /// The same, with the time that passes by itself put to the step before, where the same things go wrong.
@@ -103,6 +88,44 @@ fn tidied(mut scenario: Scenario) -> Scenario {
     }
     scenario.steps = tidy;
     scenario
+}
+
+/// Without what one user does; the time that passes meanwhile stays.
+fn without_user(scenario: &Scenario, number: usize) -> Option<Scenario> {
+    let owners = owners(scenario);
+    let users: BTreeSet<_> = owners.iter().flatten().cloned().collect();
+    if users.len() < 2 {
+        return None;
+    }
+    let user = users.into_iter().nth(number)?;
+    Some(idle(scenario, |owner| *owner == user))
+}
+
+/// Whose step each of them is.
+fn owners(scenario: &Scenario) -> Vec<Option<UserId>> {
+    let mut objects = BTreeMap::new();
+    let owner = |step: &Step| match &step.action {
+        Action::Create { user, object, .. } => {
+            objects.insert(object.clone(), user.clone());
+            Some(user.clone())
+        }
+        Action::Enable { user, .. } => Some(user.clone()),
+        Action::Update { object, .. } | Action::Delete { object } => objects.get(object).cloned(),
+        Action::Advance { .. } => None,
+    };
+    scenario.steps.iter().map(owner).collect()
+}
+
+/// Nothing but time passes in the steps of these users.
+fn idle(scenario: &Scenario, of: impl Fn(&UserId) -> bool) -> Scenario {
+    let mut scenario = scenario.clone();
+    let owners = owners(&scenario);
+    for (step, owner) in scenario.steps.iter_mut().zip(owners) {
+        if owner.is_some_and(|owner| of(&owner)) {
+            step.action = Action::Advance { by: Duration::ZERO };
+        }
+    }
+    tidied(scenario)
 }
 
 /// Halves, quarters and so on, down to single steps, from the end on.
@@ -157,7 +180,7 @@ fn with_less_time(scenario: &Scenario, number: usize) -> Option<Scenario> {
 
 fn with_plainer_records(scenario: &Scenario, number: usize) -> Option<Scenario> {
     let mut plainer = scenario.clone();
-    let mut pipelines = std::collections::BTreeMap::new();
+    let mut pipelines = BTreeMap::new();
     for (index, step) in plainer.steps.iter_mut().enumerate() {
         match &mut step.action {
             Action::Create { object, pipeline, record, .. } => {

@@ -256,7 +256,9 @@ impl<'a> Suite<'a> {
             seed: self.seed,
             known: known.as_ref(),
         };
-        let trial = Trial::new(around, case.id);
+        let several = self.policies.len() > 1 && case.family() == Family::Pol;
+        let name = if several { format!("{}/{}", case.id, policy.name) } else { case.id.to_owned() };
+        let trial = Trial::new(around, case.id, name);
         let missing = case.needs.iter().find(|need| !trial.has(**need));
         let outcome = match (missing, unreadable) {
             (Some(need), _) => Err(Stop::NotEvaluable(need.missing().to_owned())),
@@ -304,7 +306,7 @@ impl<'a> Suite<'a> {
             process.launch().await?;
             process.ready().await?;
         }
-        let histories = if case.family() == Family::Conv { 4 * self.histories.max_time } else { Duration::ZERO };
+        let histories = if case.family() == Family::Conv { 6 * self.histories.max_time } else { Duration::ZERO };
         let limit = 4 * self.settle + 12 * trial.paragon.answers_within() + histories;
         let ended = tokio::time::timeout(limit, (case.run)(trial)).await;
         ended.unwrap_or_else(|_| {

@@ -67,6 +67,8 @@ pub(super) struct Trial<'a> {
     /// What everything that is made up follows from.
     pub(super) seed: u64,
     pub(super) case: &'static str,
+    /// What its users are called after: the case, and the policy where there are several.
+    name: String,
     pub(super) user: UserId,
     pub(super) drive: Connection,
     known: Option<&'a Scenario>,
@@ -85,9 +87,9 @@ struct Mine {
 }
 
 impl<'a> Trial<'a> {
-    pub(super) fn new(suite: Around<'a>, case: &'static str) -> Self {
+    pub(super) fn new(suite: Around<'a>, case: &'static str, name: String) -> Self {
         let Around { paragon, webhook, state, process, settle, histories, seed, known } = suite;
-        let user = paragon.user(UserId::for_case(&paragon.project().id, seed, case));
+        let user = paragon.user(UserId::for_case(&paragon.project().id, seed, &name));
         Self {
             paragon,
             webhook,
@@ -97,6 +99,7 @@ impl<'a> Trial<'a> {
             histories,
             seed,
             case,
+            name,
             user: user.id().clone(),
             drive: user.connect("googledrive"),
             known,
@@ -139,7 +142,7 @@ impl<'a> Trial<'a> {
 
     /// A user of this case alone.
     pub(super) fn user_named(&self, name: &str) -> UserId {
-        let id = UserId::for_case(&self.paragon.project().id, self.seed, &format!("{}/{name}", self.case));
+        let id = UserId::for_case(&self.paragon.project().id, self.seed, &format!("{}/{name}", self.name));
         let mut mine = self.mine();
         if !mine.users.contains(&id) {
             mine.users.push(id.clone());

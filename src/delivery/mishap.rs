@@ -104,8 +104,9 @@ impl Mishaps {
         self.held.retain(|held| held.adversity.what != what);
     }
 
+    /// What is added afterwards strikes as if it were the first.
     pub(super) fn clear(&mut self) {
-        self.held.clear();
+        *self = Self::default();
     }
 
     pub(super) fn list(&self) -> impl Iterator<Item = Adversity> {

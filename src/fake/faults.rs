@@ -30,6 +30,10 @@ pub(crate) struct CallInfo<'a> {
 pub(crate) struct Faults {
     seed: u64,
     next: u64,
+    /// The first one that was added since all were ended: chances count from there, so that what is played again after
+    /// that goes wrong in the same way.
+    #[serde(default = "first")]
+    first: u64,
     held: BTreeMap<FaultId, Held>,
 }
 
@@ -51,6 +55,10 @@ pub(crate) struct Decision {
     pub(super) struck: Vec<(FaultId, Trouble)>,
 }
 
+const fn first() -> u64 {
+    1
+}
+
 impl Target {
     fn holds(&self, call: &CallInfo<'_>) -> bool {
         self.endpoint.is_none_or(|endpoint| call.endpoint == Some(endpoint))
@@ -62,7 +70,7 @@ impl Target {
 impl Faults {
     /// None yet.
     pub(crate) fn new(seed: u64) -> Self {
-        Self { seed, next: 1, held: BTreeMap::new() }
+        Self { seed, next: first(), first: first(), held: BTreeMap::new() }
     }
 
     /// Adds one.
@@ -81,6 +89,7 @@ impl Faults {
     /// Ends all.
     pub(crate) fn clear(&mut self) {
         self.held.clear();
+        self.first = self.next;
     }
 
     /// All, also those that are over, and how often each has struck.
@@ -105,7 +114,7 @@ impl Faults {
             if number < after {
                 continue;
             }
-            let choice = mix(mix(mix(self.seed) ^ id.0) ^ number);
+            let choice = mix(mix(mix(self.seed) ^ (id.0 - self.first + 1)) ^ number);
             if probability.is_none_or(|probability| probability.takes(choice)) {
                 held.struck += 1;
                 struck.push((*id, held.fault.what));
@@ -203,6 +212,16 @@ mod tests {
         let decision = faults.decide(&ANY, NOW);
         assert_eq!((decision.short_pages(), decision.stale().collect::<Vec<_>>()), (Some(1), vec![Stale::Reads(1)]));
         assert!(!decision.has(Trouble::ShortPages(2)));
+    }
+
+    #[test]
+    fn after_all_were_ended_chances_begin_anew() {
+        let half = || ApiFault::new(Trouble::EmptyPage).probability(0.5);
+        let mut faults = faults(7, half());
+        let before = strikes(&mut faults, 64);
+        faults.clear();
+        faults.add(half());
+        assert_eq!(strikes(&mut faults, 64), before);
     }
 
     proptest! {

@@ -5,7 +5,7 @@ mod receiver;
 use std::time::Duration;
 
 use paragon_testkit::FakeParagon;
-use paragon_testkit::check::Suite;
+use paragon_testkit::check::{Histories, Level, Need, Suite};
 use paragon_testkit::contract::File;
 use paragon_testkit::delivery::WebhookState;
 use paragon_testkit::fake::Sync;
@@ -94,6 +94,9 @@ async fn tell(color: bool) -> Result<u8, Box<dyn std::error::Error>> {
     let text = Text { color };
     let suite = Suite::for_receiver(base.join("/webhook")?)
         .state_url(base.join("/state")?)
+        // What ends the receiver's process needs one of its own; and a few histories show what they are.
+        .select(|case| case.level < Level::May && !case.needs.contains(&Need::Process))
+        .histories(Histories { cases: 6, ..Histories::default() })
         .on_result(|result| output::result(&text.case(result, "cargo run -- demo")));
     let judgement = suite.run(&paragon).await;
     output::result(&text.summary(&judgement));

@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -19,6 +20,9 @@ use axum::{Json, Router};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
+
+/// A call that takes longer has failed: the webhook is to be answered in time, whatever becomes of the Sync API.
+const TO_FETCH: Duration = Duration::from_secs(1);
 
 /// What it must know of Paragon.
 pub(crate) struct Config {
@@ -47,7 +51,7 @@ struct Receiver {
 /// `POST /webhook` takes events, `GET /state` tells what is held.
 pub(crate) fn router(config: Config) -> Result<Router, Box<dyn std::error::Error>> {
     let key = EncodingKey::from_rsa_pem(config.signing_key.as_bytes())?;
-    let client = reqwest::Client::builder().no_proxy().build()?;
+    let client = reqwest::Client::builder().no_proxy().timeout(TO_FETCH).build()?;
     let receiver = Receiver { config, key, client, syncs: SyncMutex::default() };
     let routes = Router::new().route("/webhook", post(webhook)).route("/state", get(state));
     Ok(routes.with_state(Arc::new(receiver)))

@@ -10,7 +10,12 @@ pub(crate) const GOOD: &str = "python3 tests/receivers/python/receiver.py";
 /// The program, at the root of the repository.
 pub(crate) fn program<S: AsRef<str>>(args: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_paragon-testkit"));
-    command.args(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+    let mut args: Vec<_> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
+    if args.first().is_some_and(|verb| verb == "check") && !args.iter().any(|arg| arg == "--failures") {
+        // Not in the repository.
+        args.extend(["--failures".to_owned(), concat!(env!("CARGO_TARGET_TMPDIR"), "/failures").to_owned()]);
+    }
+    command.args(args);
     command.current_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".."));
     command.stdin(Stdio::null()).env_remove("NO_COLOR").env_remove("GITHUB_ACTIONS").env_remove("GITHUB_STEP_SUMMARY");
     command

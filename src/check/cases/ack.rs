@@ -235,7 +235,7 @@ async fn odd(trial: &Trial<'_>) -> Result<(), Stop> {
         ),
         ("the same, escaped", escaped(&errored("na\u{ef}ve \u{65e5}\u{672c}\u{8a9e} \u{1f4c4}"))),
         ("quotes, markup and control characters", errored("\"'`</script>{{x}}%s\u{7}\t\r\n\\").to_string()),
-        ("white space between members of record_updated", format!("\n{}\r\n", pretty(&updated))),
+        ("white space between members of record_updated", pretty(&updated)),
         ("white space between members", format!("\r\n\t {} \n", pretty(&errored("x")))),
         ("no records", complete(0).to_string()),
         ("2^53 - 1 records", complete((1 << 53) - 1).to_string()),

@@ -59,7 +59,7 @@ async fn outage(trial: &Trial<'_>, span: Duration) -> Result<(), Stop> {
         paragon.enable_webhook();
     }
     trial.create("next.pdf");
-    paragon.advance(DAY).await;
+    paragon.advance(MINUTE).await;
     trial.ends_right(&[&sync]).await.map_err(|stop| match stop {
         Stop::Fail(found) => Stop::Fail(format!("{found}\nlost under {}:\n{}", paragon.policy().name, lost(trial))),
         stop @ Stop::NotEvaluable(_) => stop,

@@ -425,7 +425,7 @@ async fn deleted_sync(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.create("b.pdf");
     trial.paragon.advance(MINUTE).await;
     trial.ends_right(&[&sync]).await?;
-    eventually(Duration::from_millis(500), || async { None::<()> }).await;
+    eventually(Duration::from_secs(1), || async { None::<()> }).await;
     let calls = trial.timeline_since(mark).calls().filter(|call| call.path.contains(gone.id().as_str())).count();
     if calls > MOST {
         return Err(Stop::Fail(format!("{calls} calls for a sync that is deleted, within a second")));

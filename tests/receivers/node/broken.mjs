@@ -96,22 +96,6 @@ const BUGS = {
       return status;
     }
   },
-  "accepts-bad-utf8": class extends Receiver {
-    handle(body) {
-      return super.handle(Buffer.from(body.toString()));
-    }
-  },
-  "accepts-any-json": class extends Receiver {
-    async handle(body) {
-      const status = await super.handle(body);
-      try {
-        JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
-        return 200;
-      } catch {
-        return status;
-      }
-    }
-  },
   "small-body-limit": class extends Receiver {
     static async read(request) {
       const body = await read(request);
@@ -234,14 +218,6 @@ const BUGS = {
   ),
   "no-retry-after-reset": givingUp((error) => /socket|reset|terminated|closed|ECONN/i.test(error.message)),
   "no-retry-after-cut-json": givingUp((error) => /JSON/.test(error.message)),
-  "keeps-token": withApi(
-    class extends SyncApi {
-      constructor(url, tokens) {
-        super(url, tokens);
-        tokens.insteadOf = (refused) => refused;
-      }
-    },
-  ),
   "gives-up-on-401": class extends givingUp((error) => error.message.endsWith(": 401")) {
     static SyncApi = class extends SyncApi {
       async call(path, token, timeout) {

@@ -143,13 +143,6 @@ class AcceptsMalformed(Receiver):
         return 200, "ok"
 
 
-class AcceptsAnyJson(Receiver):
-    """Whatever parses is fine."""
-
-    def on_malformed(self, error):
-        return (400, "expected JSON") if "JSON" in str(error) else (200, "ok")
-
-
 class FailsOnNesting(Receiver):
     """Expects bad JSON, but not a parser that gives up."""
 
@@ -189,7 +182,7 @@ class AsciiOnly(Receiver):
         return super().handle(body.decode("latin-1").encode("ascii", "replace")) if body.isascii() else (400, "garbled")
 
 
-class FindsEventByText(Receiver):
+class FindsEventByText(FetchOnly):
     """Takes JSON for text that always looks the same."""
 
     def handle(self, body):
@@ -867,6 +860,32 @@ class StaleLockFile(QueueWorker):
             os.remove(self.lock_file)
 
 
+class WrongAudience(Receiver):
+    def __init__(self, environment=os.environ):
+        super().__init__({**environment, "PARAGON_PROJECT_ID": "another project"})
+
+
+class KeepsLastRecord(QueueWorker):
+    """Takes a sync without records for a mistake."""
+
+    class STORE(Store):
+        def remove(self, sync, record_id):
+            held = json.loads(self.state())["records"]
+            if sum(record["syncInstanceId"] == sync for record in held) > 1:
+                super().remove(sync, record_id)
+
+
+class DropsBursts(FetchOnly):
+    """Ten events of a sync a second are enough: the others are answered and left."""
+
+    taken = {}
+
+    def on_event(self, event):
+        taken = [at for at in self.taken.get(event.sync, []) if at > time.monotonic() - 1]
+        self.taken[event.sync] = [*taken, time.monotonic()]
+        return super().on_event(event) if len(taken) < 10 else (200, "too many")
+
+
 class PlantedDeep(Receiver):
     """Once two events in a row brought nothing new of a record, its deletion passes by.
 
@@ -914,7 +933,6 @@ class StaleState(Receiver):
 
 
 BUGS = {
-    "accepts-any-json": AcceptsAnyJson,
     "accepts-malformed": AcceptsMalformed,
     "acks-before-storing": AcksBeforeStoring,
     "ascii-only": AsciiOnly,
@@ -927,6 +945,7 @@ BUGS = {
     "cursor-none-as-text": CursorNoneAsText,
     "deletes-everywhere": DeletesEverywhere,
     "does-nothing": DoesNothing,
+    "drops-bursts": DropsBursts,
     "drops-deletions": DropsDeletions,
     "drops-errored-records": DropsErroredRecords,
     "drops-errored-syncs": DropsErroredSyncs,
@@ -951,6 +970,7 @@ BUGS = {
     "inserts-each-pulled": InsertsEachPulled,
     "inserts-twice": InsertsTwice,
     "int32-sizes": Int32Sizes,
+    "keeps-last-record": KeepsLastRecord,
     "keeps-records-in-memory": KeepsRecordsInMemory,
     "keeps-state-in-memory": KeepsStateInMemory,
     "keeps-tombstones": KeepsTombstones,
@@ -994,6 +1014,7 @@ BUGS = {
     "trusts-deletions": TrustsDeletions,
     "updates-only-known": UpdatesOnlyKnown,
     "waits-for-api": WaitsForApi,
+    "wrong-audience": WrongAudience,
 }
 
 if __name__ == "__main__":
