@@ -175,3 +175,26 @@ fn a_receiver_may_be_judged_under_an_older_revision() {
     assert_eq!(ran.code, 2);
     assert!(ran.stderr.contains("expected one of snake_case, camel_case, credential_id"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_command_may_tell_the_state() {
+    let look = r#"python3 -c "import os, urllib.request; print(urllib.request.urlopen('http://127.0.0.1:' + os.environ['PORT'] + '/state').read().decode())""#;
+    let ran = run(["check", WEBHOOK, "--spawn", GOOD, "--state-cmd", look, "--case", "rec-deleted"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    let fails = "echo 'no database' >&2; exit 3";
+    let ran = run(["check", WEBHOOK, "--spawn", GOOD, "--state-cmd", fails, "--case", "rec-deleted", "--settle", "2s"]);
+    assert_eq!(ran.code, 4, "{}{}", ran.stdout, ran.stderr);
+    let told =
+        r#"the state command "echo 'no database' >&2; exit 3" is of no use: it ended with exit status: 3: no database"#;
+    assert!(ran.stdout.contains(told), "{}", ran.stdout);
+}
+
+#[test]
+fn histories_may_be_of_every_pipeline() {
+    let pipelines = ["--pipelines", "files,contacts,companies,deals,custom_objects,tickets"];
+    let ran = check(GOOD, &[&pipelines[..], &["--case", "conv-quiet", "--cases", "12"]].concat());
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    let ran = run(["check", WEBHOOK, "--pipelines", "files,songs"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("expected one of files, contacts, companies"), "{}", ran.stderr);
+}
