@@ -118,6 +118,7 @@ async fn answer(
     if !reply.delay.is_zero() {
         pause(reply.delay).await;
     }
+    let headers = reply.all_headers();
     let body = match reply.wire {
         Wire::Clean => Some(Outgoing::whole(reply.body)),
         Wire::NeverAnswers => {
@@ -134,7 +135,7 @@ async fn answer(
     };
     let mut response = Response::new(body);
     *response.status_mut() = reply.status;
-    *response.headers_mut() = reply.headers;
+    *response.headers_mut() = headers;
     Ok(response)
 }
 

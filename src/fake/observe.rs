@@ -79,6 +79,6 @@ fn response(reply: &Reply) -> Response<Vec<u8>> {
     };
     let mut response = Response::new(body);
     *response.status_mut() = reply.status;
-    response.headers_mut().clone_from(&reply.headers);
+    *response.headers_mut() = reply.all_headers();
     response
 }

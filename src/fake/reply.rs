@@ -16,7 +16,10 @@ pub(crate) const LONGEST_BODY: usize = 16 << 20;
 pub(crate) struct Reply {
     /// The status.
     pub(crate) status: StatusCode,
-    /// All headers but those of the framing, which a server adds.
+    /// What `content-type` says, unless [`headers`](Self::headers) says it. Most replies have no other header, and
+    /// an empty map costs nothing.
+    pub(crate) content_type: Option<&'static str>,
+    /// The other headers, but for those of the framing, which a server adds.
     pub(crate) headers: HeaderMap,
     /// The body.
     pub(crate) body: Body,
@@ -59,7 +62,7 @@ impl Wire {
 impl Reply {
     /// Any body of a known length.
     pub(crate) fn bytes(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        Self::new(status, content_type, Body::Whole(body.into()))
+        Self { content_type: Some(content_type), ..Self::new(status, Body::Whole(body.into())) }
     }
 
     /// A JSON body, already written.
@@ -69,14 +72,7 @@ impl Reply {
 
     /// 200 without a body.
     pub(crate) fn empty() -> Self {
-        let headers = HeaderMap::new();
-        Self {
-            status: StatusCode::OK,
-            headers,
-            body: Body::Whole(Bytes::new()),
-            delay: Duration::ZERO,
-            wire: Wire::Clean,
-        }
+        Self::new(StatusCode::OK, Body::Whole(Bytes::new()))
     }
 
     /// A download, under the name of the file.
@@ -111,23 +107,35 @@ impl Reply {
     /// NDJSON: one JSON text for each line, without line breaks.
     pub(crate) fn lines(lines: impl IntoIterator<Item = String>) -> Self {
         let lines = lines.into_iter().map(|line| Bytes::from(line + "\n")).collect();
-        Self::new(StatusCode::OK, "application/x-ndjson", Body::Lines(lines))
+        let kind = HeaderValue::from_static("application/x-ndjson");
+        Self::new(StatusCode::OK, Body::Lines(lines)).header(header::CONTENT_TYPE, kind)
     }
 
     /// What is sent into the other end of the channel, as it comes.
     pub(crate) fn open(content_type: &'static str, pieces: mpsc::Receiver<Bytes>) -> Self {
-        Self::new(StatusCode::OK, content_type, Body::Open(pieces))
+        Self { content_type: Some(content_type), ..Self::new(StatusCode::OK, Body::Open(pieces)) }
     }
 
-    fn new(status: StatusCode, content_type: &'static str, body: Body) -> Self {
-        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(content_type))]);
-        Self { status, headers, body, delay: Duration::ZERO, wire: Wire::Clean }
+    fn new(status: StatusCode, body: Body) -> Self {
+        Self { status, content_type: None, headers: HeaderMap::new(), body, delay: Duration::ZERO, wire: Wire::Clean }
     }
 
     /// With this header, in place of others of its name.
     pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        if name == header::CONTENT_TYPE {
+            self.content_type = None;
+        }
         self.headers.insert(name, value);
         self
+    }
+
+    /// All headers in one map, the type of the content too.
+    pub(crate) fn all_headers(&self) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        if let Some(kind) = self.content_type {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        }
+        headers
     }
 
     /// After this much real time, on top of what it has already.

@@ -149,8 +149,9 @@ impl Respond for Answers {
         };
         // wiremock waits after it has released its lock; to wait here would hold up everybody.
         let held = if reply.wire == Wire::NeverAnswers { Wire::HELD } else { reply.delay };
-        let template =
-            ResponseTemplate::new(reply.status).append_headers(&reply.headers).set_body_bytes(reply.body.joined());
+        let template = ResponseTemplate::new(reply.status)
+            .append_headers(&reply.headers)
+            .set_body_raw(reply.body.joined(), reply.content_type.unwrap_or_default());
         if held.is_zero() { template } else { template.set_delay(held) }
     }
 }
