@@ -69,6 +69,15 @@ impl Revision {
         self.write(schema, &newest).to_string()
     }
 
+    /// As [`Revision::print`], to the end of what is there.
+    pub(crate) fn print_into(self, text: &mut Vec<u8>, schema: &str, newest: &impl Serialize) {
+        if self == Self::default() {
+            let printed = serde_json::to_writer(text, newest);
+            return printed.unwrap_or_else(|error| unreachable!("payloads print as JSON: {error}"));
+        }
+        text.extend(self.print(schema, newest).into_bytes());
+    }
+
     /// An event as this revision has it; one with an unknown name stays as it is.
     #[must_use]
     pub fn write_event(self, event: &Event) -> Value {

@@ -1,4 +1,5 @@
 use http::StatusCode;
+use hyper::body::Bytes;
 use serde_json::{Value, json};
 
 use crate::contract::{Contract, Layer, Revision};
@@ -11,7 +12,7 @@ pub(super) type Answer = Result<Answered, Refusal>;
 
 /// What an endpoint answers.
 pub(super) enum Answered {
-    Json(String),
+    Json(Bytes),
     /// 200 and nothing else.
     Empty,
     /// What a download answers.
@@ -22,7 +23,7 @@ pub(super) enum Answered {
 
 /// A body of the newest revision, as another one has it.
 pub(super) fn json(revision: Revision, schema: &str, newest: &Value) -> Answered {
-    Answered::Json(revision.write(schema, newest).to_string())
+    Answered::Json(revision.write(schema, newest).to_string().into())
 }
 
 /// A refusal, and why, for the developer: Paragon's own body says less.

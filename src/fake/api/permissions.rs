@@ -80,7 +80,7 @@ impl World {
             }
             _ => access::check(body, known, &ids),
         };
-        Ok(Answered::Json(answer?))
+        Ok(Answered::Json(answer?.into()))
     }
 
     /// A sync that stands still for good has a line that says so; those without permissions are left out.

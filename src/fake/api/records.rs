@@ -1,7 +1,5 @@
 //! What a sync has pulled.
 
-use std::fmt::Write as _;
-
 use http::StatusCode;
 use serde_json::Map;
 
@@ -15,6 +13,9 @@ use crate::fake::fault::{Stale, Trouble};
 use crate::fake::world::World;
 use crate::source::Seen;
 use crate::sync::{Page, Sync};
+
+/// What a page holds beside its records is hardly ever longer.
+const PAGING: usize = 384;
 
 impl World {
     pub(super) fn pull(&mut self, asked: &Asked<'_>) -> Answer {
@@ -36,7 +37,7 @@ impl World {
         let sync = self.engine.get(&id).ok_or_else(|| Refusal::no_sync(asked.sync()))?;
         let page = sync.feed.page_until(cursor.as_deref(), size.min(most), until);
         let mut page = page.map_err(|error| Refusal::bad(error.to_string()))?;
-        self.tamper(sync, cursor, &mut page);
+        self.tamper(sync, cursor.as_deref(), &mut page);
         let paging = Paging {
             total_records: page.total as u64,
             total_active_records: page.active as u64,
@@ -45,20 +46,21 @@ impl World {
             last_seen: page.last_seen.map(Moment::as_millis),
             other: Map::new(),
         };
-        let paging = sync.revision.print("common/paging", &paging);
         let length: usize = page.entries.iter().map(|entry| entry.json.len() + 1).sum();
-        let mut body = String::with_capacity(length + paging.len() + 32);
-        body.push_str(r#"{"data":["#);
+        let mut body = Vec::with_capacity(length + PAGING);
+        body.extend_from_slice(br#"{"data":["#);
         for (index, entry) in page.entries.iter().enumerate() {
             if index > 0 {
-                body.push(',');
+                body.push(b',');
             }
-            body.push_str(&entry.json);
+            body.extend_from_slice(entry.json.as_bytes());
         }
-        let _ = write!(body, r#"],"paging":{paging}}}"#);
+        body.extend_from_slice(br#"],"paging":"#);
+        sync.revision.print_into(&mut body, "common/paging", &paging);
+        body.push(b'}');
         let versions: Vec<usize> = page.entries.iter().map(|entry| entry.version).collect();
         self.note_served(&id, versions);
-        Ok(Answered::Json(body))
+        Ok(Answered::Json(body.into()))
     }
 
     /// Whether a cursor is older than cursors get.
@@ -73,12 +75,12 @@ impl World {
     }
 
     /// What faults make of a page.
-    fn tamper(&self, sync: &Sync, asked_for: Option<String>, page: &mut Page<'_>) {
+    fn tamper(&self, sync: &Sync, asked_for: Option<&str>, page: &mut Page<'_>) {
         if self.strike.has(Trouble::EmptyPage) {
             page.remaining += page.entries.len();
             page.entries.clear();
             page.last_seen = None;
-            page.cursor = asked_for.or_else(|| sync.feed.first_cursor());
+            page.cursor = asked_for.map(str::to_owned).or_else(|| sync.feed.first_cursor());
         } else if self.strike.has(Trouble::RepeatedRecord)
             && page.remaining > 0
             && let [.., before, _] = &page.entries[..]
@@ -121,7 +123,7 @@ impl World {
         let body = if bare { entry.json.to_string() } else { format!(r#"{{"data":{}}}"#, entry.json) };
         let version = entry.version;
         self.note_served(&id, [version]);
-        Ok(Answered::Json(body))
+        Ok(Answered::Json(body.into()))
     }
 
     /// The provider is asked at that moment: what it has now counts, not what a run has seen.
