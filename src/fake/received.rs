@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use http::{HeaderMap, Method, Request};
 use hyper::body::Bytes;
 
@@ -12,17 +14,24 @@ pub(crate) struct Received<'a> {
     pub(crate) body: &'a [u8],
 }
 
-impl Received<'_> {
+impl<'a> Received<'a> {
     /// The first of the query's parameters with one of these names.
-    pub(crate) fn parameter(&self, names: &[&str]) -> Option<String> {
-        let pairs = url::form_urlencoded::parse(self.query.unwrap_or_default().as_bytes());
-        pairs.into_iter().find(|(name, _)| names.contains(&&**name)).map(|(_, value)| value.into_owned())
+    pub(crate) fn parameter(&self, names: &[&str]) -> Option<Cow<'a, str>> {
+        let query = self.query?;
+        if query.contains(['%', '+']) {
+            let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+            return pairs.find(|(name, _)| names.contains(&&**name)).map(|(_, value)| value);
+        }
+        // Nothing to decode, as in most queries.
+        let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        pairs.find(|(name, _)| names.contains(name)).map(|(_, value)| value.into())
     }
 
     /// Path and query.
     pub(crate) fn target(&self) -> String {
         match self.query {
-            Some(query) => format!("{}?{query}", self.path),
+            // Not printed: that would cost several allocations, and each call is logged.
+            Some(query) => [self.path, query].join("?"),
             None => self.path.to_owned(),
         }
     }

@@ -6,6 +6,8 @@ mod permissions;
 mod records;
 mod syncs;
 
+use std::borrow::Cow;
+
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
@@ -45,7 +47,7 @@ impl Asked<'_> {
     }
 
     /// The first of the query's parameters with one of these names.
-    fn query(&self, names: &[&str]) -> Option<String> {
+    fn query(&self, names: &[&str]) -> Option<Cow<'_, str>> {
         self.request.parameter(names)
     }
 }
