@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -366,7 +367,9 @@ impl Feed {
     }
 
     fn encode(&self, at: Moment, key: u64) -> String {
-        BASE64_STANDARD.encode(format!("{}:{}", at.as_millis(), self.stored.ids.id_of(key)))
+        let mut plain = String::with_capacity(64);
+        let _ = write!(plain, "{}:{}", at.as_millis(), self.stored.ids.id_of(key));
+        BASE64_STANDARD.encode(plain)
     }
 
     /// The cursor after an entry of a page.
