@@ -83,6 +83,8 @@ impl Health {
             return;
         }
         self.recent.push_back((now, failed));
+        // A time-out is known later than what is sent after it: the next one may lie so far back.
+        let look_back = look_back + rules.timeout;
         while self.recent.front().is_some_and(|(at, _)| now - *at > look_back) {
             self.recent.pop_front();
         }

@@ -86,7 +86,7 @@ mod tests {
         assert!(admits(&json!({"mimeTypes": ["application/pdf"]}), file, &mut account));
         assert!(admits(&json!({"mimeTypes": ["text/plain"]}), folder, &mut account));
         let thing = CustomObject::named("x");
-        assert!(admits(&json!({"customObjectName": "Thing__c"}), thing.clone(), &mut account));
+        assert!(admits(&json!({"customObjectName": crate::contract::SAMPLE_OBJECT}), thing.clone(), &mut account));
         assert!(!admits(&json!({"customObjectName": "Other__c"}), thing, &mut account));
         let files = account.collection_mut(Pipeline::Files);
         files.update(

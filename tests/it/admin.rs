@@ -284,7 +284,7 @@ async fn what_is_refused_changes_nothing() {
             "scenario",
             r#"{"scenario":1,"seed":0,"steps":[{"do":"x"}]}"#,
             400,
-            "/steps/0/do: unknown variant `x`",
+            "/steps/0: unknown variant `x`",
         ),
     ] {
         admin.refused(method, path, body, status, message).await;
