@@ -337,7 +337,7 @@ pub(crate) struct Check {
     /// Where histories that fail are kept until they pass.
     #[arg(long, value_name = "FOLDER", default_value = ".paragon-testkit/failures")]
     pub(crate) failures: PathBuf,
-    /// Runs only the cases that failed the last time, with the seed that they had.
+    /// Runs only the cases that failed the last time; kept histories first, on users that the receiver does not know.
     #[arg(long, conflicts_with = "cases")]
     pub(crate) rerun_failed: bool,
     #[command(flatten)]

@@ -62,11 +62,9 @@ const LAST: &str = "report.json";
 impl Plan {
     fn of(typed: args::Check) -> Result<Self, String> {
         let args::Check { target, mut cases, exclude, failures, .. } = typed;
-        let mut aim = Aim::of(target)?;
+        let aim = Aim::of(target)?;
         if typed.rerun_failed {
-            let (failed, seed) = failed_last(&failures.join(LAST))?;
-            cases = failed;
-            aim.typed.seed = aim.typed.seed.or(Some(seed));
+            cases = failed_last(&failures.join(LAST))?;
         }
         let policy = aim.typed.policy.as_deref().map_or_else(|| Ok(Policy::paragon_assumed()), policies::named)?;
         let policies = if typed.all_policies { policies::runnable() } else { Vec::new() };
@@ -153,8 +151,8 @@ impl Plan {
     }
 }
 
-/// The cases that failed the last time, and the seed that they had.
-fn failed_last(file: &std::path::Path) -> Result<(Vec<String>, u64), String> {
+/// The cases that failed the last time.
+fn failed_last(file: &std::path::Path) -> Result<Vec<String>, String> {
     let text = match fs::read_to_string(file) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -166,7 +164,7 @@ fn failed_last(file: &std::path::Path) -> Result<(Vec<String>, u64), String> {
     let report: serde_json::Value = serde_json::from_str(&text).map_err(|_| wrong())?;
     let results = report["cases"].as_array().ok_or_else(wrong)?.iter();
     let failed = results.filter(|case| case["verdict"] == "fail").filter_map(|case| case["id"].as_str());
-    Ok((failed.map(str::to_owned).collect(), report["seed"].as_u64().ok_or_else(wrong)?))
+    Ok(failed.map(str::to_owned).collect())
 }
 
 fn globs(flag: &str, patterns: &[String]) -> Result<GlobSet, String> {

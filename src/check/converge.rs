@@ -94,10 +94,17 @@ impl Play<'_> {
                 }
             }) as crate::fake::Waiting<'_>
         };
+        let before = match trial.state {
+            Some(state) => state.look().await.unwrap_or_default(),
+            None => Vec::new(),
+        };
         let renamed = scenario.clone().with_users(|user| names[user].clone());
         let played = paragon.play_with(&renamed, &after).await;
         let syncs = played.map_err(impossible)?;
         trial.adopt(&syncs);
+        if before.iter().any(|held| syncs.iter().any(|sync| held.sync == *sync.id())) {
+            return Err(Stop::left_over());
+        }
         if paragon.webhook() != WebhookState::Enabled {
             paragon.enable_webhook();
         }

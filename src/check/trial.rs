@@ -41,6 +41,15 @@ pub(super) enum Stop {
 }
 
 impl Stop {
+    /// What was found would be of another run.
+    pub(super) fn left_over() -> Self {
+        Self::NotEvaluable(
+            "the receiver already holds records of this sync, from a run with the same seed: \
+             empty it, or take another --seed"
+                .to_owned(),
+        )
+    }
+
     /// What was to be so before the case can tell anything, and is not.
     fn before(self) -> Self {
         match self {
@@ -191,11 +200,7 @@ impl<'a> Trial<'a> {
         let Some(state) = self.state else { return Ok(()) };
         let held = state.look().await.unwrap_or_default();
         if held.iter().any(|held| syncs.iter().any(|sync| held.sync == *sync.id())) {
-            return Err(Stop::NotEvaluable(
-                "the receiver already holds records of this sync, from a run with the same seed: \
-                 empty it, or take another --seed"
-                    .to_owned(),
-            ));
+            return Err(Stop::left_over());
         }
         Ok(())
     }

@@ -279,13 +279,7 @@ async fn what_is_refused_changes_nothing() {
         ("POST", "faults", r#"{"what":{"status":{"code":99}}}"#, 400, "/what/status/code: expected a status"),
         ("DELETE", "faults/9", "", 404, "there is no fault \"9\""),
         ("POST", "scenario", r#"{"scenario":2,"seed":0,"steps":[]}"#, 400, "`scenario`: expected version 1"),
-        (
-            "POST",
-            "scenario",
-            r#"{"scenario":1,"seed":0,"steps":[{"do":"x"}]}"#,
-            400,
-            "/steps/0: unknown variant `x`",
-        ),
+        ("POST", "scenario", r#"{"scenario":1,"seed":0,"steps":[{"do":"x"}]}"#, 400, "/steps/0: unknown variant `x`"),
     ] {
         admin.refused(method, path, body, status, message).await;
     }
