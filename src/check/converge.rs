@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::histories::{SIDE_BY_SIDE, Source};
 use super::shrink::{Shrinker, of_user};
-use super::trial::{DAY, MINUTE, Stop, Trial};
+use super::trial::{DAY, MINUTE, Stop, Trial, fresh};
 use crate::clock::{Patience, Stopwatch, eventually};
 use crate::contract::{Object, UserId};
 use crate::delivery::WebhookState;
@@ -38,9 +38,13 @@ pub(super) async fn converges(trial: &Trial<'_>, faults: &[Fault]) -> Result<(),
     Ok(())
 }
 
-/// Plays one scenario, as it is.
-pub(super) async fn replays(trial: &Trial<'_>, scenario: &Scenario) -> Result<(), Stop> {
-    let wrong = Play { trial, number: 0 }.whole(scenario).await?;
+/// Plays the scenario that was given, as it is.
+pub(super) async fn replays(trial: &Trial<'_>) -> Result<(), Stop> {
+    let scenario = trial.known().ok_or_else(|| Stop::NotEvaluable("there is no scenario to play".to_owned()))?;
+    if !scenario.steps.iter().any(|step| matches!(step.action, Action::Enable { .. })) {
+        return Err(Stop::NotEvaluable("the scenario enables no sync: there is nothing to hold".to_owned()));
+    }
+    let wrong = Play { trial, number: 0 }.whole(&scenario).await?;
     wrong.map_or(Ok(()), |wrong| Err(Stop::Fail(wrong.told)))
 }
 
@@ -94,17 +98,12 @@ impl Play<'_> {
                 }
             }) as crate::fake::Waiting<'_>
         };
-        let before = match trial.state {
-            Some(state) => state.look().await.unwrap_or_default(),
-            None => Vec::new(),
-        };
+        let before = trial.held().await;
         let renamed = scenario.clone().with_users(|user| names[user].clone());
         let played = paragon.play_with(&renamed, &after).await;
         let syncs = played.map_err(impossible)?;
         trial.adopt(&syncs);
-        if before.iter().any(|held| syncs.iter().any(|sync| held.sync == *sync.id())) {
-            return Err(Stop::left_over());
-        }
+        fresh(&before, &syncs)?;
         if paragon.webhook() != WebhookState::Enabled {
             paragon.enable_webhook();
         }

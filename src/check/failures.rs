@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::scenario::{Scenario, ScenarioError};
 
@@ -32,7 +32,7 @@ impl Failures {
     /// It passes again. A folder that is empty then is removed too.
     pub(super) fn forget(&self, case: &str) {
         if std::fs::remove_file(self.file(case)).is_ok() {
-            let _ = std::fs::remove_dir(Path::new(&self.0));
+            let _ = std::fs::remove_dir(&self.0);
         }
     }
 }

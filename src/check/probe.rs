@@ -33,7 +33,14 @@ impl Held {
     ///
     /// Says what was expected, and how the text begins.
     pub fn parse(text: &str) -> Result<Vec<Self>, String> {
-        parse(text)
+        let state: State = serde_json::from_str(text).map_err(|error| {
+            let start: String = text.chars().take(80).collect();
+            format!(
+                "expected {{\"records\":[{{\"syncInstanceId\":…,\"recordId\":…,\"record\":…}}]}}, got {start:?} ({error})"
+            )
+        })?;
+        let held = state.records.into_iter();
+        Ok(held.map(|held| Held { sync: held.sync_instance_id, record: held.record_id, value: held.record }).collect())
     }
 }
 
@@ -92,7 +99,7 @@ impl StateUrl {
             return Err(format!("it answered {status}"));
         }
         let body = answer.text().await.map_err(|error| root_cause(&error))?;
-        parse(&body)
+        Held::parse(&body)
     }
 }
 
@@ -125,24 +132,13 @@ struct StateRecord {
     record: Option<Value>,
 }
 
-fn parse(body: &str) -> Result<Vec<Held>, String> {
-    let state: State = serde_json::from_str(body).map_err(|error| {
-        let start: String = body.chars().take(80).collect();
-        format!(
-            "expected {{\"records\":[{{\"syncInstanceId\":…,\"recordId\":…,\"record\":…}}]}}, got {start:?} ({error})"
-        )
-    })?;
-    let held = state.records.into_iter();
-    Ok(held.map(|held| Held { sync: held.sync_instance_id, record: held.record_id, value: held.record }).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_state_is_read_and_nonsense_is_told() {
-        let held = parse(r#"{"records":[{"syncInstanceId":"s","recordId":"r","more":1}],"more":2}"#).unwrap();
+        let held = Held::parse(r#"{"records":[{"syncInstanceId":"s","recordId":"r","more":1}],"more":2}"#).unwrap();
         assert_eq!(held, [Held { sync: "s".into(), record: "r".into(), value: None }]);
         for (body, told) in [
             ("", "got \"\""),
@@ -150,7 +146,7 @@ mod tests {
             (r#"{"records":"lots"}"#, "expected a sequence"),
             (r#"{"records":[{"recordId":"r"}]}"#, "missing field `syncInstanceId`"),
         ] {
-            let error = parse(body).unwrap_err();
+            let error = Held::parse(body).unwrap_err();
             assert!(error.contains(told), "{body}: {error}");
         }
     }

@@ -5,7 +5,6 @@ use url::Url;
 
 use super::case::{Case, Family};
 use super::cases::{REPLAY, cases};
-use super::converge::replays;
 use super::failures::Failures;
 use super::histories::Histories;
 use super::probe::{Probe, StateUrl};
@@ -346,13 +345,5 @@ impl Trial<'_> {
     /// Whether the receiver's process runs no more: the cases that end it start it again.
     fn has_ended(&self) -> bool {
         self.process.is_some_and(|process| !process.is_running())
-    }
-
-    /// Runs the scenario that was given.
-    pub(super) async fn replay(&self) -> Result<(), Stop> {
-        match self.known() {
-            Some(scenario) => replays(self, &scenario).await,
-            None => Err(Stop::NotEvaluable("there is no scenario to play".to_owned())),
-        }
     }
 }

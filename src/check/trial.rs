@@ -1,6 +1,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -41,15 +42,6 @@ pub(super) enum Stop {
 }
 
 impl Stop {
-    /// What was found would be of another run.
-    pub(super) fn left_over() -> Self {
-        Self::NotEvaluable(
-            "the receiver already holds records of this sync, from a run with the same seed: \
-             empty it, or take another --seed"
-                .to_owned(),
-        )
-    }
-
     /// What was to be so before the case can tell anything, and is not.
     fn before(self) -> Self {
         match self {
@@ -191,18 +183,16 @@ impl<'a> Trial<'a> {
     pub(super) async fn enable_of(&self, drive: &Connection, name: &str) -> Result<Sync, Stop> {
         let sync = drive.enable_as("files", name).map_err(|error| Stop::NotEvaluable(error.to_string()))?;
         self.adopt(std::slice::from_ref(&sync));
-        self.fresh(&[&sync]).await?;
+        fresh(&self.held().await, std::slice::from_ref(&sync))?;
         Ok(sync)
     }
 
-    /// The receiver does not hold anything of these syncs yet.
-    pub(super) async fn fresh(&self, syncs: &[&Sync]) -> Result<(), Stop> {
-        let Some(state) = self.state else { return Ok(()) };
-        let held = state.look().await.unwrap_or_default();
-        if held.iter().any(|held| syncs.iter().any(|sync| held.sync == *sync.id())) {
-            return Err(Stop::left_over());
+    /// What the receiver holds, as far as it tells.
+    pub(super) async fn held(&self) -> Vec<Held> {
+        match self.state {
+            Some(state) => state.look().await.unwrap_or_default(),
+            None => Vec::new(),
         }
-        Ok(())
     }
 
     pub(super) fn create(&self, name: &str) -> Item<File> {
@@ -271,8 +261,8 @@ impl<'a> Trial<'a> {
         self.right(syncs).await
     }
 
-    /// Waits until the receiver has not called for a while, for so long at most. True when it has come to rest.
-    pub(super) async fn rest(&self, within: Duration) -> bool {
+    /// Waits until the receiver has not called for a while, for so long at most.
+    pub(super) async fn rest(&self, within: Duration) {
         let calls = || self.calls_since(self.mark());
         let (mut seen, mut quiet) = (calls(), Stopwatch::start());
         let mut patience = Patience::of(within.min(self.settle));
@@ -281,10 +271,9 @@ impl<'a> Trial<'a> {
             if now != seen {
                 (seen, quiet) = (now, Stopwatch::start());
             } else if quiet.elapsed() >= QUIET {
-                return true;
+                return;
             }
         }
-        false
     }
 
     /// How what the receiver holds differs from what it should hold.
@@ -296,11 +285,15 @@ impl<'a> Trial<'a> {
         Ok(syncs.iter().flat_map(|sync| wrong(sync, held.as_deref())).collect())
     }
 
+    /// How many calls a fault has struck.
+    pub(super) fn struck(&self, fault: FaultId) -> u64 {
+        self.paragon.faults().iter().find(|(id, ..)| *id == fault).map_or(0, |(.., struck)| *struck)
+    }
+
     /// Waits until a fault has struck so often. A receiver that never makes the call cannot be judged by it.
     pub(super) async fn met(&self, fault: FaultId, times: u64) -> Result<(), Stop> {
-        let struck = || self.paragon.faults().iter().find(|(id, ..)| *id == fault).map_or(0, |(.., struck)| *struck);
         let met = eventually(CALLS_WITHIN.min(self.settle), || {
-            let met = struck() >= times;
+            let met = self.struck(fault) >= times;
             async move { met.then_some(()) }
         });
         met.await.ok_or_else(|| {
@@ -362,6 +355,12 @@ impl<'a> Trial<'a> {
         Ok(())
     }
 
+    /// A sync_complete with this count.
+    pub(super) fn complete(&self, sync: &Sync, records: u64) -> Value {
+        let data = json!({"model": "files", "syncedAt": self.paragon.now(), "numRecords": records});
+        event(sync, "sync_complete", json!({"data": data}))
+    }
+
     /// Sends it, and lets it be delivered.
     pub(super) async fn deliver(&self, event: Value) -> Result<(), Stop> {
         self.send(event)?;
@@ -396,6 +395,18 @@ pub(super) struct Around<'a> {
     pub(super) known: Option<&'a Scenario>,
 }
 
+/// Before anything was sent the receiver holds nothing of these syncs.
+pub(super) fn fresh(held: &[Held], syncs: &[Sync]) -> Result<(), Stop> {
+    if held.iter().any(|held| syncs.iter().any(|sync| held.sync == *sync.id())) {
+        return Err(Stop::NotEvaluable(
+            "the receiver already holds records of this sync, from a run with the same seed: \
+             empty it, or take another --seed"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
 /// An event about a sync, with what it says beside the envelope.
 pub(super) fn event(sync: &Sync, kind: &str, more: Value) -> Value {
     let mut event = serde_json::to_value(sync.envelope()).unwrap_or_default();
@@ -407,8 +418,13 @@ pub(super) fn event(sync: &Sync, kind: &str, more: Value) -> Value {
 }
 
 /// An event about a record.
-pub(super) fn about(sync: &Sync, kind: &str, record: impl Into<Value>) -> Value {
-    event(sync, kind, json!({"data": {"recordId": record.into(), "model": "files"}}))
+pub(super) fn about(sync: &Sync, kind: &str, record: impl Serialize) -> Value {
+    event(sync, kind, json!({"data": {"recordId": record, "model": "files"}}))
+}
+
+/// Passes, in real time: for what is looked at over a span, and not until something is so.
+pub(super) async fn a_while(span: Duration) {
+    eventually(span, || async { None::<()> }).await;
 }
 
 /// How what is held of a sync differs from what should be; without a look at it, what was not fetched.

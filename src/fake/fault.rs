@@ -140,6 +140,13 @@ pub enum Stale {
     For(#[serde(with = "duration")] Duration),
 }
 
+impl Trouble {
+    /// Calls are refused with this status, without saying when to come back.
+    pub const fn status(code: u16) -> Self {
+        Self::Status { code, retry_after: None }
+    }
+}
+
 impl ApiFault {
     /// The member that [`Trouble::UnknownMembers`] adds.
     pub const UNKNOWN_MEMBER: &str = "paragonTestkitUnknown";

@@ -178,7 +178,6 @@ enum Means {
 fn means(fault: Fault) -> Means {
     const HOUR: Duration = Duration::from_secs(3_600);
     let each_ninth = |what: Trouble| ApiFault::new(what).probability(1.0 / 9.0);
-    let status = |code| Trouble::Status { code, retry_after: None };
     match fault {
         Fault::WebhookDisabled => Means::Webhook,
         Fault::ReceiverUnreachable => Means::Deliveries(Mishap::Unreachable, None),
@@ -187,8 +186,10 @@ fn means(fault: Fault) -> Means {
         Fault::EventsDelayed => Means::Deliveries(Mishap::Delay(HOUR), None),
         Fault::EventsReordered => Means::Deliveries(Mishap::Reorder, Some(0.5)),
         Fault::AnswersLost => Means::Deliveries(Mishap::Wire(Wire::ResetAfterBody), Some(0.5)),
-        Fault::ApiUnavailable => Means::Api(vec![ApiFault::new(status(503))]),
-        Fault::ApiFlaky => Means::Api([status(502), Trouble::ResetBefore, Trouble::CutJson].map(each_ninth).to_vec()),
+        Fault::ApiUnavailable => Means::Api(vec![ApiFault::new(Trouble::status(503))]),
+        Fault::ApiFlaky => {
+            Means::Api([Trouble::status(502), Trouble::ResetBefore, Trouble::CutJson].map(each_ninth).to_vec())
+        }
         Fault::ShortPages => Means::Api(vec![ApiFault::new(Trouble::ShortPages(3))]),
         Fault::RepeatedRecords => {
             Means::Api(vec![ApiFault::new(Trouble::RepeatedRecord).endpoint(Endpoint::PullRecords)])

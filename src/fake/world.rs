@@ -447,7 +447,7 @@ impl World {
             self.faults.remove(outage);
         }
         if let Some(code) = status {
-            let outage = ApiFault::new(fault::Trouble::Status { code, retry_after: None });
+            let outage = ApiFault::new(fault::Trouble::status(code));
             self.outage = Some(self.faults.add(outage));
         }
     }

@@ -117,12 +117,15 @@ pub(super) fn policies(report: &Report) -> Vec<&str> {
     policies
 }
 
-/// Those under which nothing failed that decides, and something was judged; and all of them.
+/// Those under which nothing failed that decides, and something was judged; and all of them. What ran under one policy
+/// alone says nothing of the others, and is not looked at.
 pub(super) fn safe_policies(report: &Report) -> (Vec<&str>, Vec<&str>) {
-    let all = policies(report);
-    let safe =
-        |policy: &&str| Outcome::of(report.cases.iter().filter(|case| case.policy == *policy)) == Outcome::Passed;
-    (all.iter().copied().filter(safe).collect(), all)
+    let rows = Row::all(report);
+    let compared = || rows.iter().filter(|row| row.results.len() > 1).flat_map(|row| row.results.iter().copied());
+    let of = |policy: &str| Outcome::of(compared().filter(|case| case.policy == policy));
+    let all: Vec<_> =
+        policies(report).into_iter().filter(|policy| compared().any(|case| case.policy == *policy)).collect();
+    (all.iter().copied().filter(|policy| of(policy) == Outcome::Passed).collect(), all)
 }
 
 /// One case, under each policy under which it ran.

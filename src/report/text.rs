@@ -1,6 +1,7 @@
 use std::fmt::Write as _;
 
 use super::digest;
+use super::json::Report;
 use crate::check::{CaseResult, Family, Judgement, Verdict};
 use crate::contract::Revision;
 
@@ -126,22 +127,11 @@ fn longest(judgement: &Judgement) -> String {
 
 /// Under how many policies the receiver is safe, if there were several, and under which it is not.
 fn safe_under(judgement: &Judgement) -> Option<String> {
-    let judged = judgement.results.iter().filter(|result| {
-        result.case.family() == Family::Pol && matches!(result.verdict, Verdict::Pass | Verdict::Fail)
-    });
-    let mut policies: Vec<(&str, bool)> = Vec::new();
-    for result in judged {
-        let failed = result.verdict == Verdict::Fail;
-        match policies.iter_mut().find(|(name, _)| *name == result.policy) {
-            Some((_, loses)) => *loses |= failed,
-            None => policies.push((&result.policy, failed)),
-        }
-    }
-    let unsafe_under: Vec<_> = policies.iter().filter(|(_, loses)| *loses).map(|(name, _)| *name).collect();
-    let (of, safe) = (policies.len(), policies.len() - unsafe_under.len());
-    let loses =
-        if unsafe_under.is_empty() { String::new() } else { format!("; loses data under {}", unsafe_under.join(", ")) };
-    (of > 1).then(|| format!("safe under {safe} of {of} policies{loses}"))
+    let report = Report::new(judgement, |_| String::new());
+    let (safe, all) = digest::safe_policies(&report);
+    let others: Vec<_> = all.iter().filter(|policy| !safe.contains(policy)).copied().collect();
+    let loses = if others.is_empty() { String::new() } else { format!("; loses data under {}", others.join(", ")) };
+    (all.len() > 1).then(|| format!("safe under {} of {} policies{loses}", safe.len(), all.len()))
 }
 
 fn rests_on(result: &CaseResult) -> String {

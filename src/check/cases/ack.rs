@@ -56,7 +56,7 @@ async fn unknown_members(trial: &Trial<'_>) -> Result<(), Stop> {
     let (sync, files) = trial.synced(&["a.pdf"]).await?;
     let mark = trial.paragon.timeline_mark();
     for place in ["/traceId", "/user/email", "/data/source"] {
-        let mut event = about(&sync, "record_updated", sync.record_of(&files[0]).map(|id| id.to_string()));
+        let mut event = about(&sync, "record_updated", sync.record_of(&files[0]));
         let (parent, member) = place.rsplit_once('/').unwrap_or_default();
         if let Some(parent) = event.pointer_mut(parent) {
             parent[member] = json!("new");
@@ -80,9 +80,9 @@ pub(super) const UNKNOWN_EVENT: Case = Case {
 
 async fn unknown_event(trial: &Trial<'_>) -> Result<(), Stop> {
     let (sync, files) = trial.synced(&["a.pdf"]).await?;
-    let record = sync.record_of(&files[0]).map(|id| id.to_string());
+    let record = sync.record_of(&files[0]);
     for kind in ["record_archived", "sync_paused"] {
-        let body = about(&sync, kind, record.clone()).to_string();
+        let body = about(&sync, kind, &record).to_string();
         if let Some(problem) = trial.post(body.as_bytes()).await {
             return Err(Stop::Fail(format!("{kind}: {problem}")));
         }
@@ -207,14 +207,11 @@ async fn odd(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.paragon.adversity(Adversity::new(Mishap::Lose).next(1));
     trial.drive.update(&files[0], |file| file.name = "\u{1f4c4} b.pdf".into());
     trial.paragon.advance(MINUTE).await;
-    let updated = about(&sync, "record_updated", record.as_ref().map(ToString::to_string));
+    let updated = about(&sync, "record_updated", &record);
     let errored = |message: &str| {
         event(&sync, "record_errored", json!({"error": {"message": message, "recordId": record, "model": "files"}}))
     };
-    let complete = |count: u64| {
-        let data = json!({"model": "files", "syncedAt": trial.paragon.now(), "numRecords": count});
-        event(&sync, "sync_complete", json!({"data": data}))
-    };
+    let complete = |count| trial.complete(&sync, count);
     let pretty = |event: &Value| serde_json::to_string_pretty(event).unwrap_or_default();
     let escaped = |event: &Value| {
         let plain = event.to_string();
@@ -355,8 +352,7 @@ async fn malformed(trial: &Trial<'_>) -> Result<(), Stop> {
         found.push(format!("{start:?}: {problem}"));
     }
     let mark = trial.paragon.timeline_mark();
-    let data = json!({"model": "files", "syncedAt": trial.paragon.now(), "numRecords": 1});
-    trial.deliver(event(&sync, "sync_complete", json!({"data": data}))).await?;
+    trial.deliver(trial.complete(&sync, 1)).await?;
     if let Err(Stop::Fail(problem)) = trial.answered(mark, &[EventKind::SyncComplete]) {
         found.push(format!("a good event afterwards: {problem}"));
     }

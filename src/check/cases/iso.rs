@@ -111,7 +111,7 @@ async fn forged_user(trial: &Trial<'_>) -> Result<(), Stop> {
     let (sync, files) = trial.synced(&["a.pdf", "b.pdf"]).await?;
     let stranger = trial.user_named("stranger");
     for kind in ["record_updated", "record_created"] {
-        let mut event = about(&sync, kind, sync.record_of(&files[0]).map(|id| id.to_string()));
+        let mut event = about(&sync, kind, sync.record_of(&files[0]));
         event["user"]["id"] = json!(stranger);
         trial.deliver(event).await?;
     }

@@ -9,6 +9,7 @@ mod pull;
 mod rec;
 
 use super::case::{Case, Level};
+use super::converge::replays;
 
 /// A scenario that somebody gives: not one of the cases, but judged as they are.
 pub(super) const REPLAY: Case = Case {
@@ -19,7 +20,7 @@ pub(super) const REPLAY: Case = Case {
     fix: "Look at the first step after which the receiver is wrong, and follow what it did with the event.",
     needs: &[],
     rests_on: &["sync.initial", "sync.incremental", "sync.full", "feed.cursor", "webhook.retry"],
-    run: |trial| Box::pin(trial.replay()),
+    run: |trial| Box::pin(replays(trial)),
 };
 
 /// All cases, in the order in which they run. What may take the receiver down is at the end.

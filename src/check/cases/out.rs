@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use crate::check::case::{Case, Level, Need};
-use crate::check::trial::{DAY, MINUTE, Stop, Trial};
-use crate::clock::eventually;
+use crate::check::trial::{DAY, MINUTE, Stop, Trial, a_while};
 use crate::contract::EventKind;
 use crate::delivery::{Adversity, Decision, Mishap, Wire};
 use crate::fake::{ApiFault, Endpoint, Sync, Trouble};
@@ -56,7 +55,7 @@ pub(super) const API_FAILING: Case = Case {
 
 async fn api_failing(trial: &Trial<'_>) -> Result<(), Stop> {
     let (sync, _) = trial.synced(&["a.pdf"]).await?;
-    let down = ApiFault::new(Trouble::Status { code: 503, retry_after: None }).user(trial.user.clone());
+    let down = ApiFault::new(Trouble::status(503)).user(trial.user.clone());
     let fault = trial.paragon.fault(down);
     trial.create("new.pdf");
     trial.paragon.advance(MINUTE).await;
@@ -259,7 +258,7 @@ async fn killed_at_start(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.paragon.advance(MINUTE).await;
     for millis in [0, 50] {
         process.launch().await?;
-        eventually(Duration::from_millis(millis), || async { None::<()> }).await;
+        a_while(Duration::from_millis(millis)).await;
         process.kill().await?;
     }
     // And as soon as it seems to be up.

@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-
 use crate::check::case::{Case, Level, Need};
-use crate::check::trial::{MINUTE, PAGE_SIZE_CAP, Stop, Trial, about, event};
-use crate::clock::eventually;
+use crate::check::trial::{MINUTE, PAGE_SIZE_CAP, Stop, Trial, a_while, about};
 use crate::fake::{ApiFault, Endpoint, RetryAfter, Stale, Sync, Trouble};
 use crate::sync::RunKind;
 
@@ -98,8 +95,7 @@ async fn empty_page(trial: &Trial<'_>) -> Result<(), Stop> {
     let fault = trial.paragon.fault(empty.after(1).next(1));
     trial.paragon.settle().await;
     trial.met(fault, 1).await?;
-    let data = json!({"model": "files", "syncedAt": trial.paragon.now(), "numRecords": THREE_PAGES});
-    trial.deliver(event(&sync, "sync_complete", json!({"data": data}))).await?;
+    trial.deliver(trial.complete(&sync, THREE_PAGES as u64)).await?;
     trial.ends_right(&[&sync]).await
 }
 
@@ -206,9 +202,8 @@ async fn rate_limited(trial: &Trial<'_>) -> Result<(), Stop> {
 
 /// How many calls a fault has struck when so much real time has passed.
 async fn calls_meanwhile(trial: &Trial<'_>, fault: crate::fake::FaultId, span: Duration) -> u64 {
-    let never = eventually(span, || async { None::<()> });
-    never.await;
-    trial.paragon.faults().iter().find(|(id, ..)| *id == fault).map_or(0, |(.., struck)| *struck)
+    a_while(span).await;
+    trial.struck(fault)
 }
 
 pub(super) const SERVER_ERROR: Case = Case {
@@ -221,7 +216,7 @@ pub(super) const SERVER_ERROR: Case = Case {
     rests_on: &["api.unavailable", "feed.cursor", "webhook.retry"],
     run: |trial| {
         Box::pin(async move {
-            let status = Trouble::Status { code: 502, retry_after: None };
+            let status = Trouble::status(502);
             pulls_through(trial, [ApiFault::new(status).after(1).next(2)]).await.map(drop)
         })
     },
@@ -382,7 +377,7 @@ pub(super) const NO_HAMMERING: Case = Case {
 async fn no_hammering(trial: &Trial<'_>) -> Result<(), Stop> {
     const MOST: u64 = 60;
     let (_, _) = trial.synced(&["a.pdf"]).await?;
-    let down = ApiFault::new(Trouble::Status { code: 503, retry_after: None }).user(trial.user.clone());
+    let down = ApiFault::new(Trouble::status(503)).user(trial.user.clone());
     let fault = trial.paragon.fault(down);
     trial.create("new.pdf");
     trial.paragon.advance(MINUTE).await;
@@ -412,12 +407,8 @@ async fn deleted_sync(trial: &Trial<'_>) -> Result<(), Stop> {
     let gone = trial.enable_of(&trial.drive, "gone").await?;
     trial.paragon.settle().await;
     trial.given(&[&gone]).await?;
-    let late = about(&gone, "record_updated", gone.record_of(&files[0]).map(|id| id.to_string()));
-    let pulled_late = event(
-        &gone,
-        "sync_complete",
-        json!({"data": {"model": "files", "syncedAt": trial.paragon.now(), "numRecords": 1}}),
-    );
+    let late = about(&gone, "record_updated", gone.record_of(&files[0]));
+    let pulled_late = trial.complete(&gone, 1);
     gone.delete();
     let mark = trial.paragon.timeline_mark();
     trial.deliver(late).await?;
@@ -425,7 +416,7 @@ async fn deleted_sync(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.create("b.pdf");
     trial.paragon.advance(MINUTE).await;
     trial.ends_right(&[&sync]).await?;
-    eventually(Duration::from_secs(1), || async { None::<()> }).await;
+    a_while(Duration::from_secs(1)).await;
     let calls = trial.timeline_since(mark).calls().filter(|call| call.path.contains(gone.id().as_str())).count();
     if calls > MOST {
         return Err(Stop::Fail(format!("{calls} calls for a sync that is deleted, within a second")));

@@ -156,7 +156,7 @@ async fn updated_first(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.paragon.advance(MINUTE).await;
     trial.right(&[&sync]).await?;
     // The one that was overtaken.
-    trial.deliver(about(&sync, "record_created", sync.record_of(&new).map(|id| id.to_string()))).await?;
+    trial.deliver(about(&sync, "record_created", sync.record_of(&new))).await?;
     trial.stays_right(&[&sync]).await
 }
 
@@ -222,7 +222,7 @@ pub(super) const FORGED_DELETION: Case = Case {
 
 async fn forged_deletion(trial: &Trial<'_>) -> Result<(), Stop> {
     let (sync, files) = trial.synced(&["a.pdf", "b.pdf"]).await?;
-    trial.deliver(about(&sync, "record_deleted", sync.record_of(&files[0]).map(|id| id.to_string()))).await?;
+    trial.deliver(about(&sync, "record_deleted", sync.record_of(&files[0]))).await?;
     trial.stays_right(&[&sync]).await
 }
 
