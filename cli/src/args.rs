@@ -303,10 +303,17 @@ pub(crate) struct Target {
 }
 
 #[derive(Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) judging: Judging,
+}
+
+/// What is judged.
+#[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub(crate) struct Judging {
     /// Runs only the cases that match, such as `rec-*`. May be repeated.
     #[arg(long = "case", value_name = "GLOB")]
     pub(crate) cases: Vec<String>,

@@ -1,10 +1,9 @@
 //! `check`: which cases are judged, and how to run one again.
 
 use std::fs;
-use std::path::PathBuf;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
-use paragon_testkit::check::{Case, Histories, Judgement, Level, Suite, cases};
+use paragon_testkit::check::{Case, Histories, Judgement, Level, Suite, Verdict, cases};
 use paragon_testkit::contract::Revision;
 use paragon_testkit::delivery::Policy;
 use paragon_testkit::report::exits;
@@ -36,7 +35,7 @@ pub(crate) fn run(typed: args::Check, color: bool) -> u8 {
 
 /// What was typed, worked out. Everything that can be wrong with it is found here, before anything is started.
 pub(crate) struct Plan {
-    typed: CheckOnly,
+    typed: args::Judging,
     aim: Aim,
     seed: u64,
     policy: Policy,
@@ -45,42 +44,19 @@ pub(crate) struct Plan {
     exclude: GlobSet,
 }
 
-/// The part of what was typed that is not the target.
-struct CheckOnly {
-    level: args::Level,
-    list: bool,
-    fail_fast: bool,
-    all_policies: bool,
-    histories: Histories,
-    failures: PathBuf,
-    revision: args::OfRevision,
-}
-
 /// The report of the last run that failed, among the histories that failed.
 const LAST: &str = "report.json";
 
 impl Plan {
     fn of(typed: args::Check) -> Result<Self, String> {
-        let args::Check { target, mut cases, exclude, failures, .. } = typed;
+        let args::Check { target, judging: typed } = typed;
         let aim = Aim::of(target)?;
-        if typed.rerun_failed {
-            cases = failed_last(&failures.join(LAST))?;
-        }
+        let failed = typed.rerun_failed.then(|| failed_last(&typed.failures.join(LAST))).transpose()?;
         let policy = aim.typed.policy.as_deref().map_or_else(|| Ok(Policy::paragon_assumed()), policies::named)?;
         let policies = if typed.all_policies { policies::runnable() } else { Vec::new() };
-        let (only, exclude) = (globs("--case", &cases)?, globs("--exclude", &exclude)?);
+        let only = globs("--case", failed.as_ref().unwrap_or(&typed.cases))?;
+        let exclude = globs("--exclude", &typed.exclude)?;
         let seed = aim.typed.seed.unwrap_or_else(a_seed);
-        let histories =
-            Histories { cases: typed.histories as usize, max_time: typed.max_time, pipelines: typed.pipelines };
-        let typed = CheckOnly {
-            level: typed.level,
-            list: typed.list,
-            fail_fast: typed.fail_fast,
-            all_policies: typed.all_policies,
-            histories,
-            failures,
-            revision: typed.revision,
-        };
         Ok(Self { typed, aim, seed, policy, policies, only, exclude })
     }
 
@@ -97,11 +73,16 @@ impl Plan {
         cases().iter().filter(|case| self.selects(case))
     }
 
+    fn histories(&self) -> Histories {
+        let args::Judging { histories, max_time, pipelines, .. } = &self.typed;
+        Histories { cases: *histories as usize, max_time: *max_time, pipelines: pipelines.clone() }
+    }
+
     /// The suite, with what was asked for.
     pub(crate) fn suite<'a>(&'a self, suite: Suite<'a>) -> Suite<'a> {
         suite
             .fail_fast(self.typed.fail_fast)
-            .histories(self.typed.histories.clone())
+            .histories(self.histories())
             .policies(self.policies.clone())
             .failures(&self.typed.failures)
             .select(|case| self.selects(case))
@@ -110,14 +91,13 @@ impl Plan {
     /// Keeps the report of a run that failed, for `--rerun-failed`, and removes it when nothing fails any more.
     pub(crate) fn remember(&self, judgement: &Judgement, report: &str) {
         let (folder, file) = (&self.typed.failures, self.typed.failures.join(LAST));
-        let failed = judgement.results.iter().any(|result| result.verdict == paragon_testkit::check::Verdict::Fail);
-        if failed {
+        if judgement.count(Verdict::Fail) > 0 {
             let kept = fs::create_dir_all(folder).and_then(|()| fs::write(&file, report));
             if let Err(error) = kept {
                 output::note(&format!("cannot keep what failed in {}: {error}", file.display()));
             }
         } else if fs::remove_file(&file).is_ok() {
-            // Only when nothing else is in there, and then its parent, if it is ours.
+            // Only when nothing else is in there.
             let _ = fs::remove_dir(folder);
         }
     }
@@ -136,11 +116,11 @@ impl Plan {
             more.push(("--all-policies", String::new()));
         }
         if case.starts_with("conv-") {
-            let Histories { cases, pipelines, .. } = &self.typed.histories;
-            if *cases != default.cases {
+            let Histories { cases, pipelines, .. } = self.histories();
+            if cases != default.cases {
                 more.push(("--cases", cases.to_string()));
             }
-            if *pipelines != default.pipelines {
+            if pipelines != default.pipelines {
                 let names: Vec<_> = pipelines.iter().map(|pipeline| pipeline.name()).collect();
                 more.push(("--pipelines", names.join(",")));
             }

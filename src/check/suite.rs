@@ -10,7 +10,7 @@ use super::histories::Histories;
 use super::probe::{Probe, StateUrl};
 use super::process::Process;
 use super::result::{CaseResult, Judgement, Verdict};
-use super::trial::{Around, PAGE_SIZE_CAP, Stop, Trial, humane};
+use super::trial::{PAGE_SIZE_CAP, Stop, Trial, humane};
 use crate::clock::Stopwatch;
 use crate::delivery::{Outcome, Policy};
 use crate::fake::FakeParagon;
@@ -33,13 +33,13 @@ const SILENT: usize = 3;
 /// ```
 #[must_use = "call `.run(&paragon).await`"]
 pub struct Suite<'a> {
-    webhook: Url,
-    state: Option<Box<dyn Probe + 'a>>,
-    process: Option<Box<dyn Process + 'a>>,
-    settle: Duration,
-    seed: u64,
+    pub(super) webhook: Url,
+    pub(super) state: Option<Box<dyn Probe + 'a>>,
+    pub(super) process: Option<Box<dyn Process + 'a>>,
+    pub(super) settle: Duration,
+    pub(super) seed: u64,
     fail_fast: bool,
-    histories: Histories,
+    pub(super) histories: Histories,
     policies: Vec<Policy>,
     failures: Option<Failures>,
     select: Box<dyn Fn(&Case) -> bool + Send + Sync + 'a>,
@@ -245,19 +245,9 @@ impl<'a> Suite<'a> {
             Ok(known) => (known, None),
             Err(error) => (None, Some(format!("the history that failed before cannot be read: {error}"))),
         };
-        let around = Around {
-            paragon,
-            webhook: &self.webhook,
-            state: self.state.as_deref(),
-            process: self.process.as_deref(),
-            settle: self.settle,
-            histories: &self.histories,
-            seed: self.seed,
-            known: known.as_ref(),
-        };
         let several = self.policies.len() > 1 && case.family() == Family::Pol;
         let name = if several { format!("{}/{}", case.id, policy.name) } else { case.id.to_owned() };
-        let trial = Trial::new(around, case.id, name);
+        let trial = Trial::new(self, paragon, case.id, name, known.as_ref());
         let missing = case.needs.iter().find(|need| !trial.has(**need));
         let outcome = match (missing, unreadable) {
             (Some(need), _) => Err(Stop::NotEvaluable(need.missing().to_owned())),

@@ -10,6 +10,7 @@ use super::histories::Histories;
 use super::oracle::differences;
 use super::probe::{Held, Probe, ProbeError};
 use super::process::{Process, ProcessError};
+use super::suite::Suite;
 use crate::clock::{Patience, Stopwatch, eventually};
 use crate::contract::{Event, EventKind, File, UserId};
 use crate::delivery::{Answer, Failure, Outcome};
@@ -88,17 +89,23 @@ struct Mine {
 }
 
 impl<'a> Trial<'a> {
-    pub(super) fn new(suite: Around<'a>, case: &'static str, name: String) -> Self {
-        let Around { paragon, webhook, state, process, settle, histories, seed, known } = suite;
-        let user = paragon.user(UserId::for_case(&paragon.project().id, seed, &name));
+    /// `known` is a history that has failed before, or the one that is to be played.
+    pub(super) fn new(
+        suite: &'a Suite<'_>,
+        paragon: &'a FakeParagon,
+        case: &'static str,
+        name: String,
+        known: Option<&'a Scenario>,
+    ) -> Self {
+        let user = paragon.user(UserId::for_case(&paragon.project().id, suite.seed, &name));
         Self {
             paragon,
-            webhook,
-            state,
-            process,
-            settle,
-            histories,
-            seed,
+            webhook: &suite.webhook,
+            state: suite.state.as_deref(),
+            process: suite.process.as_deref(),
+            settle: suite.settle,
+            histories: &suite.histories,
+            seed: suite.seed,
             case,
             name,
             user: user.id().clone(),
@@ -355,7 +362,7 @@ impl<'a> Trial<'a> {
         Ok(())
     }
 
-    /// A sync_complete with this count.
+    /// An event `sync_complete` with this count.
     pub(super) fn complete(&self, sync: &Sync, records: u64) -> Value {
         let data = json!({"model": "files", "syncedAt": self.paragon.now(), "numRecords": records});
         event(sync, "sync_complete", json!({"data": data}))
@@ -379,20 +386,6 @@ impl<'a> Trial<'a> {
     pub(super) fn process(&self) -> Result<&'a dyn Process, Stop> {
         self.process.ok_or_else(|| Stop::NotEvaluable(Need::Process.missing().to_owned()))
     }
-}
-
-/// What the trials of one run have in common.
-#[derive(Clone, Copy)]
-pub(super) struct Around<'a> {
-    pub(super) paragon: &'a FakeParagon,
-    pub(super) webhook: &'a Url,
-    pub(super) state: Option<&'a dyn Probe>,
-    pub(super) process: Option<&'a dyn Process>,
-    pub(super) settle: Duration,
-    pub(super) histories: &'a Histories,
-    pub(super) seed: u64,
-    /// A history that has failed before.
-    pub(super) known: Option<&'a Scenario>,
 }
 
 /// Before anything was sent the receiver holds nothing of these syncs.

@@ -198,3 +198,30 @@ fn histories_may_be_of_every_pipeline() {
     assert_eq!(ran.code, 2);
     assert!(ran.stderr.contains("expected one of files, contacts, companies"), "{}", ran.stderr);
 }
+
+#[test]
+fn histories_end_with_their_time() {
+    let ran = check(GOOD, &["--case", "conv-quiet", "--cases", "1000000", "--max-time", "1ms"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn a_scenario_without_a_sync_observes_nothing_and_a_broken_one_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        file.display().to_string()
+    };
+    let replay = |file: &str| run(["replay", file, WEBHOOK, "--state-url", STATE, "--spawn", GOOD]);
+    let empty = replay(&file("empty.json", r#"{"scenario": 1, "seed": 7, "steps": []}"#));
+    assert_eq!(empty.code, 4, "{}{}", empty.stdout, empty.stderr);
+    assert!(empty.stdout.contains("the scenario enables no sync"), "{}", empty.stdout);
+    let steps = r#"{"scenario": 1, "seed": 7, "steps": [{"do": "delete", "object": "draft"}]}"#;
+    let broken = replay(&file("broken.json", steps));
+    assert_eq!(broken.code, 2);
+    assert!(broken.stderr.ends_with("broken.json: step 1: there is no object \"draft\"\n"), "{}", broken.stderr);
+    let missing = replay("nowhere.json");
+    assert_eq!(missing.code, 2);
+    assert!(missing.stderr.starts_with("error: nowhere.json: "), "{}", missing.stderr);
+}
