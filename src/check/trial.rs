@@ -26,9 +26,6 @@ const QUIET: Duration = Duration::from_millis(300);
 /// One that never stops calling, such as one that polls, is taken as it is after so long.
 const RESTLESS: Duration = Duration::from_millis(1_500);
 
-/// A receiver that has something to fetch calls the Sync API within this.
-const CALLS_WITHIN: Duration = Duration::from_secs(2);
-
 /// Pages of a fake that judges are no longer, so that few records make many pages.
 pub(super) const PAGE_SIZE_CAP: usize = 10;
 
@@ -299,13 +296,13 @@ impl<'a> Trial<'a> {
 
     /// Waits until a fault has struck so often. A receiver that never makes the call cannot be judged by it.
     pub(super) async fn met(&self, fault: FaultId, times: u64) -> Result<(), Stop> {
-        let met = eventually(CALLS_WITHIN.min(self.settle), || {
+        let met = eventually(self.settle, || {
             let met = self.struck(fault) >= times;
             async move { met.then_some(()) }
         });
         met.await.ok_or_else(|| {
             let what = if times == 1 { "the call that was to fail".to_owned() } else { format!("{times} such calls") };
-            Stop::NotEvaluable(format!("the receiver did not make {what} within {}", humane(CALLS_WITHIN)))
+            Stop::NotEvaluable(format!("the receiver did not make {what} within {}", humane(self.settle)))
         })
     }
 
