@@ -12,7 +12,7 @@ use crate::delivery::{Attempt, Change, Failure, Outcome, Request, Timeouts, Tran
 /// Moves the clock of a world, and sends what it wants sent.
 pub(super) struct Driver {
     pub(super) world: Arc<Shared>,
-    pub(super) transport: Arc<dyn Transport>,
+    transport: Mutex<Arc<dyn Transport>>,
     /// How long a receiver really has, at most.
     pub(super) answer_within: Duration,
     /// Who wants to know what becomes of the webhook.
@@ -32,7 +32,15 @@ pub(super) struct Replaced;
 impl Driver {
     pub(super) fn new(world: Arc<Shared>, transport: Arc<dyn Transport>, answer_within: Duration) -> Self {
         let (turn, flying) = (tokio::sync::Mutex::new(()), watch::Sender::new(0));
-        Self { world, transport, answer_within, hooks: Vec::new(), turn, flying }
+        Self { world, transport: Mutex::new(transport), answer_within, hooks: Vec::new(), turn, flying }
+    }
+
+    pub(super) fn transport(&self) -> Arc<dyn Transport> {
+        self.transport.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_transport(&self, transport: Arc<dyn Transport>) {
+        *self.transport.lock().unwrap_or_else(PoisonError::into_inner) = transport;
     }
 
     /// Tells somebody of what becomes of the webhook.
@@ -136,7 +144,7 @@ impl Driver {
         let mut request = Request::new(attempt.url.clone(), attempt.body.clone());
         request.headers.clone_from(&attempt.headers);
         (request.wire, request.redirects, request.timeouts) = (attempt.wire, attempt.redirects, timeouts);
-        let (transport, unreachable) = (self.transport.clone(), attempt.unreachable);
+        let (transport, unreachable) = (self.transport(), attempt.unreachable);
         async move { if unreachable { Outcome::Failed(Failure::Unreachable) } else { transport.send(&request).await } }
     }
 

@@ -76,7 +76,6 @@ pub struct Builder {
     observers: Observers,
     signature: Option<Signature>,
     hooks: Vec<Hook>,
-    transport: Arc<dyn Transport>,
     answer_within: Duration,
     start: Moment,
     timeline_limit: Option<usize>,
@@ -197,12 +196,6 @@ impl Builder {
         self
     }
 
-    /// How the webhooks are sent. Default: over the network ([`Http`]). With the feature `tower`, `InProcess` calls a
-    /// receiver in the test's own process.
-    pub fn transport(self, transport: impl Transport + 'static) -> Self {
-        Self { transport: Arc::new(transport), ..self }
-    }
-
     /// How long a receiver really has to answer, if the policy does not give it less. Default 2 s; on the timeline it counts as the policy's time-out.
     pub fn answer_within(self, timeout: Duration) -> Self {
         Self { answer_within: timeout, ..self }
@@ -248,7 +241,7 @@ impl Builder {
         let address = SocketAddr::new(self.host, self.port);
         let no_port = |source| StartError::Port { address, source };
         let listener = TcpListener::bind(address).map_err(no_port)?;
-        let driver = Driver::new(Arc::new(Shared::new(world)), self.transport, self.answer_within);
+        let driver = Driver::new(Arc::new(Shared::new(world)), Arc::new(Http::new()), self.answer_within);
         let driver = Arc::new(driver.with_hooks(self.hooks));
         let answer = api(driver.world.clone(), self.observers);
         let server = if self.admin {
@@ -297,7 +290,6 @@ impl FakeParagon {
             observers: Observers::default(),
             signature: None,
             hooks: Vec::new(),
-            transport: Arc::new(Http::new()),
             answer_within: Duration::from_secs(2),
             start: START,
             timeline_limit: None,
@@ -320,6 +312,12 @@ impl FakeParagon {
         let _turn = self.driver.turn().await;
         self.world().set_webhook(url);
         self.driver.tell();
+    }
+
+    /// Sends the webhooks otherwise than over the network ([`Http`]), from the next one on. With the feature `tower`,
+    /// `InProcess` calls a receiver in the test's own process.
+    pub fn set_transport(&self, transport: impl Transport + 'static) {
+        self.driver.set_transport(Arc::new(transport));
     }
 
     /// Enables the webhook again after it was disabled. What was missed stays missed (`webhook.missed`, assumed).
@@ -465,7 +463,7 @@ impl FakeParagon {
     pub async fn post_raw(&self, url: &Url, body: &[u8]) -> Outcome {
         let mut request = Request::new(url.clone(), body);
         request.timeouts.total = self.driver.answer_within;
-        self.driver.transport.send(&request).await
+        self.driver.transport().send(&request).await
     }
 
     /// How long a receiver really has to answer; see [`Builder::answer_within`].

@@ -100,8 +100,9 @@ fn app() -> Router {
 #[tokio::test]
 async fn a_router_is_called_without_a_socket() {
     use paragon_testkit::delivery::{Adversity, Mishap, Wire};
-    let builder = FakeParagon::builder().transport(InProcess::new(app()));
-    let paragon = FakeParagon::start_with(builder.answer_within(Duration::from_millis(50))).await.unwrap();
+    let builder = FakeParagon::builder().answer_within(Duration::from_millis(50));
+    let paragon = FakeParagon::start_with(builder).await.unwrap();
+    paragon.set_transport(InProcess::new(app()));
     paragon.set_webhook("http://app/webhook".parse().unwrap()).await;
     let drive = paragon.user("ada").connect("googledrive");
     let file = drive.create(File::named("a.pdf"));

@@ -376,7 +376,7 @@ pub(super) const NO_HAMMERING: Case = Case {
 };
 
 async fn no_hammering(trial: &Trial<'_>) -> Result<(), Stop> {
-    const MOST: u64 = 60;
+    const MOST: u64 = 30;
     let (_, _) = trial.synced(&["a.pdf"]).await?;
     let down = ApiFault::new(Trouble::status(503)).user(trial.user.clone());
     let fault = trial.paragon.fault(down);

@@ -28,7 +28,8 @@ use super::{Sending, Transport, wire};
 /// use paragon_testkit::delivery::InProcess;
 ///
 /// let app = Router::new().route("/webhook", post(|Json(event): Json<serde_json::Value>| async move { event["event"].to_string() }));
-/// let paragon = FakeParagon::builder().transport(InProcess::new(app)).start().await?;
+/// let paragon = FakeParagon::start().await;
+/// paragon.set_transport(InProcess::new(app));
 /// paragon.set_webhook("http://app/webhook".parse()?).await;
 /// paragon.user("ada").connect("googledrive").enable("files")?;
 /// paragon.settle().await;

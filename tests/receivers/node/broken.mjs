@@ -259,7 +259,7 @@ const BUGS = {
   ),
   "loops-on-404": class extends Receiver {
     refused() {
-      return 20;
+      return 5;
     }
   },
 

@@ -443,7 +443,7 @@ class RejectsNewApiMembers(QueueWorker):
 class LoopsOn404(QueueWorker):
     class PULLER(Puller):
         def refused(self, work, error):
-            self.store.put_off(work, 0.02)
+            self.store.put_off(work, 0.005)
 
 
 # Records.
