@@ -39,7 +39,7 @@ pub(crate) enum Verb {
     /// Its seed, revision and policy hold, unless `--seed` or `--policy` says otherwise.
     Replay(Box<Replay>),
     /// Lists what is judged.
-    Cases,
+    Cases(Cases),
     /// Lists the delivery policies, or prints one as JSON: what a sender is known to do.
     Policies(Policies),
     /// Judges payloads against the contract: JSON, NDJSON, or standard input.
@@ -93,6 +93,13 @@ pub(crate) struct OfRevision {
     /// March 2026).
     #[arg(id = "revision", long = "revision", value_name = "NAME", default_value = "credential_id", value_parser = revision)]
     pub(crate) name: Revision,
+}
+
+#[derive(Args)]
+pub(crate) struct Cases {
+    /// As JSON, with why, how to fix it, what a case needs and what it rests on.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]

@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         args::Verb::Demo => demo::run(color),
         args::Verb::Check(check) => check::run(*check, color),
         args::Verb::Replay(replay) => replay::run(*replay, color),
-        args::Verb::Cases => cases::run(),
+        args::Verb::Cases(cases) => cases::run(&cases),
         args::Verb::Policies(policies) => policies::run(&policies),
         args::Verb::Validate(validate) => validate::run(&validate),
         args::Verb::Schema(schema) => schema::run(&schema),
