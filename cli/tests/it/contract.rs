@@ -183,10 +183,10 @@ fn things_are_explained_by_their_names() {
 
 #[test]
 fn the_provenance_table_is_the_one_in_the_docs() {
-    let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/provenance.md");
+    let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src/provenance.md");
     let table = run(["explain", "--all"]).stdout;
     let same = std::fs::read_to_string(docs).is_ok_and(|docs| docs == table);
-    assert!(same, "it is out of date: cargo run -- explain --all > docs/provenance.md");
+    assert!(same, "it is out of date: cargo run -- explain --all > docs/src/provenance.md");
 }
 
 /// What a process has needed at most so far, in KiB.
