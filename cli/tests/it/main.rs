@@ -4,6 +4,7 @@ mod bad_input;
 mod check;
 mod contract;
 mod demo;
+mod docs;
 mod policies;
 mod processes;
 mod run;
