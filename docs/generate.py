@@ -48,6 +48,7 @@ SHOWN = {
     "ack-odd": "finds-event-by-text",
     "pull-null-cursor": "N null-cursor-ends-sync",
     "pull-no-hammering": "hammers",
+    "rec-created": "ignores-created",
     "rec-updated": "skips-bodies-seen-before",
     "rec-forged-sync": "stubs-for-unknown-syncs",
     "pol-outage-minutes": "fetches-only",
@@ -107,7 +108,7 @@ NOTES = {
     "one-at-a-time": "The lock and the pause stand for a slow system behind the receiver. The one with the queue writes "
     "one row before it answers, and does everything else later.",
     "waits-for-api": "The good receiver has a deadline for all that it does before the answer, waiting included. When "
-    "that is over it answers 503, and the event comes again.",
+    "that is over it answers 503, so that the event is sent again.",
     "stops-at-empty-page": "In the good receiver an empty page says nothing about the next pull. "
     "It goes on while `remainingRecords` says so.",
     "inserts-each-pulled": "The copies are counted here as rows would be. In the good receiver sync and record are the "
@@ -431,7 +432,8 @@ def family_page(family, cases):
     shown = {}
     for case in cases:
         parts += [case_section(case, shown)]
-    return "\n".join(parts)
+    # What is left out leaves an empty line.
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(parts))
 
 
 NEEDS = {
@@ -462,9 +464,9 @@ def case_section(case, shown):
                      "minutes. Under policies that try less often `fetches-only` does.\n")
     parts.append(f"**Bad**, `{bug}` in `{file}`: {bugs()[bug]['wrong']}.")
     if bug in shown:
-        parts.append(f"Its code, and the good code, stand [above](#{shown[bug]}).\n")
+        parts.append(f"The code, bad and good, is at [`{shown[bug]}`](#{shown[bug]}).\n")
     elif (elsewhere := ELSEWHERE.get((case["family"], bug))) is not None:
-        parts.append(f"Its code, and the good code, stand [there]({elsewhere}).\n")
+        parts.append(f"The code, bad and good, is at [`{elsewhere.split('#')[1]}`]({elsewhere}).\n")
     else:
         shown[bug] = id
         bad, good, places = bad_and_good(bug, language)
@@ -497,7 +499,8 @@ ELSEWHERE = {
 
 
 def sentence(text):
-    return text[0].upper() + text[1:] + "."
+    """A title as a sentence; the name of an event stays as it is."""
+    return (text if "_" in text.split()[0] else text[0].upper() + text[1:]) + "."
 
 
 def places_of(paths, language):
@@ -520,6 +523,10 @@ def case_index(cases):
         "it must fail. A broken receiver is a good one with one thing overridden, so that *bad* is the whole of "
         "what is wrong. *Good* is what the receivers `receiver.py`, `queue_worker.py` or `receiver.mjs` do instead. "
         "They use nothing but Python's standard library and Node, and are meant to be copied from.\n"
+    )
+    parts.append(
+        "`FetchOnly`, `LooksOnce` and `Once` are good receivers with less of a safety net: without the pull in the "
+        "background, or without a second look. Some bugs would heal behind that before anybody could see them.\n"
     )
     for family, (title, about) in FAMILIES.items():
         mine = [case for case in cases if case["family"] == family]

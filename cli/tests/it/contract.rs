@@ -182,6 +182,17 @@ fn things_are_explained_by_their_names() {
 }
 
 #[test]
+fn the_cases_are_told_as_json_with_what_each_needs() {
+    let cases: Value = serde_json::from_str(&run(["cases", "--json"]).stdout).unwrap();
+    let cases = cases.as_array().unwrap();
+    assert_eq!(cases.len() + 1, run(["cases"]).stdout.lines().count());
+    let case = |id: &str| cases.iter().find(|case| case["id"] == id).unwrap();
+    assert_eq!(case("out-restart")["needs"], serde_json::json!(["process", "state"]));
+    assert_eq!(case("rec-odd")["family"], "rec");
+    assert_eq!(case("rec-deleted")["rests_on"][0]["grade"], "documented");
+}
+
+#[test]
 fn the_provenance_table_is_the_one_in_the_docs() {
     let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src/provenance.md");
     let table = run(["explain", "--all"]).stdout;

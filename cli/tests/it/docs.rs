@@ -57,6 +57,23 @@ fn blocks(page: &str) -> Vec<(&str, Vec<&str>)> {
     blocks
 }
 
+/// Runs one of the guide's own programs.
+fn python(args: &[&str]) {
+    let ran = Command::new("python3").args(args).current_dir(root()).output().unwrap();
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    assert!(ran.status.success(), "{}{}", text(&ran.stdout), text(&ran.stderr));
+}
+
+#[test]
+fn what_is_taken_from_elsewhere_is_as_it_is_there() {
+    python(&["docs/generate.py", "--check", "--program", program().to_str().unwrap()]);
+}
+
+#[test]
+fn links_lead_to_pages_and_what_is_named_is_there() {
+    python(&["docs/check.py", "--no-book"]);
+}
+
 #[test]
 fn every_command_is_run_by_one_of_the_two() {
     for (name, page) in pages() {
