@@ -48,6 +48,9 @@
 //!
 //! Each module imports only from those above it.
 
+// On docs.rs, what needs a feature says so.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod check;
 pub mod clock;
 pub mod contract;
