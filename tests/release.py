@@ -238,6 +238,12 @@ def action_checks():
     demand("rec-deleted" in pathlib.Path(told["sarif"]).read_text(), f"SARIF: {told}")
     demand("\n::error title=rec-deleted" in job.said, f"no annotation\n{job.said}")
 
+    # Blanks are no argument: the receiver is started, and ends.
+    for name, args, expected in [("blanks", " \n", 3), ("quote", "--case 'rec", 2)]:
+        job = Job(name)
+        code, told = job.run(**receiver, spawn="true", args=args)
+        demand(code == expected, f"{name}: {code} {told}\n{job.said}")
+
     # Whoever names an input does not write the script.
     job = Job("sly")
     sly = f"$(touch {work}/sly) `touch {work}/sly`; touch {work}/sly"
