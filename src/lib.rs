@@ -45,21 +45,47 @@
 //! | [`fake`] | [`FakeParagon`]: all of it behind the Sync API |
 //! | [`check`] | the conformance suite |
 //! | [`report`] | its results as text, JSON, `JUnit`, SARIF, Markdown and HTML |
+//! | [`snapshot`] | timelines, calls, what a receiver holds and what a handler does, as text that stays the same |
 //!
 //! Each module imports only from those above it.
+//!
+//! # Features
+//!
+//! The default is what a dev-dependency needs.
+//!
+//! | feature | brings | on |
+//! |---|---|---|
+//! | | [`contract`] | always |
+//! | `fake` | [`FakeParagon`] and what it is made of, [`snapshot`] | by default |
+//! | `strategies` | [`strategies`]; those of policies and histories together with `fake` | by default |
+//! | `check` | [`check`] and [`report`]; needs both above | by default |
+//! | `insta` | [`Snapshot::bind`](snapshot::Snapshot::bind) | by default |
+//! | `tower` | [`delivery::InProcess`]: a receiver without a socket | by default |
+//! | `tls` | deliveries to `https` URLs | when asked for |
 
 // On docs.rs, what needs a feature says so.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "check")]
 pub mod check;
+#[cfg(feature = "fake")]
 pub mod clock;
 pub mod contract;
+#[cfg(feature = "fake")]
 pub mod delivery;
+#[cfg(feature = "fake")]
 pub mod fake;
+#[cfg(feature = "check")]
 pub mod report;
+#[cfg(feature = "fake")]
 pub mod scenario;
+pub mod snapshot;
+#[cfg(feature = "fake")]
 pub mod source;
+#[cfg(feature = "strategies")]
 pub mod strategies;
+#[cfg(feature = "fake")]
 pub mod sync;
 
+#[cfg(feature = "fake")]
 pub use fake::FakeParagon;

@@ -28,6 +28,7 @@ mod record;
 mod revision;
 mod schema;
 mod synced;
+mod words;
 
 pub use event::{
     Envelope, Event, EventError, EventKind, RecordChange, RecordError, RecordErrored, RecordRef, SyncComplete,
@@ -50,3 +51,4 @@ pub use revision::Revision;
 pub(crate) use schema::Place;
 pub use schema::{ADMIN_API, ASYNCAPI, Contract, Layer, OPENAPI, Schema, Violation, schemas, validate_event};
 pub use synced::{Object, Synced};
+pub(crate) use words::WORDS;

@@ -44,7 +44,7 @@ impl Queue {
             // They were looked at. A kilobyte for each attempt would be kept for nothing.
             answer.headers = HeaderMap::new();
         }
-        let record = AttemptRecord { delivery, purpose, number, due, sent, wire, outcome, decision, rule };
+        let record = AttemptRecord { delivery, purpose, number, due, sent, body, wire, outcome, decision, rule };
         Completed { record, dropped }
     }
 

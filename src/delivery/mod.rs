@@ -45,3 +45,5 @@ pub use record::{
 };
 pub use signature::{Encoding, Signature};
 pub use transport::{Answer, Failure, Http, Outcome, Request, Sending, Timeouts, Transport, Wire};
+#[cfg(feature = "tower")]
+pub use transport::{InProcess, RequestBody};

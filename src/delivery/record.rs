@@ -122,6 +122,8 @@ pub struct AttemptRecord {
     pub due: Moment,
     /// When it was sent.
     pub sent: Moment,
+    /// What was sent.
+    pub body: Arc<[u8]>,
     /// Over which wire.
     pub wire: Wire,
     /// What came of it, without the headers of an answer.

@@ -19,9 +19,11 @@
 
 mod admin;
 mod api;
+pub mod blocking;
 mod content;
 mod driver;
 mod endpoint;
+mod expect;
 mod explain;
 mod fault;
 mod faults;

@@ -21,7 +21,8 @@ use super::world::{Options, World};
 use crate::clock::{Moment, Pace};
 use crate::contract::{Event, ProjectId, Revision, UserId};
 use crate::delivery::{
-    Adversity, Change, DeliveryId, Http, Mishap, Outcome, Policy, PolicyError, Queue, Request, Signature, WebhookState,
+    Adversity, Change, DeliveryId, Http, Mishap, Outcome, Policy, PolicyError, Queue, Request, Signature, Transport,
+    WebhookState,
 };
 use crate::scenario::Scenario;
 
@@ -75,6 +76,7 @@ pub struct Builder {
     observers: Observers,
     signature: Option<Signature>,
     hooks: Vec<Hook>,
+    transport: Arc<dyn Transport>,
     answer_within: Duration,
     start: Moment,
     timeline_limit: Option<usize>,
@@ -195,6 +197,12 @@ impl Builder {
         self
     }
 
+    /// How the webhooks are sent. Default: over the network ([`Http`]). With the feature `tower`, `InProcess` calls a
+    /// receiver in the test's own process.
+    pub fn transport(self, transport: impl Transport + 'static) -> Self {
+        Self { transport: Arc::new(transport), ..self }
+    }
+
     /// How long a receiver really has to answer, if the policy does not give it less. Default 2 s; on the timeline it counts as the policy's time-out.
     pub fn answer_within(self, timeout: Duration) -> Self {
         Self { answer_within: timeout, ..self }
@@ -240,7 +248,7 @@ impl Builder {
         let address = SocketAddr::new(self.host, self.port);
         let no_port = |source| StartError::Port { address, source };
         let listener = TcpListener::bind(address).map_err(no_port)?;
-        let driver = Driver::new(Arc::new(Shared::new(world)), Arc::new(Http::new()), self.answer_within);
+        let driver = Driver::new(Arc::new(Shared::new(world)), self.transport, self.answer_within);
         let driver = Arc::new(driver.with_hooks(self.hooks));
         let answer = api(driver.world.clone(), self.observers);
         let server = if self.admin {
@@ -289,6 +297,7 @@ impl FakeParagon {
             observers: Observers::default(),
             signature: None,
             hooks: Vec::new(),
+            transport: Arc::new(Http::new()),
             answer_within: Duration::from_secs(2),
             start: START,
             timeline_limit: None,
@@ -476,6 +485,21 @@ impl FakeParagon {
             panic!("a mock needs a wiremock server: start the fake without `.server(Server::Hyper)`")
         };
         mock.mount(server)
+    }
+
+    /// What the virtual clock showed when it started.
+    pub fn started_at(&self) -> Moment {
+        self.world().start
+    }
+
+    /// What ids, payloads and choices follow from; see [`Builder::seed`].
+    pub fn seed(&self) -> u64 {
+        self.world().seed
+    }
+
+    /// What an id of this fake stands for: `sync`, `record`, `credential`, `object`, `cursor`.
+    pub(crate) fn what_is(&self, id: &str) -> Option<&'static str> {
+        self.world().what_is(id)
     }
 
     /// What the virtual clock shows.

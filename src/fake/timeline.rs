@@ -196,6 +196,10 @@ impl Timeline {
         self
     }
 
+    pub(super) fn start(&self) -> Moment {
+        self.start
+    }
+
     /// Everything, in order.
     pub fn entries(&self) -> &[Entry] {
         &self.entries

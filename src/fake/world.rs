@@ -500,6 +500,23 @@ impl World {
             .collect()
     }
 
+    /// What an id stands for.
+    pub(super) fn what_is(&self, id: &str) -> Option<&'static str> {
+        let (record, object) = (RecordId::from(id), ExternalId::from(id));
+        if self.engine.get(id).is_some() {
+            Some("sync")
+        } else if self.accounts.keys().any(|credential| credential.as_str() == id) {
+            Some("credential")
+        } else if self.engine.syncs().any(|sync| sync.feed.key_of(&record).is_some()) {
+            Some("record")
+        } else if self.accounts.values().any(|account| account.collection_of(&object).is_some()) {
+            Some("object")
+        } else {
+            let given_out = self.engine.syncs().any(|sync| sync.feed.cursor_seen_at(id).is_ok());
+            given_out.then_some("cursor")
+        }
+    }
+
     /// The records that a receiver of this sync should hold.
     pub(super) fn records(&self, sync: &SyncId) -> Vec<Value> {
         let live = self.engine.get(sync).into_iter().flat_map(|sync| sync.feed.live());

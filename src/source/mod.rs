@@ -25,4 +25,3 @@ pub use account::{Account, Trouble};
 pub(crate) use collection::external_id;
 pub use collection::{Collection, Seen};
 pub use synthetic::Synthetic;
-pub(crate) use synthetic::WORDS;

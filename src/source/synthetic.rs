@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::clock::Moment;
-use crate::contract::{ExternalId, Object, Pipeline, scramble};
+use crate::contract::{ExternalId, Object, Pipeline, WORDS, scramble};
 
 /// Objects that are computed from a seed when they are looked at, so that a large source costs nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,25 +15,6 @@ pub struct Synthetic {
     pub seed: u64,
 }
 
-/// What made-up names are made of.
-pub(crate) const WORDS: [&str; 16] = [
-    "quarterly",
-    "report",
-    "draft",
-    "invoice",
-    "contract",
-    "roadmap",
-    "notes",
-    "budget",
-    "plan",
-    "review",
-    "summary",
-    "proposal",
-    "figures",
-    "agenda",
-    "minutes",
-    "offer",
-];
 const FIRST: [&str; 8] = ["Ada", "Bob", "Chioma", "Dmitri", "Elif", "Farid", "Grace", "Hiroshi"];
 const LAST: [&str; 8] = ["Lovelace", "Okafor", "Nakamura", "Silva", "Novak", "Haddad", "Kowalska", "Jensen"];
 const TYPES: [(&str, &str); 6] = [

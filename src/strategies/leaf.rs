@@ -6,7 +6,7 @@ use proptest::sample::select;
 use serde_json::{Map, Number, Value, json};
 use uuid::{Builder, Uuid};
 
-use crate::source::WORDS;
+use crate::contract::WORDS;
 
 /// `tidy`, and in `edge` of a hundred cases `odd`.
 pub(super) fn mix<T: std::fmt::Debug>(

@@ -15,19 +15,23 @@
 //! });
 //! ```
 
+#[cfg(feature = "fake")]
 mod history;
 mod leaf;
 mod miss;
 mod payload;
+#[cfg(feature = "fake")]
 mod policy;
 mod raw;
 
 use proptest::prelude::*;
 
 use crate::contract::{Event, EventKind, File, Revision};
+#[cfg(feature = "fake")]
 pub use history::{HistoryParams, history};
 pub use miss::{NearMiss, near_miss};
 pub use payload::payload;
+#[cfg(feature = "fake")]
 pub use policy::policy;
 pub use raw::{RawBody, raw_body};
 

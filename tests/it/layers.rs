@@ -2,8 +2,19 @@
 
 use std::path::Path;
 
-const ORDER: [&str; 10] =
-    ["contract", "clock", "source", "sync", "delivery", "scenario", "strategies", "fake", "check", "report"];
+const ORDER: [&str; 11] = [
+    "contract",
+    "clock",
+    "source",
+    "sync",
+    "delivery",
+    "scenario",
+    "strategies",
+    "fake",
+    "check",
+    "report",
+    "snapshot",
+];
 
 fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
     for entry in std::fs::read_dir(folder).unwrap() {

@@ -10,6 +10,7 @@ mod feeds;
 mod layers;
 mod load;
 mod receiver;
+mod snapshot;
 mod story;
 mod types;
 mod wire;

@@ -226,10 +226,11 @@ async fn killed_in_pull(trial: &Trial<'_>) -> Result<(), Stop> {
     let process = trial.process()?;
     trial.fill(33);
     let sync = trial.enable().await?;
-    let slow = ApiFault::new(Trouble::Delay(Duration::from_millis(60))).endpoint(Endpoint::PullRecords);
-    let fault = trial.paragon.fault(slow.user(trial.user.clone()));
+    // It waits for the second page when it is killed.
+    let slow = ApiFault::new(Trouble::Delay(Duration::from_millis(500))).endpoint(Endpoint::PullRecords);
+    let fault = trial.paragon.fault(slow.user(trial.user.clone()).after(1));
     let kill = async {
-        trial.met(fault, 2).await?;
+        trial.met(fault, 1).await?;
         process.kill().await.map_err(Stop::from)
     };
     let ((), killed) = tokio::join!(trial.paragon.settle(), kill);

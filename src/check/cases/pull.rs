@@ -150,10 +150,11 @@ pub(super) const CHANGING: Case = Case {
 async fn changing(trial: &Trial<'_>) -> Result<(), Stop> {
     let files = trial.fill(THREE_PAGES);
     let sync = trial.enable().await?;
-    let slow = ApiFault::new(Trouble::Delay(Duration::from_millis(60))).user(trial.user.clone());
-    let fault = trial.paragon.fault(slow);
+    // Long enough that everything below happens while the second page is waited for.
+    let slow = ApiFault::new(Trouble::Delay(Duration::from_millis(400))).endpoint(Endpoint::PullRecords);
+    let fault = trial.paragon.fault(slow.user(trial.user.clone()).after(1).next(1));
     let changes = async {
-        trial.met(fault, 2).await?;
+        trial.met(fault, 1).await?;
         trial.drive.update(&files[0], |file| file.name = "first, changed.pdf".into());
         trial.drive.update(&files[THREE_PAGES - 1], |file| file.name = "last, changed.pdf".into());
         trial.create("new.pdf");

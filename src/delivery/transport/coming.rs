@@ -15,6 +15,27 @@ pub(super) const KEPT: usize = 2_048;
 /// So much of it is read.
 pub(super) const READ: usize = 64 * 1024;
 
+/// What is kept of a body while it comes.
+#[derive(Default)]
+pub(super) struct Kept {
+    bytes: Vec<u8>,
+    length: usize,
+}
+
+impl Kept {
+    /// Takes the next piece. True when the rest is not worth reading.
+    pub(super) fn is_too_long_with(&mut self, piece: &[u8]) -> bool {
+        self.length += piece.len();
+        self.bytes.extend_from_slice(&piece[..piece.len().min(KEPT - self.bytes.len())]);
+        self.length > READ
+    }
+
+    pub(super) fn answer(&self, status: u16) -> Answer {
+        let body = String::from_utf8_lossy(&self.bytes).into_owned();
+        Answer { body, too_long: self.length > READ, ..Answer::new(status) }
+    }
+}
+
 /// An answer whose head is there.
 pub(super) struct Coming {
     pub(super) head: Parts,
@@ -41,20 +62,14 @@ impl Coming {
 
     /// To its end, so that the connection can be used again, unless there is too much of it.
     pub(super) async fn read(&mut self) -> Result<Answer, Failure> {
-        let mut answer = Answer::new(self.head.status.as_u16());
-        answer.headers = std::mem::take(&mut self.head.headers);
-        let mut kept = Vec::new();
-        let mut length = 0;
+        let mut kept = Kept::default();
         while let Some(piece) = self.piece().await? {
-            length += piece.len();
-            kept.extend_from_slice(&piece[..piece.len().min(KEPT - kept.len())]);
-            if length > READ {
-                answer.too_long = true;
+            if kept.is_too_long_with(&piece) {
                 break;
             }
         }
-        answer.body = String::from_utf8_lossy(&kept).into_owned();
-        Ok(answer)
+        let headers = std::mem::take(&mut self.head.headers);
+        Ok(Answer { headers, ..kept.answer(self.head.status.as_u16()) })
     }
 
     async fn piece(&mut self) -> Result<Option<Bytes>, Failure> {

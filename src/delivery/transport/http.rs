@@ -123,7 +123,8 @@ enum End {
     ExpectationFailed,
 }
 
-fn first(request: &Request) -> Hop {
+/// Where a request goes first, with the headers that every one has.
+pub(super) fn first(request: &Request) -> Hop {
     let mut headers = request.headers.clone();
     for framing in [CONTENT_LENGTH, TRANSFER_ENCODING] {
         headers.remove(framing);

@@ -16,6 +16,8 @@ mod receiver;
 mod redirect;
 mod request;
 mod secure;
+#[cfg(feature = "tower")]
+mod service;
 mod wire;
 
 use std::pin::Pin;
@@ -23,6 +25,8 @@ use std::pin::Pin;
 pub use self::http::Http;
 pub use self::outcome::{Answer, Failure, Outcome};
 pub use self::request::{Request, Timeouts, Wire};
+#[cfg(feature = "tower")]
+pub use self::service::{InProcess, RequestBody};
 
 /// A request that is under way.
 pub type Sending<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;

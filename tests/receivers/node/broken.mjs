@@ -134,7 +134,7 @@ const BUGS = {
       this.active += 1;
       try {
         if (this.active > 8) return 503;
-        await pass(20);
+        await pass(100);
         return await super.handle(body);
       } finally {
         this.active -= 1;

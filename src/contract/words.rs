@@ -1,0 +1,19 @@
+/// What made-up names are made of.
+pub(crate) const WORDS: [&str; 16] = [
+    "quarterly",
+    "report",
+    "draft",
+    "invoice",
+    "contract",
+    "roadmap",
+    "notes",
+    "budget",
+    "plan",
+    "review",
+    "summary",
+    "proposal",
+    "figures",
+    "agenda",
+    "minutes",
+    "offer",
+];

@@ -1,0 +1,137 @@
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use hyper::body::{Body, Bytes, Frame, SizeHint};
+use tokio::time::timeout;
+use tower_service::Service;
+
+use super::body::{Pieces, piece};
+use super::coming::Kept;
+use super::http::first;
+use super::outcome::{Answer, Failure, Outcome};
+use super::request::{Request, Wire};
+use super::{Sending, Transport, wire};
+
+/// A receiver in the test's own process, without a socket: a [`tower_service::Service`], such as a router of axum's.
+/// Whatever the URL of the webhook, it gets all requests; the path is the URL's.
+///
+/// Bodies come as over the network, in chunks or dribbled where that is asked for. Redirects are not followed. Where a
+/// connection would break ([`Wire::ResetAfterBody`], [`Wire::HangUp`]) the service runs to its end, and the sender
+/// thinks that it failed. A panic in the service is a connection that was closed.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use axum::{Json, Router, routing::post};
+/// use paragon_testkit::FakeParagon;
+/// use paragon_testkit::delivery::InProcess;
+///
+/// let app = Router::new().route("/webhook", post(|Json(event): Json<serde_json::Value>| async move { event["event"].to_string() }));
+/// let paragon = FakeParagon::builder().transport(InProcess::new(app)).start().await?;
+/// paragon.set_webhook("http://app/webhook".parse()?).await;
+/// paragon.user("ada").connect("googledrive").enable("files")?;
+/// paragon.settle().await;
+/// assert!(paragon.timeline().to_string().ends_with("webhook   sync_complete -> 200\n"));
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct InProcess<S>(S);
+
+impl<S> InProcess<S> {
+    /// This service, cloned for each request.
+    pub fn new(service: S) -> Self {
+        Self(service)
+    }
+}
+
+/// The body of a request to a service.
+pub struct RequestBody(Pieces);
+
+impl fmt::Debug for RequestBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestBody").finish_non_exhaustive()
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.0).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
+
+impl<S, B> Transport for InProcess<S>
+where
+    S: Service<http::Request<RequestBody>, Response = http::Response<B>> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+    S::Error: fmt::Display + Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: fmt::Display,
+{
+    fn send<'a>(&'a self, request: &'a Request) -> Sending<'a> {
+        let service = self.0.clone();
+        Box::pin(async move {
+            let hop = first(request);
+            let body = match request.wire {
+                Wire::Chunked => Pieces::chunked(hop.body.clone()),
+                Wire::Dribbled => Pieces::dribbled(hop.body.clone(), request.timeouts.total),
+                Wire::Clean | Wire::ExpectContinue | Wire::ResetAfterBody | Wire::HangUp => {
+                    Pieces::whole(hop.body.clone())
+                }
+            };
+            let asked = match wire::request(&hop, body) {
+                Ok(asked) => asked.map(RequestBody),
+                Err(failure) => return failure.into(),
+            };
+            // A task of its own, so that a panic ends it alone.
+            let mut task = tokio::spawn(answer(service, asked));
+            let outcome = match timeout(request.timeouts.total, &mut task).await {
+                Ok(Ok(outcome)) => outcome,
+                Ok(Err(_)) => Failure::Closed.into(),
+                Err(_) => {
+                    task.abort();
+                    Failure::TimedOut.into()
+                }
+            };
+            match (request.wire, outcome) {
+                (Wire::ResetAfterBody, Outcome::Answered(_)) => Failure::Reset.into(),
+                (Wire::HangUp, Outcome::Answered(_)) => Failure::Closed.into(),
+                (_, outcome) => outcome,
+            }
+        })
+    }
+}
+
+async fn answer<S, B>(mut service: S, request: http::Request<RequestBody>) -> Outcome
+where
+    S: Service<http::Request<RequestBody>, Response = http::Response<B>>,
+    S::Error: fmt::Display,
+    B: Body<Data = Bytes>,
+    B::Error: fmt::Display,
+{
+    let answered = async {
+        poll_fn(|cx| service.poll_ready(cx)).await.map_err(|error| Failure::Broken(error.to_string()))?;
+        let response = service.call(request).await.map_err(|error| Failure::Broken(error.to_string()))?;
+        let (head, body) = response.into_parts();
+        let mut body = Box::pin(body);
+        let mut kept = Kept::default();
+        while let Some(piece) = piece(&mut body).await.map_err(|error| Failure::Broken(error.to_string()))? {
+            if kept.is_too_long_with(&piece) {
+                break;
+            }
+        }
+        Ok(Outcome::Answered(Answer { headers: head.headers, ..kept.answer(head.status.as_u16()) }))
+    };
+    answered.await.unwrap_or_else(|failure: Failure| failure.into())
+}

@@ -1,0 +1,142 @@
+//! The fake for tests without `async`.
+//!
+//! ```
+//! use std::time::Duration;
+//! use paragon_testkit::contract::File;
+//! use paragon_testkit::fake::blocking::FakeParagon;
+//!
+//! let paragon = FakeParagon::start();
+//! let drive = paragon.user("user_ada").connect("googledrive");
+//! let report = drive.create(File::named("Q1 report.pdf"));
+//! let sync = drive.enable("files")?;
+//! paragon.settle();
+//! drive.delete(&report);
+//! paragon.advance(Duration::from_secs(86_400));
+//! assert_eq!(sync.records().len(), 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::fmt;
+use std::ops::Deref;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use url::Url;
+
+use super::paragon::{Builder, StartError};
+use crate::delivery::Outcome;
+
+/// A running fake with a runtime of its own. It is everything that the [other one](super::FakeParagon) is; what is
+/// async there waits here. Dropping it stops everything.
+///
+/// # Panics
+///
+/// What waits panics inside of an async runtime, as all waiting does there.
+pub struct FakeParagon {
+    // Dropped first: it needs the runtime until then.
+    paragon: super::FakeParagon,
+    runtime: Runtime,
+}
+
+impl fmt::Debug for FakeParagon {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.paragon.fmt(f)
+    }
+}
+
+impl Deref for FakeParagon {
+    type Target = super::FakeParagon;
+    fn deref(&self) -> &super::FakeParagon {
+        &self.paragon
+    }
+}
+
+impl FakeParagon {
+    /// A fake with the default settings.
+    ///
+    /// # Panics
+    ///
+    /// When no port of 127.0.0.1 is free, or no thread.
+    #[track_caller]
+    pub fn start() -> Self {
+        match Self::start_with(super::FakeParagon::builder()) {
+            Ok(paragon) => paragon,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// A fake with these settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::start`].
+    ///
+    /// # Panics
+    ///
+    /// When no thread is to be had.
+    #[track_caller]
+    pub fn start_with(builder: Builder) -> Result<Self, StartError> {
+        // One thread: what the fake leaves running, such as its connections, goes on while the test does other things.
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
+        let paragon = runtime.block_on(builder.start())?;
+        Ok(Self { paragon, runtime })
+    }
+
+    /// Waits for anything else that is async, such as `Suite::run`.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "check")] {
+    /// use paragon_testkit::check::Suite;
+    /// use paragon_testkit::fake::blocking::FakeParagon;
+    ///
+    /// let paragon = FakeParagon::start();
+    /// let suite = Suite::for_receiver("http://127.0.0.1:3000/webhook".parse().unwrap());
+    /// paragon.block_on(suite.run(&paragon)).assert_passed();
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
+    }
+
+    /// As [`FakeParagon::set_webhook`](super::FakeParagon::set_webhook).
+    #[track_caller]
+    pub fn set_webhook(&self, url: Url) {
+        self.block_on(self.paragon.set_webhook(url));
+    }
+
+    /// As [`FakeParagon::settle`](super::FakeParagon::settle).
+    #[track_caller]
+    pub fn settle(&self) {
+        self.block_on(self.paragon.settle());
+    }
+
+    /// As [`FakeParagon::advance`](super::FakeParagon::advance).
+    #[track_caller]
+    pub fn advance(&self, span: Duration) {
+        self.block_on(self.paragon.advance(span));
+    }
+
+    /// As [`FakeParagon::run_until_idle`](super::FakeParagon::run_until_idle).
+    #[track_caller]
+    pub fn run_until_idle(&self) {
+        self.block_on(self.paragon.run_until_idle());
+    }
+
+    /// As [`FakeParagon::post_raw`](super::FakeParagon::post_raw).
+    #[track_caller]
+    pub fn post_raw(&self, url: &Url, body: &[u8]) -> Outcome {
+        self.block_on(self.paragon.post_raw(url, body))
+    }
+
+    /// As [`FakeParagon::mount`](super::FakeParagon::mount).
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    #[track_caller]
+    pub fn mount(&self, mock: wiremock::Mock) {
+        self.block_on(self.paragon.mount(mock));
+    }
+}

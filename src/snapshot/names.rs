@@ -1,0 +1,165 @@
+use std::collections::BTreeMap;
+
+use crate::clock::{Moment, offset};
+
+/// What ids are called: `sync#1`, `record#3`, by kind and order of appearance.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    given: BTreeMap<String, String>,
+    counts: BTreeMap<&'static str, usize>,
+}
+
+/// A fake's time: what lies between becomes an offset, what comes later is by another clock.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    pub(super) start: Moment,
+    pub(super) now: Moment,
+}
+
+impl Names {
+    /// The text with names for ids, and offsets for times. `what_is` knows the ids of the fake.
+    pub(super) fn stable(&mut self, text: &str, span: Span, what_is: impl Fn(&str) -> Option<&'static str>) -> String {
+        let mut told = String::with_capacity(text.len());
+        let mut rest = text;
+        while !rest.is_empty() {
+            let length = rest.find(|c: char| !is_of_word(c)).unwrap_or(rest.len());
+            if length == 0 {
+                let other = rest.find(is_of_word).unwrap_or(rest.len());
+                told.push_str(&rest[..other]);
+                rest = &rest[other..];
+                continue;
+            }
+            if let Some((time, length)) = time(rest) {
+                told.push_str(&in_words(time, span));
+                rest = &rest[length..];
+                continue;
+            }
+            let (word, padding) = (&rest[..length], padding(&rest[length..]));
+            // A cursor ends with what fills up its last group.
+            let whole = if padding == 0 { word.to_owned() } else { format!("{word}=") };
+            if let Some(name) = self.name(&whole, &what_is) {
+                told.push_str(&name);
+                rest = &rest[length + padding..];
+            } else {
+                told.push_str(&self.name(word, &what_is).unwrap_or_else(|| word.to_owned()));
+                rest = &rest[length..];
+            }
+        }
+        told
+    }
+
+    fn name(&mut self, word: &str, what_is: impl Fn(&str) -> Option<&'static str>) -> Option<String> {
+        if let Some(name) = self.given.get(word) {
+            return Some(name.clone());
+        }
+        let kind = what_is(word).or_else(|| is_uuid(word).then_some("id"))?;
+        let count = self.counts.entry(kind).or_default();
+        *count += 1;
+        let name = format!("{kind}#{count}");
+        self.given.insert(word.to_owned(), name.clone());
+        Some(name)
+    }
+}
+
+fn is_of_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '-' || c == '_'
+}
+
+fn padding(after: &str) -> usize {
+    ["=", "%3D", "%3d"].into_iter().find(|padding| after.starts_with(padding)).map_or(0, str::len)
+}
+
+fn is_uuid(word: &str) -> bool {
+    word.len() == 36 && uuid::Uuid::try_parse(word).is_ok()
+}
+
+/// The time in RFC 3339 that the text begins with, and its length.
+fn time(text: &str) -> Option<(Moment, usize)> {
+    let bytes = text.as_bytes();
+    let dated = bytes.len() > 10 && bytes[4] == b'-' && bytes[7] == b'-' && bytes[10] == b'T';
+    if !dated {
+        return None;
+    }
+    let end = text.find(|c: char| !c.is_ascii_digit() && !"-+:.TZ".contains(c)).unwrap_or(text.len());
+    // A full stop after it is the sentence's.
+    let time = text[..end].trim_end_matches(['.', ':', '-', '+']);
+    Some((Moment::parse(time)?, time.len()))
+}
+
+fn in_words(time: Moment, span: Span) -> String {
+    if time < span.start {
+        // What an object says of its past is data.
+        time.to_string()
+    } else if time <= span.now {
+        offset(time - span.start)
+    } else {
+        "[time]".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const SYNC: &str = "163a345e-2dd4-51ff-bcf5-7667de564bb0";
+    const RECORD: &str = "3ce16e33-0163-564d-98ce-99b0a25ab375";
+    const CURSOR: &str = "MTc2NzIyNTYwMDAwMDozY2UxNmUzMw=";
+
+    fn stable(names: &mut Names, text: &str) -> String {
+        let start = Moment::parse("2026-01-01T00:00:00Z").unwrap();
+        let span = Span { start, now: start + Duration::from_secs(7_200) };
+        names.stable(text, span, |id| match id {
+            SYNC => Some("sync"),
+            RECORD => Some("record"),
+            CURSOR => Some("cursor"),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn ids_are_named_by_kind_in_the_order_in_which_they_appear() {
+        let mut names = Names::default();
+        let unknown = "00000000-0000-4000-8000-000000000000";
+        let text = format!("GET /api/syncs/{SYNC}/records/{RECORD}, {unknown}; \"{RECORD}\"");
+        assert_eq!(
+            stable(&mut names, &text),
+            "GET /api/syncs/sync#1/records/record#1, id#1; \"record#1\"",
+            "and a known one keeps its name"
+        );
+        assert_eq!(stable(&mut names, "7c9e6679-7425-40de-944b-e07fc1f90ae7 "), "id#2 ");
+    }
+
+    #[test]
+    fn cursors_are_named_with_their_padding_also_when_it_is_escaped() {
+        let mut names = Names::default();
+        let bare = CURSOR.trim_end_matches('=');
+        let text = format!("?cursor={CURSOR}&pageSize=2 ?cursor={bare}%3D&x={bare}");
+        assert_eq!(stable(&mut names, &text), format!("?cursor=cursor#1&pageSize=2 ?cursor=cursor#1&x={bare}"));
+    }
+
+    #[test]
+    fn times_become_offsets_unless_they_are_data_or_of_another_clock() {
+        let mut names = Names::default();
+        let text =
+            "at 2026-01-01T01:02:03.004Z. \"2026-01-01T02:00:00+01:00\" 2019-05-05T05:05:05Z 2026-01-01T09:00:00Z";
+        assert_eq!(stable(&mut names, text), "at +01:02:03.004. \"+01:00:00\" 2019-05-05T05:05:05.000Z [time]");
+    }
+
+    #[test]
+    fn everything_else_stays_as_it_is() {
+        let mut names = Names::default();
+        for text in ["", "ä", "–2026-13-01T", "2026-01-01T", "é2026-01-01T00:00", "a_b-c=d\u{0}\n", "0123456789T"] {
+            assert_eq!(stable(&mut names, text), text);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_taken_and_stays_the_same_the_second_time(text in "(\\PC|[0-9T:.Z=-]){0,60}") {
+            let once = stable(&mut Names::default(), &text);
+            proptest::prop_assert_eq!(stable(&mut Names::default(), &text), once);
+        }
+    }
+}
