@@ -63,6 +63,9 @@
 //! | `tower` | [`delivery::InProcess`]: a receiver without a socket | by default |
 //! | `tls` | deliveries to `https` URLs | when asked for |
 
+// On docs.rs, what needs a feature says so.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "check")]
 pub mod check;
 #[cfg(feature = "fake")]

@@ -66,6 +66,13 @@ pub(crate) enum Verb {
     Trigger(Trigger),
     /// Says what a rule, case, schema, member or fixture is, why, and how sure.
     Explain(Explain),
+    /// Prints a script with which a shell completes what is typed.
+    ///
+    /// For bash, `source <(paragon-testkit completions bash)` in `~/.bashrc`.
+    Completions(Completions),
+    /// Prints the manual page of the program, or of a verb, such as for `man -l -`.
+    #[command(hide = true)]
+    Man(Man),
     /// Runs a command, and ends it when standard input ends.
     #[command(name = "__supervise", hide = true)]
     Supervise { command: String },
@@ -253,6 +260,20 @@ pub(crate) struct Explain {
     /// Prints the whole ledger as Markdown.
     #[arg(long, conflicts_with = "id")]
     pub(crate) all: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Completions {
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Args)]
+pub(crate) struct Man {
+    /// Such as `check`; the program's own page when left out.
+    pub(crate) verb: Option<String>,
+    /// Writes all of them into a folder.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "verb")]
+    pub(crate) export: Option<PathBuf>,
 }
 
 /// The receiver, and how it is played with: what `check` and `replay` share.

@@ -3,12 +3,14 @@
 mod args;
 mod cases;
 mod check;
+mod completions;
 mod demo;
 mod edit;
 mod explain;
 mod fixture;
 mod generate;
 mod interrupt;
+mod man;
 mod names;
 mod output;
 mod plan;
@@ -47,6 +49,8 @@ fn main() -> ExitCode {
         args::Verb::Serve(serve) => serve::run(&serve),
         args::Verb::Trigger(trigger) => trigger::run(&trigger),
         args::Verb::Explain(explain) => explain::run(&explain),
+        args::Verb::Completions(completions) => completions::run(&completions),
+        args::Verb::Man(man) => man::run(&man),
         args::Verb::Supervise { command } => supervise::run(&command),
     };
     ExitCode::from(code)

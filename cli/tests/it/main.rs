@@ -10,4 +10,5 @@ mod processes;
 mod run;
 mod send;
 mod serve;
+mod shells;
 mod zoo;

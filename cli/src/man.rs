@@ -1,0 +1,61 @@
+//! `man`: the manual pages, from what stands in `args`.
+
+use std::path::Path;
+use std::{fs, io};
+
+use clap::{Command, CommandFactory as _};
+use clap_mangen::Man;
+use paragon_testkit::report::exits;
+
+use crate::{args, names, output};
+
+pub(crate) fn run(typed: &args::Man) -> u8 {
+    let mut program = args::Program::command();
+    // Tells the verbs which options are everybody's, and what they are called in full.
+    program.build();
+    let said = match (&typed.export, &typed.verb) {
+        (Some(folder), _) => {
+            export(&program, folder).map_err(|error| format!("--export {}: {error}", folder.display()))
+        }
+        (None, None) => page(&program).map_err(|error| error.to_string()),
+        (None, Some(verb)) => find(&program, verb).and_then(|verb| page(verb).map_err(|error| error.to_string())),
+    };
+    match said {
+        Ok(text) => {
+            output::result(&text);
+            exits::PASSED
+        }
+        Err(error) => {
+            output::error(&error);
+            exits::USAGE
+        }
+    }
+}
+
+fn verbs(program: &Command) -> impl Iterator<Item = &Command> {
+    program.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help")
+}
+
+fn find<'a>(program: &'a Command, name: &str) -> Result<&'a Command, String> {
+    verbs(program).find(|verb| verb.get_name() == name).ok_or_else(|| {
+        let meant = names::meant(name, verbs(program).map(Command::get_name));
+        format!("there is no verb {name:?}{meant}; `paragon-testkit help` lists them")
+    })
+}
+
+fn page(command: &Command) -> io::Result<String> {
+    let mut page = Vec::new();
+    let version = concat!("paragon-testkit ", env!("CARGO_PKG_VERSION"));
+    Man::new(command.clone()).source(version).manual("paragon-testkit").render(&mut page)?;
+    Ok(String::from_utf8_lossy(&page).into_owned())
+}
+
+fn export(program: &Command, folder: &Path) -> io::Result<String> {
+    fs::create_dir_all(folder)?;
+    fs::write(folder.join("paragon-testkit.1"), page(program)?)?;
+    for verb in verbs(program) {
+        fs::write(folder.join(format!("paragon-testkit-{}.1", verb.get_name())), page(verb)?)?;
+    }
+    output::note(&format!("{} manual pages are in {}", 1 + verbs(program).count(), folder.display()));
+    Ok(String::new())
+}
