@@ -194,6 +194,7 @@ async fn it_passes_the_whole_suite() {
     program.launch().await.unwrap();
     program.ready().await.unwrap();
     let at = |path: &str| format!("http://127.0.0.1:{port}/{path}").parse().unwrap();
-    let suite = Suite::for_receiver(at("webhook")).state_url(at("state")).process(program);
+    // The first that fails is told at once; all of them, by the program: paragon-testkit check.
+    let suite = Suite::for_receiver(at("webhook")).state_url(at("state")).process(program).fail_fast(true);
     suite.run(&paragon).await.assert_passed();
 }
