@@ -364,7 +364,7 @@ pub(crate) struct Judging {
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "files", value_parser = pipeline)]
     pub(crate) pipelines: Vec<Pipeline>,
     /// How many histories each `conv-` case plays.
-    #[arg(long = "cases", value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long = "cases", value_name = "N", default_value_t = 36, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) histories: u32,
     /// After so long a `conv-` case begins no more histories.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]

@@ -10,7 +10,7 @@ use crate::strategies::{HistoryParams, Params, history};
 /// How many histories the `conv-` cases play, and of what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Histories {
-    /// How many each case plays, at least one. A history is what happens to one user. Default 24.
+    /// How many each case plays, at least one. A history is what happens to one user. Default 36.
     pub cases: usize,
     /// After so long a case begins no more. Shrinking one that fails may take three times as long. Default 10 s.
     pub max_time: Duration,
@@ -20,7 +20,7 @@ pub struct Histories {
 
 impl Default for Histories {
     fn default() -> Self {
-        Self { cases: 24, max_time: Duration::from_secs(10), pipelines: vec![Pipeline::Files] }
+        Self { cases: 36, max_time: Duration::from_secs(10), pipelines: vec![Pipeline::Files] }
     }
 }
 

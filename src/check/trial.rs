@@ -24,7 +24,7 @@ const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 const QUIET: Duration = Duration::from_millis(300);
 
 /// One that never stops calling, such as one that polls, is taken as it is after so long.
-const RESTLESS: Duration = Duration::from_millis(1_500);
+pub(super) const RESTLESS: Duration = Duration::from_millis(1_500);
 
 /// Pages of a fake that judges are no longer, so that few records make many pages.
 pub(super) const PAGE_SIZE_CAP: usize = 10;

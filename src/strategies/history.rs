@@ -122,7 +122,7 @@ pub fn history(params: HistoryParams) -> impl Strategy<Value = Scenario> {
     let faults = if params.faults.is_empty() {
         Just(None).boxed()
     } else {
-        weighted(0.3, (select(params.faults), 1..=LONGEST)).boxed()
+        weighted(0.45, (select(params.faults), 1..=LONGEST)).boxed()
     };
     let policies = if params.policies { policy().boxed() } else { Just(Policy::paragon_assumed()).boxed() };
     let rounds = vec((vec(chance, users), times, faults), params.rounds);

@@ -165,8 +165,8 @@ fn play(page: &str) -> Option<String> {
     let mut script = String::from("trap 'kill -9 $(jobs -p) 2>/dev/null' EXIT\n(sleep 180; kill -9 $$) &\n");
     for (index, told) in told.iter().enumerate() {
         let command = places(&told.command, &PORTS, &to);
-        let out = folder.path().join(index.to_string());
-        let _ = writeln!(script, "{{ {command}\n}} >{out:?} 2>&1\necho $? >{out:?}.code");
+        let out = folder.path().join(index.to_string()).display().to_string();
+        let _ = writeln!(script, "{{ {command}\n}} >'{out}' 2>&1\necho $? >'{out}'.code");
     }
     let path = std::env::var("PATH").unwrap_or_default();
     let mut shell = Command::new("bash");

@@ -138,7 +138,9 @@ impl App {
         for (sync, _, record) in records {
             names.entry(sync).or_default().push(record["name"].as_str().unwrap_or_default().to_owned());
         }
-        names.values_mut().for_each(|names| names.sort());
+        for names in names.values_mut() {
+            names.sort();
+        }
         names
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::check::case::{Case, Level, Need};
-use crate::check::trial::{DAY, MINUTE, Stop, Trial, a_while};
+use crate::check::trial::{DAY, MINUTE, RESTLESS, Stop, Trial, a_while};
 use crate::contract::EventKind;
 use crate::delivery::{Adversity, Decision, Mishap, Wire};
 use crate::fake::{ApiFault, Endpoint, Sync, Trouble};
@@ -101,6 +101,8 @@ async fn once_over(trial: &Trial<'_>, wire: Wire) -> Result<(), Stop> {
             _ => trial.drive.update(&files[0], |file| file.name = "a 2.pdf".into()),
         }
         trial.paragon.advance(MINUTE).await;
+        // Of real time some passes too before a sender tries again.
+        trial.rest(RESTLESS).await;
         trial.paragon.run_until_idle().await;
         if !trial.timeline_since(mark).attempts().any(|(_, attempt)| attempt.number > 1) {
             return Err(Stop::NotEvaluable("the policy does not send such an event again".to_owned()));
