@@ -2,8 +2,8 @@
 
     python3 docs/check.py [--mdbook mdbook] [--no-book]
 
-In the pages: each link leads to a page and a heading that are there, each page is in SUMMARY.md, and each path of the
-repository that is named in code is there. In the book: mdBook warns of nothing, and each link of its HTML leads to a
+In the pages: each link leads to a page and a heading that are there, each page is in SUMMARY.md, each path of the
+repository that is named in code is there, and code in a programming language is taken from where it is tested. In the book: mdBook warns of nothing, and each link of its HTML leads to a
 file and an id. Nothing but the standard library. `--no-book` looks at the pages alone.
 """
 
@@ -46,6 +46,10 @@ def in_pages():
         name = path.relative_to(PAGES)
         if path.name != "SUMMARY.md" and f"]({name})" not in summary:
             yield f"{name} is not in SUMMARY.md"
+        own = re.sub(r"<!-- generated: .*?<!-- end -->", "", page, flags=re.S)
+        for language in re.findall(r"^```(rust|python|javascript|typescript)\b", own, re.M):
+            if name.parent.name != "cases":
+                yield f"{name}: code in {language} that generate.py has not taken from a test"
         for target in re.findall(r"\]\(([^)\s]+)\)", plain(page)):
             if re.match(r"[a-z]+:", target):
                 continue

@@ -7,6 +7,7 @@
 
 use std::fmt::Write as _;
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -162,7 +163,8 @@ fn play(page: &str) -> Option<String> {
     let to: Vec<_> = ports.iter().map(String::as_str).collect();
     let told = told(page);
     // Each command is run by this very shell, so that variables and what runs behind it stay for the next one.
-    let mut script = String::from("trap 'kill -9 $(jobs -p) 2>/dev/null' EXIT\n(sleep 180; kill -9 $$) &\n");
+    // At its end, or when something hangs, all of it goes.
+    let mut script = String::from("trap 'kill -9 -$$' EXIT\n(sleep 180; kill -9 -$$) &\n");
     for (index, told) in told.iter().enumerate() {
         let command = places(&told.command, &PORTS, &to);
         let out = folder.path().join(index.to_string()).display().to_string();
@@ -170,7 +172,9 @@ fn play(page: &str) -> Option<String> {
     }
     let path = std::env::var("PATH").unwrap_or_default();
     let mut shell = Command::new("bash");
-    shell.args(["-c", &script]).current_dir(root()).stdin(Stdio::null());
+    shell.args(["-c", &script]).current_dir(root()).process_group(0);
+    // What stays behind must not keep the test's own output open.
+    shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     shell.env("PATH", format!("{}:{path}", program().parent().unwrap().display())).env("TMPDIR", folder.path());
     shell.env_remove("GITHUB_ACTIONS").env_remove("NO_COLOR");
     let ended = shell.status().unwrap();
