@@ -168,7 +168,7 @@ fn play(page: &str) -> Option<String> {
     for (index, told) in told.iter().enumerate() {
         let command = places(&told.command, &PORTS, &to);
         let out = folder.path().join(index.to_string()).display().to_string();
-        let _ = writeln!(script, "{{ {command}\n}} >'{out}' 2>&1\necho $? >'{out}'.code");
+        let _ = writeln!(script, "{{ {command}\n}} >'{out}' 2>&1\necho $? >'{out}.code'");
     }
     let path = std::env::var("PATH").unwrap_or_default();
     let mut shell = Command::new("bash");
