@@ -444,13 +444,13 @@ NEEDS = {
 
 def case_section(case, shown):
     id = case["id"]
-    parts = [f"## {id}\n", f"**{sentence(case['title'])}**\n", f"{case['why']}\n"]
+    parts = [f"## {id}\n", f"**{prose(sentence(case['title']))}**\n", f"{prose(case['why'])}\n"]
     parts.append(f"- **Level**: {case['level']}. **Grade**: {case['grade']}, the weakest of what it rests on.")
-    parts.append(f"- **Fix**: {case['fix']}")
+    parts.append(f"- **Fix**: {prose(case['fix'])}")
     if case["needs"]:
         parts.append("- **Needs** " + "; ".join(NEEDS[need] for need in case["needs"]) + ".")
     parts.append("- **Rests on**")
-    parts += [f"  - `{rule['id']}` ({rule['grade']}): {rule['says']}" for rule in case["rests_on"]]
+    parts += [f"  - `{rule['id']}` ({rule['grade']}): {prose(rule['says'])}" for rule in case["rests_on"]]
     failing = [bug for bug, row in bugs().items() if id in row["fails"]]
     language, bug = "P", SHOWN.get(id) or next((b for b in failing if "P" in bugs()[b]["in"]), None) or failing[0]
     if " " in bug:
@@ -496,6 +496,11 @@ ELSEWHERE = {
     ("conv", "swallows-api-errors"): "out.md#out-api-failing",
     ("pol", "fetches-only"): "out.md#out-disabled",
 }
+
+
+def prose(text):
+    """A text as Markdown, in which nothing outside of code is taken for HTML."""
+    return "".join(part if i % 2 else part.replace("<", "&lt;") for i, part in enumerate(re.split(r"(`[^`]*`)", text)))
 
 
 def sentence(text):
