@@ -7,11 +7,10 @@ const LOOKS = [500, 2000, 5000, 15_000, 60_000];
 const IDLE = 300_000;
 const FIRST_PAUSE = 200;
 const LONGEST_PAUSE = 60_000;
-const LONGEST_REST = 3_600_000;
 const FIRST_TIMEOUT = 3000;
 const LONGEST_TIMEOUT = 60_000;
-// A sync that was never served to this user: the event was forged, or the sync is deleted.
-const GIVE_UP_AFTER = 8;
+// So often a sync was not served to this user: the event was forged, or the sync is deleted. A new event begins anew.
+const GIVE_UP_AFTER = 20;
 const AT_ONCE = 10;
 
 /** Pulls what is due, until it works. */
@@ -91,14 +90,14 @@ export class Worker {
   /** Nothing that is held is dropped for it: the event may have named a wrong user. */
   #refused(pull: Pull, refusal: Refused): void {
     console.warn(`sync ${pull.syncId} of user ${pull.userId}: ${refusal.message}`);
-    if (pull.cursor === null && pull.failures >= GIVE_UP_AFTER) this.#store.forget(pull);
+    if (pull.failures >= GIVE_UP_AFTER) this.#store.forget(pull);
     // Cursors are stable, but nobody promises for how long.
-    else this.#store.postpone(pull, backOff(pull, LONGEST_REST), { startOver: refusal.status === 400 });
+    else this.#store.postpone(pull, backOff(pull), { startOver: refusal.status === 400 });
   }
 }
 
-function backOff(pull: Pull, longest = LONGEST_PAUSE): number {
-  return jitter(Math.min(FIRST_PAUSE * 2 ** pull.failures, longest));
+function backOff(pull: Pull): number {
+  return jitter(Math.min(FIRST_PAUSE * 2 ** pull.failures, LONGEST_PAUSE));
 }
 
 /** What failed together is not tried again together. */

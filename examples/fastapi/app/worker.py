@@ -13,10 +13,10 @@ from app.store import Pull, Store
 LOOKS = [0.5, 2, 5, 15, 60]
 # Events can be lost for good, or the webhook be disabled, so each sync is pulled now and then without one.
 IDLE = 300
-FIRST_PAUSE, LONGEST_PAUSE, LONGEST_REST = 0.2, 60, 3600
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 60
 FIRST_TIMEOUT, LONGEST_TIMEOUT = 3, 60
-# A sync that was never served to this user: the event was forged, or the sync is deleted.
-GIVE_UP_AFTER = 8
+# So often a sync was not served to this user: the event was forged, or the sync is deleted. A new event begins anew.
+GIVE_UP_AFTER = 20
 AT_ONCE = 10
 
 log = logging.getLogger("uvicorn.error")
@@ -95,15 +95,15 @@ class Worker:
     async def _refused(self, pull: Pull, refusal: Refused) -> None:
         """Nothing that is held is dropped for it: the event may have named a wrong user."""
         log.warning("sync %s of user %s: %s", pull.sync_id, pull.user_id, refusal)
-        if pull.cursor is None and pull.failures >= GIVE_UP_AFTER:
+        if pull.failures >= GIVE_UP_AFTER:
             await self._store.forget(pull)
         else:
             # Cursors are stable, but nobody promises for how long.
-            await self._store.postpone(pull, back_off(pull, LONGEST_REST), start_over=refusal.status == 400)
+            await self._store.postpone(pull, again_in=back_off(pull), start_over=refusal.status == 400)
 
 
-def back_off(pull: Pull, longest: float = LONGEST_PAUSE) -> float:
-    return jitter(min(FIRST_PAUSE * 2 ** min(pull.failures, 20), longest))
+def back_off(pull: Pull) -> float:
+    return jitter(min(FIRST_PAUSE * 2 ** min(pull.failures, 20), LONGEST_PAUSE))
 
 
 def jitter(seconds: float) -> float:
