@@ -2,9 +2,11 @@
 //! writes what was found; ends everything.
 
 use std::path::Path;
+use std::time::Duration;
 
 use paragon_testkit::FakeParagon;
-use paragon_testkit::check::{Judgement, Suite, Verdict};
+use paragon_testkit::check::{Judgement, Probe, StateUrl, Suite, Verdict};
+use paragon_testkit::clock::Patience;
 use paragon_testkit::contract::Revision;
 use paragon_testkit::delivery::Policy;
 use paragon_testkit::fake::Server;
@@ -88,6 +90,9 @@ impl Play<'_> {
 
     async fn judge(&self, paragon: &FakeParagon, receiver: &Receiver, progress: &Progress) -> Result<u8, Unable> {
         receiver.listens().await.map_err(|why| Unable(exits::UNREACHABLE, why))?;
+        if let Some(why) = self.unseen().await {
+            output::note(&format!("{why}; cases that need it will not be evaluable"));
+        }
         let judgement = self.judgement(paragon, receiver, progress).await;
         progress.clear();
         output::result(&Text { color: self.color }.summary(&judgement));
@@ -105,6 +110,24 @@ impl Play<'_> {
         }
         reports::write(&self.aim.reports, &report).map_err(|error| Unable(exits::UNREACHABLE, error))?;
         Ok(report::exit_code(&judgement))
+    }
+
+    /// Why the receiver's state cannot be seen, if it should be.
+    async fn unseen(&self) -> Option<String> {
+        let probe: Box<dyn Probe> = match (&self.aim.state_url, &self.aim.typed.state_cmd) {
+            (Some(url), _) => Box::new(StateUrl::new(url.clone())),
+            (None, Some(command)) => Box::new(StateCmd { command: command.clone(), port: self.aim.port }),
+            (None, None) => return None,
+        };
+        // One that has only just begun to listen may need a moment.
+        let mut patience = Patience::of(Duration::from_secs(1));
+        loop {
+            match probe.look().await {
+                Ok(_) => return None,
+                Err(_) if patience.again().await => {}
+                Err(error) => return Some(error.to_string()),
+            }
+        }
     }
 
     async fn judgement(&self, paragon: &FakeParagon, receiver: &Receiver, progress: &Progress) -> Judgement {

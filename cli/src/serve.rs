@@ -194,7 +194,7 @@ fn announce(typed: &args::Serve, webhook: Option<&Url>, paragon: &FakeParagon) {
         let key = own.unwrap_or_else(|| "the public test key: --ready-json prints it".to_owned());
         output::note(&format!("PARAGON_SIGNING_KEY={key}\nadmin API {admin_url}"));
     }
-    if webhook.is_none() {
+    if webhook.is_none() && !typed.ready_json {
         output::note("no webhook is set: --webhook, or PUT /_testkit/webhook");
     }
 }

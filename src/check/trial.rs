@@ -26,6 +26,9 @@ const QUIET: Duration = Duration::from_millis(300);
 /// One that never stops calling, such as one that polls, is taken as it is after so long.
 pub(super) const RESTLESS: Duration = Duration::from_millis(1_500);
 
+/// Who calls more often than that in a second is still at work.
+const BUSY: u64 = 10;
+
 /// Pages of a fake that judges are no longer, so that few records make many pages.
 pub(super) const PAGE_SIZE_CAP: usize = 10;
 
@@ -233,8 +236,13 @@ impl<'a> Trial<'a> {
     pub(super) async fn right(&self, syncs: &[&Sync]) -> Result<(), Stop> {
         let mut patience = Patience::of(self.settle);
         let mut failing: Option<Stopwatch> = None;
+        let (mut second, mut calls, mut in_last_second) = (Stopwatch::start(), self.paragon.tally().calls, 0);
         loop {
             let found = self.wrong(syncs).await;
+            if second.elapsed() >= Duration::from_secs(1) {
+                let now = self.paragon.tally().calls;
+                (second, in_last_second, calls) = (Stopwatch::start(), now.saturating_sub(calls), now);
+            }
             match &found {
                 Ok(found) if found.is_empty() => return Ok(()),
                 Ok(_) => failing = None,
@@ -251,7 +259,12 @@ impl<'a> Trial<'a> {
                 Ok(found) => {
                     let waited = humane(self.settle);
                     let refused = self.refused_call().map(|call| format!("\n{call}")).unwrap_or_default();
-                    Stop::Fail(format!("{}\nstill so {waited} after the last event{refused}", found.join("\n")))
+                    let busy = match in_last_second {
+                        // A look now and then is no work.
+                        0..=BUSY => String::new(),
+                        calls => format!("; it still makes {calls} calls a second: it may be too slow (see --settle)"),
+                    };
+                    Stop::Fail(format!("{}\nstill so {waited} after the last event{busy}{refused}", found.join("\n")))
                 }
             });
         }

@@ -128,15 +128,18 @@ fn handles_go_wherever_a_test_needs_them() {
     sendable::<Suite<'static>>();
 }
 
-/// The README shows the beginning of a test above, as it stands.
+/// The README shows parts of tests, as they stand.
 #[test]
-fn the_readme_shows_a_test_that_runs() {
+fn the_readme_shows_tests_that_run() {
     let readme = include_str!("../../README.md");
-    let (_, rest) = readme.split_once("```rust\n").unwrap();
-    let (shown, _) = rest.split_once("```").unwrap();
-    let mut here = include_str!("story.rs").lines().map(str::trim);
-    for line in shown.lines() {
-        let line = line.split(" // ").next().unwrap().trim();
-        assert!(line.is_empty() || here.any(|here| here == line), "not in this file, or not there: {line}");
+    let blocks: Vec<_> = readme.split("```rust\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let files = [include_str!("story.rs"), include_str!("snapshot.rs")];
+    assert_eq!(blocks.len(), files.len());
+    for (block, file) in blocks.iter().zip(files) {
+        let mut here = file.lines().map(str::trim);
+        for line in block.lines() {
+            let line = line.split(" // ").next().unwrap().trim();
+            assert!(line.is_empty() || here.any(|here| here == line), "not in the test, or not there: {line}");
+        }
     }
 }

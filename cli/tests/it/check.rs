@@ -34,6 +34,53 @@ fn a_finding_says_what_was_required_what_happened_and_how_to_see_it_again() {
 }
 
 #[test]
+fn a_state_that_cannot_be_seen_is_told_at_the_start() {
+    let target = ["check", WEBHOOK, "--spawn", GOOD, "--state-url", "http://127.0.0.1:{port}/nowhere"];
+    let ran = run([&target[..], &["--case", "ack-verification"]].concat());
+    assert!(
+        ran.stderr.contains("/nowhere is of no use: it answered 404 Not Found; cases that need it"),
+        "{}",
+        ran.stderr
+    );
+}
+
+/// Answers everything 200, holds nothing, and calls the Sync API all the time.
+const BUSY: &str = r#"
+import os, threading, urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"{\"records\":[]}")
+    do_POST = do_GET
+def call():
+    while True:
+        try:
+            urllib.request.urlopen(os.environ["PARAGON_API_URL"] + "/api/syncs/none/records").read()
+        except OSError:
+            pass
+threading.Thread(target=call, daemon=True).start()
+ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"#;
+
+#[test]
+fn a_receiver_that_is_wrong_and_still_at_work_may_be_too_slow() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("busy.py");
+    std::fs::write(&file, BUSY).unwrap();
+    let spawn = format!("python3 {}", file.display());
+    let ran = check(&spawn, &["--case", "pull-all-pages", "--settle", "2500ms"]);
+    assert!(ran.stdout.contains(" calls a second: it may be too slow (see --settle)"), "{}", ran.stdout);
+    let ran = check(
+        "python3 tests/receivers/python/broken.py does-nothing",
+        &["--case", "pull-all-pages", "--settle", "2500ms"],
+    );
+    assert!(ran.stdout.contains("after the last event\n"), "{}", ran.stdout);
+}
+
+#[test]
 fn reports_go_to_their_files_and_what_cannot_be_written_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name).display().to_string();

@@ -56,7 +56,7 @@ pub(super) const DELETED: Case = Case {
     level: Level::Must,
     title: "a record that is deleted is removed",
     why: "A deletion can mean that access was revoked: keeping the record shows people what they may not see.",
-    fix: "On record_deleted remove the record; when pulling, remove what comes without its data.",
+    fix: "On record_deleted ask the Sync API, and remove what it no longer serves; when pulling, remove what comes without its data.",
     needs: &[Need::State],
     rests_on: &["sync.full", "webhook.events"],
     run: |trial| Box::pin(deleted(trial)),
