@@ -8,6 +8,13 @@ use paragon_testkit::report::exits;
 
 use crate::{args, names, output};
 
+/// The descriptions that refer to the schemas: name, what it is of, text.
+const DESCRIPTIONS: [(&str, &str, &str); 3] = [
+    ("openapi", "Sync API and Permissions API, in OpenAPI", OPENAPI),
+    ("asyncapi", "the webhooks, in AsyncAPI", ASYNCAPI),
+    ("admin", "the admin API of the fake, in OpenAPI", ADMIN_API),
+];
+
 pub(crate) fn run(typed: &args::Schema) -> u8 {
     let layer = if typed.strict { Layer::Strict } else { Layer::Tolerant };
     let contract = Contract { revision: typed.revision.name, layer };
@@ -22,15 +29,15 @@ pub(crate) fn run(typed: &args::Schema) -> u8 {
     }
     match typed.name.as_deref() {
         None => output::result(&table()),
-        Some("openapi") => output::result(OPENAPI),
-        Some("asyncapi") => output::result(ASYNCAPI),
-        Some("admin") => output::result(ADMIN_API),
-        Some(name) => match names::schema(name) {
-            Ok(name) => output::result(&format!("{:#}\n", contract.bundle(name))),
-            Err(error) => {
-                output::error(&error);
-                return exits::USAGE;
-            }
+        Some(name) => match DESCRIPTIONS.iter().find(|(description, ..)| *description == name) {
+            Some((.., text)) => output::result(text),
+            None => match names::schema(name) {
+                Ok(name) => output::result(&format!("{:#}\n", contract.bundle(name))),
+                Err(error) => {
+                    output::error(&error);
+                    return exits::USAGE;
+                }
+            },
         },
     }
     exits::PASSED
@@ -43,10 +50,11 @@ fn export(contract: Contract, folder: &Path) -> std::io::Result<()> {
         file.parent().map_or(Ok(()), fs::create_dir_all)?;
         fs::write(file, format!("{:#}\n", contract.schema(schema.name)))?;
     }
-    fs::write(folder.join("openapi.yaml"), OPENAPI)?;
-    fs::write(folder.join("asyncapi.yaml"), ASYNCAPI)?;
-    fs::write(folder.join("admin.yaml"), ADMIN_API)?;
-    output::note(&format!("{} schemas and two descriptions are in {}", schemas().len(), folder.display()));
+    for (name, _, text) in DESCRIPTIONS {
+        fs::write(folder.join(format!("{name}.yaml")), text)?;
+    }
+    let (schemas, descriptions) = (schemas().len(), DESCRIPTIONS.len());
+    output::note(&format!("{schemas} schemas and {descriptions} descriptions are in {}", folder.display()));
     Ok(())
 }
 
@@ -56,7 +64,6 @@ fn table() -> String {
         format!("{:<34} {:<11} {title}\n", schema.name, schema.provenance.grade)
     };
     let head = format!("{:<34} {:<11} what it is\n", "schema", "grade");
-    let descriptions =
-        ["openapi", "asyncapi"].map(|name| format!("{name:<34} {:<11} a description that refers to all of them\n", ""));
+    let descriptions = DESCRIPTIONS.map(|(name, about, _)| format!("{name:<34} {:<11} {about}\n", ""));
     schemas().iter().map(line).fold(head, |table, line| table + &line) + &descriptions.concat()
 }

@@ -140,7 +140,7 @@ fn schemas_are_printed_whole_and_exported() {
     let validator = jsonschema::draft202012::new(&schema).unwrap();
     assert!(validator.is_valid(&event) && !validator.is_valid(&serde_json::json!({})));
     let list = run(["schema"]).stdout;
-    assert!(list.contains("records/file ") && list.contains("openapi"), "{list}");
+    assert!(["records/file ", "openapi ", "asyncapi ", "admin "].iter().all(|name| list.contains(name)), "{list}");
     assert!(run(["schema", "openapi"]).stdout.starts_with("openapi: 3.1"));
     assert!(run(["schema", "asyncapi"]).stdout.contains("asyncapi: 3.0"));
     let folder = tempfile::tempdir().unwrap();
@@ -148,6 +148,7 @@ fn schemas_are_printed_whole_and_exported() {
     let ran = run(["schema", "--export", to.to_str().unwrap()]);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
     assert!(to.join("records/file.json").is_file() && to.join("openapi.yaml").is_file());
+    assert!(ran.stderr.ends_with(&format!("schemas and 3 descriptions are in {}\n", to.display())), "{}", ran.stderr);
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
     assert!(line(&["schema", "--export", file.to_str().unwrap()]).starts_with("error: --export "));
