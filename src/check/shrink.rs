@@ -249,11 +249,11 @@ mod tests {
             Source::new(7, "conv-test", &[Fault::ReceiverUnreachable, Fault::EventsDoubled], &[Pipeline::Files]);
         let failing = std::iter::repeat_with(|| source.next()).find(matters).unwrap();
         let (best, tried) = shrunk(failing.clone(), matters);
-        let kinds: Vec<_> = best.steps.iter().map(|step| serde_json::to_value(step).unwrap()["do"].clone()).collect();
-        assert!(
-            kinds == ["create", "update", "update"] || kinds == ["create", "create", "update", "update"],
-            "{kinds:?}"
-        );
+        let is = |which: fn(&Action) -> bool| best.steps.iter().filter(|step| which(&step.action)).count();
+        let created = is(|action| matches!(action, Action::Create { .. }));
+        assert_eq!(is(|action| matches!(action, Action::Update { .. })), 2);
+        // One object, or one for each.
+        assert!((1..=2).contains(&created) && best.steps.len() == created + 2, "{}", best.to_json());
         assert!(best.steps.iter().all(|step| step.then.is_zero() && !step.during.contains(&Fault::EventsDoubled)));
         assert!(tried < 300, "{tried}");
     }
