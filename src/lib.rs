@@ -65,6 +65,8 @@
 
 // On docs.rs, what needs a feature says so.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// What modules share is used by those that may be left out.
+#![cfg_attr(not(feature = "check"), allow(dead_code, unused_imports))]
 
 #[cfg(feature = "check")]
 pub mod check;
