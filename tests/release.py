@@ -61,7 +61,7 @@ def run(*command, **options):
 def packages():
     """What `cargo publish` would send: complete, small, and without a word from Cargo."""
     folder = work / "package"
-    ran = run("cargo", "package", "--workspace", "--no-verify", "--locked", "--allow-dirty", "--target-dir", folder)
+    ran = run("cargo", "package", "-p", "paragon-testkit", "-p", "paragon-testkit-cli", "--no-verify", "--locked", "--allow-dirty", "--target-dir", folder)
     if not demand(ran.returncode == 0, f"cargo package ended with {ran.returncode}\n{ran.stderr}"):
         return
     # Tests and benches need the repository, and are left out on purpose.
