@@ -55,8 +55,8 @@
 //!
 //! | feature | brings | on |
 //! |---|---|---|
-//! | | [`contract`] | always |
-//! | `fake` | [`FakeParagon`] and what it is made of, [`snapshot`] | by default |
+//! | | [`contract`], and [`snapshot::handled`] | always |
+//! | `fake` | [`FakeParagon`] and what it is made of, [`snapshot::Snapshot`] | by default |
 //! | `strategies` | [`strategies`]; those of policies and histories together with `fake` | by default |
 //! | `check` | [`check`] and [`report`]; needs both above | by default |
 //! | `insta` | [`Snapshot::bind`](snapshot::Snapshot::bind) | by default |

@@ -112,13 +112,18 @@ impl Play<'_> {
         Ok(report::exit_code(&judgement))
     }
 
+    /// How the receiver's state is seen, if it is.
+    fn probe(&self) -> Option<Box<dyn Probe>> {
+        match (&self.aim.state_url, &self.aim.typed.state_cmd) {
+            (Some(url), _) => Some(Box::new(StateUrl::new(url.clone()))),
+            (None, Some(command)) => Some(Box::new(StateCmd { command: command.clone(), port: self.aim.port })),
+            (None, None) => None,
+        }
+    }
+
     /// Why the receiver's state cannot be seen, if it should be.
     async fn unseen(&self) -> Option<String> {
-        let probe: Box<dyn Probe> = match (&self.aim.state_url, &self.aim.typed.state_cmd) {
-            (Some(url), _) => Box::new(StateUrl::new(url.clone())),
-            (None, Some(command)) => Box::new(StateCmd { command: command.clone(), port: self.aim.port }),
-            (None, None) => return None,
-        };
+        let probe = self.probe()?;
         // One that has only just begun to listen may need a moment.
         let mut patience = Patience::of(Duration::from_secs(1));
         loop {
@@ -140,11 +145,8 @@ impl Play<'_> {
                 progress.clear();
                 output::result(&text.case(result, &self.reproduce(result.case.id)));
             });
-        if let Some(url) = &self.aim.state_url {
-            suite = suite.state_url(url.clone());
-        }
-        if let Some(command) = &self.aim.typed.state_cmd {
-            suite = suite.state(StateCmd { command: command.clone(), port: self.aim.port });
+        if let Some(probe) = self.probe() {
+            suite = suite.state(probe);
         }
         if receiver.is_ours() {
             suite = suite.process(receiver);

@@ -58,6 +58,13 @@ pub trait Probe: Send + Sync {
     fn look(&self) -> Looking<'_>;
 }
 
+/// One of several.
+impl Probe for Box<dyn Probe> {
+    fn look(&self) -> Looking<'_> {
+        (**self).look()
+    }
+}
+
 /// A closure is a probe, for receivers in the same process.
 impl<F, T> Probe for F
 where

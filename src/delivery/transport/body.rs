@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 
+use super::request::Wire;
 use crate::clock::Stopwatch;
 
 /// A body comes in at most so many pieces.
@@ -50,6 +51,15 @@ impl Pieces {
         let size = body.len().div_ceil(PIECES).max(1);
         let pauses = Some((Stopwatch::start(), PAUSES.min(time / 4)));
         Self { rest: body, size, declared: true, wait: None, pauses }
+    }
+
+    /// As a wire has it that brings the whole body; `time` is what the request has.
+    pub(super) fn over(wire: Wire, body: Bytes, time: Duration) -> Self {
+        match wire {
+            Wire::Chunked => Self::chunked(body),
+            Wire::Dribbled => Self::dribbled(body, time),
+            Wire::Clean | Wire::ExpectContinue | Wire::ResetAfterBody | Wire::HangUp => Self::whole(body),
+        }
     }
 
     /// In one piece, after something else.

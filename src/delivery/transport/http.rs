@@ -99,9 +99,7 @@ impl Http {
         let body = match way {
             Wire::ExpectContinue => return Box::pin(wire::expect_continue(hop, connect, CONTINUE)).await,
             Wire::HangUp => return Err(Box::pin(wire::hang_up(hop, connect)).await),
-            Wire::Chunked => Pieces::chunked(hop.body.clone()),
-            Wire::Dribbled => Pieces::dribbled(hop.body.clone(), left),
-            Wire::Clean | Wire::ResetAfterBody => Pieces::whole(hop.body.clone()),
+            way => Pieces::over(way, hop.body.clone(), left),
         };
         if hop.secure() {
             return Box::pin(self.secure.ask(hop, body, connect)).await.map(Coming::secure);

@@ -84,13 +84,7 @@ where
         let service = self.0.clone();
         Box::pin(async move {
             let hop = first(request);
-            let body = match request.wire {
-                Wire::Chunked => Pieces::chunked(hop.body.clone()),
-                Wire::Dribbled => Pieces::dribbled(hop.body.clone(), request.timeouts.total),
-                Wire::Clean | Wire::ExpectContinue | Wire::ResetAfterBody | Wire::HangUp => {
-                    Pieces::whole(hop.body.clone())
-                }
-            };
+            let body = Pieces::over(request.wire, hop.body.clone(), request.timeouts.total);
             let asked = match wire::request(&hop, body) {
                 Ok(asked) => asked.map(RequestBody),
                 Err(failure) => return failure.into(),
@@ -122,12 +116,12 @@ where
     B::Error: fmt::Display,
 {
     let answered = async {
-        poll_fn(|cx| service.poll_ready(cx)).await.map_err(|error| Failure::Broken(error.to_string()))?;
-        let response = service.call(request).await.map_err(|error| Failure::Broken(error.to_string()))?;
+        poll_fn(|cx| service.poll_ready(cx)).await.map_err(broken)?;
+        let response = service.call(request).await.map_err(broken)?;
         let (head, body) = response.into_parts();
         let mut body = Box::pin(body);
         let mut kept = Kept::default();
-        while let Some(piece) = piece(&mut body).await.map_err(|error| Failure::Broken(error.to_string()))? {
+        while let Some(piece) = piece(&mut body).await.map_err(broken)? {
             if kept.is_too_long_with(&piece) {
                 break;
             }
@@ -135,4 +129,8 @@ where
         Ok(Outcome::Answered(Answer { headers: head.headers, ..kept.answer(head.status.as_u16()) }))
     };
     answered.await.unwrap_or_else(|failure: Failure| failure.into())
+}
+
+fn broken(error: impl fmt::Display) -> Failure {
+    Failure::Broken(error.to_string())
 }
