@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::histories::{SIDE_BY_SIDE, Source};
@@ -27,15 +28,23 @@ pub(super) async fn converges(trial: &Trial<'_>, faults: &[Fault]) -> Result<(),
         return Err(play.shortest(known, wrong).await);
     }
     let mut source = Source::new(trial.seed, trial.case, faults, &budget.pipelines);
-    let mut played = 0;
-    while played < budget.cases.max(1) && (played == 0 || watch.elapsed() < budget.max_time) {
-        let scenario = source.next();
-        if let Some(wrong) = play.whole(&scenario).await? {
-            return Err(play.shortest(scenario, wrong).await);
+    let mut begun = 0;
+    let mut open: Option<Played> = None;
+    // While a receiver does what is left to do after some histories, the next ones, of other users, go on.
+    loop {
+        let more = begun < budget.cases.max(1) && (begun == 0 || watch.elapsed() < budget.max_time);
+        let next = if more { Some(play.play(source.next()).await?) } else { None };
+        begun += SIDE_BY_SIDE;
+        if let Some(played) = std::mem::replace(&mut open, next)
+            && let Some(wrong) = play.look(&played, Until::Settled).await?
+        {
+            open.iter().for_each(Played::end);
+            return Err(play.shortest(played.scenario, wrong).await);
         }
-        played += SIDE_BY_SIDE;
+        if open.is_none() {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
 /// Plays the scenario that was given, as it is.
@@ -50,7 +59,7 @@ pub(super) async fn replays(trial: &Trial<'_>) -> Result<(), Stop> {
 
 /// What was wrong after a history.
 struct Wrong {
-    /// Whose data.
+    /// Whose data, as the scenario calls them.
     users: Vec<UserId>,
     told: String,
 }
@@ -60,6 +69,21 @@ struct Wrong {
 enum Until {
     Settled,
     Stuck,
+}
+
+/// A history that was played.
+struct Played {
+    scenario: Scenario,
+    /// What its users are called here.
+    names: BTreeMap<UserId, UserId>,
+    syncs: Vec<Sync>,
+}
+
+impl Played {
+    /// Its syncs run no more.
+    fn end(&self) {
+        self.syncs.iter().for_each(Sync::disable);
+    }
 }
 
 /// Plays histories, each on users of its own.
@@ -73,25 +97,30 @@ impl Play<'_> {
         self.once(scenario, Until::Settled).await
     }
 
-    /// Plays it, lets everything work again for a day, and looks.
     async fn once(&mut self, scenario: &Scenario, until: Until) -> Result<Option<Wrong>, Stop> {
+        let played = self.play(scenario.clone()).await?;
+        self.look(&played, until).await
+    }
+
+    /// Plays it, and lets everything work again for a day.
+    async fn play(&mut self, scenario: Scenario) -> Result<Played, Stop> {
         let (trial, paragon) = (self.trial, self.trial.paragon);
         self.number += 1;
         let mut names: BTreeMap<UserId, UserId> = BTreeMap::new();
-        for step in &scenario.steps {
-            if let Action::Create { user, .. } | Action::Enable { user, .. } = &step.action {
-                names.entry(user.clone()).or_insert_with(|| trial.user_named(&format!("{}/{user}", self.number)));
-            }
+        for user in scenario.users() {
+            names.entry(user.clone()).or_insert_with(|| trial.user_named(&format!("{}/{user}", self.number)));
         }
         trial.turn_to(names.values().cloned().collect());
         // What the one before has left to be sent, and what became of the webhook, is not for this one.
         paragon.disable_webhook();
         paragon.calm();
         paragon.set_webhook(trial.webhook.clone()).await;
+        // From the end of one step to the end of the next.
+        let begun = AtomicUsize::new(paragon.timeline_mark());
         let impossible = |error: crate::scenario::ScenarioError| Stop::NotEvaluable(error.to_string());
         let after = |step: &Step| {
             let waits = step.during.iter().any(|fault| touches_api(*fault)) && !is_instant(step);
-            let mark = paragon.timeline_mark();
+            let mark = begun.swap(paragon.timeline_mark(), Ordering::Relaxed);
             Box::pin(async move {
                 if waits {
                     eventually(TO_CALL, || async { (trial.calls_since(mark) > 0).then_some(()) }).await;
@@ -109,29 +138,30 @@ impl Play<'_> {
         }
         paragon.play(&finale(&renamed)).await.map_err(impossible)?;
         paragon.run_until_idle().await;
-        let wrong = self.look(&syncs, until).await?;
-        syncs.iter().for_each(Sync::disable);
-        Ok(wrong)
+        Ok(Played { scenario, names, syncs })
     }
 
-    async fn look(&self, syncs: &[Sync], until: Until) -> Result<Option<Wrong>, Stop> {
-        let all: Vec<&Sync> = syncs.iter().collect();
+    /// What is wrong after it; it is over then.
+    async fn look(&self, played: &Played, until: Until) -> Result<Option<Wrong>, Stop> {
+        let all: Vec<&Sync> = played.syncs.iter().collect();
         let wrong = match until {
             Until::Settled => self.trial.right(&all).await,
             Until::Stuck => self.stuck(&all).await,
         };
+        let mut users = Vec::new();
+        if let Err(Stop::Fail(_)) = wrong {
+            for sync in &played.syncs {
+                let found = self.trial.wrong(&[sync]).await;
+                if !found.map_err(|error| Stop::NotEvaluable(error.to_string()))?.is_empty() {
+                    let of = sync.envelope().user.id;
+                    users.extend(played.names.iter().find(|(_, name)| **name == of).map(|(user, _)| user.clone()));
+                }
+            }
+        }
+        played.end();
         match wrong {
             Ok(()) => Ok(None),
-            Err(Stop::Fail(told)) => {
-                let mut users = Vec::new();
-                for sync in syncs {
-                    let found = self.trial.wrong(&[sync]).await;
-                    if !found.map_err(|error| Stop::NotEvaluable(error.to_string()))?.is_empty() {
-                        users.push(sync.envelope().user.id);
-                    }
-                }
-                Ok(Some(Wrong { users, told }))
-            }
+            Err(Stop::Fail(told)) => Ok(Some(Wrong { users, told })),
             Err(stop) => Err(stop),
         }
     }
@@ -163,9 +193,8 @@ impl Play<'_> {
         let length = failing.steps.len();
         let mut best = failing.clone();
         // One of the histories that went on side by side will do, if it fails alone.
-        let users: Vec<UserId> = wrong.users.iter().filter_map(|of| self.name_in(&failing, of)).collect();
-        for user in users {
-            let alone = of_user(&failing, &user);
+        for user in &wrong.users {
+            let alone = of_user(&failing, user);
             if matches!(self.once(&alone, Until::Stuck).await, Ok(Some(_))) {
                 best = alone;
                 break;
@@ -203,15 +232,6 @@ impl Play<'_> {
         self.trial.keep(best);
         let steps = steps.join("\n");
         Stop::Fail(format!("{told}\nafter this history, {how}, and a day without trouble:\n{steps}"))
-    }
-
-    /// What the scenario calls a user of the last run.
-    fn name_in(&self, scenario: &Scenario, of: &UserId) -> Option<UserId> {
-        let users = scenario.steps.iter().filter_map(|step| match &step.action {
-            Action::Create { user, .. } | Action::Enable { user, .. } => Some(user),
-            _ => None,
-        });
-        users.into_iter().find(|user| self.trial.user_named(&format!("{}/{user}", self.number)) == *of).cloned()
     }
 }
 

@@ -27,6 +27,7 @@ mod histories;
 mod oracle;
 mod probe;
 mod process;
+mod rest;
 mod result;
 mod shrink;
 mod suite;

@@ -1,17 +1,19 @@
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use url::Url;
 
-use super::case::{Case, Family};
+use super::case::{Case, Family, Need};
 use super::cases::{REPLAY, cases};
 use super::failures::Failures;
 use super::histories::Histories;
 use super::probe::{Probe, StateUrl};
 use super::process::Process;
+use super::rest::{RESTLESS, Rest};
 use super::result::{CaseResult, Judgement, Verdict};
 use super::trial::{PAGE_SIZE_CAP, Stop, Trial, humane};
-use crate::clock::Stopwatch;
+use crate::clock::{Patience, Stopwatch};
 use crate::delivery::{Outcome, Policy};
 use crate::fake::FakeParagon;
 use crate::scenario::Scenario;
@@ -145,13 +147,13 @@ impl<'a> Suite<'a> {
         self
     }
 
-    /// Is called after each case.
+    /// Is called with each verdict. When it depends on how the receiver comes to rest, the next case has begun by then.
     pub fn on_result(mut self, on_result: impl Fn(&CaseResult) + Send + Sync + 'a) -> Self {
         self.on_result = Box::new(on_result);
         self
     }
 
-    /// Runs the cases one after the other. Sets the webhook of the fake, and leaves it without faults.
+    /// Plays the cases one after the other, and tells the verdicts in that order. Sets the webhook of the fake, and leaves it without faults.
     pub async fn run(&self, paragon: &FakeParagon) -> Judgement {
         let own = paragon.policy();
         let selected: Vec<_> = cases().iter().filter(|case| (self.select)(case)).collect();
@@ -186,25 +188,34 @@ impl<'a> Suite<'a> {
         let own = paragon.policy();
         let watch = Stopwatch::start();
         let mut results: Vec<CaseResult> = Vec::new();
+        let mut open: VecDeque<Played<'_>> = VecDeque::new();
         let pages = paragon.limit_pages(PAGE_SIZE_CAP);
         let mut silent = 0;
         for (before, (case, policy)) in planned.iter().enumerate() {
+            // What ends the receiver's process, or depends on all results, waits for those that are still open.
+            if case.needs.contains(&Need::Process) || self.fail_fast || silent >= SILENT {
+                self.conclude_all(&mut open, &mut results).await;
+            }
             let failed = results.iter().any(|result| result.verdict == Verdict::Fail);
-            let result = if self.fail_fast && failed {
+            if self.fail_fast && failed {
                 let why = "a case before it failed, and --fail-fast was asked for";
-                not_run(case, policy, Verdict::Skipped, why)
+                self.report(not_run(case, policy, Verdict::Skipped, why), &mut results);
             } else if silent >= SILENT {
                 let why = format!("the receiver did not answer anything in the {SILENT} cases before");
-                not_run(case, policy, Verdict::NotEvaluable, &why)
+                self.report(not_run(case, policy, Verdict::NotEvaluable, &why), &mut results);
             } else {
                 (self.on_start)(&Starting { case, before, of: planned.len() });
-                let (result, answered) = self.run_case(case, policy, scenario, paragon).await;
-                silent = if answered { 0 } else { silent + 1 };
-                result
-            };
-            (self.on_result)(&result);
-            results.push(result);
+                let played = self.play(case, policy, scenario, paragon).await;
+                silent = if played.is_silent() { silent + 1 } else { 0 };
+                open.push_back(played);
+                while open.front_mut().is_some_and(Played::is_at_rest)
+                    && let Some(first) = open.pop_front()
+                {
+                    self.conclude(first, &mut results).await;
+                }
+            }
         }
+        self.conclude_all(&mut open, &mut results).await;
         paragon.limit_pages(pages);
         // It ran before, so that it runs.
         let _ = paragon.set_policy(own.clone());
@@ -220,22 +231,18 @@ impl<'a> Suite<'a> {
         }
     }
 
-    /// The result, and whether the receiver answered anything, if it was asked.
-    async fn run_case(
-        &self,
+    /// Plays a case, as far as it can be.
+    async fn play<'p>(
+        &'p self,
         case: &'static Case,
-        policy: &Policy,
+        policy: &'p Policy,
         scenario: Option<&Scenario>,
-        paragon: &FakeParagon,
-    ) -> (CaseResult, bool) {
+        paragon: &'p FakeParagon,
+    ) -> Played<'p> {
         let watch = Stopwatch::start();
         // What the case before left to be sent must not reach this one.
         paragon.disable_webhook();
-        if paragon.policy() != *policy
-            && let Err(error) = paragon.set_policy(policy.clone())
-        {
-            return (not_run(case, policy, Verdict::NotEvaluable, &error.to_string()), true);
-        }
+        let policed = if paragon.policy() == *policy { Ok(()) } else { paragon.set_policy(policy.clone()) };
         paragon.set_webhook(self.webhook.clone()).await;
         let known = match (&self.failures, scenario) {
             (Some(failures), None) => failures.of(case.id),
@@ -247,12 +254,13 @@ impl<'a> Suite<'a> {
         };
         let several = self.policies.len() > 1 && case.family() == Family::Pol;
         let name = if several { format!("{}/{}", case.id, policy.name) } else { case.id.to_owned() };
-        let trial = Trial::new(self, paragon, case.id, name, known.as_ref());
+        let trial = Trial::new(self, paragon, case.id, name, known);
         let missing = case.needs.iter().find(|need| !trial.has(**need));
-        let outcome = match (missing, unreadable) {
-            (Some(need), _) => Err(Stop::NotEvaluable(need.missing().to_owned())),
-            (None, Some(why)) => Err(Stop::NotEvaluable(why)),
-            (None, None) => self.in_time(case, &trial).await,
+        let outcome = match (policed, missing, unreadable) {
+            (Err(error), ..) => Err(Stop::NotEvaluable(error.to_string())),
+            (_, Some(need), _) => Err(Stop::NotEvaluable(need.missing().to_owned())),
+            (_, None, Some(why)) => Err(Stop::NotEvaluable(why)),
+            (_, None, None) => self.in_time(case, &trial).await,
         };
         let outcome = match outcome {
             Err(Stop::NotEvaluable(why)) if missing.is_none() && trial.has_ended() => {
@@ -261,6 +269,25 @@ impl<'a> Suite<'a> {
             outcome => outcome,
         };
         paragon.calm();
+        Played { case, policy, rest: trial.rest_from_now(), trial, outcome, took: watch.elapsed() }
+    }
+
+    async fn conclude_all(&self, open: &mut VecDeque<Played<'_>>, results: &mut Vec<CaseResult>) {
+        while let Some(mut first) = open.pop_front() {
+            let mut patience = Patience::of(RESTLESS);
+            while !first.is_at_rest() && patience.again().await {}
+            self.conclude(first, results).await;
+        }
+    }
+
+    /// Looks at what was to stay right, and tells the verdict.
+    async fn conclude(&self, played: Played<'_>, results: &mut Vec<CaseResult>) {
+        let Played { case, policy, trial, outcome, took, .. } = played;
+        let watch = Stopwatch::start();
+        let outcome = match outcome {
+            Ok(()) => trial.stayed_right().await,
+            outcome => outcome,
+        };
         trial.end();
         let mut kept = None;
         let (verdict, mut detail) = match outcome {
@@ -268,7 +295,8 @@ impl<'a> Suite<'a> {
             Err(Stop::Fail(found)) => (Verdict::Fail, found),
             Err(Stop::NotEvaluable(why)) => (Verdict::NotEvaluable, why),
         };
-        if let (Some(failures), None) = (&self.failures, scenario) {
+        // A scenario that was given is not one that is kept.
+        if let (Some(failures), true) = (&self.failures, case.id != REPLAY.id) {
             match (verdict, trial.kept()) {
                 (Verdict::Fail, Some(scenario)) => match failures.keep(case.id, &scenario) {
                     Ok(file) => kept = Some(file),
@@ -278,13 +306,14 @@ impl<'a> Suite<'a> {
                 _ => {}
             }
         }
-        let timeline = trial.timeline().from_first().with_calls();
-        let outcomes = || timeline.attempts().map(|(_, attempt)| &attempt.outcome);
-        let silent = verdict != Verdict::Pass
-            && outcomes().next().is_some()
-            && outcomes().all(|outcome| matches!(outcome, Outcome::Failed(_)));
-        let (policy, timeline, took) = (policy.name.clone(), timeline.lines(), watch.elapsed());
-        (CaseResult { case, policy, verdict, detail, timeline, scenario: kept, took }, !silent)
+        let timeline = trial.timeline().from_first().with_calls().lines();
+        let (policy, took) = (policy.name.clone(), took + watch.elapsed());
+        self.report(CaseResult { case, policy, verdict, detail, timeline, scenario: kept, took }, results);
+    }
+
+    fn report(&self, result: CaseResult, results: &mut Vec<CaseResult>) {
+        (self.on_result)(&result);
+        results.push(result);
     }
 
     /// Runs a case, but not for ever: each of its deliveries may take its time-out.
@@ -328,6 +357,33 @@ fn not_run(case: &'static Case, policy: &Policy, verdict: Verdict, why: &str) ->
         timeline: Vec::new(),
         scenario: None,
         took: Duration::ZERO,
+    }
+}
+
+/// A case that was played. The receiver may still do harm, such as with the second copy of an event in its queue: it is
+/// looked at once more when it has come to rest, and the next cases, of other users, go on meanwhile.
+struct Played<'a> {
+    case: &'static Case,
+    policy: &'a Policy,
+    trial: Trial<'a>,
+    outcome: Result<(), Stop>,
+    took: Duration,
+    rest: Rest,
+}
+
+impl Played<'_> {
+    /// Whether nothing is to be waited for any more.
+    fn is_at_rest(&mut self) -> bool {
+        self.outcome.is_err() || !self.trial.is_to_stay_right() || self.rest.has_come(self.trial.calls())
+    }
+
+    /// Whether the receiver answered nothing, though it was asked.
+    fn is_silent(&self) -> bool {
+        let timeline = self.trial.timeline();
+        let outcomes = || timeline.attempts().map(|(_, attempt)| &attempt.outcome);
+        self.outcome.is_err()
+            && outcomes().next().is_some()
+            && outcomes().all(|outcome| matches!(outcome, Outcome::Failed(_)))
     }
 }
 

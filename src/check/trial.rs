@@ -10,6 +10,7 @@ use super::histories::Histories;
 use super::oracle::differences;
 use super::probe::{Held, Probe, ProbeError};
 use super::process::{Process, ProcessError};
+use super::rest::{RESTLESS, Rest};
 use super::suite::Suite;
 use crate::clock::{Patience, Stopwatch, eventually};
 use crate::contract::{Event, EventKind, File, UserId};
@@ -19,12 +20,6 @@ use crate::scenario::Scenario;
 
 /// A probe that keeps failing is given up after this; a receiver's right answer is taken whenever it comes.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
-
-/// A receiver that has not called the Sync API for so long is at rest.
-const QUIET: Duration = Duration::from_millis(300);
-
-/// One that never stops calling, such as one that polls, is taken as it is after so long.
-pub(super) const RESTLESS: Duration = Duration::from_millis(1_500);
 
 /// Who calls more often than that in a second is still at work.
 const BUSY: u64 = 10;
@@ -73,7 +68,7 @@ pub(super) struct Trial<'a> {
     name: String,
     pub(super) user: UserId,
     pub(super) drive: Connection,
-    known: Option<&'a Scenario>,
+    known: Option<Scenario>,
     mine: Mutex<Mine>,
 }
 
@@ -84,6 +79,8 @@ struct Mine {
     /// Where it begins, or the part of it that is told.
     mark: usize,
     syncs: Vec<Sync>,
+    /// Of what was right, that it stays so is still to be seen.
+    to_stay: Vec<Sync>,
     /// The shortest history that shows the failure.
     scenario: Option<Scenario>,
 }
@@ -95,7 +92,7 @@ impl<'a> Trial<'a> {
         paragon: &'a FakeParagon,
         case: &'static str,
         name: String,
-        known: Option<&'a Scenario>,
+        known: Option<Scenario>,
     ) -> Self {
         let user = paragon.user(UserId::for_case(&paragon.project().id, suite.seed, &name));
         Self {
@@ -137,7 +134,7 @@ impl<'a> Trial<'a> {
     }
 
     pub(super) fn known(&self) -> Option<Scenario> {
-        self.known.cloned()
+        self.known.clone()
     }
 
     pub(super) fn keep(&self, scenario: Scenario) {
@@ -180,6 +177,11 @@ impl<'a> Trial<'a> {
     pub(super) fn calls_since(&self, mark: usize) -> usize {
         let users = self.mine().users.clone();
         users.iter().map(|user| self.paragon.count_calls(user, mark)).sum()
+    }
+
+    /// As [`Trial::calls_since`], from the beginning.
+    pub(super) fn calls(&self) -> usize {
+        self.calls_since(self.mark())
     }
 
     /// Enables a sync of the account as it is. Nothing runs yet.
@@ -272,25 +274,41 @@ impl<'a> Trial<'a> {
 
     /// As [`Trial::right`], and still so when the receiver has come to rest: for what does its harm late, such as the
     /// second copy of an event in the queue of a receiver that answered both at once.
-    pub(super) async fn stays_right(&self, syncs: &[&Sync]) -> Result<(), Stop> {
+    pub(super) async fn right_at_rest(&self, syncs: &[&Sync]) -> Result<(), Stop> {
         self.right(syncs).await?;
         self.rest(RESTLESS).await;
         self.right(syncs).await
     }
 
+    /// As [`Trial::right_at_rest`], for the end of a case: the later look is left to [`Trial::stayed_right`].
+    pub(super) async fn stays_right(&self, syncs: &[&Sync]) -> Result<(), Stop> {
+        self.right(syncs).await?;
+        self.mine().to_stay.extend(syncs.iter().map(|sync| (*sync).clone()));
+        Ok(())
+    }
+
+    /// Whether there is something that is to stay right.
+    pub(super) fn is_to_stay_right(&self) -> bool {
+        !self.mine().to_stay.is_empty()
+    }
+
+    /// The later look, when the receiver has come to rest.
+    pub(super) async fn stayed_right(&self) -> Result<(), Stop> {
+        let to_stay = std::mem::take(&mut self.mine().to_stay);
+        if to_stay.is_empty() { Ok(()) } else { self.right(&to_stay.iter().collect::<Vec<_>>()).await }
+    }
+
     /// Waits until the receiver has not called for a while, for so long at most.
     pub(super) async fn rest(&self, within: Duration) {
-        let calls = || self.calls_since(self.mark());
-        let (mut seen, mut quiet) = (calls(), Stopwatch::start());
-        let mut patience = Patience::of(within.min(self.settle));
-        while patience.again().await {
-            let now = calls();
-            if now != seen {
-                (seen, quiet) = (now, Stopwatch::start());
-            } else if quiet.elapsed() >= QUIET {
-                return;
-            }
-        }
+        let within = within.min(self.settle);
+        let mut rest = Rest::from_now(self.calls(), within);
+        let mut patience = Patience::of(within);
+        while !rest.has_come(self.calls()) && patience.again().await {}
+    }
+
+    /// Watches whether the receiver comes to rest.
+    pub(super) fn rest_from_now(&self) -> Rest {
+        Rest::from_now(self.calls(), RESTLESS.min(self.settle))
     }
 
     /// How what the receiver holds differs from what it should hold.

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::handles::Sync;
 use super::paragon::FakeParagon;
 use super::shared::lock;
 use super::world::World;
-use crate::contract::{ConfigurationProblem, CredentialId, ExternalId, Object, SyncId, integration};
+use crate::contract::{ConfigurationProblem, CredentialId, ExternalId, Object, SyncId, UserId, integration};
 use crate::delivery::{Adversity, Mishap, Wire};
 use crate::scenario::{Action, Fault, Scenario, ScenarioError, Step};
 use crate::sync::EnableError;
@@ -68,7 +68,7 @@ impl Driver {
         after: &(dyn Fn(&Step) -> Waiting<'a> + std::marker::Sync),
     ) -> Result<Vec<Sync>, ScenarioError> {
         scenario.check()?;
-        let mut play = Play::default();
+        let mut play = Play { users: scenario.users().cloned().collect(), ..Play::default() };
         let mut syncs = Vec::new();
         for (index, step) in scenario.steps.iter().enumerate() {
             let wrong = |problem: String| ScenarioError::Step { number: index + 1, problem };
@@ -96,6 +96,8 @@ impl Driver {
 #[derive(Default)]
 struct Play {
     objects: HashMap<String, (CredentialId, ExternalId)>,
+    /// Whose calls of the API go wrong.
+    users: BTreeSet<UserId>,
     /// What goes wrong now, and the faults of the API that play it.
     during: BTreeMap<Fault, Vec<FaultId>>,
 }
@@ -160,7 +162,11 @@ impl Play {
                     world.queue.begin(probability.map_or(adversity, |of_one| adversity.probability(of_one)));
                     Vec::new()
                 }
-                Means::Api(faults) => faults.into_iter().map(|fault| world.faults.add(fault)).collect(),
+                Means::Api(faults) => {
+                    let of_each =
+                        self.users.iter().flat_map(|user| faults.iter().map(|fault| fault.clone().user(user.clone())));
+                    of_each.map(|fault| world.faults.add(fault)).collect()
+                }
             };
             self.during.insert(*fault, faults);
         }

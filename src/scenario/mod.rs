@@ -136,6 +136,14 @@ impl Scenario {
         self
     }
 
+    /// Its users, some of them more than once.
+    pub(crate) fn users(&self) -> impl Iterator<Item = &UserId> {
+        self.steps.iter().filter_map(|step| match &step.action {
+            Action::Create { user, .. } | Action::Enable { user, .. } => Some(user),
+            _ => None,
+        })
+    }
+
     /// The same history of other users.
     #[must_use]
     pub fn with_users(mut self, rename: impl Fn(&UserId) -> UserId) -> Self {

@@ -107,7 +107,7 @@ faults! {
     ReceiverUnreachable = "receiver_unreachable",
     /// The webhook is disabled; what is due meanwhile is dropped.
     WebhookDisabled = "webhook_disabled",
-    /// The Sync API answers 503.
+    /// The Sync API answers 503 to calls for the scenario's users.
     ApiUnavailable = "api_unavailable",
     /// Each event is sent twice.
     EventsDoubled = "events_doubled",
@@ -119,7 +119,7 @@ faults! {
     EventsReordered = "events_reordered",
     /// The receiver gets each event, but its answer is lost: the connection is reset.
     AnswersLost = "answers_lost",
-    /// Of three calls of the Sync API one fails: with 502, a reset, or half an answer.
+    /// Of three calls of the Sync API for the scenario's users one fails: with 502, a reset, or half an answer.
     ApiFlaky = "api_flaky",
     /// Pages hold at most three records.
     ShortPages = "short_pages",

@@ -115,7 +115,7 @@ async fn forged_user(trial: &Trial<'_>) -> Result<(), Stop> {
         event["user"]["id"] = json!(stranger);
         trial.deliver(event).await?;
     }
-    trial.stays_right(&[&sync]).await?;
+    trial.right_at_rest(&[&sync]).await?;
     trial.drive.update(&files[1], |file| file.name = "b 2.pdf".into());
     trial.paragon.advance(MINUTE).await;
     trial.stays_right(&[&sync]).await

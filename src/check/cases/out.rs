@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::check::case::{Case, Level, Need};
-use crate::check::trial::{DAY, MINUTE, RESTLESS, Stop, Trial, a_while};
-use crate::contract::EventKind;
+use crate::check::rest::RESTLESS;
+use crate::check::trial::{DAY, MINUTE, Stop, Trial, a_while};
+use crate::contract::{EventKind, File};
 use crate::delivery::{Adversity, Decision, Mishap, Wire};
 use crate::fake::{ApiFault, Endpoint, Sync, Trouble};
 
@@ -90,26 +91,27 @@ async fn disabled(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.ends_right(&[&sync]).await
 }
 
-/// An event goes wrong on its way, and comes again: for each of two changes, so that no other event helps.
+/// An event goes wrong on its way, and comes again: for each of two changes in accounts of two users, so that no other
+/// event helps.
 async fn once_over(trial: &Trial<'_>, wire: Wire) -> Result<(), Stop> {
-    let (sync, files) = trial.synced(&["a.pdf", "b.pdf"]).await?;
-    for change in 0..2 {
-        trial.paragon.adversity(Adversity::new(Mishap::Wire(wire)).next(1));
-        let mark = trial.paragon.timeline_mark();
-        match change {
-            0 => drop(trial.create("new.pdf")),
-            _ => trial.drive.update(&files[0], |file| file.name = "a 2.pdf".into()),
-        }
-        trial.paragon.advance(MINUTE).await;
-        // Of real time some passes too before a sender tries again.
-        trial.rest(RESTLESS).await;
-        trial.paragon.run_until_idle().await;
-        if !trial.timeline_since(mark).attempts().any(|(_, attempt)| attempt.number > 1) {
-            return Err(Stop::NotEvaluable("the policy does not send such an event again".to_owned()));
-        }
-        trial.stays_right(&[&sync]).await?;
+    let other = trial.other_drive("other");
+    let file = other.create(File::named("a.pdf"));
+    let (sync, _) = trial.synced(&["a.pdf"]).await?;
+    let of_other = trial.enable_of(&other, "default").await?;
+    trial.paragon.settle().await;
+    trial.given(&[&of_other]).await?;
+    let mark = trial.paragon.timeline_mark();
+    trial.paragon.adversity(Adversity::new(Mishap::Wire(wire)).next(2));
+    trial.create("new.pdf");
+    other.update(&file, |file| file.name = "a 2.pdf".into());
+    trial.paragon.advance(MINUTE).await;
+    // Of real time some passes too before a sender tries again.
+    trial.rest(RESTLESS).await;
+    trial.paragon.run_until_idle().await;
+    if trial.timeline_since(mark).attempts().filter(|(_, attempt)| attempt.number > 1).count() < 2 {
+        return Err(Stop::NotEvaluable("the policy does not send such events again".to_owned()));
     }
-    Ok(())
+    trial.stays_right(&[&sync, &of_other]).await
 }
 
 pub(super) const ANSWER_LOST: Case = Case {

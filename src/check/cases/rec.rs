@@ -82,16 +82,21 @@ pub(super) const DUPLICATE: Case = Case {
 
 async fn duplicate(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.paragon.duplicate_events(true);
-    let (sync, files) = trial.synced(&["a.pdf", "b.pdf"]).await?;
+    let other = trial.other_drive("other");
+    let deleted = other.create(File::named("deleted.pdf"));
+    let (sync, files) = trial.synced(&["a.pdf"]).await?;
+    let of_other = trial.enable_of(&other, "default").await?;
+    trial.paragon.settle().await;
     trial.create("c.pdf");
     trial.drive.update(&files[0], |file| file.size = Some(7));
     trial.paragon.advance(MINUTE).await;
-    trial.stays_right(&[&sync]).await?;
+    trial.right(&[&sync, &of_other]).await?;
     // Whether a deletion is followed at all is another case; here the second one must not be an error.
-    trial.drive.delete(&files[1]);
+    other.delete(&deleted);
     let mark = trial.paragon.timeline_mark();
     trial.paragon.advance(DAY).await;
-    trial.answered(mark, &[EventKind::RecordDeleted])
+    trial.answered(mark, &[EventKind::RecordDeleted])?;
+    trial.stays_right(&[&sync]).await
 }
 
 pub(super) const TOGETHER: Case = Case {
@@ -200,7 +205,7 @@ async fn forged_sync(trial: &Trial<'_>) -> Result<(), Stop> {
     }
     trial.create("b.pdf");
     trial.paragon.advance(MINUTE).await;
-    trial.stays_right(&[&sync]).await?;
+    trial.right_at_rest(&[&sync]).await?;
     let state = trial.state.ok_or_else(|| Stop::NotEvaluable(Need::State.missing().to_owned()))?;
     let held = state.look().await.map_err(|error| Stop::NotEvaluable(error.to_string()))?;
     match held.iter().find(|held| held.sync == forged) {
