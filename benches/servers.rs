@@ -1,5 +1,6 @@
 //! What serving the Sync API costs, beside what it stands on, in one run: pages of 20 records per second on both
-//! servers, a page at the end of ten million records, the memory that those take, and how long a fake takes to start.
+//! servers, a page at the end of ten million records, the memory that those take, how long a fake takes to start, and
+//! memory over a million requests.
 //!
 //! Clients and servers share the machine, so the figures are the machine's; the ratios are ours. Rounds take turns.
 //! `cargo bench --bench servers`
@@ -35,6 +36,7 @@ const CLIENTS: usize = 2;
 /// wiremock keeps 9 KB of each, so a round has a new server.
 const REQUESTS_EACH: usize = 600;
 const STARTS: u32 = 5;
+const SOAK: usize = 1_000_000;
 const JSON: &str = "application/json; charset=utf-8";
 
 /// A request, and what answers it.
@@ -90,6 +92,29 @@ async fn main() {
     println!("starts per second, median of {ROUNDS} rounds");
     println!("  MockServer::builder()     {theirs:>9.0}");
     println!("  FakeParagon::start()      {ours:>9.0}   takes {:.2} of the time", theirs / ours);
+
+    soak().await;
+}
+
+/// Memory while a fake with a bounded log, as `serve` has one, answers a million requests.
+async fn soak() {
+    let builder = FakeParagon::builder().server(Server::Hyper).timeline_limit(10_000);
+    let fake = Fake::of_20(builder.start().await.unwrap()).await;
+    let each = CONNECTIONS * REQUESTS_EACH;
+    let mut memory = Vec::new();
+    let mut served = 0;
+    while served < SOAK {
+        fake.rate().await;
+        served += each;
+        if served >= SOAK / 10 * (memory.len() + 1) {
+            memory.push(resident());
+        }
+    }
+    let (first, last) = (memory.first().copied().flatten(), memory.last().copied().flatten());
+    if let (Some(first), Some(last)) = (first, last) {
+        let grown = last.saturating_sub(first);
+        println!("soak: {served} requests, memory after the first tenth {first} KiB, grown since by {grown} KiB");
+    }
 }
 
 /// A fake, and a page of it.
@@ -101,7 +126,10 @@ struct Fake {
 impl Fake {
     /// Twenty files.
     async fn small(server: Server) -> Self {
-        let paragon = FakeParagon::builder().server(server).start().await.unwrap();
+        Self::of_20(FakeParagon::builder().server(server).start().await.unwrap()).await
+    }
+
+    async fn of_20(paragon: FakeParagon) -> Self {
         let drive = paragon.user("ada").connect("googledrive");
         for number in 0..20 {
             drive.create(File::named(format!("{number}.pdf")));

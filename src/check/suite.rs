@@ -192,8 +192,9 @@ impl<'a> Suite<'a> {
         let pages = paragon.limit_pages(PAGE_SIZE_CAP);
         let mut silent = 0;
         for (before, (case, policy)) in planned.iter().enumerate() {
-            // What ends the receiver's process, or depends on all results, waits for those that are still open.
-            if case.needs.contains(&Need::Process) || self.fail_fast || silent >= SILENT {
+            // What ends the receiver's process, or is not to run at all, waits for those that are still open.
+            let stops = self.fail_fast && open.iter().any(|played| played.outcome.is_err());
+            if case.needs.contains(&Need::Process) || stops || silent >= SILENT {
                 self.conclude_all(&mut open, &mut results).await;
             }
             let failed = results.iter().any(|result| result.verdict == Verdict::Fail);

@@ -1,12 +1,18 @@
 //! The admin API over a real socket.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use paragon_testkit::clock::eventually;
+use paragon_testkit::contract::ADMIN_API;
+use paragon_testkit::delivery::{Mishap, Wire};
+use paragon_testkit::fake::{RetryAfter, Stale, Trouble};
 use reqwest::Method;
+use saphyr::{LoadableYamlNode, Yaml};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::described::FakeParagon;
+use crate::described::{FakeParagon, json_of};
 use crate::wire::sink;
 
 struct Admin {
@@ -464,4 +470,56 @@ async fn deliveries_go_wrong_on_purpose_and_are_explained() {
     admin.refused("GET", "deliveries/7", "", 404, "there is no delivery \"7\"").await;
     admin.done("DELETE", "adversities", json!({})).await;
     assert_eq!(admin.get("adversities").await["data"], json!([]));
+}
+
+fn description() -> Value {
+    json_of(&Yaml::load_from_str(ADMIN_API).unwrap()[0])
+}
+
+/// What may stand in a file: serde lists it.
+fn names<T: DeserializeOwned + std::fmt::Debug>() -> BTreeSet<String> {
+    let error = serde_json::from_value::<T>(json!("none of these")).unwrap_err().to_string();
+    error.split('`').skip(3).step_by(2).map(str::to_owned).collect()
+}
+
+/// What the description says that may stand there: each name by itself, or as the only member of an object.
+fn described(schema: &Value) -> BTreeSet<String> {
+    let ways = schema["oneOf"].as_array().map_or(std::slice::from_ref(schema), Vec::as_slice);
+    let of_way = |way: &Value| match &way["enum"] {
+        Value::Array(names) => names.iter().map(|name| name.as_str().unwrap().to_owned()).collect::<Vec<_>>(),
+        _ => way["properties"].as_object().unwrap().keys().cloned().collect(),
+    };
+    ways.iter().flat_map(of_way).collect()
+}
+
+#[test]
+fn the_description_lists_all_that_can_go_wrong() {
+    let description = description();
+    let schema = |name: &str| &description["components"]["schemas"][name];
+    assert_eq!(described(schema("ApiTrouble")), names::<Trouble>());
+    assert_eq!(described(schema("RetryAfter")), names::<RetryAfter>());
+    let stale =
+        schema("ApiTrouble")["oneOf"].as_array().unwrap().iter().find_map(|way| way["properties"].get("stale_reads"));
+    assert_eq!(described(stale.unwrap()), names::<Stale>());
+    assert_eq!(described(schema("Mishap")), names::<Mishap>());
+    let wire = schema("Mishap")["oneOf"].as_array().unwrap().iter().find_map(|way| way["properties"].get("wire"));
+    assert_eq!(described(wire.unwrap()), names::<Wire>());
+}
+
+#[tokio::test]
+async fn every_example_of_the_description_is_taken() {
+    let (admin, description) = (Admin::start().await, description());
+    let mut taken = 0;
+    for (path, operations) in description["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let examples = operation["requestBody"]["content"]["application/json"]["examples"].as_object();
+            for (name, example) in examples.into_iter().flatten() {
+                let path = path.strip_prefix("/_testkit/").unwrap();
+                let (status, body) = admin.ask(&method.to_uppercase(), path, &example["value"]).await;
+                assert!(matches!(status, 200 | 201), "{method} {path}, {name}: {status} {body}");
+                taken += 1;
+            }
+        }
+    }
+    assert!(taken >= 9, "{taken}");
 }

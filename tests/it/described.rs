@@ -60,7 +60,7 @@ impl Drop for FakeParagon {
 
 static DESCRIPTION: LazyLock<Value> = LazyLock::new(|| json_of(&Yaml::load_from_str(OPENAPI).unwrap()[0]));
 
-fn json_of(yaml: &Yaml<'_>) -> Value {
+pub(crate) fn json_of(yaml: &Yaml<'_>) -> Value {
     match yaml {
         Yaml::Value(Scalar::Null) => Value::Null,
         Yaml::Value(Scalar::Boolean(value)) => json!(value),

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use paragon_testkit::check::{Held, Histories, Level, Need, Suite, Verdict};
 use paragon_testkit::contract::File;
-use paragon_testkit::delivery::WebhookState;
+use paragon_testkit::delivery::{Adversity, Mishap, WebhookState, Wire};
+use rstest::{fixture, rstest};
 
 use crate::described::FakeParagon;
 use crate::receiver::Receiver;
@@ -142,4 +143,34 @@ fn the_readme_shows_tests_that_run() {
             assert!(line.is_empty() || here.any(|here| here == line), "not in the test, or not there: {line}");
         }
     }
+}
+
+/// The application, and the fake that it is connected to.
+#[fixture]
+async fn connected() -> (FakeParagon, Receiver) {
+    let paragon = FakeParagon::start().await;
+    let app = Receiver::start(&paragon).await;
+    paragon.set_webhook(app.webhook()).await;
+    (paragon, app)
+}
+
+#[rstest]
+#[case::twice(Mishap::Duplicate)]
+#[case::six_at_once(Mishap::Together(6))]
+#[case::late(Mishap::Delay(DAY))]
+#[case::again_as_the_answer_was_lost(Mishap::Wire(Wire::ResetAfterBody))]
+#[tokio::test]
+async fn a_file_is_held_once_however_its_event_comes(
+    #[future(awt)] connected: (FakeParagon, Receiver),
+    #[case] mishap: Mishap,
+) {
+    let (paragon, app) = connected;
+    let drive = paragon.user("user_ada").connect("googledrive");
+    drive.enable("files").unwrap();
+    paragon.settle().await;
+    paragon.adversity(Adversity::new(mishap).next(1));
+    drive.create(File::named("Q1 report.pdf"));
+    paragon.advance(DAY).await;
+    paragon.run_until_idle().await;
+    assert_eq!(app.names().await, ["Q1 report.pdf"]);
 }
