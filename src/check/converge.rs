@@ -33,16 +33,18 @@ pub(super) async fn converges(trial: &Trial<'_>, faults: &[Fault]) -> Result<(),
     // While a receiver does what is left to do after some histories, the next ones, of other users, go on.
     loop {
         let more = begun < budget.cases.max(1) && (begun == 0 || watch.elapsed() < budget.max_time);
-        let next = if more { Some(play.play(source.next()).await?) } else { None };
+        let next = if more { Some(play.play(source.next()).await) } else { None };
         begun += SIDE_BY_SIDE;
-        if let Some(played) = std::mem::replace(&mut open, next)
+        // Whatever became of the next ones.
+        if let Some(played) = open.take()
             && let Some(wrong) = play.look(&played, Until::Settled).await?
         {
-            open.iter().for_each(Played::end);
+            next.iter().flatten().for_each(Played::end);
             return Err(play.shortest(played.scenario, wrong).await);
         }
-        if open.is_none() {
-            return Ok(());
+        match next {
+            Some(next) => open = Some(next?),
+            None => return Ok(()),
         }
     }
 }

@@ -192,9 +192,8 @@ impl<'a> Suite<'a> {
         let pages = paragon.limit_pages(PAGE_SIZE_CAP);
         let mut silent = 0;
         for (before, (case, policy)) in planned.iter().enumerate() {
-            // What ends the receiver's process, or is not to run at all, waits for those that are still open.
-            let stops = self.fail_fast && open.iter().any(|played| played.outcome.is_err());
-            if case.needs.contains(&Need::Process) || stops || silent >= SILENT {
+            // What ends the receiver's process, or depends on all results, waits for those that are still open.
+            if case.needs.contains(&Need::Process) || self.fail_fast || silent >= SILENT {
                 self.conclude_all(&mut open, &mut results).await;
             }
             let failed = results.iter().any(|result| result.verdict == Verdict::Fail);
@@ -245,10 +244,9 @@ impl<'a> Suite<'a> {
         paragon.disable_webhook();
         let policed = if paragon.policy() == *policy { Ok(()) } else { paragon.set_policy(policy.clone()) };
         paragon.set_webhook(self.webhook.clone()).await;
-        let known = match (&self.failures, scenario) {
-            (Some(failures), None) => failures.of(case.id),
-            _ => Ok(scenario.cloned()),
-        };
+        // A scenario that was given is not one that is kept.
+        let failures = self.failures.as_ref().filter(|_| scenario.is_none());
+        let known = failures.map_or_else(|| Ok(scenario.cloned()), |failures| failures.of(case.id));
         let (known, unreadable) = match known {
             Ok(known) => (known, None),
             Err(error) => (None, Some(format!("the history that failed before cannot be read: {error}"))),
@@ -270,7 +268,7 @@ impl<'a> Suite<'a> {
             outcome => outcome,
         };
         paragon.calm();
-        Played { case, policy, rest: trial.rest_from_now(), trial, outcome, took: watch.elapsed() }
+        Played { case, policy, failures, rest: trial.rest_from_now(), trial, outcome, took: watch.elapsed() }
     }
 
     async fn conclude_all(&self, open: &mut VecDeque<Played<'_>>, results: &mut Vec<CaseResult>) {
@@ -283,7 +281,7 @@ impl<'a> Suite<'a> {
 
     /// Looks at what was to stay right, and tells the verdict.
     async fn conclude(&self, played: Played<'_>, results: &mut Vec<CaseResult>) {
-        let Played { case, policy, trial, outcome, took, .. } = played;
+        let Played { case, policy, failures, trial, outcome, took, .. } = played;
         let watch = Stopwatch::start();
         let outcome = match outcome {
             Ok(()) => trial.stayed_right().await,
@@ -296,8 +294,7 @@ impl<'a> Suite<'a> {
             Err(Stop::Fail(found)) => (Verdict::Fail, found),
             Err(Stop::NotEvaluable(why)) => (Verdict::NotEvaluable, why),
         };
-        // A scenario that was given is not one that is kept.
-        if let (Some(failures), true) = (&self.failures, case.id != REPLAY.id) {
+        if let Some(failures) = failures {
             match (verdict, trial.kept()) {
                 (Verdict::Fail, Some(scenario)) => match failures.keep(case.id, &scenario) {
                     Ok(file) => kept = Some(file),
@@ -366,6 +363,8 @@ fn not_run(case: &'static Case, policy: &Policy, verdict: Verdict, why: &str) ->
 struct Played<'a> {
     case: &'static Case,
     policy: &'a Policy,
+    /// Where the history that it fails with is kept.
+    failures: Option<&'a Failures>,
     trial: Trial<'a>,
     outcome: Result<(), Stop>,
     took: Duration,

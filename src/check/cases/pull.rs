@@ -192,14 +192,19 @@ async fn rate_limited(trial: &Trial<'_>) -> Result<(), Stop> {
     let fault = trial.paragon.fault(busy);
     trial.paragon.settle().await;
     trial.met(fault, 1).await?;
-    a_while(TOLD).await;
-    let calls = trial.struck(fault);
+    let calls = calls_meanwhile(trial, fault, TOLD).await;
     trial.paragon.end_fault(fault);
     if calls > 3 {
         let told = format!("{calls} calls were answered 429 with retry-after: 1, all within a second");
         return Err(Stop::Fail(format!("it asks again at once: {told}")));
     }
     trial.ends_right(&[&sync]).await
+}
+
+/// How many calls a fault has struck when so much real time has passed.
+async fn calls_meanwhile(trial: &Trial<'_>, fault: crate::fake::FaultId, span: Duration) -> u64 {
+    a_while(span).await;
+    trial.struck(fault)
 }
 
 pub(super) const SERVER_ERROR: Case = Case {
@@ -378,8 +383,7 @@ async fn no_hammering(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.create("new.pdf");
     trial.paragon.advance(MINUTE).await;
     trial.met(fault, 1).await?;
-    trial.rest(Duration::from_secs(1)).await;
-    let calls = trial.struck(fault);
+    let calls = calls_meanwhile(trial, fault, Duration::from_secs(1)).await;
     trial.paragon.end_fault(fault);
     if calls > MOST {
         return Err(Stop::Fail(format!("{calls} calls within a second, all answered 503")));
@@ -413,7 +417,7 @@ async fn deleted_sync(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.create("b.pdf");
     trial.paragon.advance(MINUTE).await;
     trial.ends_right(&[&sync]).await?;
-    trial.rest(Duration::from_secs(1)).await;
+    a_while(Duration::from_secs(1)).await;
     let calls = trial.timeline_since(mark).calls().filter(|call| call.path.contains(gone.id().as_str())).count();
     if calls > MOST {
         return Err(Stop::Fail(format!("{calls} calls for a sync that is deleted, within a second")));
