@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Measures everything that docs/src/benchmarks.md lists, and prints the table; `--write` puts it there.
 
-    python3 benches/run.py [--write] [PART...]
+    python3 benches/run.py --write
+    python3 benches/run.py PART...
 
-PART is one of contract, servers, delivery, check, build; without any all of them, which takes half an hour: a cold build
-of all dependencies is among them, twice. A part that is not run keeps what stands in the table. To be run on a machine
-that does nothing else. Python 3, Node and cargo are needed.
+PART is one of contract, servers, delivery, check, build; without any all of them, among them a cold build of all
+dependencies, twice. `--write` is for all of them: the page says of one day that they were measured then. To be run on a
+machine that does nothing else. Python 3, Node and cargo are needed.
 """
 
 import argparse
@@ -149,17 +150,18 @@ def main():
     if unknown := [part for part in typed.parts if part not in parts]:
         parser.error(f"no part is called {', '.join(unknown)}; there are {', '.join(parts)}")
 
-    before, rest = PAGE.read_text().split(BEGIN)
-    old, after = rest.split(END, 1)
-    # The rows are in the same order.
-    cells = [line.split("|")[3].strip() for line in old.splitlines()[2:] if line.startswith("|")]
-    measured = dict(zip((name for *_, name in ROWS), cells))
+    if typed.write and typed.parts:
+        parser.error("--write is for all parts together")
+
+    measured = {}
     for name in typed.parts or parts:
         measured |= parts[name]()
     today = datetime.date.today().isoformat()
-    told = f"\nLast measured on {today}: {os.cpu_count()} cores, {platform.system()}, {platform.machine()}.\n"
+    told = f"\nMeasured on {today}: {os.cpu_count()} cores, {platform.system()}, {platform.machine()}.\n"
     print(table(measured) + told)
     if typed.write:
+        before, rest = PAGE.read_text().split(BEGIN)
+        after = rest.split(END, 1)[1]
         PAGE.write_text(before + BEGIN + table(measured) + told + END + after)
 
 

@@ -100,18 +100,15 @@ async fn main() {
 async fn soak() {
     let builder = FakeParagon::builder().server(Server::Hyper).timeline_limit(10_000);
     let fake = Fake::of_20(builder.start().await.unwrap()).await;
-    let each = CONNECTIONS * REQUESTS_EACH;
-    let mut memory = Vec::new();
-    let mut served = 0;
+    let (mut served, mut first) = (0, None);
     while served < SOAK {
         fake.rate().await;
-        served += each;
-        if served >= SOAK / 10 * (memory.len() + 1) {
-            memory.push(resident());
+        served += CONNECTIONS * REQUESTS_EACH;
+        if served >= SOAK / 10 {
+            first = first.or_else(resident);
         }
     }
-    let (first, last) = (memory.first().copied().flatten(), memory.last().copied().flatten());
-    if let (Some(first), Some(last)) = (first, last) {
+    if let (Some(first), Some(last)) = (first, resident()) {
         let grown = last.saturating_sub(first);
         println!("soak: {served} requests, memory after the first tenth {first} KiB, grown since by {grown} KiB");
     }

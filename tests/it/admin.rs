@@ -8,11 +8,10 @@ use paragon_testkit::contract::ADMIN_API;
 use paragon_testkit::delivery::{Mishap, Wire};
 use paragon_testkit::fake::{RetryAfter, Stale, Trouble};
 use reqwest::Method;
-use saphyr::{LoadableYamlNode, Yaml};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::described::{FakeParagon, json_of};
+use crate::described::{FakeParagon, read};
 use crate::wire::sink;
 
 struct Admin {
@@ -472,10 +471,6 @@ async fn deliveries_go_wrong_on_purpose_and_are_explained() {
     assert_eq!(admin.get("adversities").await["data"], json!([]));
 }
 
-fn description() -> Value {
-    json_of(&Yaml::load_from_str(ADMIN_API).unwrap()[0])
-}
-
 /// What may stand in a file: serde lists it.
 fn names<T: DeserializeOwned + std::fmt::Debug>() -> BTreeSet<String> {
     let error = serde_json::from_value::<T>(json!("none of these")).unwrap_err().to_string();
@@ -494,21 +489,21 @@ fn described(schema: &Value) -> BTreeSet<String> {
 
 #[test]
 fn the_description_lists_all_that_can_go_wrong() {
-    let description = description();
+    let description = read(ADMIN_API);
     let schema = |name: &str| &description["components"]["schemas"][name];
+    let member = |schema: &'_ Value, name: &str| {
+        schema["oneOf"].as_array().unwrap().iter().find_map(|way| way["properties"].get(name)).unwrap().clone()
+    };
     assert_eq!(described(schema("ApiTrouble")), names::<Trouble>());
     assert_eq!(described(schema("RetryAfter")), names::<RetryAfter>());
-    let stale =
-        schema("ApiTrouble")["oneOf"].as_array().unwrap().iter().find_map(|way| way["properties"].get("stale_reads"));
-    assert_eq!(described(stale.unwrap()), names::<Stale>());
+    assert_eq!(described(&member(schema("ApiTrouble"), "stale_reads")), names::<Stale>());
     assert_eq!(described(schema("Mishap")), names::<Mishap>());
-    let wire = schema("Mishap")["oneOf"].as_array().unwrap().iter().find_map(|way| way["properties"].get("wire"));
-    assert_eq!(described(wire.unwrap()), names::<Wire>());
+    assert_eq!(described(&member(schema("Mishap"), "wire")), names::<Wire>());
 }
 
 #[tokio::test]
 async fn every_example_of_the_description_is_taken() {
-    let (admin, description) = (Admin::start().await, description());
+    let (admin, description) = (Admin::start().await, read(ADMIN_API));
     let mut taken = 0;
     for (path, operations) in description["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {

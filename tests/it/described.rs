@@ -58,9 +58,14 @@ impl Drop for FakeParagon {
     }
 }
 
-static DESCRIPTION: LazyLock<Value> = LazyLock::new(|| json_of(&Yaml::load_from_str(OPENAPI).unwrap()[0]));
+static DESCRIPTION: LazyLock<Value> = LazyLock::new(|| read(OPENAPI));
 
-pub(crate) fn json_of(yaml: &Yaml<'_>) -> Value {
+/// A description in YAML.
+pub(crate) fn read(yaml: &str) -> Value {
+    json_of(&Yaml::load_from_str(yaml).unwrap()[0])
+}
+
+fn json_of(yaml: &Yaml<'_>) -> Value {
     match yaml {
         Yaml::Value(Scalar::Null) => Value::Null,
         Yaml::Value(Scalar::Boolean(value)) => json!(value),
