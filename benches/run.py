@@ -58,9 +58,7 @@ def contract():
     run("cargo", "bench", "--locked", "--bench", "contract", "--", "--warm-up-time", "0.5", "--measurement-time", "1")
 
     def median(group, name):
-        estimates = ROOT / "target/criterion" / group.replace(" ", "_") / name / "new/estimates.json"
-        if not estimates.exists():
-            estimates = ROOT / "target/criterion" / group / name / "new/estimates.json"
+        estimates = ROOT / "target/criterion" / group / name / "new/estimates.json"
         return json.loads(estimates.read_text())["median"]["point_estimate"]
 
     worst = max(
