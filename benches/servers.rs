@@ -10,7 +10,8 @@
 mod measure;
 
 use std::convert::Infallible;
-use std::net::{SocketAddr, TcpListener};
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -22,17 +23,12 @@ use paragon_testkit::clock::Stopwatch;
 use paragon_testkit::contract::{File, Pipeline};
 use paragon_testkit::fake::Server;
 use paragon_testkit::source::Synthetic;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use measure::{ROUNDS, resident, rounds};
 
 const CONNECTIONS: usize = 32;
-/// Threads that the connections are spread over, so that with two cores none falls asleep: in a virtual machine waking
-/// it costs as much as a page, and whoever is a little slower would pay for that as well.
-const CLIENTS: usize = 2;
 /// wiremock keeps 9 KB of each, so a round has a new server.
 const REQUESTS_EACH: usize = 600;
 const STARTS: u32 = 5;
@@ -229,51 +225,56 @@ impl hyper::body::Body for Once {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "some thousands")]
 async fn pages_per_second(address: SocketAddr, page: &Page) -> f64 {
-    let watch = Stopwatch::start();
-    let threads: Vec<_> = (0..CLIENTS)
-        .map(|_| {
-            let page = page.clone();
-            tokio::task::spawn_blocking(move || clients(address, &page))
-        })
-        .collect();
-    for thread in threads {
-        thread.await.unwrap();
-    }
-    (CONNECTIONS * REQUESTS_EACH) as f64 / watch.elapsed().as_secs_f64()
+    let page = page.clone();
+    tokio::task::spawn_blocking(move || pull(address, &page).unwrap()).await.unwrap()
 }
 
-/// A thread's share of the connections.
-fn clients(address: SocketAddr, page: &Page) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let share = CONNECTIONS / CLIENTS;
-        let clients: Vec<_> = (0..share).map(|_| tokio::spawn(client(address, page.clone()))).collect();
-        for client in clients {
-            client.await.unwrap();
-        }
-    });
-}
-
-/// One connection that costs as little as it can: all answers are as long as the first one.
-async fn client(address: SocketAddr, page: Page) {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.set_nodelay(true).unwrap();
+/// Pulls over all connections from one thread that never sleeps: to wake a core costs as much as a page, more in a
+/// virtual machine, and a server would pay for it the more often the slower it is.
+#[expect(clippy::cast_precision_loss, reason = "some thousands")]
+fn pull(address: SocketAddr, page: &Page) -> io::Result<f64> {
+    let mut connections = (0..CONNECTIONS).map(|_| Connection::open(address)).collect::<io::Result<Vec<_>>>()?;
     let mut answer = vec![0; 4_096 + page.body.len()];
+    let watch = Stopwatch::start();
+    for connection in &mut connections {
+        connection.stream.write_all(page.request.as_bytes())?;
+    }
     let mut length = None;
-    for _ in 0..REQUESTS_EACH {
-        stream.write_all(page.request.as_bytes()).await.unwrap();
-        let mut got = 0;
-        while length.is_none_or(|length| got < length) {
-            let read = stream.read(&mut answer[got..]).await.unwrap();
-            assert!(read > 0, "the server closed the connection");
-            got += read;
-            if length.is_none() {
-                let head = answer[..got].windows(4).position(|end| end == b"\r\n\r\n");
-                length = head.map(|head| head + 4 + page.body.len());
+    while connections.iter().any(|connection| connection.answers < REQUESTS_EACH) {
+        for Connection { stream, got, answers } in &mut connections {
+            match stream.read(&mut answer[*got..]) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(read) => *got += read,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                Err(error) => return Err(error),
+            }
+            // All answers are as long as the first one.
+            let head = || answer[..*got].windows(4).position(|end| end == b"\r\n\r\n");
+            length = length.or_else(|| Some(head()? + 4 + page.body.len()));
+            assert!(length.is_none_or(|length| *got <= length), "{got} bytes of {length:?}");
+            if Some(*got) == length {
+                (*got, *answers) = (0, *answers + 1);
+                if *answers < REQUESTS_EACH {
+                    stream.write_all(page.request.as_bytes())?;
+                }
             }
         }
-        assert_eq!(Some(got), length);
+    }
+    Ok((CONNECTIONS * REQUESTS_EACH) as f64 / watch.elapsed().as_secs_f64())
+}
+
+struct Connection {
+    stream: TcpStream,
+    got: usize,
+    answers: usize,
+}
+
+impl Connection {
+    fn open(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+        Ok(Self { stream, got: 0, answers: 0 })
     }
 }

@@ -1,3 +1,5 @@
+use std::ops::Deref;
+
 use http::Method;
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +20,7 @@ macro_rules! endpoints {
 
             /// Which one a call is for. A slash at the end makes no difference.
             pub(crate) fn of(method: &Method, path: &str) -> Option<Self> {
-                Self::at(method, &path.trim_matches('/').split('/').collect::<Vec<_>>())
+                Self::at(method, &Parts::of(path))
             }
 
             /// Which one a call is for, whose path is in parts.
@@ -51,6 +53,31 @@ endpoints! {
     StreamListObjectsAllSyncs POST "/api/permissions/streamed-list-objects"
     ExpandAccess POST "/api/permissions/{syncId}/expand"
     GetPermissionChanges GET "/api/permissions/{syncId}/changes"
+}
+
+/// What stands between the slashes of a path; one at the end makes no difference. No more than an endpoint has, and one
+/// more: each call is taken apart, and a list on the heap would cost.
+pub(super) struct Parts<'a> {
+    parts: [&'a str; 7],
+    count: usize,
+}
+
+impl<'a> Parts<'a> {
+    pub(super) fn of(path: &'a str) -> Self {
+        let mut all = Self { parts: [""; 7], count: 0 };
+        for (part, place) in path.trim_matches('/').split('/').zip(&mut all.parts) {
+            *place = part;
+            all.count += 1;
+        }
+        all
+    }
+}
+
+impl<'a> Deref for Parts<'a> {
+    type Target = [&'a str];
+    fn deref(&self) -> &[&'a str] {
+        &self.parts[..self.count]
+    }
 }
 
 /// Whether a path, in parts, is one of a template. The template is not taken apart: each call asks several.

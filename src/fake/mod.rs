@@ -38,6 +38,7 @@ mod play;
 mod project;
 mod received;
 mod reply;
+mod served;
 mod server;
 mod shared;
 mod spoil;

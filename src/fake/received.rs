@@ -18,7 +18,7 @@ impl<'a> Received<'a> {
     /// The first of the query's parameters with one of these names.
     pub(crate) fn parameter(&self, names: &[&str]) -> Option<Cow<'a, str>> {
         let query = self.query?;
-        if query.contains(['%', '+']) {
+        if query.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
             let mut pairs = url::form_urlencoded::parse(query.as_bytes());
             return pairs.find(|(name, _)| names.contains(&&**name)).map(|(_, value)| value);
         }

@@ -79,8 +79,8 @@ pub(super) struct Verifier {
     project: ProjectId,
     audience: Audience,
     /// Sorted, not hashed: a token is long, and the texts differ soon after the head that all have. Two halves: when the young one is full it becomes the old one, and what nobody used meanwhile is forgotten.
-    young: BTreeMap<String, Claims>,
-    old: BTreeMap<String, Claims>,
+    young: BTreeMap<Box<[u8]>, Claims>,
+    old: BTreeMap<Box<[u8]>, Claims>,
 }
 
 impl Verifier {
@@ -105,7 +105,7 @@ impl Verifier {
 
     /// Whose token it is, or why it is none. The reason is for the developer: Paragon itself says only
     /// "Unauthorized".
-    pub(super) fn verify(&mut self, authorization: Option<&str>, wall: Moment) -> Result<UserId, String> {
+    pub(super) fn verify(&mut self, authorization: Option<&[u8]>, wall: Moment) -> Result<UserId, String> {
         let header = authorization.ok_or("there is no Authorization header")?;
         if let Some(claims) = self.young.get(header) {
             return claims.judge(&self.project, self.audience, wall);
@@ -119,15 +119,16 @@ impl Verifier {
             if self.young.len() >= Self::CAPACITY / 2 {
                 self.old = std::mem::take(&mut self.young);
             }
-            self.young.insert(header.to_owned(), claims);
+            self.young.insert(header.into(), claims);
         }
         user
     }
 }
 
 /// The claims of a token with a good signature.
-fn open(header: &str, key: &DecodingKey) -> Result<Claims, String> {
-    let token = header.strip_prefix("Bearer ").ok_or("the Authorization header is not `Bearer <token>`")?;
+fn open(header: &[u8], key: &DecodingKey) -> Result<Claims, String> {
+    let token = std::str::from_utf8(header).ok().and_then(|header| header.strip_prefix("Bearer "));
+    let token = token.ok_or("the Authorization header is not `Bearer <token>`")?;
     // Time and audience are judged later, so that the reason can be told.
     let mut validation = Validation::new(Algorithm::RS256);
     validation.validate_exp = false;
@@ -163,7 +164,7 @@ mod tests {
     }
 
     fn check(algorithm: Algorithm, claims: &Value) -> Result<UserId, String> {
-        verifier(Audience::Both).verify(Some(&signed(algorithm, claims)), Moment::from_millis(1_000_000))
+        verifier(Audience::Both).verify(Some(signed(algorithm, claims).as_bytes()), Moment::from_millis(1_000_000))
     }
 
     #[test]
@@ -171,7 +172,11 @@ mod tests {
         let mut verifier = verifier(Audience::Both);
         let tokens = Oddity::ALL.map(|oddity| project().odd_token(&"ada".into(), oddity));
         for token in tokens.iter().chain([&project().token(&"ada".into())]) {
-            assert_eq!(verifier.verify(Some(&bearer(token)), Moment::wall()), Ok(UserId::from("ada")), "{token}");
+            assert_eq!(
+                verifier.verify(Some(bearer(token).as_bytes()), Moment::wall()),
+                Ok(UserId::from("ada")),
+                "{token}"
+            );
         }
     }
 
@@ -190,7 +195,7 @@ mod tests {
             "RS256: Base64 error",
         ]) {
             let token = project().bad_token(&"ada".into(), flaw);
-            let error = verifier(Audience::Both).verify(Some(&bearer(&token)), Moment::wall()).unwrap_err();
+            let error = verifier(Audience::Both).verify(Some(bearer(&token).as_bytes()), Moment::wall()).unwrap_err();
             assert!(error.contains(reason), "{flaw:?}: {error}");
         }
     }
@@ -199,7 +204,7 @@ mod tests {
     fn the_wrong_key_is_never_the_own_one() {
         let own = Project::new(ProjectId::from("p"), Some(include_str!("other_key.pem").to_owned()));
         let mut verifier = Verifier::new(own.verifying_key().unwrap(), own.id.clone(), Audience::Both);
-        let mut ask = |token: &str| verifier.verify(Some(&bearer(token)), Moment::wall());
+        let mut ask = |token: &str| verifier.verify(Some(bearer(token).as_bytes()), Moment::wall());
         assert!(ask(&own.token(&"ada".into())).is_ok());
         assert!(ask(&own.bad_token(&"ada".into(), Flaw::WrongKey)).unwrap_err().contains("InvalidSignature"));
     }
@@ -226,7 +231,10 @@ mod tests {
         }
         assert!(check(Algorithm::RS512, &good).unwrap_err().contains("RS256"));
         for header in [None, Some("Basic x"), Some("Bearer "), Some("Bearer a.b.c"), Some("Bearer é")] {
-            assert!(verifier(Audience::Both).verify(header, Moment::from_millis(0)).is_err(), "{header:?}");
+            assert!(
+                verifier(Audience::Both).verify(header.map(str::as_bytes), Moment::from_millis(0)).is_err(),
+                "{header:?}"
+            );
         }
         let error = Project::new(ProjectId::from("p"), Some("nonsense".into())).verifying_key().err().unwrap();
         assert!(error.to_string().starts_with("expected an RSA private key as PEM"), "{error}");
@@ -236,15 +244,15 @@ mod tests {
     fn the_undocumented_audience_can_be_refused() {
         let dashboard = bearer(&project().odd_token(&"ada".into(), Oddity::DashboardAudience));
         let mut strict = verifier(Audience::Documented);
-        assert!(strict.verify(Some(&dashboard), Moment::wall()).unwrap_err().contains("dashboard"));
-        assert!(strict.verify(Some(&bearer(&project().token(&"ada".into()))), Moment::wall()).is_ok());
+        assert!(strict.verify(Some(dashboard.as_bytes()), Moment::wall()).unwrap_err().contains("dashboard"));
+        assert!(strict.verify(Some(bearer(&project().token(&"ada".into())).as_bytes()), Moment::wall()).is_ok());
     }
 
     #[test]
     fn a_remembered_token_expires_all_the_same() {
         let token = signed(Algorithm::RS256, &json!({"sub": "ada", "aud": "useparagon.com/p", "exp": 10, "nbf": 5}));
         let mut verifier = verifier(Audience::Both);
-        let mut at = |millis| verifier.verify(Some(&token), Moment::from_millis(millis));
+        let mut at = |millis| verifier.verify(Some(token.as_bytes()), Moment::from_millis(millis));
         assert!(at(4_999).unwrap_err().contains("not valid yet"));
         assert_eq!(at(5_000), Ok(UserId::from("ada")));
         assert_eq!(at(9_999), Ok(UserId::from("ada")));
@@ -265,15 +273,15 @@ mod tests {
         let used = signed(Algorithm::RS256, &json!({"sub": "ada", "aud": "useparagon.com/p", "exp": 10}));
         for n in 0..3 * Verifier::CAPACITY {
             // Signing thousands of tokens would take longer than the rest of the tests.
-            verifier.old.insert(format!("Bearer {n}"), claims(n));
-            assert_eq!(verifier.verify(Some(&format!("Bearer {n}")), wall), Ok(UserId::from(n.to_string())));
-            assert_eq!(verifier.verify(Some(&used), wall), Ok(UserId::from("ada")));
+            verifier.old.insert(format!("Bearer {n}").into_bytes().into(), claims(n));
+            assert_eq!(verifier.verify(Some(format!("Bearer {n}").as_bytes()), wall), Ok(UserId::from(n.to_string())));
+            assert_eq!(verifier.verify(Some(used.as_bytes()), wall), Ok(UserId::from("ada")));
             assert!(verifier.young.len() + verifier.old.len() <= Verifier::CAPACITY);
         }
-        assert!(verifier.young.contains_key(&used) || verifier.old.contains_key(&used));
-        assert!(verifier.verify(Some("Bearer 0"), wall).is_err(), "it was forgotten, and never signed");
+        assert!(verifier.young.contains_key(used.as_bytes()) || verifier.old.contains_key(used.as_bytes()));
+        assert!(verifier.verify(Some(b"Bearer 0"), wall).is_err(), "it was forgotten, and never signed");
         let long = signed(Algorithm::RS256, &json!({"sub": "x".repeat(9_000), "aud": "useparagon.com/p", "exp": 10}));
-        assert!(verifier.verify(Some(&long), wall).is_ok());
-        assert!(!verifier.young.contains_key(&long));
+        assert!(verifier.verify(Some(long.as_bytes()), wall).is_ok());
+        assert!(!verifier.young.contains_key(long.as_bytes()));
     }
 }

@@ -9,6 +9,7 @@ use super::fault::{self, ApiFault};
 use super::faults::{Decision, FaultId, Faults};
 use super::log::Log;
 use super::project::{KeyError, Project};
+use super::served::Served;
 use super::timeline::{Entry, Tally, Timeline, What};
 use super::token::{Audience, Verifier};
 use crate::clock::{Clock, Moment};
@@ -44,7 +45,7 @@ pub(super) struct World {
     /// How often a record, or the end of the feed, was read since it changed, and when that was.
     pub(super) stale_reads: BTreeMap<SyncId, BTreeMap<u64, (Moment, u64)>>,
     /// The versions of records that were served.
-    pub(super) served: BTreeMap<SyncId, Served>,
+    pub(super) served: Served,
     pub(super) log: Log,
     pub(super) tally: Tally,
     /// Which of the worlds it is that have followed one another: an attempt of an earlier one has no effect.
@@ -122,7 +123,7 @@ impl World {
             outage: None,
             strike: Decision::default(),
             stale_reads: BTreeMap::new(),
-            served: BTreeMap::new(),
+            served: Served::default(),
             start,
             log: Log::default(),
             tally: Tally::default(),
@@ -151,7 +152,7 @@ impl World {
             outage: None,
             strike: Decision::default(),
             stale_reads: BTreeMap::new(),
-            served: BTreeMap::new(),
+            served: Served::default(),
             log: self.log.next(),
             tally: self.tally,
             life: self.life + 1,
@@ -227,7 +228,7 @@ impl World {
 
     /// Deletes a sync; true when there was one.
     pub(super) fn delete_sync(&mut self, id: &SyncId) -> bool {
-        self.served.remove(id);
+        self.served.forget(id);
         self.stale_reads.remove(id);
         self.engine.delete(id).is_some()
     }
@@ -474,30 +475,15 @@ impl World {
         }
     }
 
-    /// Keeps in mind which versions of which records were served.
-    pub(super) fn note_served(&mut self, sync: &SyncId, versions: impl IntoIterator<Item = usize>) {
-        if self.strike.is_lost() {
-            return;
-        }
-        if !self.served.contains_key(sync) {
-            self.served.insert(sync.clone(), Served::default());
-        }
-        let Some(served) = self.served.get_mut(sync) else { return };
-        versions.into_iter().for_each(|version| served.insert(version));
-    }
-
     /// The records of a sync that live and were not served since their last change: their ids, and whether an
     /// older version was served.
     pub(super) fn unfetched(&self, sync: &SyncId) -> Vec<(RecordId, bool)> {
         let Some(feed) = self.engine.get(sync).map(|sync| &sync.feed) else { return Vec::new() };
-        let nothing = Served::default();
-        let served = self.served.get(sync).unwrap_or(&nothing);
+        let was_served = |version| self.served.has(sync, version);
         let older =
             |version| std::iter::successors(feed.version_before(version), |version| feed.version_before(*version));
-        let unfetched = feed.live_keys().filter(|(_, version)| !served.contains(*version));
-        unfetched
-            .map(|(key, version)| (feed.id_of(key), older(version).any(|version| served.contains(version))))
-            .collect()
+        let unfetched = feed.live_keys().filter(|(_, version)| !was_served(*version));
+        unfetched.map(|(key, version)| (feed.id_of(key), older(version).any(was_served))).collect()
     }
 
     /// What an id stands for.
@@ -521,41 +507,5 @@ impl World {
     pub(super) fn records(&self, sync: &SyncId) -> Vec<Value> {
         let live = self.engine.get(sync).into_iter().flat_map(|sync| sync.feed.live());
         live.filter_map(|entry| serde_json::from_str(&entry.json).ok()).collect()
-    }
-}
-
-/// A set of versions, a bit for each. In JSON it is text, 16 hexadecimal digits for 64 versions: programs that read
-/// every number as a float would lose some.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub(super) struct Served(Vec<u64>);
-
-impl From<Served> for String {
-    fn from(served: Served) -> Self {
-        served.0.iter().fold(Self::new(), |text, word| text + &format!("{word:016x}"))
-    }
-}
-
-impl TryFrom<String> for Served {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let word = |digits: &[u8]| u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
-        let words: Option<_> = text.as_bytes().chunks(16).map(word).collect();
-        words.map(Self).ok_or_else(|| format!("expected hexadecimal digits, got {text:?}"))
-    }
-}
-
-impl Served {
-    fn insert(&mut self, version: usize) {
-        let word = version / 64;
-        if self.0.len() <= word {
-            self.0.resize(word + 1, 0);
-        }
-        self.0[word] |= 1 << (version % 64);
-    }
-
-    fn contains(&self, version: usize) -> bool {
-        self.0.get(version / 64).is_some_and(|word| word >> (version % 64) & 1 == 1)
     }
 }

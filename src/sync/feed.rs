@@ -319,23 +319,24 @@ impl Feed {
         let before = self.replaced_behind(end);
         let (rank, replaced) = (self.standing.before(start), before.partition_point(|at| *at < start));
         let (skipped, total) = (rank + replaced, self.standing.before(end) + before.len());
-        let standing = self.standing.starting_at_rank(rank).take_while(|at| *at < end).take(size);
-        // Neither grows step by step: that would cost as much as all the rest.
-        let mut positions = Vec::with_capacity(size.min(total));
-        positions.extend(standing.chain(before[replaced..].iter().take(size).copied()));
-        positions.sort_unstable();
-        positions.truncate(size);
-        let entry = |&version: &usize| Some(Entry { key: self.place(version)?.1, version, json: self.json(version)? });
-        let mut entries = Vec::with_capacity(positions.len());
-        entries.extend(positions.iter().filter_map(entry));
-        let last = positions.last();
+        let standing = self.standing.starting_at_rank(rank).take_while(|at| *at < end);
+        // Does not grow step by step: that would cost as much as all the rest.
+        let mut entries = Vec::with_capacity(size.min(total - skipped));
+        let (mut last, mut positions) = (None, in_order(standing, before[replaced..].iter().copied()));
+        while entries.len() < size
+            && let Some(version) = positions.next()
+            && let (Some(place), Some(json)) = (self.place(version), self.json(version))
+        {
+            entries.push(Entry { key: place.1, version, json });
+            last = Some(place);
+        }
         Ok(Page {
             remaining: total.saturating_sub(skipped + entries.len()),
             entries,
-            cursor: last.and_then(|last| self.cursor(*last)).or_else(|| after.map(str::to_owned)),
+            cursor: last.map(|(at, key)| self.encode(at, key)).or_else(|| after.map(str::to_owned)),
             total,
             active: self.live + before.iter().filter(|at| self.is_live(**at)).count() - self.live_behind(end),
-            last_seen: last.and_then(|last| self.place(*last)).map(|(at, _)| at),
+            last_seen: last.map(|(at, _)| at),
         })
     }
 
@@ -428,6 +429,16 @@ impl Base {
         let object = self.synthetic.object(self.pipeline, key, external);
         object.record(self.revision, &record_id(ids, key), &external(key))
     }
+}
+
+/// Two ascending runs as one.
+fn in_order(one: impl Iterator<Item = usize>, other: impl Iterator<Item = usize>) -> impl Iterator<Item = usize> {
+    let (mut one, mut other) = (one.peekable(), other.peekable());
+    std::iter::from_fn(move || match (one.peek(), other.peek()) {
+        (Some(next), Some(sooner)) if sooner < next => other.next(),
+        (Some(_), _) => one.next(),
+        (None, _) => other.next(),
+    })
 }
 
 fn record_id(ids: Numbering, key: u64) -> RecordId {

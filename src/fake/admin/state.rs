@@ -11,8 +11,9 @@ use crate::clock::{Clock, Moment};
 use crate::contract::{CredentialId, ProjectId, SyncId};
 use crate::delivery::{DeliveryId, Queue};
 use crate::fake::faults::{FaultId, Faults};
+use crate::fake::served::Served;
 use crate::fake::timeline::What;
-use crate::fake::world::{Delivered, Options, Served, World};
+use crate::fake::world::{Delivered, Options, World};
 use crate::source::Account;
 use crate::sync::Engine;
 
@@ -71,7 +72,7 @@ document! {
     faults: Faults,
     outage: Option<FaultId>,
     stale_reads: BTreeMap<SyncId, BTreeMap<u64, (Moment, u64)>>,
-    served: BTreeMap<SyncId, Served>,
+    served: Served,
 }
 
 impl World {

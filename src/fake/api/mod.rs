@@ -12,7 +12,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
 
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, Parts};
 use super::fault::Trouble;
 use super::faults::CallInfo;
 use super::received::Received;
@@ -30,7 +30,7 @@ const REASON: HeaderName = HeaderName::from_static("paragon-testkit-reason");
 struct Asked<'a> {
     endpoint: Endpoint,
     /// The parts of the path.
-    path: Vec<&'a str>,
+    path: &'a [&'a str],
     request: &'a Received<'a>,
     user: &'a UserId,
 }
@@ -55,12 +55,11 @@ impl Asked<'_> {
 impl World {
     /// Answers one request. `wall` judges the token.
     pub(super) fn handle(&mut self, request: &Received<'_>, wall: Moment) -> Reply {
-        // Not `to_str`, which looks at each byte of a long token for itself.
         let authorization = request.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
-        let authorization = authorization.and_then(|value| std::str::from_utf8(value).ok());
         let user = self.verifier.verify(authorization, wall);
-        let path: Vec<&str> = request.path.trim_matches('/').split('/').collect();
-        let endpoint = Endpoint::at(request.method, &path);
+        let path = Parts::of(request.path);
+        let path: &[&str] = &path;
+        let endpoint = Endpoint::at(request.method, path);
         let sync = path.get(2).and_then(|id| self.engine.get(*id));
         // A call about somebody's sync belongs to their story, also under another one's token.
         let (sync, owner) = sync.map(|sync| (sync.id.clone(), sync.user.clone())).unzip();

@@ -1,5 +1,7 @@
 //! What a sync has pulled.
 
+use std::iter;
+
 use http::StatusCode;
 use serde_json::Map;
 
@@ -58,8 +60,9 @@ impl World {
         body.extend_from_slice(br#"],"paging":"#);
         sync.revision.print_into(&mut body, "common/paging", &paging);
         body.push(b'}');
-        let versions: Vec<usize> = page.entries.iter().map(|entry| entry.version).collect();
-        self.note_served(&id, versions);
+        if !self.strike.is_lost() {
+            self.served.note(&id, page.entries.iter().map(|entry| entry.version));
+        }
         Ok(Answered::Json(body.into()))
     }
 
@@ -122,7 +125,9 @@ impl World {
         let bare = self.options.bare_records;
         let body = if bare { entry.json.to_string() } else { format!(r#"{{"data":{}}}"#, entry.json) };
         let version = entry.version;
-        self.note_served(&id, [version]);
+        if !self.strike.is_lost() {
+            self.served.note(&id, iter::once(version));
+        }
         Ok(Answered::Json(body.into()))
     }
 
