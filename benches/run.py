@@ -104,7 +104,8 @@ def check():
 
 
 def build():
-    """A crate that has the library, and one that has what the library has."""
+    """A crate that has the library, and one that has what the library has. Cargo builds what comes from a registry without
+    what it keeps of a path for the next time, so it is told to leave that out."""
     metadata = json.loads(run("cargo", "metadata", "--format-version", "1", "--locked", "--no-deps"))
     (library,) = (package for package in metadata["packages"] if package["name"] == "paragon-testkit")
     tree = run(*TREE)
@@ -124,7 +125,7 @@ def build():
             manifest = '[package]\nname = "cold"\nversion = "0.0.0"\nedition = "2024"\n[workspace]\n[dependencies]\n'
             (Path(folder) / "Cargo.toml").write_text(manifest + "\n".join(dependencies) + "\n")
             (Path(folder) / "Cargo.lock").write_text((ROOT / "Cargo.lock").read_text())
-            environment = os.environ | {"CARGO_TARGET_DIR": f"{folder}/target"}
+            environment = os.environ | {"CARGO_TARGET_DIR": f"{folder}/target", "CARGO_INCREMENTAL": "0"}
             at = ["--manifest-path", f"{folder}/Cargo.toml"]
             run("cargo", "fetch", *at, env=environment)
             begin = time.monotonic()
