@@ -45,3 +45,18 @@ pub(super) fn choose(parts: &[u64]) -> u64 {
 pub(super) fn fraction(choice: u64) -> f64 {
     f64::from(u32::try_from(choice >> 32).unwrap_or(u32::MAX)) / (f64::from(u32::MAX) + 1.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_of_all_choices_is_taken_from_below() {
+        let [never, half] = [0.0, 0.5].map(|share| Probability::try_from(share).unwrap());
+        for choice in [0, 1 << 40, u64::MAX] {
+            assert!(!never.takes(choice) && Probability::ALWAYS.takes(choice), "{choice}");
+        }
+        assert!(half.takes(0) && half.takes((1 << 63) - 1));
+        assert!(!half.takes(1 << 63) && !half.takes(u64::MAX));
+    }
+}
