@@ -16,8 +16,9 @@ fn main() -> io::Result<()> {
         for file in files {
             let name = file.strip_prefix(root.join(folder)).unwrap_or(&file).with_extension("");
             let name = name.to_string_lossy().replace('\\', "/");
-            let path = file.to_string_lossy();
-            let _ = writeln!(list, "    ({name:?}, include_str!({path:?})),");
+            // Not where it is now: two checkouts that share a target folder share this list.
+            let path = format!("/{folder}/{name}.json");
+            let _ = writeln!(list, "    ({name:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {path:?}))),");
         }
         fs::write(out.join(format!("{folder}.rs")), list + "]\n")?;
     }
