@@ -135,11 +135,6 @@ impl Decision {
         self.struck.iter().map(|(_, trouble)| *trouble)
     }
 
-    /// Whether nothing strikes.
-    pub(crate) fn is_none(&self) -> bool {
-        self.struck.is_empty()
-    }
-
     /// Whether this strikes.
     pub(crate) fn has(&self, trouble: Trouble) -> bool {
         self.troubles().any(|struck| struck == trouble)

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use http::{Request, Response};
 
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, Parts};
 use super::fault::Trouble;
 use super::received::Received;
 use super::reply::{Body, Reply};
@@ -46,8 +46,7 @@ impl Observers {
         let mut world = lock(world);
         let reply = world.handle(request, Moment::wall());
         let faults = world.strike.troubles().collect();
-        let sync = request.path.trim_matches('/').split('/').nth(2).unwrap_or_default();
-        let sync = world.engine.get(sync);
+        let sync = Parts::of(request.path).get(2).and_then(|id| world.engine.get(*id));
         let revision = sync.map_or_else(|| world.engine.revision(), |sync| sync.revision);
         drop(world);
         let exchange = Exchange {

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::faults::Decision;
 use crate::contract::SyncId;
 
 /// The versions of records that were served, for each sync.
@@ -10,12 +11,16 @@ use crate::contract::SyncId;
 pub(super) struct Served(BTreeMap<SyncId, Versions>);
 
 impl Served {
-    pub(super) fn note(&mut self, sync: &SyncId, versions: impl Iterator<Item = usize>) {
+    /// What a call has served, unless its answer is lost on its way.
+    pub(super) fn note(&mut self, strike: &Decision, sync: &SyncId, versions: impl IntoIterator<Item = usize>) {
+        if strike.is_lost() {
+            return;
+        }
         if !self.0.contains_key(sync) {
             self.0.insert(sync.clone(), Versions::default());
         }
         let Some(served) = self.0.get_mut(sync) else { return };
-        versions.for_each(|version| served.insert(version));
+        versions.into_iter().for_each(|version| served.insert(version));
     }
 
     pub(super) fn forget(&mut self, sync: &SyncId) {

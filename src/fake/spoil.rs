@@ -42,9 +42,6 @@ impl Decision {
     /// The answer as the client gets it. Of several troubles on the wire the first counts; delays add up. What makes
     /// JSON unreadable comes last.
     pub(crate) fn spoil(&self, mut reply: Reply) -> Reply {
-        if self.is_none() {
-            return reply;
-        }
         for trouble in self.troubles() {
             match trouble {
                 Trouble::Delay(by) => reply = reply.delayed(by),

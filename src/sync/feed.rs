@@ -320,18 +320,17 @@ impl Feed {
         let (rank, replaced) = (self.standing.before(start), before.partition_point(|at| *at < start));
         let (skipped, total) = (rank + replaced, self.standing.before(end) + before.len());
         let standing = self.standing.starting_at_rank(rank).take_while(|at| *at < end);
+        // A lagging read may ask with a cursor of later on.
+        let left = total.saturating_sub(skipped);
         // Does not grow step by step: that would cost as much as all the rest.
-        let mut entries = Vec::with_capacity(size.min(total - skipped));
-        let (mut last, mut positions) = (None, in_order(standing, before[replaced..].iter().copied()));
-        while entries.len() < size
-            && let Some(version) = positions.next()
-            && let (Some(place), Some(json)) = (self.place(version), self.json(version))
-        {
-            entries.push(Entry { key: place.1, version, json });
-            last = Some(place);
+        let (mut entries, mut last) = (Vec::with_capacity(size.min(left)), None);
+        for version in in_order(standing, before[replaced..].iter().copied()).take(size) {
+            let Some((at, key)) = self.place(version) else { continue };
+            last = Some((at, key));
+            entries.extend(self.json(version).map(|json| Entry { key, version, json }));
         }
         Ok(Page {
-            remaining: total.saturating_sub(skipped + entries.len()),
+            remaining: left.saturating_sub(entries.len()),
             entries,
             cursor: last.map(|(at, key)| self.encode(at, key)).or_else(|| after.map(str::to_owned)),
             total,
@@ -604,6 +603,9 @@ mod tests {
         let keys = |until| feed.page_until(None, 10, until).unwrap().entries.iter().map(|e| e.key).collect::<Vec<_>>();
         assert_eq!((keys(before), keys(None)), (vec![0, 1], vec![0, 1, 7]));
         assert_eq!(feed.page_until(None, 10, before).unwrap().remaining, 0);
+        let newest = feed.latest_cursor();
+        let page = feed.page_until(newest.as_deref(), 10, before).unwrap();
+        assert_eq!((page.entries.len(), page.remaining, page.cursor), (0, 0, newest), "a cursor of later on");
     }
 
     #[test]

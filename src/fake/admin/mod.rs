@@ -16,6 +16,7 @@ use hyper::body::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::endpoint::Parts;
 use super::mint::{Flaw, Oddity};
 use super::reply::Reply;
 use super::world::World;
@@ -56,7 +57,7 @@ enum Move {
 
 /// A request to one of the endpoints.
 struct Asked<'a> {
-    path: Vec<&'a str>,
+    path: Parts<'a>,
     request: &'a Request<Bytes>,
 }
 
@@ -100,7 +101,7 @@ impl World {
     fn administer(&mut self, request: &Request<Bytes>, around: &Around) -> Result<Work, Refusal> {
         let path = request.uri().path();
         let route = Route::of(request.method(), path).ok_or_else(|| Refusal::nowhere(request))?;
-        let asked = Asked { path: path.trim_matches('/').split('/').collect(), request };
+        let asked = Asked { path: Parts::of(path), request };
         let answered = |value| Ok(Work::Answered(StatusCode::OK, value));
         let created = |value| Ok(Work::Answered(StatusCode::CREATED, value));
         match route {

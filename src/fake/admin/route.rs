@@ -1,6 +1,6 @@
 use http::Method;
 
-use crate::fake::endpoint::leads_to;
+use crate::fake::endpoint::{Parts, leads_to};
 
 macro_rules! routes {
     ($($name:ident $method:ident $path:literal)*) => {
@@ -80,7 +80,7 @@ impl Route {
     }
 
     fn at(path: &str) -> impl Iterator<Item = (Self, Method, &'static str)> {
-        let path: Vec<&str> = path.trim_matches('/').split('/').collect();
+        let path = Parts::of(path);
         let here = Self::ALL.iter().filter(move |(.., template)| leads_to(&path, template));
         here.map(|(route, name, method, _)| (*route, method.clone(), *name))
     }

@@ -1,7 +1,5 @@
 //! What a sync has pulled.
 
-use std::iter;
-
 use http::StatusCode;
 use serde_json::Map;
 
@@ -60,9 +58,7 @@ impl World {
         body.extend_from_slice(br#"],"paging":"#);
         sync.revision.print_into(&mut body, "common/paging", &paging);
         body.push(b'}');
-        if !self.strike.is_lost() {
-            self.served.note(&id, page.entries.iter().map(|entry| entry.version));
-        }
+        self.served.note(&self.strike, &id, page.entries.iter().map(|entry| entry.version));
         Ok(Answered::Json(body.into()))
     }
 
@@ -125,9 +121,7 @@ impl World {
         let bare = self.options.bare_records;
         let body = if bare { entry.json.to_string() } else { format!(r#"{{"data":{}}}"#, entry.json) };
         let version = entry.version;
-        if !self.strike.is_lost() {
-            self.served.note(&id, iter::once(version));
-        }
+        self.served.note(&self.strike, &id, [version]);
         Ok(Answered::Json(body.into()))
     }
 
