@@ -59,4 +59,10 @@ mod tests {
         assert!(half.takes(0) && half.takes((1 << 63) - 1));
         assert!(!half.takes(1 << 63) && !half.takes(u64::MAX));
     }
+
+    #[test]
+    fn a_share_is_below_one() {
+        assert_eq!([0, 1 << 63].map(fraction), [0.0, 0.5]);
+        assert!((0.999..1.0).contains(&fraction(u64::MAX)));
+    }
 }

@@ -151,4 +151,21 @@ mod tests {
         let attempts = [(0, true), (1, false), (2, true), (3, true)];
         assert_eq!(told(Failing::Exhausted(2), &attempts), [false, false, false, true]);
     }
+
+    #[test]
+    fn no_more_is_remembered_than_a_rule_looks_back_at() {
+        let rules = rules(Failing::Count { failures: 3, within: SECONDS(10) });
+        let at = |seconds: i64| Moment::from_millis(seconds * 1_000);
+        let mut health = Health::default();
+        for seconds in 0..1_000 {
+            health.failed(&rules, at(seconds), true);
+        }
+        assert_eq!(health.recent.len(), 21, "the span, and the ten seconds of a time-out");
+        let mut health = Health::default();
+        // The second one is a time-out: it is known later than the third, which the rule looks back from.
+        for seconds in [0, 20, 10] {
+            health.failed(&rules, at(seconds), true);
+        }
+        assert!(health.broken(&rules, at(10)).is_some());
+    }
 }

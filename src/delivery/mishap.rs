@@ -156,4 +156,23 @@ mod tests {
         mishaps.end(Mishap::Duplicate);
         assert_eq!(mishaps.list().count(), 2);
     }
+
+    #[test]
+    fn each_strikes_by_itself() {
+        let both = || {
+            let mut mishaps = Mishaps::default();
+            mishaps.add(Adversity::new(Mishap::Duplicate).probability(0.5));
+            mishaps.add(Adversity::new(Mishap::Reorder).probability(0.5));
+            mishaps
+        };
+        let mut mishaps = both();
+        let struck: Vec<_> = (0..100).map(|_| mishaps.strike(7, false)).collect();
+        assert!((10..40).contains(&struck.iter().filter(|struck| struck.len() == 2).count()), "{struck:?}");
+        // What comes after everything has ended does not depend on what was before.
+        mishaps.clear();
+        assert_eq!(mishaps.list().count(), 0);
+        mishaps.add(Adversity::new(Mishap::Duplicate).probability(0.5));
+        mishaps.add(Adversity::new(Mishap::Reorder).probability(0.5));
+        assert_eq!(struck, (0..100).map(|_| mishaps.strike(7, false)).collect::<Vec<_>>());
+    }
 }

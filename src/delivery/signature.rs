@@ -80,4 +80,9 @@ mod tests {
         assert_eq!(signature.of(body), "v1=W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM=");
         assert!(!format!("{signature:?}").contains("Jefe"));
     }
+
+    #[test]
+    fn the_secret_is_not_printed() {
+        assert_eq!(format!("{:?}", Signature::new("Jefe")), "Signature { encoding: Hex, .. }");
+    }
 }

@@ -1,3 +1,4 @@
+mod policy;
 mod presets;
 mod queue;
 

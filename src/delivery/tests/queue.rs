@@ -139,6 +139,10 @@ fn waits_follow_the_receiver_as_far_as_the_policy_lets_it() {
     assert_eq!(times(rule(None, Some(followed)), &asks("50")).0[..3], [0, 50, 100]);
     assert_eq!(times(rule(None, Some(followed)), &asks("5000")).0[..2], [0, 100]);
     assert_eq!(times(rule(Some(60), None), &asks("50")).0[..3], [0, 60, 180], "a floor");
+    let mut queue = started(rule(Some(10), None));
+    queue.enqueue(b"x", START);
+    let told = drive(&mut queue, |_| asks("50"));
+    assert_eq!(told[0].3, "backoff", "a floor that is met decides nothing");
     let clamped = RetryAfter { at_most: None, of_schedule: Some((1.0, 2.0)) };
     assert_eq!(times(rule(None, Some(clamped)), &asks("50")).0[..3], [0, 20, 140]);
     let (tried, rule) = times(
@@ -258,6 +262,7 @@ fn failures_in_a_row_disable_and_a_success_forgets_them() {
     assert_eq!((late.record.decision, late.record.rule.as_str()), (Decision::Disabled, "while_off"));
     assert_eq!(queue.enqueue(b"y", START).deliveries, [], "events are dropped meanwhile");
     queue.enable("enabled by hand");
+    assert_eq!(queue.failures_in_a_row(), 0, "it starts afresh");
     assert_eq!(queue.enqueue(b"z", START).deliveries.len(), 1);
     let texts: Vec<_> = queue.take_changes().into_iter().map(|change| change.text).collect();
     assert_eq!(texts, ["disabled: 20 attempts in a row failed", "enabled by hand"]);
@@ -353,6 +358,10 @@ fn headers_tell_of_the_attempt() {
     });
     let [first, second] = &seen[..] else { panic!("{seen:?}") };
     assert_eq!((&first[0], &first[3]), (&second[0], &second[3]));
+    assert_eq!(first[3].as_deref(), Some(super::super::Signature::new("secret").of(b"x").as_str()));
+    queue.enqueue(b"x", START);
+    let next = queue.poll(START).attempts.pop().unwrap();
+    assert_ne!(next.headers["x-id"].to_str().ok(), first[0].as_deref(), "another event");
     assert_eq!([&first[1], &second[1]].map(|it| it.as_deref()), [Some("0/1"), Some("20/2")]);
     assert_eq!([&first[2], &second[2]].map(|it| it.as_deref()), [None, Some("1 because timeout")]);
 }
@@ -376,9 +385,8 @@ fn what_goes_wrong_on_purpose_goes_wrong() {
     let (enqueued, bodies, _) = sent(Mishap::Lose, 2);
     assert!(enqueued[0].lost && !enqueued[1].lost);
     assert_eq!(names(&bodies), ["1"]);
-    let reordered = names(&sent(Mishap::Reorder, 5).1);
-    let place = reordered.iter().position(|body| body == "0").unwrap();
-    assert!((1..=3).contains(&place), "{reordered:?}");
+    let (_, bodies, told) = sent(Mishap::Reorder, 5);
+    assert_eq!((bodies.len(), told.len()), (5, 5), "{bodies:?}");
     let (_, _, told) = sent(Mishap::Delay(SECONDS(60)), 2);
     assert!(told[1].0 > 0 && told[1].0 < 60_000, "{told:?}");
     assert_eq!(sent(Mishap::Wire(Wire::HangUp), 1).1[0].1, Wire::HangUp);
@@ -402,4 +410,166 @@ fn jitter_follows_from_the_seed() {
     };
     assert_eq!(waits(1), waits(1));
     assert_ne!(waits(1), waits(2));
+}
+
+#[test]
+fn what_is_reordered_comes_one_to_three_places_later() {
+    let places = (0..60).map(|seed| {
+        let mut queue = Queue::new(assumed(), seed).unwrap();
+        queue.register("http://127.0.0.1:9/".parse().unwrap(), START);
+        queue.begin(Adversity::new(Mishap::Reorder).next(1));
+        for body in [b"0", b"1", b"2", b"3", b"4"] {
+            queue.enqueue(body, START);
+        }
+        let mut bodies = Vec::new();
+        drive(&mut queue, |attempt| {
+            bodies.push(attempt.body.to_vec());
+            answered(200)
+        });
+        let place = bodies.iter().position(|body| body == b"0").unwrap();
+        bodies.remove(place);
+        assert_eq!(bodies, [b"1", b"2", b"3", b"4"], "the others keep their order");
+        place
+    });
+    let places: std::collections::BTreeSet<_> = places.collect();
+    assert_eq!(places.into_iter().collect::<Vec<_>>(), [1, 2, 3]);
+}
+
+#[test]
+fn what_goes_wrong_on_purpose_ends() {
+    let mut queue = started(assumed());
+    queue.begin(Adversity::new(Mishap::Resend));
+    queue.begin(Adversity::new(Mishap::Duplicate));
+    assert_eq!(queue.adversities().map(|it| it.what).collect::<Vec<_>>(), [Mishap::Resend, Mishap::Duplicate]);
+    queue.end(Mishap::Duplicate);
+    queue.enqueue(b"x", START);
+    let told = drive(&mut queue, |_| answered(200));
+    let rules: Vec<_> = told.iter().map(|(_, number, _, rule)| (*number, rule.as_str())).collect();
+    assert_eq!(rules, [(1, "on purpose"), (1, "success")], "each attempt is made twice, and no more");
+    queue.begin(Adversity::new(Mishap::Duplicate));
+    queue.end_all();
+    assert_eq!(queue.adversities().count(), 0);
+    queue.enqueue(b"x", START);
+    assert_eq!(drive(&mut queue, |_| answered(200)).len(), 1);
+}
+
+#[test]
+fn what_was_not_sent_is_told_when_it_is_dropped() {
+    let mut queue = started(assumed());
+    let failing = queue.enqueue(b"x", START).deliveries[0];
+    let attempt = queue.poll(START).attempts.pop().unwrap();
+    assert_eq!((queue.waiting(failing), queue.is_busy(), queue.pending()), (None, true, 0), "it is under way");
+    queue.complete(attempt, answered(500), START);
+    let due = START + SECONDS(10);
+    let new = queue.enqueue(b"y", due).deliveries[0];
+    assert_eq!((queue.waiting(failing), queue.waiting(new)), (Some((2, due)), Some((1, due))));
+    assert_eq!(queue.disable("disabled"), [failing, new]);
+    assert_eq!((queue.pending(), queue.waiting(new), queue.is_busy()), (0, None, false));
+
+    let mut queue = started(assumed());
+    let url = queue.url().cloned();
+    assert_eq!(url.as_ref().map(url::Url::as_str), Some("http://127.0.0.1:9/"));
+    let held = queue.enqueue(b"x", START).deliveries;
+    queue.set_policy(assumed().concurrent(0)).unwrap_err();
+    assert_eq!((queue.url().cloned(), queue.pending()), (url, 1), "nothing has changed");
+    assert_eq!(queue.set_policy(assumed().named("another").while_off(WhileOff::Hold)).unwrap(), held);
+    assert_eq!((queue.url(), queue.state(), queue.policy().name.as_str()), (None, WebhookState::Unset, "another"));
+}
+
+#[test]
+fn what_is_held_is_no_business_while_it_is_off_for_good() {
+    let once = || off(Failing::Exhausted(1), Off::Disable);
+    let policy = assumed().backoff(Backoff::None).disable(once()).while_off(WhileOff::Hold);
+    for (enable, busy) in [(Enable::ByHand, false), (Enable::After(SECONDS(60)), true)] {
+        let mut queue = started(policy.clone().enable(enable));
+        queue.enqueue(b"x", START);
+        queue.enqueue(b"y", START);
+        let attempt = queue.poll(START).attempts.pop().unwrap();
+        queue.complete(attempt, answered(500), START);
+        assert_eq!((queue.pending(), queue.is_busy()), (1, busy), "{enable:?}");
+        // Time has not come.
+        queue.enqueue(b"z", START + SECONDS(59));
+        assert_eq!(queue.state(), WebhookState::Disabled);
+        queue.enqueue(b"z", START + SECONDS(60));
+        assert_eq!(queue.state() == WebhookState::Enabled, busy);
+    }
+}
+
+#[test]
+fn a_rule_that_disables_says_so_though_events_are_held() {
+    let rule = ClassRule::new(["410".parse().unwrap()], Then::Disable);
+    let mut queue = started(assumed().on(vec![rule]).while_off(WhileOff::Hold));
+    queue.enqueue(b"x", START);
+    let attempt = queue.poll(START).attempts.pop().unwrap();
+    let record = queue.complete(attempt, answered(410), START).record;
+    assert_eq!((record.decision, record.rule.as_str()), (Decision::Disabled, "on[0]"));
+}
+
+#[test]
+fn a_probe_is_a_delivery_of_its_own_and_is_sent_when_it_is_due() {
+    let policy = assumed().backoff(Backoff::None).disable(off(Failing::Exhausted(1), Off::Disable));
+    let mut queue = started(policy.enable(Enable::Probe(SECONDS(60))));
+    queue.enqueue(b"x", START);
+    let attempt = queue.poll(START).attempts.pop().unwrap();
+    let first = attempt.delivery;
+    queue.complete(attempt, answered(500), START);
+    assert_eq!(queue.poll(START + SECONDS(59)).attempts.len(), 0);
+    assert_eq!(queue.next_due(), Some(START + SECONDS(60)));
+    queue.begin(Adversity::new(Mishap::Unreachable));
+    let probe = queue.poll(START + SECONDS(60)).attempts.pop().unwrap();
+    assert_eq!((probe.unreachable, queue.in_flight(), queue.is_busy()), (true, 1, true));
+    let second = probe.delivery;
+    queue.complete(probe, failed(Failure::Unreachable), START + SECONDS(60));
+    queue.end_all();
+    let probe = queue.poll(START + SECONDS(120)).attempts.pop().unwrap();
+    let third = probe.delivery;
+    assert!(!probe.unreachable);
+    queue.complete(probe, answered(200), START + SECONDS(120));
+    let fourth = queue.enqueue(b"y", START + SECONDS(120)).deliveries[0];
+    assert_eq!([first, second, third, fourth].map(|it| it.to_string()), ["#1", "#2", "#3", "#4"]);
+}
+
+#[test]
+fn nobody_overtakes_at_the_head_of_the_line() {
+    let mut queue = started(assumed().order(Order::HeadOfLine).concurrent(5));
+    queue.enqueue(b"a", START);
+    queue.enqueue(b"b", START);
+    let attempt = queue.poll(START).attempts.pop().unwrap();
+    assert_eq!((&*attempt.body, queue.poll(START).attempts.len(), queue.next_due()), (&b"a"[..], 0, None));
+    queue.complete(attempt, answered(500), START);
+    assert_eq!((queue.poll(START + SECONDS(9)).attempts.len(), queue.next_due()), (0, Some(START + SECONDS(10))));
+}
+
+#[test]
+fn what_comes_first_is_due_first_though_new_ones_are_sent_before() {
+    let mut queue = started(assumed().order(Order::NewBeforeOld));
+    queue.enqueue(b"a", START);
+    let attempt = queue.poll(START).attempts.pop().unwrap();
+    queue.complete(attempt, answered(500), START);
+    queue.enqueue(b"b", START + SECONDS(20));
+    assert_eq!(queue.next_due(), Some(START + SECONDS(10)));
+}
+
+#[test]
+fn a_batch_stays_open_whatever_else_is_sent_and_is_retried_as_it_was() {
+    let mut queue = started(assumed().batch(Batch::of(3, SECONDS(5))));
+    queue.enqueue(b"0", START);
+    queue.enqueue(b"1", START);
+    let first = queue.poll(START + SECONDS(5)).attempts.pop().unwrap();
+    queue.complete(first, answered(500), START + SECONDS(5));
+    let open = queue.enqueue(b"2", START + SECONDS(14)).deliveries;
+    let again = queue.poll(START + SECONDS(15)).attempts.pop().unwrap();
+    assert_eq!((again.number, &*again.body), (2, &b"[0,1]"[..]));
+    queue.complete(again, answered(200), START + SECONDS(15));
+    assert_eq!(queue.enqueue(b"3", START + SECONDS(16)).deliveries, open);
+}
+
+#[test]
+fn a_body_that_was_rebuilt_stays_as_it_is_then() {
+    let mut queue = started(assumed().payload(Payload::Rebuilt));
+    queue.enqueue(b"old", START);
+    let mut attempt = queue.poll(START).attempts.pop().unwrap();
+    attempt.body = (*b"new").into();
+    queue.complete(attempt, answered(500), START);
+    assert_eq!(&*queue.poll(START + SECONDS(10)).attempts[0].body, b"new");
 }
