@@ -2,7 +2,7 @@
 //!
 //! The program holds the other end of our standard input. When that ends, for whatever reason (also when the program
 //! was killed and could do nothing any more), the receiver's whole process group is ended: in order, or at once when
-//! the program has written [`AT_ONCE`] first.
+//! the program has written [`AT_ONCE`] first. So it is when we are told to end ourselves: `pkill` finds both of us.
 
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
@@ -21,6 +21,8 @@ enum Happened {
 }
 
 pub(crate) fn run(command: &str) -> u8 {
+    // Before there is a receiver that nobody would end.
+    let told_to_end = told_to_end();
     let mut shell = Command::new("sh");
     shell.args(["-c", command]).stdin(Stdio::null());
     #[cfg(unix)]
@@ -34,7 +36,13 @@ pub(crate) fn run(command: &str) -> u8 {
     };
     let group = Group::of(&receiver);
     let (happened, wait) = mpsc::channel();
-    let gone = happened.clone();
+    let (told, gone) = (happened.clone(), happened.clone());
+    if let Ok(told_to_end) = told_to_end {
+        std::thread::spawn(move || {
+            told_to_end();
+            told.send(Happened::ProgramGone { at_once: false })
+        });
+    }
     std::thread::spawn(move || {
         let mut told = [0];
         let at_once = std::io::stdin().read_exact(&mut told).is_ok() && told == [AT_ONCE];
@@ -60,6 +68,16 @@ pub(crate) fn run(command: &str) -> u8 {
     // What the receiver started and left behind.
     group.end();
     code
+}
+
+/// Waits for a signal that asks for the end, from this call on. Without a runtime it ends us as it ends everybody.
+fn told_to_end() -> std::io::Result<impl FnOnce() + Send + 'static> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let interrupted = {
+        let _entered = runtime.enter();
+        crate::interrupt::interrupted()
+    };
+    Ok(move || runtime.block_on(interrupted))
 }
 
 /// A process and everything it started, as far as that has not left on purpose.

@@ -53,11 +53,14 @@ fn a_port_that_is_taken_is_not_judged_in_place_of_the_receiver() {
 fn whatever_kills_the_program_its_receiver_ends_too() {
     use std::os::unix::process::ExitStatusExt;
 
-    for (signal, code) in [("KILL", None), ("TERM", Some(130)), ("INT", Some(130)), ("HUP", Some(130))] {
-        // The receiver never listens; it is a shell with a child of its own, and tells both their ids.
+    // `pkill` finds the process between the program and its receiver as well.
+    let alone = [("KILL", None), ("TERM", Some(130)), ("INT", Some(130)), ("HUP", Some(130))];
+    let with_supervisor = alone.into_iter().skip(1).map(|(signal, code)| (signal, code, true));
+    for (signal, code, both) in alone.map(|(signal, code)| (signal, code, false)).into_iter().chain(with_supervisor) {
+        // The receiver never listens; it is a shell with a child of its own, and tells both their ids and its parent's.
         let folder = tempfile::tempdir().unwrap();
         let ids = folder.path().join("ids");
-        let spawn = format!("tail -f /dev/null & echo $! $$ > {0}.new; mv {0}.new {0}; wait", ids.display());
+        let spawn = format!("sleep 600 & echo $! $$ $PPID > {0}.new; mv {0}.new {0}; wait", ids.display());
         let mut child = program(["check", WEBHOOK, "--spawn", &spawn, "--wait-for", "60s"])
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -69,9 +72,13 @@ fn whatever_kills_the_program_its_receiver_ends_too() {
             // A zombie has ended; nobody has asked for its status yet.
             std::fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
         };
-        assert!(ids.len() == 2 && ids.iter().all(alive), "{ids:?}");
+        assert!(ids.len() == 3 && ids.iter().all(alive), "{ids:?}");
 
-        let killed = std::process::Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
+        let mut to_kill = vec![child.id().to_string()];
+        if both {
+            to_kill.insert(0, ids[2].clone());
+        }
+        let killed = std::process::Command::new("kill").args(["-s", signal]).args(&to_kill).status().unwrap();
         assert!(killed.success());
         let status = child.wait().unwrap();
         assert_eq!(status.code(), code, "{signal}");

@@ -134,4 +134,15 @@ mod tests {
         assert_eq!(pieces(Pieces::chunked(vec![0; 10].into())).await, [4, 4, 2]);
         assert_eq!(pieces(Pieces::chunked(Bytes::new())).await, [0; 0]);
     }
+
+    #[tokio::test]
+    async fn pauses_take_a_part_of_the_time_and_no_more() {
+        let most = |time: u64| Pieces::dribbled(Bytes::new(), Duration::from_millis(time)).pauses.unwrap().1;
+        assert_eq!((most(400), most(3_600_000)), (Duration::from_millis(100), PAUSES));
+        for (time, waits) in [(Duration::ZERO, false), (Duration::from_secs(3_600), true)] {
+            let mut body = Pieces::dribbled(Bytes::from_static(b"abc"), time);
+            piece(&mut body).await.unwrap();
+            assert_eq!(body.wait.is_some(), waits);
+        }
+    }
 }

@@ -79,3 +79,22 @@ fn of_io(error: &io::Error, handshake: bool) -> Option<Failure> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_says_has_its_class() {
+        let of = |kind: io::ErrorKind| classify(&io::Error::from(kind), true);
+        assert_eq!(of(io::ErrorKind::TimedOut), Failure::ConnectTimedOut);
+        assert_eq!(of(io::ErrorKind::UnexpectedEof), Failure::Closed, "TLS is about connecting");
+        #[cfg(target_os = "linux")]
+        {
+            let no_route = io::Error::from_raw_os_error(113);
+            assert_eq!(classify(&no_route, false), Failure::Broken("host unreachable".to_owned()));
+        }
+        let wrapped = io::Error::other(io::Error::other("the innermost says why"));
+        assert_eq!(classify(&wrapped, false), Failure::Broken("the innermost says why".to_owned()));
+    }
+}

@@ -88,3 +88,17 @@ impl Coming {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_byte_that_is_read_is_not_too_much() {
+        let mut kept = Kept::default();
+        assert!(!kept.is_too_long_with(&vec![b'x'; READ]));
+        assert!(!kept.answer(200).too_long);
+        assert!(kept.is_too_long_with(b"x"));
+        assert_eq!((kept.answer(200).too_long, kept.answer(200).body.len()), (true, KEPT));
+    }
+}

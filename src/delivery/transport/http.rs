@@ -428,6 +428,23 @@ mod tests {
         answered(outcome);
     }
 
+    #[tokio::test]
+    async fn nothing_goes_the_same_way_over_every_wire() {
+        for wire in [Wire::Chunked, Wire::Dribbled, Wire::ExpectContinue, Wire::ResetAfterBody, Wire::HangUp] {
+            let receiver = Receiver::bind().await;
+            let mut request = receiver.request(b"");
+            request.wire = wire;
+            let (outcome, _peer) = tokio::join!(send(&request), async {
+                let mut peer = receiver.accept().await;
+                let (head, _) = peer.request().await;
+                assert!(!head.contains("expect") && !head.contains("chunked"), "{wire:?}: {head}");
+                peer.write(OK).await;
+                peer
+            });
+            assert_eq!(answered(outcome).status, 200, "{wire:?}");
+        }
+    }
+
     /// Answers each request in turn, each on a connection of its own; what it got.
     async fn in_turn(receiver: &Receiver, answers: &[String]) -> Vec<(String, Vec<u8>)> {
         let mut got = Vec::new();

@@ -108,6 +108,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn each_connection_leads_to_its_own_receiver() {
+        let (here, there, http) = (Receiver::bind().await, Receiver::bind().await, Http::new());
+        let mut peers = Vec::new();
+        for receiver in [&here, &there] {
+            let request = receiver.request(b"{}");
+            let (outcome, peer) = tokio::join!(http.send(&request), async {
+                let mut peer = receiver.accept().await;
+                peer.request().await;
+                peer.write(OK).await;
+                peer
+            });
+            assert_eq!(outcome.to_string(), "200");
+            peers.push(peer);
+        }
+        // And is used again.
+        for (receiver, peer) in [&here, &there].into_iter().zip(&mut peers) {
+            let request = receiver.request(b"again");
+            let (outcome, ()) = tokio::join!(http.send(&request), async {
+                assert_eq!(peer.request().await.1, b"again");
+                peer.write(OK).await;
+            });
+            assert_eq!(outcome.to_string(), "200");
+        }
+    }
+
+    #[tokio::test]
     async fn whoever_speaks_unasked_is_left() {
         let receiver = Receiver::bind().await;
         let (http, request) = (Http::new(), receiver.request(b"{}"));

@@ -134,3 +134,33 @@ where
 fn broken(error: impl fmt::Display) -> Failure {
     Failure::Broken(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::to_bytes;
+    use axum::http::Request as Asked;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_service_sees_the_body_as_over_a_wire_and_its_headers_come_back() {
+        async fn told(asked: Asked<axum::body::Body>) -> ([(&'static str, &'static str); 1], String) {
+            let (declared, ended) = (asked.body().size_hint().exact(), asked.body().is_end_stream());
+            let body = to_bytes(asked.into_body(), usize::MAX).await.unwrap();
+            ([("x-seen", "yes")], format!("{declared:?} {ended} {}", body.len()))
+        }
+        let service = InProcess::new(Router::new().fallback(told));
+        for (wire, body, seen) in [
+            (Wire::Clean, &b"abc"[..], "Some(3) false 3"),
+            (Wire::Clean, b"", "Some(0) true 0"),
+            (Wire::Chunked, b"abc", "None false 3"),
+        ] {
+            let mut request = Request::new("http://app/".parse().unwrap(), body);
+            request.wire = wire;
+            let Outcome::Answered(answer) = service.send(&request).await else { panic!("not answered") };
+            assert_eq!((answer.status, answer.body.as_str()), (200, seen), "{wire:?}");
+            assert_eq!(answer.headers["x-seen"], "yes");
+        }
+    }
+}

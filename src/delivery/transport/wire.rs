@@ -242,28 +242,54 @@ mod tests {
 
     #[tokio::test]
     async fn an_expectation_is_met_before_the_body_comes() {
-        let receiver = Receiver::bind().await;
-        let hop = hop(&receiver);
-        let never = Duration::from_secs(3_600);
-        let (response, _peer) = tokio::join!(expect_continue(&hop, None, never), async {
-            let mut peer = receiver.accept().await;
-            let (head, early) = peer.head_and_what_came_with_it().await;
-            let port = receiver.url().port().unwrap();
-            assert_eq!(
-                head,
-                format!(
-                    "POST /a%20b?c=d HTTP/1.1\r\naccept: */*\r\nhost: 127.0.0.1:{port}\r\n\
-                     expect: 100-continue\r\ncontent-length: {}\r\n\r\n",
-                    BODY.len()
-                )
-            );
-            assert!(early.is_empty());
-            peer.write("HTTP/1.1 102 X\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n").await;
-            assert_eq!(peer.bytes(BODY.len()).await, BODY);
-            peer.write("HTTP/1.1 200 X\r\ncontent-length: 2\r\n\r\nok").await;
-            peer
-        });
-        assert_eq!(response.unwrap().read().await.unwrap().body, "ok");
+        for before in ["", "HTTP/1.1 102 X\r\n\r\n"] {
+            let receiver = Receiver::bind().await;
+            let hop = hop(&receiver);
+            let never = Duration::from_secs(3_600);
+            let (response, _peer) = tokio::join!(expect_continue(&hop, None, never), async {
+                let mut peer = receiver.accept().await;
+                let (head, early) = peer.head_and_what_came_with_it().await;
+                let port = receiver.url().port().unwrap();
+                assert_eq!(
+                    head,
+                    format!(
+                        "POST /a%20b?c=d HTTP/1.1\r\naccept: */*\r\nhost: 127.0.0.1:{port}\r\n\
+                         expect: 100-continue\r\ncontent-length: {}\r\n\r\n",
+                        BODY.len()
+                    )
+                );
+                assert!(early.is_empty());
+                peer.write(format!("{before}HTTP/1.1 100 Continue\r\n\r\n")).await;
+                assert_eq!(peer.bytes(BODY.len()).await, BODY);
+                peer.write("HTTP/1.1 200 X\r\ncontent-length: 2\r\n\r\nok").await;
+                peer
+            });
+            assert_eq!(response.unwrap().read().await.unwrap().body, "ok");
+        }
+    }
+
+    #[test]
+    fn credentials_stand_before_the_host() {
+        let of = |url: &str| credentials(&url.parse().unwrap()).map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!(of("http://a/"), None);
+        assert_eq!(of("http://ada@a/").as_deref(), Some("Basic YWRhOg=="));
+        assert_eq!(of("http://:b%20c@a/").as_deref(), Some("Basic OmIgYw=="));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_breaks_while_a_body_is_written_is_told() {
+        for wire in [Wire::ResetAfterBody, Wire::HangUp] {
+            let receiver = Receiver::bind().await;
+            let mut request = receiver.request(&vec![b' '; 32 * 1024 * 1024]);
+            request.wire = wire;
+            let (outcome, ()) = tokio::join!(send(&request), async {
+                let mut peer = receiver.accept().await;
+                peer.head().await;
+                peer.reset();
+            });
+            let broken = [Failure::Reset, Failure::Closed].map(Outcome::Failed);
+            assert!(broken.contains(&outcome), "{wire:?}: {outcome}");
+        }
     }
 
     #[tokio::test]
