@@ -102,5 +102,14 @@ mod tests {
         assert_eq!(told(&[&a], &[("a".into(), false)]), r#""A" is held, but it was never fetched (record a)"#);
         let older = r#""A" is held, but only an older version of it was fetched (record a)"#;
         assert_eq!(told(&[&a], &[("a".into(), true)]), older);
+        let differ = |latest: Value, held_value: Value| {
+            let held = held("a", Some(json!({"it": held_value})));
+            !differences(&[json!({"id": "a", "it": latest})], &[&held], &[]).is_empty()
+        };
+        assert!(
+            differ(json!([1, 2]), json!([1])) && differ(json!([1]), json!([1, 2])) && differ(json!([1]), json!([2]))
+        );
+        assert!(differ(json!({"a": 1}), json!({})) && differ(json!({}), json!({"a": 1})));
+        assert!(differ(json!({"a": 1}), json!({"b": 1})) && !differ(json!({"a": [1]}), json!({"a": [1.0]})));
     }
 }

@@ -105,3 +105,62 @@ impl Judgement {
         assert!(self.judged(), "nothing could be judged of the receiver at {}\n{blind}", self.target);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::cases;
+
+    fn judgement(results: &[(Level, Verdict)]) -> Judgement {
+        let result = |(level, verdict): &(Level, Verdict)| CaseResult {
+            case: cases().iter().find(|case| case.level == *level).unwrap(),
+            policy: "paragon-assumed".to_owned(),
+            verdict: *verdict,
+            detail: "why".to_owned(),
+            timeline: Vec::new(),
+            scenario: None,
+            took: Duration::ZERO,
+        };
+        Judgement {
+            target: "http://127.0.0.1/".parse().unwrap(),
+            seed: 7,
+            policy: "paragon-assumed".to_owned(),
+            revision: Revision::default(),
+            results: results.iter().map(result).collect(),
+            took: Duration::ZERO,
+        }
+    }
+
+    /// What a test that asserts it ends with, if it does.
+    fn told(judgement: &Judgement) -> Option<String> {
+        let asserted = std::panic::catch_unwind(|| judgement.assert_passed());
+        asserted.err().map(|panic| *panic.downcast::<String>().unwrap())
+    }
+
+    #[test]
+    fn what_fails_and_matters_decides_and_nothing_judged_is_no_success() {
+        use Level::{May, Must, Should};
+        use Verdict::{Fail, NotEvaluable, Pass, Skipped};
+        for (results, failed, judged) in [
+            (&[][..], false, false),
+            (&[(Must, Skipped), (Should, NotEvaluable)], false, false),
+            (&[(Must, Pass), (Should, NotEvaluable)], false, true),
+            (&[(Must, Pass), (May, Fail)], false, true),
+            (&[(May, Fail)], false, true),
+            (&[(Must, Pass), (Should, Fail)], true, true),
+            (&[(Must, Fail)], true, true),
+        ] {
+            let judgement = judgement(results);
+            assert_eq!((judgement.failed(), judgement.judged()), (failed, judged), "{results:?}");
+            for verdict in [Pass, Fail, NotEvaluable, Skipped] {
+                let count = results.iter().filter(|(_, other)| *other == verdict).count();
+                assert_eq!(judgement.count(verdict), count, "{results:?}");
+            }
+            match told(&judgement) {
+                None => assert!(!failed && judged, "{results:?}"),
+                Some(text) if failed => assert!(text.starts_with("the receiver at http://127.0.0.1/ fails, seed 7\n")),
+                Some(text) => assert!(!judged && text.starts_with("nothing could be judged of the receiver"), "{text}"),
+            }
+        }
+    }
+}

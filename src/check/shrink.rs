@@ -274,4 +274,132 @@ mod tests {
             _ => true,
         }));
     }
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn created(user: &str, object: &str) -> Step {
+        let (user, integration) = (UserId::from(user), "googledrive".to_owned());
+        let mut record = Object::named(Pipeline::Files, object).to_members();
+        record.insert("size".to_owned(), 7.into());
+        Step::new(Action::Create { user, integration, pipeline: Pipeline::Files, object: object.to_owned(), record })
+    }
+
+    fn time(by: Duration) -> Step {
+        Step::new(Action::Advance { by })
+    }
+
+    fn with(step: Step, during: &[Fault]) -> Step {
+        Step { during: during.to_vec(), ..step }
+    }
+
+    fn scenario(steps: &[Step]) -> Scenario {
+        Scenario::new(7, steps.to_vec())
+    }
+
+    /// What a pass makes, one candidate after the other.
+    fn made(pass: Pass, steps: &[Step]) -> Vec<Vec<Step>> {
+        let scenario = scenario(steps);
+        (0..100).map_while(|number| pass(&scenario, number)).map(|shorter| shorter.steps).collect()
+    }
+
+    #[test]
+    fn time_goes_to_the_step_before_when_the_same_goes_wrong() {
+        let down = &[Fault::ReceiverUnreachable];
+        let steps = [
+            created("ada", "a"),
+            time(MINUTE).then(MINUTE),
+            with(time(MINUTE), down),
+            with(time(MINUTE), down),
+            time(MINUTE),
+            time(Duration::ZERO),
+            with(created("ada", "b"), down),
+            with(time(MINUTE), down),
+        ];
+        let tidy = [
+            created("ada", "a").then(2 * MINUTE),
+            with(time(2 * MINUTE), down),
+            time(MINUTE),
+            with(created("ada", "b"), down).then(MINUTE),
+        ];
+        assert_eq!(tidied(scenario(&steps)).steps, tidy);
+    }
+
+    #[test]
+    fn users_are_left_out_one_by_one_while_there_are_several() {
+        let [a, b] = [created("ada", "a").then(MINUTE), created("bob", "b")];
+        let update = Step::new(Action::Update { object: "a".to_owned(), set: Map::new() });
+        assert_eq!(
+            made(without_user, &[a.clone(), b.clone(), update.clone()]),
+            [vec![time(MINUTE), b], vec![a.clone(), update.clone()]]
+        );
+        assert_eq!(made(without_user, &[a, update]), [[]; 0]);
+    }
+
+    #[test]
+    fn halves_are_left_out_then_single_steps_from_the_end_on() {
+        let [a, b, c, d] = ["a", "b", "c", "d"].map(|object| created("ada", object));
+        let left = |steps: &[&Step]| steps.iter().map(|step| (*step).clone()).collect::<Vec<_>>();
+        assert_eq!(
+            made(without_steps, &[a.clone(), b.clone(), c.clone(), d.clone()]),
+            [
+                left(&[&a, &b]),
+                left(&[&c, &d]),
+                left(&[&a, &b, &c]),
+                left(&[&a, &b, &d]),
+                left(&[&a, &c, &d]),
+                left(&[&b, &c, &d])
+            ]
+        );
+        assert_eq!(made(without_steps, &[]), [[]; 0]);
+    }
+
+    #[test]
+    fn troubles_are_left_out_everywhere_and_then_from_single_steps() {
+        let (down, twice) = (Fault::ReceiverUnreachable, Fault::EventsDoubled);
+        let steps = [with(created("ada", "a"), &[down, twice]), with(created("ada", "b"), &[down])];
+        let during = |pass| {
+            let during = |steps: Vec<Step>| steps.into_iter().map(|step| step.during).collect::<Vec<_>>();
+            made(pass, &steps).into_iter().map(during).collect::<Vec<_>>()
+        };
+        let mut everywhere = during(without_fault);
+        everywhere.sort();
+        let mut expected = [vec![vec![twice], vec![]], vec![vec![down], vec![down]]];
+        expected.sort();
+        assert_eq!(everywhere, expected);
+        assert_eq!(
+            during(without_fault_of_step),
+            [vec![vec![twice], vec![down]], vec![vec![down], vec![down]], vec![vec![down, twice], vec![]]]
+        );
+    }
+
+    #[test]
+    fn less_time_passes_none_or_a_minute() {
+        let long = 10 * MINUTE;
+        let steps = [created("ada", "a").then(long), time(long)];
+        assert_eq!(
+            made(with_less_time, &steps),
+            [
+                [created("ada", "a"), time(long)],
+                [created("ada", "a").then(MINUTE), time(long)],
+                [created("ada", "a").then(long), time(Duration::ZERO)],
+                [created("ada", "a").then(long), time(MINUTE)],
+            ]
+        );
+    }
+
+    #[test]
+    fn records_have_a_name_and_no_more() {
+        let update =
+            |set: &str| Step::new(Action::Update { object: "a".to_owned(), set: serde_json::from_str(set).unwrap() });
+        let wide = update(r#"{"size": 9, "mimeType": "text/plain"}"#);
+        let mut plainer = made(with_plainer_records, &[created("ada", "a"), time(MINUTE), wide.clone()]);
+        assert_eq!(plainer.len(), 3, "{plainer:?}");
+        assert_eq!(plainer[1], [created("ada", "a"), time(MINUTE), wide.clone()], "there is nothing to make plainer");
+        let named = Object::named(Pipeline::Files, "a").to_members();
+        let Action::Create { record, .. } = plainer[0].remove(0).action else { panic!("{plainer:?}") };
+        assert_eq!((&record["name"], &record), (&"a".into(), &named));
+        assert_eq!(plainer[0], [time(MINUTE), wide]);
+        assert_eq!(plainer[2][..2], [created("ada", "a"), time(MINUTE)]);
+        assert_eq!(plainer[2][2], update(r#"{"name": "a after step 3"}"#));
+    }
 }
