@@ -12,5 +12,6 @@ mod load;
 mod receiver;
 mod snapshot;
 mod story;
+mod suite;
 mod types;
 mod wire;

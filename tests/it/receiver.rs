@@ -12,11 +12,15 @@ pub(crate) struct Receiver {
 
 impl Receiver {
     pub(crate) async fn start(paragon: &FakeParagon) -> Self {
-        let project = paragon.project();
+        Self::start_as(paragon, paragon.project().id.as_str()).await
+    }
+
+    /// One whose tokens are for another project.
+    pub(crate) async fn start_as(paragon: &FakeParagon, project_id: &str) -> Self {
         let config = demo::Config {
             api_url: paragon.api_url(),
-            project_id: project.id.to_string(),
-            signing_key: project.signing_key,
+            project_id: project_id.to_owned(),
+            signing_key: paragon.project().signing_key,
         };
         let router = demo::router(config).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

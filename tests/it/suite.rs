@@ -1,0 +1,237 @@
+//! The suite on receivers in the test's own process. What is wrong with them is in how they are looked at.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use paragon_testkit::FakeParagon;
+use paragon_testkit::check::{Case, Held, Histories, Judgement, Suite, Verdict};
+use paragon_testkit::clock::Stopwatch;
+use paragon_testkit::delivery::Policy;
+use paragon_testkit::scenario::Scenario;
+use url::Url;
+
+use crate::receiver::Receiver;
+
+/// One that is wrong is not waited for.
+const SHORT: Duration = Duration::from_millis(50);
+
+fn only<'a>(ids: &'a [&'a str]) -> impl Fn(&Case) -> bool + 'a {
+    |case| ids.contains(&case.id)
+}
+
+fn found(judgement: &Judgement) -> Vec<(&str, Verdict)> {
+    judgement.results.iter().map(|result| (result.case.id, result.verdict)).collect()
+}
+
+async fn state_of(app: &Url) -> Vec<Held> {
+    Held::parse(&reqwest::get(app.clone()).await.unwrap().text().await.unwrap()).unwrap()
+}
+
+/// A receiver that answers, and does nothing.
+async fn idle() -> Url {
+    let router = axum::Router::new().fallback(|| async { "ok" });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let webhook = format!("http://{}/webhook", listener.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(async { axum::serve(listener, router).await });
+    webhook
+}
+
+#[tokio::test]
+async fn what_begins_and_what_was_found_is_told_in_order() {
+    let paragon = FakeParagon::start().await;
+    let app = Receiver::start(&paragon).await;
+    let told = Mutex::new(Vec::new());
+    let judgement = Suite::for_receiver(app.webhook())
+        .state_url(app.state())
+        .seed(9)
+        .select(only(&["ack-verification", "rec-created", "pol-outage-minutes"]))
+        .policies([Policy::preset_filled("no-retry").unwrap(), Policy::preset_filled("immediate-3").unwrap()])
+        .on_start(|starting| {
+            told.lock().unwrap().push(format!("{} {}/{}", starting.case.id, starting.before, starting.of));
+        })
+        .on_result(|result| told.lock().unwrap().push(format!("{} {}", result.case.id, result.verdict)))
+        .run(&paragon)
+        .await;
+    judgement.assert_passed();
+    let results = judgement.results.iter().map(|it| (it.case.id, it.policy.as_str(), it.detail.as_str()));
+    let by_state = "judged by its state and by what it fetched";
+    assert_eq!(
+        results.collect::<Vec<_>>(),
+        [
+            ("ack-verification", "paragon-assumed", "judged by its answers"),
+            ("rec-created", "paragon-assumed", by_state),
+            ("pol-outage-minutes", "no-retry", by_state),
+            ("pol-outage-minutes", "immediate-3", by_state),
+        ]
+    );
+    assert_eq!((judgement.target, judgement.seed, judgement.policy.as_str()), (app.webhook(), 9, "paragon-assumed"));
+    let told = told.into_inner().unwrap();
+    let starts: Vec<_> = told.iter().filter(|line| line.contains('/')).collect();
+    assert_eq!(starts, ["ack-verification 0/4", "rec-created 1/4", "pol-outage-minutes 2/4", "pol-outage-minutes 3/4"]);
+    let results: Vec<_> = told.iter().filter(|line| !line.contains('/')).collect();
+    let expected = ["ack-verification pass", "rec-created pass", "pol-outage-minutes pass", "pol-outage-minutes pass"];
+    assert_eq!(results, expected);
+    assert_eq!(paragon.policy().name, "paragon-assumed", "as it was");
+}
+
+#[tokio::test]
+async fn without_a_state_it_is_judged_by_what_it_fetched() {
+    let paragon = FakeParagon::start().await;
+    let app = Receiver::start(&paragon).await;
+    let suite = Suite::for_receiver(app.webhook()).select(only(&["rec-created", "rec-deleted", "out-restart"]));
+    let judgement = suite.run(&paragon).await;
+    let found: BTreeMap<_, _> = judgement.results.iter().map(|it| (it.case.id, it.detail.as_str())).collect();
+    assert_eq!(found["rec-created"], "judged by what it fetched; what it keeps was not seen");
+    assert!(found["rec-deleted"].contains("give it a state probe"), "{found:?}");
+    assert!(found["out-restart"].contains("let it be started"), "{found:?}");
+    assert_eq!((judgement.count(Verdict::Pass), judgement.count(Verdict::NotEvaluable)), (1, 2));
+}
+
+#[tokio::test]
+async fn what_follows_the_first_failure_is_skipped_when_asked_to() {
+    let paragon = FakeParagon::start().await;
+    let suite = Suite::for_receiver(idle().await).settle(SHORT).select(only(&["rec-created", "rec-updated"]));
+    let judgement = suite.fail_fast(true).run(&paragon).await;
+    assert_eq!(found(&judgement), [("rec-created", Verdict::Fail), ("rec-updated", Verdict::Skipped)]);
+    assert!(judgement.results[0].detail.contains("was not fetched in its latest version"), "{judgement:?}");
+    assert_eq!(judgement.results[1].detail, "a case before it failed, and --fail-fast was asked for");
+}
+
+#[tokio::test]
+async fn one_that_never_answers_is_given_up_after_three_cases() {
+    // Connections are taken, and nothing else.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let webhook = format!("http://{}/webhook", listener.local_addr().unwrap()).parse().unwrap();
+    let paragon = FakeParagon::builder().answer_within(SHORT).start().await.unwrap();
+    let suite = Suite::for_receiver(webhook).settle(SHORT);
+    let judgement = suite.select(|case| case.id.starts_with("rec-") && case.needs.is_empty()).run(&paragon).await;
+    let given_up: Vec<_> = judgement.results.iter().map(|it| it.detail.contains("in the 3 cases before")).collect();
+    assert!(given_up.len() > 4, "{judgement:?}");
+    assert_eq!(given_up.iter().position(|given_up| *given_up), Some(3));
+    assert!(given_up[3..].iter().all(|given_up| *given_up));
+    assert!(judgement.results[3..].iter().all(|result| result.verdict == Verdict::NotEvaluable));
+}
+
+#[tokio::test]
+async fn a_history_that_fails_is_kept_until_it_passes_and_can_be_played_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("failures");
+    let paragon = FakeParagon::start().await;
+    let app = Receiver::start(&paragon).await;
+    // One that loses what has a name of odd length.
+    let loses = || {
+        let state = app.state();
+        move || {
+            let state = state.clone();
+            async move {
+                let mut held = state_of(&state).await;
+                let name = |held: &Held| held.value.as_ref().and_then(|it| it["name"].as_str()).map_or(0, str::len);
+                held.retain(|held| name(held) % 2 == 0);
+                held
+            }
+        }
+    };
+    let suite = || {
+        let suite = Suite::for_receiver(app.webhook()).settle(Duration::from_secs(1));
+        suite.select(only(&["conv-quiet"])).histories(Histories { cases: 6, ..Histories::default() })
+    };
+    let judgement = suite().state(loses()).failures(&kept).run(&paragon).await;
+    let result = &judgement.results[0];
+    assert_eq!(result.verdict, Verdict::Fail, "{}", result.detail);
+    assert!(result.detail.contains("is missing (record "), "{}", result.detail);
+    assert!(result.detail.contains("shrunk from "), "{}", result.detail);
+    let file = result.scenario.clone().expect("it is kept");
+    assert_eq!(file, kept.join("conv-quiet.json"));
+    let scenario = Scenario::load(&file).unwrap();
+    assert!(scenario.steps.len() <= 4, "{}", scenario.to_json());
+    assert!(!result.timeline.is_empty() && result.timeline.len() < 60, "the story of that one: {:#?}", result.timeline);
+
+    let again = suite().seed(1).state(loses()).replay(&paragon, &scenario).await;
+    assert_eq!(found(&again), [("conv-replay", Verdict::Fail)], "{again:?}");
+    let good = suite().seed(2).state_url(app.state()).replay(&paragon, &scenario).await;
+    assert_eq!(found(&good), [("conv-replay", Verdict::Pass)], "{good:?}");
+    assert!(file.exists(), "a scenario that was given is not one that is kept");
+
+    std::fs::write(&file, "{}").unwrap();
+    let unreadable = suite().seed(3).state_url(app.state()).failures(&kept).run(&paragon).await;
+    assert_eq!(found(&unreadable), [("conv-quiet", Verdict::NotEvaluable)]);
+    assert!(unreadable.results[0].detail.contains("cannot be read"), "{unreadable:?}");
+    std::fs::write(&file, scenario.to_json()).unwrap();
+    suite().seed(4).state_url(app.state()).failures(&kept).run(&paragon).await.assert_passed();
+    assert!(!kept.exists());
+}
+
+#[tokio::test]
+async fn harm_that_is_done_late_is_seen() {
+    let paragon = FakeParagon::start().await;
+    let app = Receiver::start(&paragon).await;
+    // A second row for a file comes a while after the first.
+    let since: Arc<Mutex<Option<Stopwatch>>> = Arc::default();
+    let state = app.state();
+    let judgement = Suite::for_receiver(app.webhook())
+        .settle(Duration::from_secs(1))
+        .state(move || {
+            let (state, since) = (state.clone(), Arc::clone(&since));
+            async move {
+                let mut held = state_of(&state).await;
+                let is_c = |held: &&Held| held.value.as_ref().is_some_and(|record| record["name"] == "c.pdf");
+                if let Some(copy) = held.iter().find(is_c).cloned() {
+                    let since = *since.lock().unwrap().get_or_insert_with(Stopwatch::start);
+                    if since.elapsed() > Duration::from_millis(200) {
+                        held.push(copy);
+                    }
+                }
+                held
+            }
+        })
+        .select(only(&["rec-duplicate"]))
+        .run(&paragon)
+        .await;
+    assert_eq!(found(&judgement), [("rec-duplicate", Verdict::Fail)]);
+    assert!(judgement.results[0].detail.contains("\"c.pdf\" is held 2 times"), "{judgement:?}");
+}
+
+#[tokio::test]
+async fn a_call_that_was_refused_is_named_where_records_are_missing() {
+    let paragon = FakeParagon::start().await;
+    let app = Receiver::start_as(&paragon, "another-project").await;
+    let suite = Suite::for_receiver(app.webhook()).state_url(app.state()).settle(Duration::from_millis(500));
+    let judgement = suite.select(only(&["rec-created"])).run(&paragon).await;
+    assert_eq!(found(&judgement), [("rec-created", Verdict::Fail)]);
+    let detail = &judgement.results[0].detail;
+    assert!(
+        detail.contains(" is missing (record ") && detail.contains("\nthe Sync API refused GET /api/syncs/"),
+        "{detail}"
+    );
+    assert!(detail.contains("another-project"), "it says why: {detail}");
+}
+
+#[tokio::test]
+async fn what_it_holds_before_anything_was_sent_is_no_ground_to_judge_on() {
+    // The same seed makes the same users, and with them the same syncs.
+    let app = Arc::new(Mutex::new(Vec::<Held>::new()));
+    for verdict in [Verdict::Pass, Verdict::NotEvaluable] {
+        let paragon = FakeParagon::builder().seed(5).start().await.unwrap();
+        let receiver = Receiver::start(&paragon).await;
+        let (state, before) = (receiver.state(), Arc::clone(&app));
+        let judgement = Suite::for_receiver(receiver.webhook())
+            .state(move || {
+                let (state, before) = (state.clone(), Arc::clone(&before));
+                async move {
+                    let mut before = before.lock().unwrap().clone();
+                    before.extend(state_of(&state).await);
+                    before
+                }
+            })
+            .select(only(&["rec-created"]))
+            .run(&paragon)
+            .await;
+        assert_eq!(found(&judgement), [("rec-created", verdict)], "{judgement:?}");
+        let held = state_of(&receiver.state()).await;
+        app.lock().unwrap().extend(held);
+        if verdict == Verdict::NotEvaluable {
+            assert!(judgement.results[0].detail.contains("from a run with the same seed"), "{judgement:?}");
+        }
+    }
+}
