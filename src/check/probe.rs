@@ -157,4 +157,14 @@ mod tests {
             assert!(error.contains(told), "{body}: {error}");
         }
     }
+
+    #[tokio::test]
+    async fn a_url_that_nobody_answers_is_told_with_the_cause() {
+        // A port that was free a moment ago.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let probe = StateUrl::new(format!("http://{free}/state").parse().unwrap());
+        let error = probe.look().await.unwrap_err().to_string();
+        let start = format!("the state URL http://{free}/state is of no use: ");
+        assert!(error.starts_with(&start) && error.to_lowercase().contains("refused"), "{error}");
+    }
 }

@@ -484,3 +484,29 @@ pub(super) fn problem(outcome: &Outcome) -> Option<String> {
 pub(super) fn humane(span: Duration) -> String {
     if span.subsec_millis() == 0 { format!("{} s", span.as_secs()) } else { format!("{} ms", span.as_millis()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_that_are_no_success_are_told_with_what_they_say() {
+        let answered = |status: u16, body: &str| {
+            let mut answer = Answer::new(status);
+            answer.body = body.to_owned();
+            problem(&Outcome::Answered(answer))
+        };
+        assert_eq!((answered(200, "ok"), answered(299, "")), (None, None));
+        assert_eq!(answered(300, " \n").as_deref(), Some("answered 300, expected 2xx"));
+        assert_eq!(answered(500, " no\n").as_deref(), Some("answered 500 \"no\", expected 2xx"));
+        assert_eq!(answered(500, &"y".repeat(900)).map(|told| told.matches('y').count()), Some(200));
+        let failed = |failure| problem(&Outcome::Failed(failure)).unwrap();
+        assert!(failed(Failure::TimedOut).ends_with("(see --timeout)"));
+        assert!(failed(Failure::Refused).ends_with(", expected 2xx"));
+    }
+
+    #[test]
+    fn spans_are_told_in_whole_seconds_or_in_milliseconds() {
+        assert_eq!([1_000, 1_500, 40].map(|millis| humane(Duration::from_millis(millis))), ["1 s", "1500 ms", "40 ms"]);
+    }
+}

@@ -1,6 +1,7 @@
 //! The suite on receivers in the test's own process. What is wrong with them is in how they are looked at.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -111,6 +112,29 @@ async fn one_that_never_answers_is_given_up_after_three_cases() {
     assert_eq!(given_up.iter().position(|given_up| *given_up), Some(3));
     assert!(given_up[3..].iter().all(|given_up| *given_up));
     assert!(judgement.results[3..].iter().all(|result| result.verdict == Verdict::NotEvaluable));
+}
+
+#[tokio::test]
+async fn a_case_that_does_not_end_is_ended() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = format!("http://{}/webhook", silent.local_addr().unwrap()).parse().unwrap();
+    for (webhook, verdict, told) in [
+        (idle().await, Verdict::NotEvaluable, "the case was ended after 800 ms"),
+        (nobody, Verdict::Fail, " deliveries were not answered; the case was ended after 800 ms"),
+    ] {
+        let paragon = FakeParagon::builder().answer_within(SHORT).start().await.unwrap();
+        // What it holds is not known any more when events have been sent.
+        let looks = AtomicUsize::new(0);
+        let state = || {
+            let first = looks.fetch_add(1, Ordering::Relaxed) == 0;
+            async move { if first { Vec::new() } else { std::future::pending().await } }
+        };
+        let suite = Suite::for_receiver(webhook).state(state).settle(SHORT);
+        let judgement = suite.select(only(&["rec-created"])).run(&paragon).await;
+        let result = &judgement.results[0];
+        assert_eq!((result.case.id, result.verdict), ("rec-created", verdict), "{}", result.detail);
+        assert!(result.detail.ends_with(told), "{}", result.detail);
+    }
 }
 
 #[tokio::test]

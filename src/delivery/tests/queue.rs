@@ -301,6 +301,7 @@ fn a_pause_that_drops_loses_events() {
     queue.enqueue(b"x", START);
     drive(&mut queue, |_| answered(500));
     assert_eq!(queue.state(), WebhookState::Paused(START + SECONDS(60)));
+    assert_eq!(queue.next_due(), None, "there is nothing to come back for");
     assert_eq!(queue.enqueue(b"y", START + SECONDS(59)).deliveries, []);
     assert_eq!(queue.enqueue(b"z", START + SECONDS(60)).deliveries.len(), 1, "the pause is over");
     assert_eq!(queue.state(), WebhookState::OnTrial);
@@ -446,6 +447,7 @@ fn what_goes_wrong_on_purpose_ends() {
     let told = drive(&mut queue, |_| answered(200));
     let rules: Vec<_> = told.iter().map(|(_, number, _, rule)| (*number, rule.as_str())).collect();
     assert_eq!(rules, [(1, "on purpose"), (1, "success")], "each attempt is made twice, and no more");
+    assert!(!queue.is_busy(), "nothing is left to do");
     queue.begin(Adversity::new(Mishap::Duplicate));
     queue.end_all();
     assert_eq!(queue.adversities().count(), 0);
