@@ -8,7 +8,7 @@ use std::time::Duration;
 use paragon_testkit::FakeParagon;
 use paragon_testkit::check::{Case, Held, Histories, Judgement, Suite, Verdict};
 use paragon_testkit::clock::Stopwatch;
-use paragon_testkit::delivery::Policy;
+use paragon_testkit::delivery::{DisableRule, Failing, Limit, Policy};
 use paragon_testkit::scenario::Scenario;
 use url::Url;
 
@@ -258,4 +258,31 @@ async fn what_it_holds_before_anything_was_sent_is_no_ground_to_judge_on() {
             assert!(judgement.results[0].detail.contains("from a run with the same seed"), "{judgement:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_was_lost_under_a_policy_is_told_with_the_cell_that_decided() {
+    let paragon = FakeParagon::start().await;
+    let app = Receiver::start(&paragon).await;
+    let disables = vec![DisableRule::new(Failing::InARow { attempts: 1, within: Limit::NONE })];
+    let strict = Policy::paragon_assumed().named("strict").disable(disables);
+    // One that loses what came while it was down.
+    let state = app.state();
+    let judgement = Suite::for_receiver(app.webhook())
+        .settle(Duration::from_secs(1))
+        .state(move || {
+            let state = state.clone();
+            async move {
+                let mut held = state_of(&state).await;
+                held.retain(|held| held.value.as_ref().is_some_and(|record| record["name"] != "new.pdf"));
+                held
+            }
+        })
+        .select(only(&["pol-outage-minutes", "pol-outage-days"]))
+        .policies([Policy::paragon_assumed(), strict])
+        .run(&paragon)
+        .await;
+    let lost: Vec<_> =
+        judgement.results.iter().map(|result| result.detail.split_once("\nlost under ").unwrap().1).collect();
+    insta::assert_snapshot!(lost.join("\n\n"));
 }
