@@ -62,7 +62,8 @@ mod tests {
 
     #[test]
     fn a_share_is_below_one() {
-        assert_eq!([0, 1 << 63].map(fraction), [0.0, 0.5]);
-        assert!((0.999..1.0).contains(&fraction(u64::MAX)));
+        for (choice, from, to) in [(0, 0.0, 0.001), (1 << 63, 0.499, 0.501), (u64::MAX, 0.999, 1.0)] {
+            assert!((from..to).contains(&fraction(choice)), "{choice}");
+        }
     }
 }
