@@ -18,6 +18,7 @@ pub(crate) const AT_ONCE: u8 = b'k';
 enum Happened {
     ReceiverEnded(u8),
     ProgramGone { at_once: bool },
+    ToldToEnd,
 }
 
 pub(crate) fn run(command: &str) -> u8 {
@@ -40,7 +41,7 @@ pub(crate) fn run(command: &str) -> u8 {
     if let Ok(told_to_end) = told_to_end {
         std::thread::spawn(move || {
             told_to_end();
-            told.send(Happened::ProgramGone { at_once: false })
+            told.send(Happened::ToldToEnd)
         });
     }
     std::thread::spawn(move || {
@@ -62,6 +63,13 @@ pub(crate) fn run(command: &str) -> u8 {
         Ok(Happened::ProgramGone { at_once: false }) | Err(_) => {
             group.ask_to_end();
             let _ = wait.recv_timeout(GRACE);
+            0
+        }
+        Ok(Happened::ToldToEnd) => {
+            group.ask_to_end();
+            // The receiver ends, and the program, if it was told as well: it shall not take us for a receiver that
+            // has ended by itself.
+            let _ = (wait.recv_timeout(GRACE), wait.recv_timeout(GRACE));
             0
         }
     };
