@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::trial::MINUTE;
 use crate::contract::{Object, Pipeline, UserId};
 use crate::scenario::{Action, Fault, Scenario, Step};
 
@@ -166,7 +167,6 @@ fn without_fault_of_step(scenario: &Scenario, number: usize) -> Option<Scenario>
 
 /// No time at all, or a minute.
 fn with_less_time(scenario: &Scenario, number: usize) -> Option<Scenario> {
-    const MINUTE: Duration = Duration::from_secs(60);
     let mut quicker = scenario.clone();
     let step = quicker.steps.get_mut(number / 2)?;
     let less = if number.is_multiple_of(2) { Duration::ZERO } else { MINUTE };
@@ -282,8 +282,6 @@ mod tests {
             _ => true,
         }));
     }
-
-    const MINUTE: Duration = Duration::from_secs(60);
 
     fn created(user: &str, object: &str) -> Step {
         let (user, integration) = (UserId::from(user), "googledrive".to_owned());

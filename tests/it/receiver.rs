@@ -6,6 +6,19 @@ mod demo;
 use paragon_testkit::FakeParagon;
 use url::Url;
 
+/// Where it is served.
+async fn serve(router: axum::Router) -> Url {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(async { axum::serve(listener, router).await });
+    base
+}
+
+/// The webhook of a receiver that answers, and does nothing.
+pub(crate) async fn idle() -> Url {
+    serve(axum::Router::new().fallback(|| async { "ok" })).await
+}
+
 pub(crate) struct Receiver {
     base: Url,
 }
@@ -22,11 +35,7 @@ impl Receiver {
             project_id: project_id.to_owned(),
             signing_key: paragon.project().signing_key,
         };
-        let router = demo::router(config).unwrap();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-        tokio::spawn(async { axum::serve(listener, router).await });
-        Self { base }
+        Self { base: serve(demo::router(config).unwrap()).await }
     }
 
     pub(crate) fn webhook(&self) -> Url {

@@ -8,7 +8,7 @@ use paragon_testkit::delivery::{Adversity, Mishap, WebhookState, Wire};
 use rstest::{fixture, rstest};
 
 use crate::described::FakeParagon;
-use crate::receiver::Receiver;
+use crate::receiver::{Receiver, idle};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -96,12 +96,8 @@ async fn the_suite_runs_from_rust_with_a_closure_for_the_state() {
 #[tokio::test]
 #[should_panic(expected = "rec-created")]
 async fn a_receiver_that_fails_fails_the_test_by_name() {
-    let router = axum::Router::new().route("/webhook", axum::routing::post(|| async { "ok" }));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let webhook = format!("http://{}/webhook", listener.local_addr().unwrap()).parse().unwrap();
-    tokio::spawn(async { axum::serve(listener, router).await });
     let paragon = FakeParagon::start().await;
-    let suite = Suite::for_receiver(webhook).settle(Duration::from_millis(50));
+    let suite = Suite::for_receiver(idle().await).settle(Duration::from_millis(50));
     suite.select(|case| case.id == "rec-created").run(&paragon).await.assert_passed();
 }
 

@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use paragon_testkit::FakeParagon;
-use paragon_testkit::check::{Case, Held, Histories, Judgement, Suite, Verdict};
+use paragon_testkit::check::{Case, Held, Histories, Judgement, Probe, Suite, Verdict};
 use paragon_testkit::clock::Stopwatch;
 use paragon_testkit::delivery::{DisableRule, Failing, Limit, Policy};
 use paragon_testkit::scenario::Scenario;
 use url::Url;
 
-use crate::receiver::Receiver;
+use crate::receiver::{Receiver, idle};
 
 /// One that is wrong is not waited for.
 const SHORT: Duration = Duration::from_millis(50);
@@ -25,17 +25,25 @@ fn found(judgement: &Judgement) -> Vec<(&str, Verdict)> {
     judgement.results.iter().map(|result| (result.case.id, result.verdict)).collect()
 }
 
-async fn state_of(app: &Url) -> Vec<Held> {
-    Held::parse(&reqwest::get(app.clone()).await.unwrap().text().await.unwrap()).unwrap()
+async fn state_of(url: Url) -> Vec<Held> {
+    Held::parse(&reqwest::get(url).await.unwrap().text().await.unwrap()).unwrap()
 }
 
-/// A receiver that answers, and does nothing.
-async fn idle() -> Url {
-    let router = axum::Router::new().fallback(|| async { "ok" });
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let webhook = format!("http://{}/webhook", listener.local_addr().unwrap()).parse().unwrap();
-    tokio::spawn(async { axum::serve(listener, router).await });
-    webhook
+/// What a receiver tells of its state, with something changed.
+fn altered(app: &Receiver, alter: impl Fn(&mut Vec<Held>) + Send + Sync + 'static) -> impl Probe {
+    let (state, alter) = (app.state(), Arc::new(alter));
+    move || {
+        let (state, alter) = (state.clone(), Arc::clone(&alter));
+        async move {
+            let mut held = state_of(state).await;
+            alter(&mut held);
+            held
+        }
+    }
+}
+
+fn name(held: &Held) -> &str {
+    held.value.as_ref().and_then(|record| record["name"].as_str()).unwrap_or_default()
 }
 
 #[tokio::test]
@@ -119,8 +127,8 @@ async fn a_case_that_does_not_end_is_ended() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let nobody = format!("http://{}/webhook", silent.local_addr().unwrap()).parse().unwrap();
     for (webhook, verdict, told) in [
-        (idle().await, Verdict::NotEvaluable, "the case was ended after 800 ms"),
-        (nobody, Verdict::Fail, " deliveries were not answered; the case was ended after 800 ms"),
+        (idle().await, Verdict::NotEvaluable, "the case was ended after 1600 ms"),
+        (nobody, Verdict::Fail, " deliveries were not answered; the case was ended after 1600 ms"),
     ] {
         let paragon = FakeParagon::builder().answer_within(SHORT).start().await.unwrap();
         // What it holds is not known any more when events have been sent.
@@ -129,7 +137,7 @@ async fn a_case_that_does_not_end_is_ended() {
             let first = looks.fetch_add(1, Ordering::Relaxed) == 0;
             async move { if first { Vec::new() } else { std::future::pending().await } }
         };
-        let suite = Suite::for_receiver(webhook).state(state).settle(SHORT);
+        let suite = Suite::for_receiver(webhook).state(state).settle(Duration::from_millis(250));
         let judgement = suite.select(only(&["rec-created"])).run(&paragon).await;
         let result = &judgement.results[0];
         assert_eq!((result.case.id, result.verdict), ("rec-created", verdict), "{}", result.detail);
@@ -144,18 +152,7 @@ async fn a_history_that_fails_is_kept_until_it_passes_and_can_be_played_again() 
     let paragon = FakeParagon::start().await;
     let app = Receiver::start(&paragon).await;
     // One that loses what has a name of odd length.
-    let loses = || {
-        let state = app.state();
-        move || {
-            let state = state.clone();
-            async move {
-                let mut held = state_of(&state).await;
-                let name = |held: &Held| held.value.as_ref().and_then(|it| it["name"].as_str()).map_or(0, str::len);
-                held.retain(|held| name(held) % 2 == 0);
-                held
-            }
-        }
-    };
+    let loses = || altered(&app, |held| held.retain(|held| name(held).len().is_multiple_of(2)));
     let suite = || {
         let suite = Suite::for_receiver(app.webhook()).settle(Duration::from_secs(1));
         suite.select(only(&["conv-quiet"])).histories(Histories { cases: 6, ..Histories::default() })
@@ -191,24 +188,18 @@ async fn harm_that_is_done_late_is_seen() {
     let paragon = FakeParagon::start().await;
     let app = Receiver::start(&paragon).await;
     // A second row for a file comes a while after the first.
-    let since: Arc<Mutex<Option<Stopwatch>>> = Arc::default();
-    let state = app.state();
+    let since = Mutex::new(None);
+    let late = altered(&app, move |held| {
+        if let Some(copy) = held.iter().find(|held| name(held) == "c.pdf").cloned() {
+            let since: Stopwatch = *since.lock().unwrap().get_or_insert_with(Stopwatch::start);
+            if since.elapsed() > Duration::from_millis(200) {
+                held.push(copy);
+            }
+        }
+    });
     let judgement = Suite::for_receiver(app.webhook())
         .settle(Duration::from_secs(1))
-        .state(move || {
-            let (state, since) = (state.clone(), Arc::clone(&since));
-            async move {
-                let mut held = state_of(&state).await;
-                let is_c = |held: &&Held| held.value.as_ref().is_some_and(|record| record["name"] == "c.pdf");
-                if let Some(copy) = held.iter().find(is_c).cloned() {
-                    let since = *since.lock().unwrap().get_or_insert_with(Stopwatch::start);
-                    if since.elapsed() > Duration::from_millis(200) {
-                        held.push(copy);
-                    }
-                }
-                held
-            }
-        })
+        .state(late)
         .select(only(&["rec-duplicate"]))
         .run(&paragon)
         .await;
@@ -234,29 +225,17 @@ async fn a_call_that_was_refused_is_named_where_records_are_missing() {
 #[tokio::test]
 async fn what_it_holds_before_anything_was_sent_is_no_ground_to_judge_on() {
     // The same seed makes the same users, and with them the same syncs.
-    let app = Arc::new(Mutex::new(Vec::<Held>::new()));
+    let mut before: Vec<Held> = Vec::new();
     for verdict in [Verdict::Pass, Verdict::NotEvaluable] {
         let paragon = FakeParagon::builder().seed(5).start().await.unwrap();
-        let receiver = Receiver::start(&paragon).await;
-        let (state, before) = (receiver.state(), Arc::clone(&app));
-        let judgement = Suite::for_receiver(receiver.webhook())
-            .state(move || {
-                let (state, before) = (state.clone(), Arc::clone(&before));
-                async move {
-                    let mut before = before.lock().unwrap().clone();
-                    before.extend(state_of(&state).await);
-                    before
-                }
-            })
-            .select(only(&["rec-created"]))
-            .run(&paragon)
-            .await;
+        let app = Receiver::start(&paragon).await;
+        let kept = before.clone();
+        let suite = Suite::for_receiver(app.webhook()).state(altered(&app, move |held| held.extend(kept.clone())));
+        let judgement = suite.select(only(&["rec-created"])).run(&paragon).await;
         assert_eq!(found(&judgement), [("rec-created", verdict)], "{judgement:?}");
-        let held = state_of(&receiver.state()).await;
-        app.lock().unwrap().extend(held);
-        if verdict == Verdict::NotEvaluable {
-            assert!(judgement.results[0].detail.contains("from a run with the same seed"), "{judgement:?}");
-        }
+        let same_seed = judgement.results[0].detail.contains("from a run with the same seed");
+        assert_eq!(same_seed, verdict == Verdict::NotEvaluable, "{judgement:?}");
+        before = state_of(app.state()).await;
     }
 }
 
@@ -267,17 +246,9 @@ async fn what_was_lost_under_a_policy_is_told_with_the_cell_that_decided() {
     let disables = vec![DisableRule::new(Failing::InARow { attempts: 1, within: Limit::NONE })];
     let strict = Policy::paragon_assumed().named("strict").disable(disables);
     // One that loses what came while it was down.
-    let state = app.state();
     let judgement = Suite::for_receiver(app.webhook())
         .settle(Duration::from_secs(1))
-        .state(move || {
-            let state = state.clone();
-            async move {
-                let mut held = state_of(&state).await;
-                held.retain(|held| held.value.as_ref().is_some_and(|record| record["name"] != "new.pdf"));
-                held
-            }
-        })
+        .state(altered(&app, |held| held.retain(|held| name(held) != "new.pdf")))
         .select(only(&["pol-outage-minutes", "pol-outage-days"]))
         .policies([Policy::paragon_assumed(), strict])
         .run(&paragon)

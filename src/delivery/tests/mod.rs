@@ -2,10 +2,17 @@ mod policy;
 mod presets;
 mod queue;
 
+use std::time::Duration;
+
 use super::{Answer, Attempt, Decision, Failure, Outcome, Policy, Queue};
 use crate::clock::Moment;
 
 const START: Moment = Moment::from_millis(0);
+const SECONDS: fn(u64) -> Duration = Duration::from_secs;
+
+fn assumed() -> Policy {
+    Policy::paragon_assumed()
+}
 
 fn started(policy: Policy) -> Queue {
     let mut queue = Queue::new(policy, 7).unwrap();

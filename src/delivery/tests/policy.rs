@@ -1,17 +1,9 @@
 //! What a policy may say.
 
-use std::time::Duration;
-
 use super::super::{
     Backoff, Batch, ClassRule, DisableRule, Enable, Failing, HeaderRule, Jitter, Limit, Off, RetryAfter, Then,
 };
 use super::*;
-
-const SECONDS: fn(u64) -> Duration = Duration::from_secs;
-
-fn assumed() -> Policy {
-    Policy::paragon_assumed()
-}
 
 fn exponential(base: u64, factor: f64) -> Policy {
     assumed().backoff(Backoff::Exponential { base: SECONDS(base), factor, at_most: Limit::NONE, retries: 3 })

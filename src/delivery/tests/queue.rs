@@ -1,7 +1,5 @@
 //! Cell by cell.
 
-use std::time::Duration;
-
 use super::super::{
     Address, Adversity, Backoff, Batch, ClassRule, DisableRule, Enable, Failing, HeaderMatch, HeaderRule, Jitter,
     Limit, Mishap, Off, Order, Payload, RetryAfter, Success, Then, Timeouts, WebhookState, WhileOff, Wire,
@@ -9,10 +7,10 @@ use super::super::{
 use super::*;
 use http::{HeaderValue, header};
 
-const SECONDS: fn(u64) -> Duration = Duration::from_secs;
-
-fn assumed() -> Policy {
-    Policy::paragon_assumed()
+/// Off as soon as one event was given up, which is after its first attempt; the others are held.
+fn holding() -> Policy {
+    let once = off(Failing::Exhausted(1), Off::Disable);
+    assumed().backoff(Backoff::None).disable(once).while_off(WhileOff::Hold)
 }
 
 /// The times of the attempts of one event that always ends like this, in seconds, and the last rule.
@@ -309,15 +307,13 @@ fn a_pause_that_drops_loses_events() {
 
 #[test]
 fn a_disabled_webhook_is_enabled_in_time_or_by_a_probe() {
-    let once = || off(Failing::Exhausted(1), Off::Disable);
-    let policy = assumed().backoff(Backoff::None).disable(once()).while_off(WhileOff::Hold);
-    let mut queue = started(policy.clone().enable(Enable::After(SECONDS(300))));
+    let mut queue = started(holding().enable(Enable::After(SECONDS(300))));
     queue.enqueue(b"x", START);
     queue.enqueue(b"y", START);
     let told = drive(&mut queue, |attempt| answered(if *attempt.body == *b"x" { 500 } else { 200 }));
     assert_eq!(told.iter().map(|(at, ..)| at / 1_000).collect::<Vec<_>>(), [0, 300], "y was held");
 
-    let mut queue = started(policy.enable(Enable::Probe(SECONDS(60))));
+    let mut queue = started(holding().enable(Enable::Probe(SECONDS(60))));
     queue.probes_with(b"?");
     queue.enqueue(b"x", START);
     queue.enqueue(b"y", START);
@@ -480,10 +476,8 @@ fn what_was_not_sent_is_told_when_it_is_dropped() {
 
 #[test]
 fn what_is_held_is_no_business_while_it_is_off_for_good() {
-    let once = || off(Failing::Exhausted(1), Off::Disable);
-    let policy = assumed().backoff(Backoff::None).disable(once()).while_off(WhileOff::Hold);
     for (enable, busy) in [(Enable::ByHand, false), (Enable::After(SECONDS(60)), true)] {
-        let mut queue = started(policy.clone().enable(enable));
+        let mut queue = started(holding().enable(enable));
         queue.enqueue(b"x", START);
         queue.enqueue(b"y", START);
         let attempt = queue.poll(START).attempts.pop().unwrap();
@@ -509,8 +503,7 @@ fn a_rule_that_disables_says_so_though_events_are_held() {
 
 #[test]
 fn a_probe_is_a_delivery_of_its_own_and_is_sent_when_it_is_due() {
-    let policy = assumed().backoff(Backoff::None).disable(off(Failing::Exhausted(1), Off::Disable));
-    let mut queue = started(policy.enable(Enable::Probe(SECONDS(60))));
+    let mut queue = started(holding().enable(Enable::Probe(SECONDS(60))));
     queue.enqueue(b"x", START);
     let attempt = queue.poll(START).attempts.pop().unwrap();
     let first = attempt.delivery;

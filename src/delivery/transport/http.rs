@@ -429,7 +429,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_goes_the_same_way_over_every_wire() {
+    async fn without_a_body_every_wire_is_the_plain_one() {
         for wire in [Wire::Chunked, Wire::Dribbled, Wire::ExpectContinue, Wire::ResetAfterBody, Wire::HangUp] {
             let receiver = Receiver::bind().await;
             let mut request = receiver.request(b"");

@@ -89,7 +89,7 @@ impl fmt::Debug for Pool {
 mod tests {
     use std::io::{Read, Write};
 
-    use super::super::receiver::Receiver;
+    use super::super::receiver::{Peer, Receiver};
     use super::super::{Http, Request, Transport};
 
     const OK: &str = "HTTP/1.1 200 X\r\ncontent-length: 0\r\n\r\n";
@@ -107,23 +107,25 @@ mod tests {
         assert_eq!((outcome.to_string().as_str(), &end.unwrap()[..]), ("200", &b""[..]));
     }
 
+    /// Sends over a new connection, which is kept.
+    async fn connected(http: &Http, receiver: &Receiver) -> Peer {
+        let request = receiver.request(b"{}");
+        let (outcome, peer) = tokio::join!(http.send(&request), async {
+            let mut peer = receiver.accept().await;
+            peer.request().await;
+            peer.write(OK).await;
+            peer
+        });
+        assert_eq!(outcome.to_string(), "200");
+        peer
+    }
+
     #[tokio::test]
     async fn each_connection_leads_to_its_own_receiver() {
         let (here, there, http) = (Receiver::bind().await, Receiver::bind().await, Http::new());
-        let mut peers = Vec::new();
-        for receiver in [&here, &there] {
-            let request = receiver.request(b"{}");
-            let (outcome, peer) = tokio::join!(http.send(&request), async {
-                let mut peer = receiver.accept().await;
-                peer.request().await;
-                peer.write(OK).await;
-                peer
-            });
-            assert_eq!(outcome.to_string(), "200");
-            peers.push(peer);
-        }
+        let peers = [connected(&http, &here).await, connected(&http, &there).await];
         // And is used again.
-        for (receiver, peer) in [&here, &there].into_iter().zip(&mut peers) {
+        for (receiver, mut peer) in [&here, &there].into_iter().zip(peers) {
             let request = receiver.request(b"again");
             let (outcome, ()) = tokio::join!(http.send(&request), async {
                 assert_eq!(peer.request().await.1, b"again");
@@ -135,17 +137,10 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_speaks_unasked_is_left() {
-        let receiver = Receiver::bind().await;
-        let (http, request) = (Http::new(), receiver.request(b"{}"));
+        let (receiver, http) = (Receiver::bind().await, Http::new());
         let mut peers = Vec::new();
         for _ in 0..3 {
-            let (outcome, mut peer) = tokio::join!(http.send(&request), async {
-                let mut peer = receiver.accept().await;
-                peer.request().await;
-                peer.write(OK).await;
-                peer
-            });
-            assert_eq!(outcome.to_string(), "200");
+            let mut peer = connected(&http, &receiver).await;
             peer.write("HTTP/1.1 500 X\r\ncontent-length: 0\r\n\r\n").await;
             peers.push(peer);
         }
