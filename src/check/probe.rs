@@ -1,9 +1,11 @@
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
+use uuid::Uuid;
 
 use crate::contract::{RecordId, SyncId};
 
@@ -19,8 +21,12 @@ pub struct Held {
 }
 
 impl Held {
+    /// A probe reads no more bytes of a state than this: 64 MiB. A longer state is an error, so that one without an end
+    /// does not use up the memory.
+    pub const MAX_STATE_BYTES: usize = 64 * 1024 * 1024;
+
     /// Reads a receiver's state: `{"records":[{"syncInstanceId":"…","recordId":"…","record":{…}}]}`. Members beyond
-    /// these are ignored, and `record` may be left out.
+    /// these are ignored, and `record` may be left out. An id that is a UUID may be in capitals or without hyphens.
     ///
     /// ```
     /// use paragon_testkit::check::Held;
@@ -40,7 +46,27 @@ impl Held {
             )
         })?;
         let held = state.records.into_iter();
-        Ok(held.map(|held| Held { sync: held.sync_instance_id, record: held.record_id, value: held.record }).collect())
+        let held = held.map(|held| Held { sync: held.sync_instance_id, record: held.record_id, value: held.record });
+        Ok(held.map(Held::with_canonical_ids).collect())
+    }
+
+    /// Writes ids that are UUIDs as Paragon does, so that they can be compared as text.
+    fn with_canonical_ids(mut self) -> Self {
+        if let Cow::Owned(id) = canonical(self.sync.as_str()) {
+            self.sync = id.into();
+        }
+        if let Cow::Owned(id) = canonical(self.record.as_str()) {
+            self.record = id.into();
+        }
+        self
+    }
+}
+
+/// Returns an id that is a UUID in small letters with hyphens, and any other id as it is.
+pub(super) fn canonical(id: &str) -> Cow<'_, str> {
+    match Uuid::parse_str(id).map(|uuid| uuid.to_string()) {
+        Ok(uuid) if uuid != id => Cow::Owned(uuid),
+        _ => Cow::Borrowed(id),
     }
 }
 
@@ -73,12 +99,12 @@ where
 {
     fn look(&self) -> Looking<'_> {
         let looking = self();
-        Box::pin(async { Ok(looking.await) })
+        Box::pin(async { Ok(looking.await.into_iter().map(Held::with_canonical_ids).collect()) })
     }
 }
 
 /// A URL that answers `{"records":[{"syncInstanceId":"…","recordId":"…","record":{…}}]}`; members beyond these are
-/// ignored, and `record` may be left out.
+/// ignored, and `record` may be left out. An answer may have [`Held::MAX_STATE_BYTES`].
 #[derive(Clone, Debug)]
 pub struct StateUrl {
     url: Url,
@@ -105,8 +131,7 @@ impl StateUrl {
         if !status.is_success() {
             return Err(format!("it answered {status}"));
         }
-        let body = answer.text().await.map_err(|error| root_cause(&error))?;
-        Held::parse(&body)
+        Held::parse(&String::from_utf8_lossy(&body_of(answer, Held::MAX_STATE_BYTES).await?))
     }
 }
 
@@ -116,6 +141,18 @@ impl Probe for StateUrl {
             self.fetch().await.map_err(|why| ProbeError(format!("the state URL {} is of no use: {why}", self.url)))
         })
     }
+}
+
+/// Reads a body, and gives up when it is longer than the bound.
+async fn body_of(mut answer: reqwest::Response, bound: usize) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| root_cause(&error))? {
+        if chunk.len() > bound - body.len() {
+            return Err(format!("it answered more than {} MiB, and no more is read", bound / 1024 / 1024));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
 }
 
 fn root_cause(error: &reqwest::Error) -> String {
@@ -156,6 +193,49 @@ mod tests {
             let error = Held::parse(body).unwrap_err();
             assert!(error.contains(told), "{body}: {error}");
         }
+    }
+
+    #[test]
+    fn ids_that_are_uuids_are_read_in_any_case_and_others_as_they_are() {
+        let (sync, record) = ("163A345E-2DD4-51FF-BCF5-7667DE564BB0", "3CE16E330163564D98CE99B0A25AB375");
+        let state = format!(r#"{{"records":[{{"syncInstanceId":"{sync}","recordId":"{record}"}}]}}"#);
+        let held = Held::parse(&state).unwrap();
+        assert_eq!(held[0].sync.as_str(), "163a345e-2dd4-51ff-bcf5-7667de564bb0");
+        assert_eq!(held[0].record.as_str(), "3ce16e33-0163-564d-98ce-99b0a25ab375");
+        let held = Held::parse(r#"{"records":[{"syncInstanceId":"S","recordId":"R"}]}"#).unwrap();
+        assert_eq!((held[0].sync.as_str(), held[0].record.as_str()), ("S", "R"));
+    }
+
+    #[tokio::test]
+    async fn a_closure_may_tell_ids_in_any_case_too() {
+        let probe = || async {
+            vec![Held { sync: "163A345E-2DD4-51FF-BCF5-7667DE564BB0".into(), record: "R".into(), value: None }]
+        };
+        assert_eq!(probe.look().await.unwrap()[0].sync.as_str(), "163a345e-2dd4-51ff-bcf5-7667de564bb0");
+    }
+
+    #[tokio::test]
+    async fn a_state_without_an_end_is_given_up_at_the_bound() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url: Url = format!("http://{}/state", listener.local_addr().unwrap()).parse().unwrap();
+        let endless = tokio::spawn(async move {
+            let (mut line, _) = listener.accept().await.unwrap();
+            let _ = line.read(&mut [0; 4_096]).await;
+            let _ = line.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n").await;
+            let (piece, mut sent) = (vec![b'y'; 1 << 20], 0_usize);
+            while line.write_all(&piece).await.is_ok() {
+                sent += piece.len();
+            }
+            sent
+        });
+        let error = StateUrl::new(url.clone()).look().await.unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!("the state URL {url} is of no use: it answered more than 64 MiB, and no more is read")
+        );
+        assert!(endless.await.unwrap() < 2 * Held::MAX_STATE_BYTES);
     }
 
     #[tokio::test]
