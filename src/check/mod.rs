@@ -36,7 +36,7 @@ mod trial;
 pub use case::{Case, Family, Level, Need};
 pub use cases::cases;
 pub use histories::Histories;
-pub use oracle::differences;
+pub use oracle::{Comparison, Difference, DifferenceKind, compare, differences};
 pub use probe::{Held, Looking, Probe, ProbeError, StateUrl};
 pub use process::{Acting, Process, ProcessError};
 pub use result::{CaseResult, Judgement, Verdict};

@@ -1,74 +1,230 @@
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::probe::Held;
-use crate::contract::RecordId;
-use crate::fake::ApiFault;
+use super::probe::{Held, canonical};
+use crate::contract::{Pipeline, RecordId};
+use same::Shape;
 
-/// How what a receiver holds of one sync differs from what it should hold. Empty means right.
-///
-/// A member of a held record is compared when the latest version has it; what the receiver adds is its own affair.
-/// A record that is listed without its latest version ever having been fetched is a stub, not the record.
+mod same;
+
+/// How what a receiver holds of one sync compares with what it should hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Comparison {
+    /// What is wrong. Empty means right.
+    pub found: Vec<Difference>,
+    /// The folders that are missing, when all folders are and nothing else is: the receiver keeps no folders, which is
+    /// its choice. Otherwise empty, and missing folders are in `found`.
+    pub folders: Vec<Difference>,
+    /// What is unusual and not wrong, such as a moment that is told with another offset. Once for each member.
+    pub remarks: BTreeSet<String>,
+}
+
+/// One way in which a held record is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Difference {
+    /// Which record.
+    pub record: RecordId,
+    /// What is wrong with it.
+    pub kind: DifferenceKind,
+    /// The same for people.
+    pub text: String,
+}
+
+/// What is wrong with a held record.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum DifferenceKind {
+    /// It is not held.
+    Missing,
+    /// It is held, and should be gone.
+    Extra,
+    /// It is held so many times.
+    Copies(usize),
+    /// A member has not the value of the latest version.
+    Member {
+        /// The name of the member.
+        name: String,
+    },
+    /// It is held, but its latest version was never fetched: a stub, not the record.
+    Stub {
+        /// Whether an older version was fetched.
+        older: bool,
+    },
+    /// What the state tells of it is no JSON object, so that nothing can be compared.
+    NotAnObject,
+}
+
+/// Returns the texts of [`compare`], for a pipeline that is not known. Empty means right.
 pub fn differences(expected: &[Value], held: &[&Held], unfetched: &[(RecordId, bool)]) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut by_record: BTreeMap<&str, Vec<&Held>> = BTreeMap::new();
+    compare(None, expected, held, unfetched).found.into_iter().map(|difference| difference.text).collect()
+}
+
+/// Compares what a receiver holds of one sync with what it should hold.
+///
+/// A member of a held record is compared if the latest version has it; what the receiver adds is its own affair. Values
+/// are compared as what the schema of the pipeline says they are: two texts for the same moment are the same value, and
+/// so are a number and its digits as text, and a UUID in small and in capital letters. A record that is listed without
+/// its latest version ever having been fetched is a stub, not the record.
+///
+/// `unfetched` lists the records whose latest version was not fetched, with `true` if an older one was.
+///
+/// ```
+/// use paragon_testkit::check::{Held, compare};
+/// use paragon_testkit::contract::Pipeline;
+/// use serde_json::json;
+///
+/// let expected = [json!({"id": "r", "updatedAt": "2026-01-01T00:00:00.000Z"})];
+/// let state = r#"{"records": [
+///     {"syncInstanceId": "s", "recordId": "r", "record": {"updatedAt": "2026-01-01T00:00:00+00:00"}}
+/// ]}"#;
+/// let held = Held::parse(state)?;
+/// let comparison = compare(Some(Pipeline::Files), &expected, &held.iter().collect::<Vec<_>>(), &[]);
+/// assert!(comparison.found.is_empty());
+/// assert!(comparison.remarks.first().unwrap().starts_with("`updatedAt` is told with another offset"));
+/// # Ok::<(), String>(())
+/// ```
+pub fn compare(
+    pipeline: Option<Pipeline>,
+    expected: &[Value],
+    held: &[&Held],
+    unfetched: &[(RecordId, bool)],
+) -> Comparison {
+    let shape = Shape::of_records(pipeline);
+    let mut comparison = Comparison::default();
+    let mut by_record: BTreeMap<Cow<'_, str>, Vec<&Held>> = BTreeMap::new();
     for held in held {
-        by_record.entry(held.record.as_str()).or_default().push(held);
+        by_record.entry(canonical(held.record.as_str())).or_default().push(held);
     }
     for latest in expected {
         let id = latest["id"].as_str().unwrap_or_default();
+        let copies = by_record.remove(&canonical(id)).unwrap_or_default();
+        comparison.record(shape, latest, &copies, unfetched);
+    }
+    for (id, copies) in by_record {
+        let name = copies.iter().find_map(|held| Some(Told::of(held).members()?.get("name")?.as_str()?.to_owned()));
+        let name = name.map_or_else(|| "a record".to_owned(), |name| format!("{name:?}"));
+        let text = format!("{name} is held, but it was deleted (record {id})");
+        comparison.found.push(Difference { record: id.into(), kind: DifferenceKind::Extra, text });
+    }
+    comparison.put_folders_apart(expected);
+    comparison
+}
+
+impl Comparison {
+    /// Compares one record.
+    fn record(&mut self, shape: &Shape, latest: &Value, copies: &[&Held], unfetched: &[(RecordId, bool)]) {
+        let id = latest["id"].as_str().unwrap_or_default();
         let name = latest["name"].as_str().unwrap_or(id);
-        let Some(copies) = by_record.remove(id) else {
-            found.push(format!("{name:?} is missing (record {id})"));
-            continue;
-        };
-        if copies.len() > 1 {
-            found.push(format!("{name:?} is held {} times (record {id})", copies.len()));
+        let mut find = |kind, text| self.found.push(Difference { record: id.into(), kind, text });
+        if copies.is_empty() {
+            return find(DifferenceKind::Missing, format!("{name:?} is missing (record {id})"));
         }
-        let before = found.len();
+        if copies.len() > 1 {
+            let text = format!("{name:?} is held {} times (record {id})", copies.len());
+            find(DifferenceKind::Copies(copies.len()), text);
+        }
+        let mut is_whole = true;
+        let told: Vec<_> = copies.iter().map(|held| Told::of(held)).collect();
+        for told in &told {
+            match told {
+                Told::Text(_) => {
+                    self.remarks
+                        .insert("`record` is told as text that holds JSON, and is read as an object".to_owned());
+                }
+                Told::Other(value) => {
+                    is_whole = false;
+                    let start: String = value.to_string().chars().take(80).collect();
+                    let must = "`record` must be an object or left out";
+                    find(DifferenceKind::NotAnObject, format!("{name:?} is held as {start}: {must} (record {id})"));
+                }
+                Told::Nothing | Told::Members(_) => {}
+            }
+        }
         for (member, latest) in latest.as_object().into_iter().flatten() {
-            for held in &copies {
-                let held = held.value.as_ref().and_then(|held| held.get(member));
-                if let Some(held) = held.filter(|held| !same(held, latest)) {
-                    found.push(format!("{name:?} has {member} {held}, the latest version has {latest}"));
+            for told in &told {
+                let Some(held) = told.members().and_then(|members| members.get(member)) else { continue };
+                if !shape.member(member).same(member, held, latest, &mut self.remarks) {
+                    is_whole = false;
+                    let text = format!("{name:?} has {member} {held}, the latest version has {latest}");
+                    find(DifferenceKind::Member { name: member.clone() }, text);
                 }
             }
         }
-        let stale = unfetched.iter().find(|(record, _)| record.as_str() == id);
-        if let Some((_, older)) = stale.filter(|_| before == found.len()) {
+        let stale = unfetched.iter().find(|(record, _)| canonical(record.as_str()) == canonical(id));
+        if let Some((_, older)) = stale.filter(|_| is_whole) {
             let what = if *older { "only an older version of it was fetched" } else { "it was never fetched" };
-            found.push(format!("{name:?} is held, but {what} (record {id})"));
+            let text = format!("{name:?} is held, but {what} (record {id})");
+            find(DifferenceKind::Stub { older: *older }, text);
         }
     }
-    found.extend(by_record.into_iter().map(|(id, copies)| {
-        let name = copies.iter().find_map(|held| held.value.as_ref()?.get("name")?.as_str());
-        let name = name.map_or_else(|| "a record".to_owned(), |name| format!("{name:?}"));
-        format!("{name} is held, but it was deleted (record {id})")
-    }));
-    found
+
+    /// Turns missing folders into a remark if every folder is missing and nothing else is.
+    fn put_folders_apart(&mut self, expected: &[Value]) {
+        let folders: BTreeSet<&str> =
+            expected.iter().filter(|record| is_folder(record)).filter_map(|record| record["id"].as_str()).collect();
+        let missing = self.found.iter().filter(|difference| difference.kind == DifferenceKind::Missing);
+        let missing: BTreeSet<&str> = missing.map(|difference| difference.record.as_str()).collect();
+        if folders.is_empty() || missing != folders {
+            return;
+        }
+        let (apart, found) = std::mem::take(&mut self.found)
+            .into_iter()
+            .partition(|difference| difference.kind == DifferenceKind::Missing);
+        (self.folders, self.found) = (apart, found);
+        self.remarks.insert("the receiver keeps no folders; everything else was compared".to_owned());
+    }
 }
 
-/// JSON has one kind of number: 1 and 1.0 are the same. Members that [`Trouble::UnknownMembers`](crate::fake::Trouble)
-/// adds make no difference.
-fn same(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
-        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
-        (Value::Object(a), Value::Object(b)) => {
-            // What was put in on purpose, and a receiver may well keep.
-            let kept =
-                |members: &Map<String, Value>| members.keys().filter(|key| *key != ApiFault::UNKNOWN_MEMBER).count();
-            kept(a) == kept(b)
-                && a.iter().all(|(key, a)| key == ApiFault::UNKNOWN_MEMBER || b.get(key).is_some_and(|b| same(a, b)))
+/// Whether a record is a folder: by Google's type, by an empty one, as on SharePoint, or by a type of its own.
+fn is_folder(record: &Value) -> bool {
+    let kind = ["mimeType", "mime_type"].iter().find_map(|name| record.get(name)?.as_str());
+    kind.is_some_and(|kind| {
+        let kind = kind.to_ascii_lowercase();
+        kind.is_empty() || kind.contains("folder") || kind.contains("directory")
+    })
+}
+
+/// What the state tells of a record.
+enum Told<'a> {
+    /// Only that it is held.
+    Nothing,
+    /// Its members.
+    Members(&'a Map<String, Value>),
+    /// Its members, from a text that holds JSON.
+    Text(Map<String, Value>),
+    /// Something that no member can be read from.
+    Other(&'a Value),
+}
+
+impl<'a> Told<'a> {
+    fn of(held: &'a Held) -> Self {
+        match &held.value {
+            None | Some(Value::Null) => Self::Nothing,
+            Some(Value::Object(members)) => Self::Members(members),
+            Some(value) => {
+                let members = value.as_str().and_then(|text| serde_json::from_str(text).ok());
+                members.map_or(Self::Other(value), Self::Text)
+            }
         }
-        _ => a == b,
+    }
+
+    fn members(&self) -> Option<&Map<String, Value>> {
+        match self {
+            Self::Members(members) => Some(members),
+            Self::Text(members) => Some(members),
+            Self::Nothing | Self::Other(_) => None,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fake::ApiFault;
     use serde_json::json;
 
     fn held(record: &str, value: Option<Value>) -> Held {
@@ -111,5 +267,169 @@ mod tests {
         );
         assert!(differ(json!({"a": 1}), json!({})) && differ(json!({}), json!({"a": 1})));
         assert!(differ(json!({"a": 1}), json!({"b": 1})) && !differ(json!({"a": [1]}), json!({"a": [1.0]})));
+    }
+
+    /// Compares one record of a pipeline; returns the texts of what is wrong, and the remarks.
+    fn of(pipeline: Option<Pipeline>, latest: &Value, value: Value) -> (Vec<String>, Vec<String>) {
+        let id = latest["id"].as_str().unwrap_or("a");
+        let mut latest = latest.clone();
+        latest["id"] = json!(id);
+        let comparison = compare(pipeline, &[latest], &[&held(id, Some(value))], &[]);
+        (comparison.found.into_iter().map(|found| found.text).collect(), comparison.remarks.into_iter().collect())
+    }
+
+    #[test]
+    fn the_same_moment_is_the_same_value_where_the_schema_has_a_time() {
+        let told = |latest: Value, value: Value| {
+            let wrong = of(Some(Pipeline::Files), &json!({"updatedAt": latest}), json!({"updatedAt": value}));
+            assert_eq!(wrong, of(None, &json!({"updatedAt": latest}), json!({"updatedAt": value})));
+            wrong
+        };
+        let latest = json!("2026-01-01T10:00:00.250Z");
+        for (value, form) in [
+            (json!("2026-01-01T10:00:00.250+00:00"), "with another offset or precision"),
+            (json!("2026-01-01T12:00:00.250000+02:00"), "with another offset or precision"),
+            (json!("2026-01-01 10:00:00.25+00"), "with another offset or precision"),
+            (json!("2026-01-01T10:00:00.250"), "without an offset, which is read as UTC"),
+            (json!("2026-01-01T10:00:00Z"), "in whole seconds"),
+            (json!("2026-01-01T10:00:00"), "in whole seconds"),
+            (json!(1_767_261_600_250_i64), "as milliseconds since 1970"),
+            (json!("1767261600250"), "as text with milliseconds since 1970"),
+            (json!(1_767_261_600.25), "as seconds since 1970"),
+            (json!(1_767_261_600), "as seconds since 1970"),
+        ] {
+            let remark = format!("`updatedAt` is told {form}: the same moment in another form");
+            assert_eq!(told(latest.clone(), value.clone()), (vec![], vec![remark]), "{value}");
+        }
+        for value in [
+            json!("2026-01-01T10:00:01.250Z"),
+            json!("2026-01-01T10:00:00.000Z"),
+            json!("2026-01-01T10:00:00.250+01:00"),
+            json!("2026-01-01T10:00:02Z"),
+            json!("soon"),
+            json!(null),
+            json!(1_767_261_600_251_i64),
+            json!(1_767_261_602),
+            json!(true),
+        ] {
+            let (found, remarks) = told(latest.clone(), value.clone());
+            assert_eq!((found.len(), remarks.len()), (1, 0), "{value}");
+        }
+        assert_eq!(told(json!("soon"), json!("Soon")).0.len(), 1, "what is no moment is compared as it is");
+        // Contacts have numbers, deals have dates.
+        let contact = json!({"createdAt": 1_767_261_600_250_i64});
+        assert_eq!(of(Some(Pipeline::Contacts), &contact, json!({"createdAt": "2026-01-01T10:00:00.250Z"})).0.len(), 0);
+        let deal = json!({"closeDate": "2026-01-01"});
+        assert_eq!(of(Some(Pipeline::Deals), &deal, json!({"closeDate": "2026-01-01T00:00:00.000Z"})).0.len(), 0);
+        assert_eq!(of(Some(Pipeline::Deals), &deal, json!({"closeDate": "2026-01-02T00:00:00.000Z"})).0.len(), 1);
+        let name = json!({"name": "2026-01-01T10:00:00Z"});
+        let (found, _) = of(Some(Pipeline::Files), &name, json!({"name": "2026-01-01T10:00:00+00:00"}));
+        assert_eq!(found.len(), 1, "a name is no time");
+    }
+
+    #[test]
+    fn the_same_moment_in_an_older_revision_is_the_same_value_too() {
+        let latest = json!({"updated_at": 1_767_261_600_250_i64});
+        let (found, remarks) = of(Some(Pipeline::Files), &latest, json!({"updated_at": "2026-01-01T10:00:00.250Z"}));
+        assert_eq!((found.len(), remarks.len()), (0, 1), "{found:?}");
+    }
+
+    #[test]
+    fn numbers_as_text_are_numbers_where_the_schema_has_one() {
+        let told =
+            |latest: Value, value: Value| of(Some(Pipeline::Files), &json!({"size": latest}), json!({"size": value}));
+        let remark = vec!["`size` is told as text: the same number in another form".to_owned()];
+        assert_eq!(told(json!(42), json!("42")), (vec![], remark.clone()));
+        assert_eq!(told(json!(42), json!("42.0")), (vec![], remark.clone()));
+        assert_eq!(told(json!(9_007_199_254_740_993_u64), json!("9007199254740993")), (vec![], remark));
+        for value in ["9007199254740992", "", "many", "0x2a"] {
+            assert_eq!(told(json!(9_007_199_254_740_993_u64), json!(value)).0.len(), 1, "{value}");
+        }
+        assert_eq!(told(json!(42), json!("43")).0.len(), 1);
+        assert_eq!(told(json!(null), json!("")).0.len(), 1);
+        let (found, _) = of(Some(Pipeline::Files), &json!({"externalId": "7"}), json!({"externalId": 7}));
+        assert_eq!(found.len(), 1, "an id is text");
+        let (found, _) =
+            of(Some(Pipeline::Files), &json!({"customFields": {"n": 7}}), json!({"customFields": {"n": "7"}}));
+        assert_eq!(found.len(), 1, "the schema does not know what is in there");
+    }
+
+    #[test]
+    fn uuids_are_compared_as_uuids() {
+        let id = "3ce16e33-0163-564d-98ce-99b0a25ab375";
+        let expected = [json!({"id": id, "externalId": id})];
+        for capitals in [id.to_uppercase(), id.replace('-', "")] {
+            let right = held(&capitals, Some(json!({"id": capitals})));
+            let comparison = compare(Some(Pipeline::Files), &expected, &[&right], &[]);
+            let remark = "`id` is told in capitals or without hyphens: the same UUID".to_owned();
+            assert_eq!((comparison.found, comparison.remarks), (vec![], BTreeSet::from([remark])));
+            let provider = held(&capitals, Some(json!({"externalId": capitals})));
+            assert_eq!(compare(None, &expected, &[&provider], &[]).found.len(), 1, "the provider's ids are its own");
+        }
+        let twice = [&held(id, None), &held(&id.to_uppercase(), None)];
+        assert_eq!(compare(None, &expected, &twice, &[]).found[0].kind, DifferenceKind::Copies(2));
+        let stub = compare(None, &expected, &[&held(&id.to_uppercase(), None)], &[(id.into(), true)]);
+        assert_eq!(stub.found[0].kind, DifferenceKind::Stub { older: true });
+    }
+
+    #[test]
+    fn a_remark_is_told_once_for_a_member() {
+        let record = |id: &str, at: &str| json!({"id": id, "updatedAt": at});
+        let expected = [record("a", "2026-01-01T10:00:00.000Z"), record("b", "2026-01-02T10:00:00.000Z")];
+        let of = |id, at: &str| held(id, Some(json!({"updatedAt": at})));
+        let (a, b) = (of("a", "2026-01-01T10:00:00.0+00:00"), of("b", "2026-01-02T11:00:00.0+01:00"));
+        assert_eq!(compare(Some(Pipeline::Files), &expected, &[&a, &b], &[]).remarks.len(), 1);
+    }
+
+    #[test]
+    fn a_record_that_is_no_object_is_read_or_told() {
+        let latest = json!({"name": "A", "size": 1});
+        let (found, remarks) = of(None, &latest, json!(r#"{"name": "A", "size": 1}"#));
+        assert_eq!(found, [] as [&str; 0]);
+        assert_eq!(remarks, ["`record` is told as text that holds JSON, and is read as an object"]);
+        let (found, _) = of(None, &latest, json!(r#"{"name": "B"}"#));
+        assert_eq!(found, [r#""A" has name "B", the latest version has "A""#]);
+        for (value, shown) in [(json!("A"), "\"A\""), (json!([]), "[]"), (json!(7), "7"), (json!("[1]"), "\"[1]\"")] {
+            let (found, _) = of(None, &latest, value);
+            let told = format!(r#""A" is held as {shown}: `record` must be an object or left out (record a)"#);
+            assert_eq!(found, [told]);
+        }
+        let gone = held("b", Some(json!(r#"{"name": "B"}"#)));
+        assert_eq!(differences(&[], &[&gone], &[]), [r#""B" is held, but it was deleted (record b)"#]);
+    }
+
+    #[test]
+    fn a_receiver_may_keep_no_folders() {
+        let record = |id: &str, kind: &str| json!({"id": id, "name": id, "mimeType": kind});
+        let folders = [
+            record("a", "application/vnd.google-apps.folder"),
+            record("b", ""),
+            record("c", "application/x-folder"),
+            json!({"id": "d", "mime_type": "folder"}),
+        ];
+        let file = record("e", "application/pdf");
+        let all = [&folders[..], std::slice::from_ref(&file)].concat();
+        let e = held("e", None);
+        let without = compare(Some(Pipeline::Files), &all, &[&e], &[]);
+        assert_eq!((without.found.len(), without.folders.len(), without.remarks.len()), (0, 4, 1), "{without:?}");
+        assert_eq!(compare(None, &folders, &[], &[]).found.len(), 0, "there is nothing but folders");
+        // One that keeps some folders, or loses a file, is wrong.
+        let some = compare(None, &all, &[&e, &held("a", None)], &[]);
+        assert_eq!((some.found.len(), some.folders.len()), (3, 0));
+        assert_eq!(compare(None, &all, &[], &[]).found.len(), 5);
+        assert_eq!(compare(None, &[file], &[], &[]).found.len(), 1);
+        let more = compare(None, &all, &[&e, &held("f", None)], &[]);
+        assert_eq!(more.found.iter().map(|found| &found.kind).collect::<Vec<_>>(), [&DifferenceKind::Extra]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_as_data_too() {
+        let expected = [json!({"id": "a", "name": "A", "size": 1}), json!({"id": "b", "name": "B", "size": 1})];
+        let held = [&held("a", Some(json!({"size": 2}))), &held("c", None)];
+        let found = compare(Some(Pipeline::Files), &expected, &held, &[]).found;
+        let told: Vec<_> = found.into_iter().map(|found| (found.record.to_string(), found.kind)).collect();
+        let member = DifferenceKind::Member { name: "size".to_owned() };
+        let told: Vec<_> = told.iter().map(|(record, kind)| (record.as_str(), kind)).collect();
+        assert_eq!(told, [("a", &member), ("b", &DifferenceKind::Missing), ("c", &DifferenceKind::Extra)]);
     }
 }
