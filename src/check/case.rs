@@ -81,12 +81,16 @@ pub struct Case {
     pub level: Level,
     /// What is required, in plain words.
     pub title: &'static str,
+    /// What is claimed without a look at the receiver's state, where the title claims more than its answers and calls show.
+    pub title_unseen: Option<&'static str>,
     /// What goes wrong in production otherwise.
     pub why: &'static str,
     /// What to do about it.
     pub fix: &'static str,
     /// Without what it cannot be judged.
     pub needs: &'static [Need],
+    /// The ids of the cases that it presumes: when one of them fails, a failure of this one says nothing.
+    pub presumes: &'static [&'static str],
     /// The ids of the rules that a verdict rests on.
     pub rests_on: &'static [&'static str],
     pub(super) run: for<'a> fn(&'a Trial<'a>) -> Running<'a>,
@@ -109,6 +113,16 @@ impl Case {
             Some("pol") => Family::Pol,
             _ => unreachable!("{} is of no family", self.id),
         }
+    }
+
+    /// Whether nothing else may go on meanwhile: it ends the receiver's process, or may take the receiver down.
+    pub(super) fn is_alone(&self) -> bool {
+        self.needs.contains(&Need::Process) || ["pull-hangs", "ack-slow-api", "ack-malformed"].contains(&self.id)
+    }
+
+    /// Whether playing it takes so long that it is left alone when its failure would say nothing.
+    pub(super) fn is_long(&self) -> bool {
+        self.needs.contains(&Need::Process) || matches!(self.family(), Family::Conv | Family::Pol)
     }
 
     /// The rules that a verdict rests on.

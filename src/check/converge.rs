@@ -1,51 +1,68 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::histories::{SIDE_BY_SIDE, Source};
+use futures_util::future::join_all;
+use futures_util::stream::{FuturesOrdered, StreamExt as _};
+
+use super::histories::{BATCHES, SIDE_BY_SIDE, Source};
+use super::lane::{Lane, Turn};
+use super::rest::RESTLESS;
 use super::shrink::{Shrinker, of_user};
-use super::trial::{DAY, MINUTE, Stop, Trial, fresh};
+use super::trial::{DAY, MINUTE, Stop, Trial, fresh, humane};
 use crate::clock::{Patience, Stopwatch, eventually};
 use crate::contract::{Object, UserId};
 use crate::delivery::WebhookState;
 use crate::fake::Sync;
 use crate::scenario::{Action, Fault, Scenario, Step};
 
-/// While calls of the Sync API are to go wrong, a receiver that works on its own is given so long to make one.
+/// While calls of the Sync API are to go wrong, a receiver that works on its own has this long to make one.
 const TO_CALL: Duration = Duration::from_millis(40);
 
-/// A receiver that has done nothing for so long, and is wrong, is taken to stay so while a history is being shrunk.
+/// While a history is being shrunk, a receiver that is wrong and has done nothing for this long is taken to stay wrong; or
+/// for twice as long as the slowest history took to become right.
 const STUCK: Duration = Duration::from_millis(500);
+
+/// This many shorter histories are tried side by side.
+const SHRINK_SIDE_BY_SIDE: usize = 8;
 
 /// Plays histories with these troubles, until one fails or the budget is spent; then the shortest that fails.
 pub(super) async fn converges(trial: &Trial<'_>, faults: &[Fault]) -> Result<(), Stop> {
     let budget = trial.histories;
-    let watch = Stopwatch::start();
-    let mut play = Play { trial, number: 0 };
+    let play = Play::new(trial, faults.is_empty());
     if let Some(known) = trial.known()
         && let Some(wrong) = play.whole(&known).await?
     {
         return Err(play.shortest(known, wrong).await);
     }
-    let mut source = Source::new(trial.seed, trial.case, faults, &budget.pipelines);
-    let mut begun = 0;
-    let mut open: Option<Played> = None;
-    // While a receiver does what is left to do after some histories, the next ones, of other users, go on.
-    loop {
-        let more = begun < budget.cases.max(1) && (begun == 0 || watch.elapsed() < budget.max_time);
-        let next = if more { Some(play.play(source.next()).await) } else { None };
-        begun += SIDE_BY_SIDE;
-        // Whatever became of the next ones.
-        if let Some(played) = open.take()
-            && let Some(wrong) = play.look(&played, Until::Settled).await?
-        {
-            next.iter().flatten().for_each(Played::end);
-            return Err(play.shortest(played.scenario, wrong).await);
+    let mut source = Source::new(trial.seed, trial.case.id, faults, &budget.pipelines);
+    let watch = Stopwatch::start();
+    let mut rest = budget.cases.max(1).div_ceil(SIDE_BY_SIDE);
+    // Each batch takes turns of its own: while a receiver does what is left to do after one, the next ones go on.
+    trial.turn.give();
+    let mut batches = FuturesOrdered::new();
+    let mut number = 0;
+    let failed = loop {
+        while rest > 0 && batches.len() < BATCHES && (number == 0 || watch.elapsed() < budget.max_time) {
+            let scenario = source.next();
+            let play = &play;
+            batches.push_back(async move { (play.once(&scenario, Until::Settled).await, scenario) });
+            (rest, number) = (rest - 1, number + 1);
         }
-        match next {
-            Some(next) => open = Some(next?),
-            None => return Ok(()),
+        match batches.next().await {
+            None => break None,
+            Some((Ok(None), _)) => {}
+            Some((Ok(Some(wrong)), scenario)) => break Some(Ok((scenario, wrong))),
+            Some((Err(stop), _)) => break Some(Err(stop)),
         }
+    };
+    drop(batches);
+    trial.turn.take().await;
+    match failed {
+        None => Ok(()),
+        Some(Ok((scenario, wrong))) => Err(play.shortest(scenario, wrong).await),
+        Some(Err(stop)) => Err(stop),
     }
 }
 
@@ -55,14 +72,22 @@ pub(super) async fn replays(trial: &Trial<'_>) -> Result<(), Stop> {
     if !scenario.steps.iter().any(|step| matches!(step.action, Action::Enable { .. })) {
         return Err(Stop::NotEvaluable("the scenario enables no sync: there is nothing to hold".to_owned()));
     }
-    let wrong = Play { trial, number: 0 }.whole(&scenario).await?;
+    let quiet = scenario.steps.iter().all(|step| step.during.is_empty());
+    let wrong = Play::new(trial, quiet).whole(&scenario).await?;
     wrong.map_or(Ok(()), |wrong| Err(Stop::Fail(wrong.told)))
+}
+
+/// A case that this one presumes has failed, so that a failure would say nothing.
+fn doomed() -> Stop {
+    Stop::Fail("it was not played to its end".to_owned())
 }
 
 /// What was wrong after a history.
 struct Wrong {
     /// Whose data, as the scenario calls them.
     users: Vec<UserId>,
+    /// After this many steps.
+    steps: usize,
     told: String,
 }
 
@@ -73,147 +98,171 @@ enum Until {
     Stuck,
 }
 
-/// A history that was played.
-struct Played {
-    scenario: Scenario,
-    /// What its users are called here.
-    names: BTreeMap<UserId, UserId>,
-    syncs: Vec<Sync>,
-}
-
-impl Played {
-    /// Its syncs run no more.
-    fn end(&self) {
-        self.syncs.iter().for_each(Sync::disable);
-    }
-}
-
-/// Plays histories, each on users of its own.
+/// Plays histories, each in a lane of its own.
 struct Play<'a> {
     trial: &'a Trial<'a>,
-    number: usize,
+    /// Nothing goes wrong: the next step begins when the receiver has come to rest from the one before.
+    quiet: bool,
+    number: AtomicUsize,
+    /// The longest time that a receiver took to become right, in milliseconds.
+    slowest: AtomicU64,
 }
 
-impl Play<'_> {
-    async fn whole(&mut self, scenario: &Scenario) -> Result<Option<Wrong>, Stop> {
-        self.once(scenario, Until::Settled).await
+impl<'a> Play<'a> {
+    fn new(trial: &'a Trial<'a>, quiet: bool) -> Self {
+        Self { trial, quiet, number: AtomicUsize::new(0), slowest: AtomicU64::new(0) }
     }
 
-    async fn once(&mut self, scenario: &Scenario, until: Until) -> Result<Option<Wrong>, Stop> {
-        let played = self.play(scenario.clone()).await?;
-        self.look(&played, until).await
+    async fn whole(&self, scenario: &Scenario) -> Result<Option<Wrong>, Stop> {
+        self.trial.turn.give();
+        let wrong = self.once(scenario, Until::Settled).await;
+        self.trial.turn.take().await;
+        wrong
     }
 
-    /// Plays it, and lets everything work again for a day.
-    async fn play(&mut self, scenario: Scenario) -> Result<Played, Stop> {
-        let (trial, paragon) = (self.trial, self.trial.paragon);
-        self.number += 1;
+    /// Plays a history in a lane of its own, lets everything work again for a day, and looks at what the receiver then
+    /// holds.
+    async fn once(&self, scenario: &Scenario, until: Until) -> Result<Option<Wrong>, Stop> {
+        let trial = self.trial;
+        if trial.is_doomed() {
+            return Err(doomed());
+        }
+        let turn = Turn::with(trial.run.turns.clone(), None);
+        turn.take().await;
+        if trial.is_doomed() {
+            return Err(doomed());
+        }
+        // The same chances in each: a history that is played again goes wrong in the same way.
+        let lane = Lane::open(trial.run, trial.case, trial.paragon.seed(), turn).await;
+        trial.tell_of(&lane);
+        let paragon = &lane.paragon;
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
         let mut names: BTreeMap<UserId, UserId> = BTreeMap::new();
         for user in scenario.users() {
-            names.entry(user.clone()).or_insert_with(|| trial.user_named(&format!("{}/{user}", self.number)));
+            names.entry(user.clone()).or_insert_with(|| trial.user_named(&format!("{number}/{user}")));
         }
-        trial.turn_to(names.values().cloned().collect());
-        // What the one before has left to be sent, and what became of the webhook, is not for this one.
-        paragon.disable_webhook();
-        paragon.calm();
-        paragon.set_webhook(trial.webhook.clone()).await;
-        // From the end of one step to the end of the next.
-        let begun = AtomicUsize::new(paragon.timeline_mark());
         let impossible = |error: crate::scenario::ScenarioError| Stop::NotEvaluable(error.to_string());
+        // What was wrong after which step, in a quiet history.
+        let early: Mutex<(usize, Option<Stop>)> = Mutex::new((0, None));
+        let begun = AtomicU64::new(0);
         let after = |step: &Step| {
+            let calls = begun.swap(paragon.activity().calls, Ordering::Relaxed);
             let waits = step.during.iter().any(|fault| touches_api(*fault)) && !is_instant(step);
-            let mark = begun.swap(paragon.timeline_mark(), Ordering::Relaxed);
+            let rests = self.quiet && !is_instant(step);
+            let (lane, early) = (&lane, &early);
             Box::pin(async move {
                 if waits {
-                    eventually(TO_CALL, || async { (trial.calls_since(mark) > 0).then_some(()) }).await;
+                    eventually(TO_CALL, || async { (paragon.activity().calls > calls).then_some(()) }).await;
+                }
+                let is_over = {
+                    let mut early = early.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    early.0 += usize::from(early.1.is_none());
+                    early.1.is_some()
+                };
+                if rests && !is_over && !trial.is_doomed() {
+                    let found = self.comes_to_rest(lane, until).await;
+                    early.lock().unwrap_or_else(std::sync::PoisonError::into_inner).1 = found.err();
                 }
             }) as crate::fake::Waiting<'_>
         };
-        let before = trial.held().await;
         let renamed = scenario.clone().with_users(|user| names[user].clone());
-        let played = paragon.play_with(&renamed, &after).await;
-        let syncs = played.map_err(impossible)?;
-        trial.adopt(&syncs);
-        fresh(&before, &syncs)?;
-        if paragon.webhook() != WebhookState::Enabled {
-            paragon.enable_webhook();
+        let syncs = paragon.play_with(&renamed, &after).await.map_err(impossible)?;
+        for sync in &syncs {
+            if paragon.tally().attempts == 0 {
+                fresh(&lane.held(sync.id()).await)?;
+            }
         }
-        paragon.play(&finale(&renamed)).await.map_err(impossible)?;
-        paragon.run_until_idle().await;
-        Ok(Played { scenario, names, syncs })
-    }
-
-    /// What is wrong after it; it is over then.
-    async fn look(&self, played: &Played, until: Until) -> Result<Option<Wrong>, Stop> {
-        let all: Vec<&Sync> = played.syncs.iter().collect();
-        let wrong = match until {
-            Until::Settled => self.trial.right(&all).await,
-            Until::Stuck => self.stuck(&all).await,
+        let (steps, early) = early.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let ended = match early {
+            Some(stop) => Err(stop),
+            None => {
+                if paragon.webhook() != WebhookState::Enabled {
+                    paragon.enable_webhook();
+                }
+                paragon.play(&finale(&renamed)).await.map_err(impossible)?;
+                paragon.run_until_idle().await;
+                self.comes_right(&lane, &syncs, until).await
+            }
+        };
+        let told = match ended {
+            Ok(()) => return Ok(None),
+            Err(Stop::Fail(told)) => told,
+            Err(stop) => return Err(stop),
         };
         let mut users = Vec::new();
-        if let Err(Stop::Fail(_)) = wrong {
-            for sync in &played.syncs {
-                let found = self.trial.wrong(&[sync]).await;
-                if !found.map_err(|error| Stop::NotEvaluable(error.to_string()))?.is_empty() {
-                    let of = sync.envelope().user.id;
-                    users.extend(played.names.iter().find(|(_, name)| **name == of).map(|(user, _)| user.clone()));
-                }
+        for sync in &syncs {
+            let found = lane.wrong(&[sync]).await;
+            if !found.map_err(|error| Stop::NotEvaluable(error.to_string()))?.is_empty() {
+                let of = sync.envelope().user.id;
+                users.extend(names.iter().find(|(_, name)| **name == of).map(|(user, _)| user.clone()));
             }
         }
-        played.end();
-        match wrong {
-            Ok(()) => Ok(None),
-            Err(Stop::Fail(told)) => Ok(Some(Wrong { users, told })),
-            Err(stop) => Err(stop),
-        }
+        Ok(Some(Wrong { users, steps, told }))
     }
 
-    /// As [`Trial::right`], but a receiver that stands still is not waited for any longer.
-    async fn stuck(&self, syncs: &[&Sync]) -> Result<(), Stop> {
-        let mut patience = Patience::of(self.trial.settle);
+    async fn comes_right(&self, lane: &Lane<'_>, syncs: &[Sync], until: Until) -> Result<(), Stop> {
+        let syncs: Vec<&Sync> = syncs.iter().collect();
+        let watch = Stopwatch::start();
+        match until {
+            Until::Stuck => return self.stuck(lane, &syncs).await,
+            Until::Settled => lane.right(&syncs).await?,
+        }
+        let took = u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.slowest.fetch_max(took, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Waits until the receiver is right and has come to rest.
+    async fn comes_to_rest(&self, lane: &Lane<'_>, until: Until) -> Result<(), Stop> {
+        self.comes_right(lane, &lane.paragon.syncs(), until).await?;
+        lane.turn.give();
+        lane.rest(RESTLESS).await;
+        lane.turn.take().await;
+        Ok(())
+    }
+
+    /// As [`Lane::right`], but a receiver that stands still is not waited for any longer.
+    async fn stuck(&self, lane: &Lane<'_>, syncs: &[&Sync]) -> Result<(), Stop> {
+        lane.turn.give();
+        let stuck = STUCK.max(Duration::from_millis(2 * self.slowest.load(Ordering::Relaxed)));
+        let mut patience = Patience::of(lane.run.suite.settle.max(stuck));
         let mut seen = None;
         let mut still = Stopwatch::start();
-        loop {
-            let found = self.trial.wrong(syncs).await.map_err(|error| Stop::NotEvaluable(error.to_string()))?;
+        let ended = loop {
+            let found = lane.wrong(syncs).await.map_err(|error| Stop::NotEvaluable(error.to_string()))?;
             if found.is_empty() {
-                return Ok(());
+                break Ok(());
             }
-            let told = found.join("\n");
-            let now = Some((self.trial.calls_since(self.trial.mark()), told.clone()));
+            let told: Vec<_> = found.into_iter().map(|(_, difference)| difference.text).collect();
+            let now = Some((lane.paragon.activity().calls, told.join("\n")));
             if now != seen {
                 (seen, still) = (now, Stopwatch::start());
             }
-            if still.elapsed() >= STUCK || !patience.again().await {
-                return Err(Stop::Fail(told));
+            if still.elapsed() >= stuck || !patience.again().await {
+                break Err(Stop::Fail(told.join("\n")));
             }
-        }
+        };
+        lane.turn.take().await;
+        ended
+    }
+
+    async fn still_fails(&self, scenario: &Scenario) -> bool {
+        matches!(self.once(scenario, Until::Stuck).await, Ok(Some(_)))
     }
 
     /// The shortest history that still fails, told as a story.
-    async fn shortest(&mut self, failing: Scenario, wrong: Wrong) -> Stop {
-        let budget = Patience::of(3 * self.trial.histories.max_time);
+    async fn shortest(&self, mut failing: Scenario, wrong: Wrong) -> Stop {
+        if self.trial.is_doomed() {
+            return doomed();
+        }
         let length = failing.steps.len();
-        let mut best = failing.clone();
-        // One of the histories that went on side by side will do, if it fails alone.
-        for user in &wrong.users {
-            let alone = of_user(&failing, user);
-            if matches!(self.once(&alone, Until::Stuck).await, Ok(Some(_))) {
-                best = alone;
-                break;
-            }
-        }
-        let mut shrinker = Shrinker::new(best);
-        let mut tried = 0;
-        while let Some(candidate) = shrinker.suggest() {
-            if budget.is_over() {
-                break;
-            }
-            tried += 1;
-            let fails = matches!(self.once(&candidate, Until::Stuck).await, Ok(Some(_)));
-            shrinker.tell(candidate, fails);
-        }
+        // What comes after the step at which it was seen does not matter.
+        failing.steps.truncate(wrong.steps.max(1));
+        let budget = Patience::of(3 * self.trial.histories.max_time);
+        self.trial.turn.give();
+        let (best, tried, is_over) = self.shrink(&failing, &wrong.users, budget).await;
+        self.trial.turn.take().await;
         // It was not waited for in earnest while it shrank.
-        let best = shrinker.best().clone();
         let (best, told) = match self.whole(&best).await {
             Ok(Some(wrong)) => (best, wrong.told),
             _ => match self.whole(&failing).await {
@@ -231,9 +280,44 @@ impl Play<'_> {
         } else {
             format!("{count} steps")
         };
+        let why = if is_over {
+            let budget = humane(3 * self.trial.histories.max_time);
+            format!(" (shrinking was stopped after {budget}, three times --max-time)")
+        } else {
+            String::new()
+        };
         self.trial.keep(best);
         let steps = steps.join("\n");
-        Stop::Fail(format!("{told}\nafter this history, {how}, and a day without trouble:\n{steps}"))
+        Stop::Fail(format!("{told}\nafter this history, {how}{why}, and a day without trouble:\n{steps}"))
+    }
+
+    /// The shortest history that still fails, how many were tried, and whether the time was over before nothing could be
+    /// left out any more.
+    async fn shrink(&self, failing: &Scenario, users: &[UserId], budget: Patience) -> (Scenario, usize, bool) {
+        let mut best = failing.clone();
+        // One of the histories that went on side by side will do, if it fails alone.
+        let alone: Vec<_> = users.iter().map(|user| of_user(failing, user)).collect();
+        let fails = join_all(alone.iter().map(|alone| self.still_fails(alone))).await;
+        if let Some(at) = fails.iter().position(|fails| *fails) {
+            best = alone[at].clone();
+        }
+        let mut shrinker = Shrinker::new(best);
+        let mut tried = alone.len();
+        loop {
+            let candidates = shrinker.suggest_next(SHRINK_SIDE_BY_SIDE);
+            if candidates.is_empty() || budget.is_over() {
+                return (shrinker.best().clone(), tried, !candidates.is_empty());
+            }
+            tried += candidates.len();
+            let fails = join_all(candidates.iter().map(|candidate| self.still_fails(candidate))).await;
+            for (candidate, fails) in candidates.into_iter().zip(fails) {
+                shrinker.tell(candidate, fails);
+                if fails {
+                    // The ones after it were made from a longer history.
+                    break;
+                }
+            }
+        }
     }
 }
 

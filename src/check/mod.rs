@@ -19,19 +19,25 @@
 //! # }
 //! ```
 
+mod board;
 mod case;
 mod cases;
 mod converge;
 mod failures;
 mod histories;
+mod lane;
+mod looks;
 mod oracle;
 mod probe;
 mod process;
 mod rest;
 mod result;
+mod run;
 mod shrink;
 mod suite;
 mod trial;
+mod waiting;
+mod watch;
 
 pub use case::{Case, Family, Level, Need};
 pub use cases::cases;

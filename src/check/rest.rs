@@ -11,7 +11,7 @@ pub(super) const RESTLESS: Duration = Duration::from_millis(1_500);
 /// Watches whether a receiver comes to rest, by how many calls it has made.
 #[derive(Debug)]
 pub(super) struct Rest {
-    calls: usize,
+    calls: u64,
     quiet: Stopwatch,
     watched: Stopwatch,
     within: Duration,
@@ -19,12 +19,12 @@ pub(super) struct Rest {
 
 impl Rest {
     /// From now on, after so many calls; it is taken to have come after `within`.
-    pub(super) fn from_now(calls: usize, within: Duration) -> Self {
+    pub(super) fn from_now(calls: u64, within: Duration) -> Self {
         Self { calls, quiet: Stopwatch::start(), watched: Stopwatch::start(), within }
     }
 
     /// Whether it has come, now that there are so many calls.
-    pub(super) fn has_come(&mut self, calls: usize) -> bool {
+    pub(super) fn has_come(&mut self, calls: u64) -> bool {
         if calls != self.calls {
             (self.calls, self.quiet) = (calls, Stopwatch::start());
         }

@@ -40,12 +40,16 @@ impl fmt::Display for Verdict {
 pub struct CaseResult {
     /// Which.
     pub case: &'static Case,
+    /// What the verdict claims: with fewer means, less than the title of the case.
+    pub title: &'static str,
     /// The policy under which events were delivered.
     pub policy: String,
     /// What was found.
     pub verdict: Verdict,
     /// The findings, or what could not be observed; for a pass, what it was judged by.
     pub detail: String,
+    /// The ids of the cases that it presumes and that failed: mend these first.
+    pub because_of: Vec<&'static str>,
     /// What happened, in order.
     pub timeline: Vec<String>,
     /// The file that the history is kept in which shows the failure.
@@ -66,7 +70,9 @@ pub struct Judgement {
     pub policy: String,
     /// The age of the contract that events and records had.
     pub revision: Revision,
-    /// The cases, in the order in which they ran.
+    /// What is unusual about the receiver, and not wrong.
+    pub remarks: Vec<String>,
+    /// The cases, in the order in which they were planned.
     pub results: Vec<CaseResult>,
     /// How long it really took.
     pub took: Duration,
@@ -76,6 +82,20 @@ impl Judgement {
     /// How many cases ended so.
     pub fn count(&self, verdict: Verdict) -> usize {
         self.results.iter().filter(|result| result.verdict == verdict).count()
+    }
+
+    /// The cases that failed, each with how many others it explains, the most important first.
+    pub fn causes(&self) -> Vec<(&'static Case, usize)> {
+        let failed = self.results.iter().filter(|result| result.verdict == Verdict::Fail);
+        let mut causes: Vec<(&'static Case, usize)> = Vec::new();
+        for case in failed.map(|result| result.case) {
+            if causes.iter().all(|(known, _)| known.id != case.id) {
+                let explained = self.results.iter().filter(|result| result.because_of.contains(&case.id));
+                causes.push((case, explained.count()));
+            }
+        }
+        causes.sort_by_key(|(case, explained)| (std::cmp::Reverse(*explained), case.level));
+        causes
     }
 
     /// Whether a case failed that decides: `may` cases never do.
@@ -114,9 +134,11 @@ mod tests {
     fn judgement(results: &[(Level, Verdict)]) -> Judgement {
         let result = |(level, verdict): &(Level, Verdict)| CaseResult {
             case: cases().iter().find(|case| case.level == *level).unwrap(),
+            title: "what is required",
             policy: "paragon-assumed".to_owned(),
             verdict: *verdict,
             detail: "why".to_owned(),
+            because_of: Vec::new(),
             timeline: Vec::new(),
             scenario: None,
             took: Duration::ZERO,
@@ -126,6 +148,7 @@ mod tests {
             seed: 7,
             policy: "paragon-assumed".to_owned(),
             revision: Revision::default(),
+            remarks: Vec::new(),
             results: results.iter().map(result).collect(),
             took: Duration::ZERO,
         }

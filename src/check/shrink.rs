@@ -10,6 +10,7 @@ use crate::scenario::{Action, Fault, Scenario, Step};
 /// Looks for a shorter history that still fails, without playing any itself: it suggests one after the other, and is
 /// told of each whether it fails. First whole users and stretches of steps are left out, then single ones, then troubles, times
 /// and what records hold; and again, until nothing of that can be left out.
+#[derive(Clone)]
 pub(super) struct Shrinker {
     best: Scenario,
     pass: usize,
@@ -46,6 +47,19 @@ impl Shrinker {
                 None => (self.pass, self.at) = (self.pass + 1, 0),
             }
         }
+    }
+
+    /// The next ones to try, if none of them fails: they can be tried side by side.
+    pub(super) fn suggest_next(&mut self, count: usize) -> Vec<Scenario> {
+        let mut ahead = self.clone();
+        let mut candidates = Vec::new();
+        while candidates.len() < count
+            && let Some(candidate) = ahead.suggest()
+        {
+            candidates.push(candidate.clone());
+            ahead.tell(candidate, false);
+        }
+        candidates
     }
 
     /// What came of the suggestion.

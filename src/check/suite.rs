@@ -2,21 +2,29 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 
-use super::case::{Case, Family, Need};
+use super::board::Board;
+use super::case::{Case, Family};
 use super::cases::{REPLAY, cases};
 use super::failures::Failures;
 use super::histories::Histories;
+use super::lane::{Lane, Turn};
 use super::probe::{Probe, StateUrl};
 use super::process::Process;
-use super::rest::{RESTLESS, Rest};
 use super::result::{CaseResult, Judgement, Verdict};
-use super::trial::{PAGE_SIZE_CAP, Stop, Trial, humane};
-use crate::clock::{Patience, Stopwatch};
-use crate::delivery::{Outcome, Policy};
+use super::run::Run;
+use super::trial::{Stop, Trial, humane};
+use crate::clock::Stopwatch;
+use crate::contract::scramble;
+use crate::delivery::{Outcome, Policy, PolicyError};
 use crate::fake::FakeParagon;
 use crate::scenario::Scenario;
+
+/// How often it is looked at what the receiver does for all users.
+const LOOK_EACH: Duration = Duration::from_millis(100);
 
 /// After so many cases in a row in which the receiver answered nothing at all, the others are not tried.
 const SILENT: usize = 3;
@@ -39,6 +47,7 @@ pub struct Suite<'a> {
     pub(super) state: Option<Box<dyn Probe + 'a>>,
     pub(super) process: Option<Box<dyn Process + 'a>>,
     pub(super) settle: Duration,
+    pub(super) patience: Duration,
     pub(super) seed: u64,
     fail_fast: bool,
     pub(super) histories: Histories,
@@ -75,6 +84,7 @@ impl<'a> Suite<'a> {
             state: None,
             process: None,
             settle: Duration::from_secs(10),
+            patience: Duration::from_secs(90),
             seed: 0,
             fail_fast: false,
             histories: Histories::default(),
@@ -103,9 +113,16 @@ impl<'a> Suite<'a> {
         self
     }
 
-    /// How long a receiver may take to come to rest. Only one that is wrong takes so long. Default 10 s.
+    /// A receiver that is wrong, and has been silent for this long, is at rest. After a call that failed, and until it is
+    /// known whether it looks again by itself, it has 3.5 times as long. Default 10 s.
     pub fn settle(self, settle: Duration) -> Self {
         Self { settle, ..self }
+    }
+
+    /// How long a receiver is waited for that is not right yet and still at work: other cases go on meanwhile. After that
+    /// the case is not evaluable. Default 90 s.
+    pub fn patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Other users, histories and choices for other seeds. Default 0.
@@ -147,13 +164,14 @@ impl<'a> Suite<'a> {
         self
     }
 
-    /// Is called with each verdict. When it depends on how the receiver comes to rest, the next case has begun by then.
+    /// Is called with each verdict, in the order of the cases. The next cases may have begun by then.
     pub fn on_result(mut self, on_result: impl Fn(&CaseResult) + Send + Sync + 'a) -> Self {
         self.on_result = Box::new(on_result);
         self
     }
 
-    /// Plays the cases one after the other, and tells the verdicts in that order. Sets the webhook of the fake, and leaves it without faults.
+    /// Plays the cases, each with a clock, users, faults and a timeline of its own, and tells the verdicts in the order of
+    /// [`cases`]. While a case waits for the receiver, the next ones go on. Sets the webhook of the fake.
     pub async fn run(&self, paragon: &FakeParagon) -> Judgement {
         let own = paragon.policy();
         let selected: Vec<_> = cases().iter().filter(|case| (self.select)(case)).collect();
@@ -185,65 +203,94 @@ impl<'a> Suite<'a> {
         planned: &[(&'static Case, &Policy)],
         scenario: Option<&Scenario>,
     ) -> Judgement {
-        let own = paragon.policy();
         let watch = Stopwatch::start();
-        let mut results: Vec<CaseResult> = Vec::new();
-        let mut open: VecDeque<Played<'_>> = VecDeque::new();
-        let pages = paragon.limit_pages(PAGE_SIZE_CAP);
-        let mut silent = 0;
-        for (before, (case, policy)) in planned.iter().enumerate() {
-            // What ends the receiver's process, or depends on all results, waits for those that are still open.
-            if case.needs.contains(&Need::Process) || self.fail_fast || silent >= SILENT {
-                self.conclude_all(&mut open, &mut results).await;
-            }
-            let failed = results.iter().any(|result| result.verdict == Verdict::Fail);
-            if self.fail_fast && failed {
-                let why = "a case before it failed, and --fail-fast was asked for";
-                self.report(not_run(case, policy, Verdict::Skipped, why), &mut results);
-            } else if silent >= SILENT {
-                let why = format!("the receiver did not answer anything in the {SILENT} cases before");
-                self.report(not_run(case, policy, Verdict::NotEvaluable, &why), &mut results);
-            } else {
-                (self.on_start)(&Starting { case, before, of: planned.len() });
-                let played = self.play(case, policy, scenario, paragon).await;
-                silent = if played.is_silent() { silent + 1 } else { 0 };
-                open.push_back(played);
-                while open.front_mut().is_some_and(Played::is_at_rest)
-                    && let Some(first) = open.pop_front()
+        let run = Run::new(self, paragon);
+        planned.iter().for_each(|(case, _)| run.board.plan(case));
+        let mut verdicts = Verdicts::new(planned.len());
+        // What ends the receiver's process, or may take the receiver down, comes last, and alone.
+        let (alone, together): (Vec<usize>, Vec<usize>) =
+            (0..planned.len()).partition(|number| planned[*number].0.is_alone());
+        let (mut before, mut silent) = (0, 0);
+        let mut ticks = tokio::time::interval(LOOK_EACH);
+        for (queue, is_alone) in [(together, false), (alone, true)] {
+            let mut queue = VecDeque::from(queue);
+            let mut playing = FuturesUnordered::new();
+            loop {
+                let is_held = (is_alone || self.fail_fast) && !playing.is_empty();
+                let skipped = queue.front().and_then(|number| {
+                    let (case, policy) = planned[*number];
+                    let failed = self.fail_fast && verdicts.has_failed();
+                    let mute = (silent >= SILENT)
+                        .then(|| format!("the receiver did not answer anything in the {SILENT} cases before"));
+                    let (verdict, why) = if failed && !is_held {
+                        (Verdict::Skipped, "a case before it failed, and --fail-fast was asked for".to_owned())
+                    } else {
+                        (Verdict::NotEvaluable, mute?)
+                    };
+                    Some(not_run(case, policy, verdict, &why))
+                });
+                if let Some(result) = skipped
+                    && let Some(number) = queue.pop_front()
                 {
-                    self.conclude(first, &mut results).await;
+                    run.board.end(result.case, false);
+                    verdicts.put(number, result, false);
+                    before += 1;
+                    verdicts.tell(self, &run.board);
+                    continue;
+                }
+                tokio::select! {
+                    biased;
+                    _ = ticks.tick() => run.watch.look(),
+                    Some((number, result, may_be_caused, is_silent)) = playing.next() => {
+                        silent = if is_silent { silent + 1 } else { 0 };
+                        verdicts.put(number, result, may_be_caused);
+                        verdicts.tell(self, &run.board);
+                    }
+                    Ok(permit) = run.turns.clone().acquire_owned(), if !queue.is_empty() && !is_held => {
+                        if let Some(number) = queue.pop_front() {
+                            let (case, policy) = planned[number];
+                            (self.on_start)(&Starting { case, before, of: planned.len() });
+                            before += 1;
+                            playing.push(self.judged(&run, number, case, policy, scenario, permit));
+                        }
+                    }
+                    else => break,
+                }
+                if queue.is_empty() && playing.is_empty() {
+                    break;
                 }
             }
         }
-        self.conclude_all(&mut open, &mut results).await;
-        paragon.limit_pages(pages);
-        // It ran before, so that it runs.
-        let _ = paragon.set_policy(own.clone());
+        let results = verdicts.all(self, &run.board);
         paragon.set_webhook(self.webhook.clone()).await;
-        let revision = paragon.revision();
         Judgement {
             target: self.webhook.clone(),
             seed: self.seed,
-            policy: own.name,
-            revision,
+            policy: paragon.policy().name,
+            revision: paragon.revision(),
+            remarks: run.remarks(),
             results,
             took: watch.elapsed(),
         }
     }
 
-    /// Plays a case, as far as it can be.
-    async fn play<'p>(
-        &'p self,
+    /// Plays a case in a lane of its own. Besides the result: whether a failure may be put down to another case, and
+    /// whether the receiver answered nothing although it was asked.
+    async fn judged(
+        &self,
+        run: &Run<'_>,
+        number: usize,
         case: &'static Case,
-        policy: &'p Policy,
+        policy: &Policy,
         scenario: Option<&Scenario>,
-        paragon: &'p FakeParagon,
-    ) -> Played<'p> {
+        permit: OwnedSemaphorePermit,
+    ) -> (usize, CaseResult, bool, bool) {
         let watch = Stopwatch::start();
-        // What the case before left to be sent must not reach this one.
-        paragon.disable_webhook();
-        let policed = if paragon.policy() == *policy { Ok(()) } else { paragon.set_policy(policy.clone()) };
-        paragon.set_webhook(self.webhook.clone()).await;
+        let turn = Turn::with(run.turns.clone(), Some(permit));
+        let several = self.policies.len() > 1 && case.family() == Family::Pol;
+        let name = if several { format!("{}/{}", case.id, policy.name) } else { case.id.to_owned() };
+        // Under several policies the question is which of them the receiver survives.
+        let lane = Lane::open(run, case, seed_of(self.seed, &name), turn).await;
         // A scenario that was given is not one that is kept.
         let failures = self.failures.as_ref().filter(|_| scenario.is_none());
         let known = failures.map_or_else(|| Ok(scenario.cloned()), |failures| failures.of(case.id));
@@ -251,14 +298,17 @@ impl<'a> Suite<'a> {
             Ok(known) => (known, None),
             Err(error) => (None, Some(format!("the history that failed before cannot be read: {error}"))),
         };
-        let several = self.policies.len() > 1 && case.family() == Family::Pol;
-        let name = if several { format!("{}/{}", case.id, policy.name) } else { case.id.to_owned() };
-        let trial = Trial::new(self, paragon, case.id, name, known);
+        let trial = Trial::new(lane, name, known);
         let missing = case.needs.iter().find(|need| !trial.has(**need));
+        let may_be_caused = !several && missing.is_none();
+        let policed = self.deliver_by(&trial, policy).await;
+        let is_hopeless = may_be_caused && case.is_long() && run.board.is_doomed(case);
         let outcome = match (policed, missing, unreadable) {
             (Err(error), ..) => Err(Stop::NotEvaluable(error.to_string())),
             (_, Some(need), _) => Err(Stop::NotEvaluable(need.missing().to_owned())),
             (_, None, Some(why)) => Err(Stop::NotEvaluable(why)),
+            // A failure would say nothing.
+            (_, None, None) if is_hopeless => Err(Stop::Fail("it was not played".to_owned())),
             (_, None, None) => self.in_time(case, &trial).await,
         };
         let outcome = match outcome {
@@ -267,32 +317,12 @@ impl<'a> Suite<'a> {
             }
             outcome => outcome,
         };
-        paragon.calm();
-        Played { case, policy, failures, rest: trial.rest_from_now(), trial, outcome, took: watch.elapsed() }
-    }
-
-    async fn conclude_all(&self, open: &mut VecDeque<Played<'_>>, results: &mut Vec<CaseResult>) {
-        while let Some(mut first) = open.pop_front() {
-            let mut patience = Patience::of(RESTLESS);
-            while !first.is_at_rest() && patience.again().await {}
-            self.conclude(first, results).await;
-        }
-    }
-
-    /// Looks at what was to stay right, and tells the verdict.
-    async fn conclude(&self, played: Played<'_>, results: &mut Vec<CaseResult>) {
-        let Played { case, policy, failures, trial, outcome, took, .. } = played;
-        let watch = Stopwatch::start();
-        let outcome = match outcome {
-            Ok(()) => trial.stayed_right().await,
-            outcome => outcome,
-        };
-        trial.end();
+        let is_silent = trial.is_silent() && outcome.is_err();
         let mut kept = None;
         let (verdict, mut detail) = match outcome {
             Ok(()) => (Verdict::Pass, self.judged_by(case).to_owned()),
             Err(Stop::Fail(found)) => (Verdict::Fail, found),
-            Err(Stop::NotEvaluable(why)) => (Verdict::NotEvaluable, why),
+            Err(stop) => (Verdict::NotEvaluable, stop.told()),
         };
         if let Some(failures) = failures {
             match (verdict, trial.kept()) {
@@ -304,26 +334,33 @@ impl<'a> Suite<'a> {
                 _ => {}
             }
         }
-        let timeline = trial.timeline().from_first().with_calls().lines();
-        let (policy, took) = (policy.name.clone(), took + watch.elapsed());
-        self.report(CaseResult { case, policy, verdict, detail, timeline, scenario: kept, took }, results);
+        run.board.end(case, verdict == Verdict::Fail);
+        let timeline = trial.story().from_first().with_calls().lines();
+        let (policy, took) = (policy.name.clone(), watch.elapsed());
+        let (title, because_of) = (self.title_of(case), Vec::new());
+        let result = CaseResult { case, title, policy, verdict, detail, because_of, timeline, scenario: kept, took };
+        (number, result, may_be_caused, is_silent)
     }
 
-    fn report(&self, result: CaseResult, results: &mut Vec<CaseResult>) {
-        (self.on_result)(&result);
-        results.push(result);
+    /// Delivers the events of a case under this policy.
+    async fn deliver_by(&self, trial: &Trial<'_>, policy: &Policy) -> Result<(), PolicyError> {
+        if trial.paragon.policy() != *policy {
+            trial.paragon.set_policy(policy.clone())?;
+            trial.paragon.set_webhook(self.webhook.clone()).await;
+        }
+        Ok(())
     }
 
-    /// Runs a case, but not for ever: each of its deliveries may take its time-out.
+    /// Runs a case, but not for ever: each of its deliveries may take its time-out, and each wait its patience.
     async fn in_time(&self, case: &'static Case, trial: &Trial<'_>) -> Result<(), Stop> {
         if let Some(process) = trial.process
             && !process.is_running()
         {
-            process.launch().await?;
+            trial.launch().await?;
             process.ready().await?;
         }
         let histories = if case.family() == Family::Conv { 6 * self.histories.max_time } else { Duration::ZERO };
-        let limit = 4 * self.settle + 12 * trial.paragon.answers_within() + histories;
+        let limit = 4 * self.patience + 12 * trial.paragon.answers_within() + histories;
         let ended = tokio::time::timeout(limit, (case.run)(trial)).await;
         ended.unwrap_or_else(|_| {
             let late = |outcome: &Outcome| matches!(outcome, Outcome::Failed(_));
@@ -344,50 +381,90 @@ impl<'a> Suite<'a> {
             (_, false) => "judged by what it fetched; what it keeps was not seen",
         }
     }
+
+    /// What a verdict claims: with fewer means, less.
+    fn title_of(&self, case: &Case) -> &'static str {
+        case.title_unseen.filter(|_| self.state.is_none()).unwrap_or(case.title)
+    }
+}
+
+/// What everything that is made up for a case follows from.
+fn seed_of(seed: u64, name: &str) -> u64 {
+    name.bytes().fold(seed, |seed, byte| scramble(seed ^ u64::from(byte)))
+}
+
+/// The results of a run, which are told in the order of the plan, however long each takes.
+struct Verdicts {
+    results: Vec<Option<(CaseResult, bool)>>,
+    told: usize,
+}
+
+impl Verdicts {
+    fn new(planned: usize) -> Self {
+        Self { results: (0..planned).map(|_| None).collect(), told: 0 }
+    }
+
+    fn put(&mut self, number: usize, result: CaseResult, may_be_caused: bool) {
+        self.results[number] = Some((result, may_be_caused));
+    }
+
+    fn has_failed(&self) -> bool {
+        self.results.iter().flatten().any(|(result, _)| result.verdict == Verdict::Fail)
+    }
+
+    /// Tells those that are certain: a failure is, when it is known what has become of the cases that it presumes.
+    fn tell(&mut self, suite: &Suite<'_>, board: &Board) {
+        while let Some(Some((result, may_be_caused))) = self.results.get_mut(self.told) {
+            let is_open = *may_be_caused && matches!(result.verdict, Verdict::Fail | Verdict::NotEvaluable);
+            if is_open && !board.knows_causes(result.case) {
+                return;
+            }
+            if is_open {
+                put_down(result, board.causes(result.case));
+            }
+            (suite.on_result)(result);
+            self.told += 1;
+        }
+    }
+
+    /// All of them, now that all cases have ended.
+    fn all(mut self, suite: &Suite<'_>, board: &Board) -> Vec<CaseResult> {
+        self.tell(suite, board);
+        self.results.into_iter().flatten().map(|(result, _)| result).collect()
+    }
+}
+
+/// Puts a failure down to others, if there are any: then it says nothing of its own.
+fn put_down(result: &mut CaseResult, causes: Vec<&'static str>) {
+    if causes.is_empty() {
+        return;
+    }
+    result.detail = format!("because of {}", causes.join(", "));
+    (result.verdict, result.because_of, result.scenario) = (Verdict::NotEvaluable, causes, None);
 }
 
 fn not_run(case: &'static Case, policy: &Policy, verdict: Verdict, why: &str) -> CaseResult {
     CaseResult {
         case,
+        title: case.title,
         policy: policy.name.clone(),
         verdict,
         detail: why.to_owned(),
+        because_of: Vec::new(),
         timeline: Vec::new(),
         scenario: None,
         took: Duration::ZERO,
     }
 }
 
-/// A case that was played. The receiver may still do harm, such as with the second copy of an event in its queue: it is
-/// looked at once more when it has come to rest, and the next cases, of other users, go on meanwhile.
-struct Played<'a> {
-    case: &'static Case,
-    policy: &'a Policy,
-    /// Where the history that it fails with is kept.
-    failures: Option<&'a Failures>,
-    trial: Trial<'a>,
-    outcome: Result<(), Stop>,
-    took: Duration,
-    rest: Rest,
-}
-
-impl Played<'_> {
-    /// Whether nothing is to be waited for any more.
-    fn is_at_rest(&mut self) -> bool {
-        self.outcome.is_err() || !self.trial.is_to_stay_right() || self.rest.has_come(self.trial.calls())
-    }
-
+impl Trial<'_> {
     /// Whether the receiver answered nothing, though it was asked.
     fn is_silent(&self) -> bool {
-        let timeline = self.trial.timeline();
-        let outcomes = || timeline.attempts().map(|(_, attempt)| &attempt.outcome);
-        self.outcome.is_err()
-            && outcomes().next().is_some()
-            && outcomes().all(|outcome| matches!(outcome, Outcome::Failed(_)))
+        let timeline = self.timeline();
+        let mut outcomes = timeline.attempts().map(|(_, attempt)| &attempt.outcome).peekable();
+        outcomes.peek().is_some() && outcomes.all(|outcome| matches!(outcome, Outcome::Failed(_)))
     }
-}
 
-impl Trial<'_> {
     /// Whether the receiver's process runs no more: the cases that end it start it again.
     fn has_ended(&self) -> bool {
         self.process.is_some_and(|process| !process.is_running())

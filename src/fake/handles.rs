@@ -330,6 +330,12 @@ impl Sync {
         &self.id
     }
 
+    /// What it pulls; `None` when it is deleted.
+    #[cfg(feature = "check")]
+    pub(crate) fn pipeline(&self) -> Option<Pipeline> {
+        lock(&self.world).engine.get(&self.id).map(|sync| sync.pipeline)
+    }
+
     /// Where it is in its life; `None` when it is deleted.
     pub fn status(&self) -> Option<Status> {
         lock(&self.world).engine.get(&self.id).map(|sync| sync.status)

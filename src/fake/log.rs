@@ -19,9 +19,14 @@ impl Log {
         Self { limit, ..Self::default() }
     }
 
+    /// An empty one that keeps as many entries.
+    pub(super) fn empty(&self) -> Self {
+        Self::limited(self.limit)
+    }
+
     /// An empty one that goes on after this one.
     pub(super) fn next(&self) -> Self {
-        Self { first: self.end(), limit: self.limit, ..Self::default() }
+        Self { first: self.end(), ..self.empty() }
     }
 
     pub(super) fn push(&mut self, entry: Entry) {

@@ -23,12 +23,14 @@ pub mod blocking;
 mod content;
 mod driver;
 mod endpoint;
+mod evidence;
 mod expect;
 mod explain;
 mod fault;
 mod faults;
 mod handles;
 mod hyper;
+mod lanes;
 mod log;
 mod mermaid;
 mod mint;
@@ -49,6 +51,8 @@ mod world;
 
 pub use content::{Content, LONGEST, NotDownloadable, content};
 pub use endpoint::Endpoint;
+#[cfg(feature = "check")]
+pub(crate) use evidence::{Activity, LastCall, Proof};
 pub use fault::{ApiFault, RetryAfter, Stale, Target, Trouble, Window};
 pub use faults::FaultId;
 pub use handles::{Connection, Item, Sync, User};

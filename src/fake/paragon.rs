@@ -7,9 +7,12 @@ use std::time::Duration;
 use url::Url;
 
 use super::driver::{Driver, Hook};
+#[cfg(feature = "check")]
+use super::evidence::{Activity, Proof};
 use super::fault::ApiFault;
 use super::faults::{FaultId, Faults};
 use super::handles::User;
+use super::lanes::Lanes;
 use super::log::Log;
 use super::observe::{Exchange, Observers};
 use super::project::{KeyError, Project};
@@ -20,6 +23,8 @@ use super::token::Audience;
 use super::world::{Options, World};
 use crate::clock::{Moment, Pace};
 use crate::contract::{Event, ProjectId, Revision, UserId};
+#[cfg(feature = "check")]
+use crate::contract::{RecordId, SyncId};
 use crate::delivery::{
     Adversity, Change, DeliveryId, Http, Mishap, Outcome, Policy, PolicyError, Queue, Request, Signature, Transport,
     WebhookState,
@@ -36,7 +41,8 @@ const START: Moment = Moment::from_millis(1_767_225_600_000);
 /// itself, under [`run`](Self::run).
 pub struct FakeParagon {
     pub(super) driver: Arc<Driver>,
-    server: Running,
+    server: Arc<Running>,
+    lanes: Lanes,
     admin: bool,
 }
 
@@ -243,20 +249,21 @@ impl Builder {
         let listener = TcpListener::bind(address).map_err(no_port)?;
         let driver = Driver::new(Arc::new(Shared::new(world)), Arc::new(Http::new()), self.answer_within);
         let driver = Arc::new(driver.with_hooks(self.hooks));
-        let answer = api(driver.world.clone(), self.observers);
+        let lanes = Lanes::new(driver.world.clone());
+        let answer = api(lanes.clone(), self.observers);
         let server = if self.admin {
             server::with_admin(listener, driver.clone(), answer)
         } else {
             server::serve(self.server, listener, answer).await
         };
-        let server = server.map_err(no_port)?;
-        Ok(FakeParagon { driver, server, admin: self.admin })
+        let server = Arc::new(server.map_err(no_port)?);
+        Ok(FakeParagon { driver, server, lanes, admin: self.admin })
     }
 }
 
-/// What the world's API answers.
-fn api(world: Arc<Shared>, observers: Observers) -> Answer {
-    Arc::new(move |request| observers.answer(&world, request))
+/// What the API answers.
+fn api(lanes: Lanes, observers: Observers) -> Answer {
+    Arc::new(move |request| observers.answer(&lanes.of(request), request))
 }
 
 impl fmt::Debug for FakeParagon {
@@ -554,6 +561,51 @@ impl FakeParagon {
     /// How many times as fast as real time its clock moves by itself; `None` when it is only moved.
     pub fn speed(&self) -> Option<f64> {
         self.driver.world.pace().map(|pace| pace.speed())
+    }
+
+    /// Opens another fake behind the same API: with a clock, a queue, a policy, faults, users and a timeline of its own,
+    /// and nothing in it. Calls about its syncs, and calls of its users, are its own. It is this one's in everything
+    /// else: project, policy, options, webhook, transport.
+    #[cfg(feature = "check")]
+    pub(crate) fn open_lane(&self, seed: u64) -> Self {
+        let mut world = self.world().empty(seed);
+        world.evidence = Some(super::evidence::Evidence::default());
+        let world = Arc::new(Shared::new(world));
+        self.lanes.open(world.clone());
+        let driver = Arc::new(Driver::new(world, self.driver.transport(), self.driver.answer_within));
+        Self { driver, server: self.server.clone(), lanes: self.lanes.clone(), admin: false }
+    }
+
+    /// Closes a lane: the API does not know its syncs and users any more.
+    #[cfg(feature = "check")]
+    pub(crate) fn close_lane(&self) {
+        self.lanes.close(&self.driver.world);
+    }
+
+    /// All syncs.
+    #[cfg(feature = "check")]
+    pub(crate) fn syncs(&self) -> Vec<super::handles::Sync> {
+        let ids: Vec<SyncId> = self.world().engine.syncs().map(|sync| sync.id.clone()).collect();
+        ids.into_iter().map(|id| super::handles::Sync { world: self.driver.world.clone(), id }).collect()
+    }
+
+    /// What the receiver has done so far.
+    #[cfg(feature = "check")]
+    pub(crate) fn activity(&self) -> Activity {
+        self.world().activity()
+    }
+
+    /// What the receiver was told of the latest version of a record, or of its deletion. Known in lanes alone.
+    #[cfg(feature = "check")]
+    pub(crate) fn proof(&self, sync: &SyncId, record: &RecordId) -> Proof {
+        self.world().proof(sync, record)
+    }
+
+    /// How many pages of a sync have reached the end of its feed since a [mark](Self::timeline_mark). Known in lanes
+    /// alone.
+    #[cfg(feature = "check")]
+    pub(crate) fn ends_since(&self, sync: &SyncId, mark: usize) -> usize {
+        self.world().evidence.as_ref().map_or(0, |evidence| evidence.ends_since(sync, mark))
     }
 
     fn world(&self) -> Guard<'_> {

@@ -3,6 +3,7 @@ use hyper::body::Bytes;
 use serde_json::Value;
 
 use super::endpoint::Endpoint;
+use super::evidence::LastCall;
 use super::fault::{ApiFault, RetryAfter, Trouble};
 use super::faults::Decision;
 use super::reply::{Body, Reply, Wire};
@@ -37,6 +38,18 @@ impl Decision {
                     | Trouble::MalformedJson
             )
         })
+    }
+
+    /// What became of a call that was answered with this status.
+    pub(crate) fn leaves(&self, status: StatusCode) -> LastCall {
+        let misleads = |trouble| matches!(trouble, Trouble::StaleReads(_) | Trouble::WrongContentType);
+        if self.has(Trouble::NeverAnswers) {
+            LastCall::Unanswered
+        } else if self.is_lost() || self.troubles().any(misleads) || (!self.struck.is_empty() && !status.is_success()) {
+            LastCall::Failed
+        } else {
+            LastCall::Answered
+        }
     }
 
     /// The answer as the client gets it. Of several troubles on the wire the first counts; delays add up. What makes

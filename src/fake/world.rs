@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::evidence::{Activity, Evidence, LastCall, Proof};
 use super::fault::{self, ApiFault};
 use super::faults::{Decision, FaultId, Faults};
 use super::log::Log;
@@ -46,6 +47,13 @@ pub(super) struct World {
     pub(super) stale_reads: BTreeMap<SyncId, BTreeMap<u64, (Moment, u64)>>,
     /// The versions of records that were served.
     pub(super) served: Served,
+    /// Which call served what; kept in lanes alone, because it grows with what is served.
+    pub(super) evidence: Option<Evidence>,
+    /// How many calls were more than a look at the end of a feed that had nothing new.
+    pub(super) work: u64,
+    /// The call that is being answered is no more than such a look.
+    pub(super) is_idle: bool,
+    pub(super) last_call: LastCall,
     pub(super) log: Log,
     pub(super) tally: Tally,
     /// Which of the worlds it is that have followed one another: an attempt of an earlier one has no effect.
@@ -124,6 +132,10 @@ impl World {
             strike: Decision::default(),
             stale_reads: BTreeMap::new(),
             served: Served::default(),
+            evidence: None,
+            work: 0,
+            is_idle: false,
+            last_call: LastCall::default(),
             start,
             log: Log::default(),
             tally: Tally::default(),
@@ -136,9 +148,16 @@ impl World {
     /// Puts an empty world in the place of this one, which it hands back: as at the start, with this seed. Project,
     /// policy, options and the webhook's URL stay, and the numbers of the log go on.
     pub(super) fn replace(&mut self, seed: u64) -> Box<Self> {
+        let (log, tally, life) = (self.log.next(), self.tally, self.life + 1);
+        let empty = Self { log, tally, life, ..self.empty(seed) };
+        Box::new(std::mem::replace(self, empty))
+    }
+
+    /// Another world as at the start, with this seed. It has the project, policy, options and webhook's URL of this one.
+    pub(super) fn empty(&self, seed: u64) -> Self {
         let mut engine = Engine::new(self.project.id.clone());
         engine.set_revision(self.engine.revision());
-        let empty = Self {
+        Self {
             seed,
             verifier: self.verifier.fresh(),
             engine,
@@ -153,14 +172,17 @@ impl World {
             strike: Decision::default(),
             stale_reads: BTreeMap::new(),
             served: Served::default(),
-            log: self.log.next(),
-            tally: self.tally,
-            life: self.life + 1,
+            evidence: self.evidence.is_some().then(Evidence::default),
+            work: 0,
+            is_idle: false,
+            last_call: LastCall::default(),
+            log: self.log.empty(),
+            tally: Tally::default(),
+            life: 0,
             start: self.start,
             news: Vec::new(),
             in_delivery: BTreeMap::new(),
-        };
-        Box::new(std::mem::replace(self, empty))
+        }
     }
 
     /// Tokens are judged by the options that hold now.
@@ -484,6 +506,29 @@ impl World {
             |version| std::iter::successors(feed.version_before(version), |version| feed.version_before(*version));
         let unfetched = feed.live_keys().filter(|(_, version)| !was_served(*version));
         unfetched.map(|(key, version)| (feed.id_of(key), older(version).any(was_served))).collect()
+    }
+
+    /// What the receiver was told of the latest version of a record, or of its deletion.
+    pub(super) fn proof(&self, sync: &SyncId, record: &RecordId) -> Proof {
+        let told = || {
+            let (feed, evidence) = (&self.engine.get(sync)?.feed, self.evidence.as_ref()?);
+            let key = feed.key_of(record)?;
+            let (version, live) = feed.latest(key)?;
+            let call = evidence.told(sync, version).or_else(|| evidence.gone(sync, key).filter(|_| !live))?;
+            let call = self.log.since(call).next().and_then(|(_, entry)| match &entry.what {
+                What::Call(call) => Some(format!("{} {}", call.method, call.path)),
+                _ => None,
+            });
+            Some(call.unwrap_or_else(|| "a call that the timeline has dropped".to_owned()))
+        };
+        told().map_or(Proof::NeverTold, Proof::Told)
+    }
+
+    /// What the receiver has done so far.
+    pub(super) fn activity(&self) -> Activity {
+        let news = self.evidence.as_ref().map_or(0, Evidence::news);
+        let Tally { attempts, calls, .. } = self.tally;
+        Activity { attempts, calls, work: self.work, news, last: self.last_call }
     }
 
     /// What an id stands for.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::escape::visible;
 use super::json::{Report, ReportedCase};
-use crate::check::{Level, Verdict};
+use crate::check::{Case, Level, Verdict};
 use crate::contract::{Rule, rule};
 
 /// Of a long timeline so many lines at each end are told.
@@ -43,6 +43,29 @@ pub(super) fn headline(report: &Report) -> String {
         Outcome::Passed if summary.fail > 0 => format!("{failed}, none of which decides: their level is may"),
         _ => failed,
     }
+}
+
+/// What to mend first, if it explains more than itself: `fix these 2 first, they explain 51 others: …`.
+pub(super) fn causes(causes: &[(&'static Case, usize)]) -> Option<String> {
+    let explaining: Vec<_> = causes.iter().filter(|(_, explained)| *explained > 0).collect();
+    let explained: usize = explaining.iter().map(|(_, explained)| explained).sum();
+    let names: Vec<_> = explaining.iter().map(|(case, explained)| format!("{} ({explained})", case.id)).collect();
+    match names.as_slice() {
+        [] => None,
+        [_] => Some(format!(
+            "fix this first: {} explains {} that could not be judged",
+            explaining[0].0.id,
+            others(explained)
+        )),
+        several => {
+            let several = several.join(", ");
+            Some(format!("fix these {} first: {several} explain cases that could not be judged", names.len()))
+        }
+    }
+}
+
+fn others(count: usize) -> String {
+    if count == 1 { "1 other case".to_owned() } else { format!("{count} other cases") }
 }
 
 /// How many ended how, beside what the headline says.

@@ -50,7 +50,7 @@ impl Text {
             _ => ("skip", "2"),
         };
         let under = if case.family() == Family::Pol { format!(" (under {})", result.policy) } else { String::new() };
-        let mut text = format!("{}  {:<24} {}{under}\n", self.paint(word, color), case.id, case.title);
+        let mut text = format!("{}  {:<24} {}{under}\n", self.paint(word, color), case.id, result.title);
         match result.verdict {
             Verdict::Fail => {
                 Self::block(&mut text, "found", &result.detail);
@@ -74,7 +74,14 @@ impl Text {
     pub fn summary(self, judgement: &Judgement) -> String {
         let count = |verdict| judgement.count(verdict);
         let (failed, blind) = (count(Verdict::Fail), count(Verdict::NotEvaluable));
-        let mut text = format!("\n{} passed", count(Verdict::Pass));
+        let mut text = "\n".to_owned();
+        if let Some(first) = digest::causes(&judgement.causes()) {
+            let _ = writeln!(text, "{first}");
+        }
+        for remark in &judgement.remarks {
+            let _ = writeln!(text, "remark: {remark}");
+        }
+        let _ = write!(text, "{} passed", count(Verdict::Pass));
         let failing = format!("{failed} failed");
         let failing = if failed > 0 { self.paint(&failing, "1;31") } else { failing };
         let _ = write!(text, ", {failing}, {blind} not evaluable");

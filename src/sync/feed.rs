@@ -255,6 +255,11 @@ impl Feed {
         self.position(key).is_some_and(|position| self.is_live(position))
     }
 
+    /// The latest version of a record, a tombstone included, and whether it lives.
+    pub fn latest(&self, key: u64) -> Option<(usize, bool)> {
+        self.position(key).map(|position| (position, self.is_live(position)))
+    }
+
     /// Whether a record is or was ever in the feed.
     pub fn has_seen(&self, key: u64) -> bool {
         self.position(key).is_some()

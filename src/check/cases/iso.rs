@@ -11,9 +11,13 @@ pub(super) const TWO_USERS: Case = Case {
     id: "iso-two-users",
     level: Level::Must,
     title: "events of two users that come interleaved are followed for each, under the user's own token",
+    title_unseen: Some(
+        "events of two users that come interleaved are followed by fetches under each user's own token; what is kept was not seen",
+    ),
     why: "A token or a cursor that is kept in one place for all users mixes them up as soon as two are active.",
     fix: "Keep cursor and records by syncInstanceId, and mint the token for `user.id` of the event.",
     needs: &[],
+    presumes: &["pull-all-pages"],
     rests_on: &["api.token", "sync.incremental", "events.no-data"],
     run: |trial| Box::pin(two_users(trial)),
 };
@@ -49,9 +53,11 @@ pub(super) const TWO_SYNCS: Case = Case {
     id: "iso-two-syncs",
     level: Level::Should,
     title: "two syncs of one account, which show the same external ids, are held apart",
+    title_unseen: None,
     why: "In another sync the same file is another record: kept by its external id, one sync's copy replaces the other's.",
     fix: "Key by syncInstanceId and recordId, not by externalId or the user.",
     needs: &[Need::State],
+    presumes: &["iso-two-users", "rec-updated"],
     rests_on: &["record.id", "sync.incremental", "sync.same-id"],
     run: |trial| Box::pin(two_syncs(trial)),
 };
@@ -77,9 +83,11 @@ pub(super) const DELETION: Case = Case {
     id: "iso-deletion",
     level: Level::Should,
     title: "a record that is gone from one sync stays in the other",
+    title_unseen: None,
     why: "One user loses access to a file, or one sync is narrowed, and everybody else's copy disappears.",
     fix: "Remove by syncInstanceId and recordId, not by externalId.",
     needs: &[Need::State],
+    presumes: &["iso-two-syncs", "rec-deleted"],
     rests_on: &["record.id", "sync.full", "sync.reenable"],
     run: |trial| Box::pin(deletion(trial)),
 };
@@ -100,9 +108,11 @@ pub(super) const FORGED_USER: Case = Case {
     id: "iso-forged-user",
     level: Level::Should,
     title: "an event that names a real sync and another user changes nothing of either's data",
+    title_unseen: None,
     why: "Webhooks are not signed: whoever knows a sync's id could point it at a user of their own.",
     fix: "Keep whose sync it is; believe another user only when the Sync API serves the sync under that user's token.",
     needs: &[Need::State],
+    presumes: &["iso-two-users", "pull-deleted-sync", "rec-forged-deletion"],
     rests_on: &["webhook.malformed", "api.not-found", "sync.incremental"],
     run: |trial| Box::pin(forged_user(trial)),
 };
@@ -115,7 +125,7 @@ async fn forged_user(trial: &Trial<'_>) -> Result<(), Stop> {
         event["user"]["id"] = json!(stranger);
         trial.deliver(event).await?;
     }
-    trial.right_at_rest(&[&sync]).await?;
+    trial.stays_right(&[&sync]).await?;
     trial.drive.update(&files[1], |file| file.name = "b 2.pdf".into());
     trial.paragon.advance(MINUTE).await;
     trial.stays_right(&[&sync]).await

@@ -16,9 +16,13 @@ pub(super) const REPLAY: Case = Case {
     id: "conv-replay",
     level: Level::Should,
     title: "after this scenario, and a day without trouble, all records are right",
+    title_unseen: Some(
+        "after this scenario, and a day without trouble, the latest version of every record was fetched; what is kept was not seen",
+    ),
     why: "It is the history that somebody wants to see through.",
     fix: "Look at the first step after which the receiver is wrong, and follow what it did with the event.",
     needs: &[],
+    presumes: &[],
     rests_on: &["sync.initial", "sync.incremental", "sync.full", "feed.cursor", "webhook.retry"],
     run: |trial| Box::pin(replays(trial)),
 };

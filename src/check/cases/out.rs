@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::check::case::{Case, Level, Need};
 use crate::check::rest::RESTLESS;
-use crate::check::trial::{DAY, MINUTE, Stop, Trial, a_while};
+use crate::check::trial::{DAY, MINUTE, Stop, Trial};
 use crate::contract::{EventKind, File};
 use crate::delivery::{Adversity, Decision, Mishap, Wire};
 use crate::fake::{ApiFault, Endpoint, Sync, Trouble};
@@ -13,9 +13,11 @@ pub(super) const UNREACHABLE: Case = Case {
     id: "out-unreachable",
     level: Level::Should,
     title: "events that come late, after newer ones, leave the right records",
+    title_unseen: None,
     why: "After an outage retries arrive hours late: a record_created may follow the record's own record_deleted.",
     fix: "Take each event as a hint to fetch the latest version; when that is 404, hold nothing.",
     needs: &[Need::State],
+    presumes: &["rec-updated", "rec-deleted"],
     rests_on: &["webhook.retry", "sync.incremental", "sync.full", "api.deleted-record"],
     run: |trial| Box::pin(unreachable(trial)),
 };
@@ -23,7 +25,7 @@ pub(super) const UNREACHABLE: Case = Case {
 /// The outage is the sender's: attempts are not sent and count as failed. It lies across a full run, so that the
 /// deletion of a record overtakes its creation.
 async fn unreachable(trial: &Trial<'_>) -> Result<(), Stop> {
-    let paragon = trial.paragon;
+    let paragon = &trial.paragon;
     let (sync, files) = trial.synced(&["a.pdf"]).await?;
     paragon.advance(DAY.saturating_sub(3 * MINUTE)).await;
     paragon.receiver_unreachable(true);
@@ -47,9 +49,13 @@ pub(super) const API_FAILING: Case = Case {
     id: "out-api-failing",
     level: Level::Should,
     title: "an event that arrives while the Sync API fails is not lost",
+    title_unseen: Some(
+        "an event that arrives while the Sync API fails is followed by a fetch; what is kept was not seen",
+    ),
     why: "A receiver that answers 2xx and then cannot fetch has told Paragon to forget the event.",
     fix: "Fetch before you answer and pass the failure on as 5xx, or queue the event and try again until it works.",
     needs: &[],
+    presumes: &["pull-all-pages"],
     rests_on: &["api.unavailable", "webhook.retry", "sync.incremental"],
     run: |trial| Box::pin(api_failing(trial)),
 };
@@ -70,9 +76,13 @@ pub(super) const DISABLED: Case = Case {
     id: "out-disabled",
     level: Level::Should,
     title: "what happened while the webhook was disabled is caught up",
+    title_unseen: Some(
+        "what happened while the webhook was disabled is fetched; deletions and what is kept were not seen",
+    ),
     why: "Paragon may disable a webhook that fails, and nothing says that it sends later what it did not send then.",
     fix: "At each event pull from the stored cursor, or do so on a timer: the feed holds what you were not told of.",
     needs: &[],
+    presumes: &["rec-updated", "rec-deleted"],
     rests_on: &["webhook.disable", "webhook.missed", "feed.cursor", "sync.full"],
     run: |trial| Box::pin(disabled(trial)),
 };
@@ -122,9 +132,11 @@ pub(super) const ANSWER_LOST: Case = Case {
     id: "out-answer-lost",
     level: Level::Should,
     title: "an event that was taken, but whose answer was lost, may come again",
+    title_unseen: None,
     why: "The work is done and Paragon thinks that it failed: the second time must change nothing more.",
     fix: "Make each event safe to do twice: upsert, and let removing what is gone succeed.",
     needs: &[Need::State],
+    presumes: &["rec-duplicate"],
     rests_on: &["webhook.wire", "webhook.retry", "webhook.duplicate", "sync.incremental"],
     run: |trial| Box::pin(once_over(trial, Wire::ResetAfterBody)),
 };
@@ -133,9 +145,11 @@ pub(super) const HANG_UP: Case = Case {
     id: "out-hang-up",
     level: Level::Should,
     title: "a sender that hangs up before the answer leaves nothing half done",
+    title_unseen: None,
     why: "Some servers end the handler when the client is gone: in the middle of what it was doing.",
     fix: "Do what belongs together in one transaction, or in a task of its own.",
     needs: &[Need::State],
+    presumes: &["out-answer-lost"],
     rests_on: &["webhook.wire", "webhook.retry", "sync.incremental"],
     run: |trial| Box::pin(once_over(trial, Wire::HangUp)),
 };
@@ -144,9 +158,11 @@ pub(super) const RESTART: Case = Case {
     id: "out-restart",
     level: Level::Should,
     title: "after a restart the receiver holds what it held, and goes on",
+    title_unseen: None,
     why: "Every deployment is a restart, and no event tells a receiver again what it knew.",
     fix: "Keep records and cursors in a database.",
     needs: &[Need::Process, Need::State],
+    presumes: &["pull-all-pages"],
     rests_on: &["sync.incremental", "feed.cursor"],
     run: |trial| Box::pin(restart(trial)),
 };
@@ -155,7 +171,7 @@ async fn restart(trial: &Trial<'_>) -> Result<(), Stop> {
     let process = trial.process()?;
     let (sync, _) = trial.synced(&["a.pdf", "b.pdf"]).await?;
     process.stop().await?;
-    process.launch().await?;
+    trial.launch().await?;
     process.ready().await?;
     trial.right(&[&sync]).await?;
     trial.create("new.pdf");
@@ -167,9 +183,13 @@ pub(super) const KILLED_AFTER_ACK: Case = Case {
     id: "out-killed-after-ack",
     level: Level::Should,
     title: "a receiver that is killed right after its 2xx has not lost the event",
+    title_unseen: Some(
+        "a receiver that is killed right after its 2xx still fetches what the event was about; what is kept was not seen",
+    ),
     why: "2xx tells Paragon that the event is yours now; what lies in memory then is gone with the process.",
     fix: "Store the event, and commit, before you answer; at start do what is stored and not done.",
     needs: &[Need::Process],
+    presumes: &["out-restart"],
     rests_on: &["webhook.2xx", "sync.incremental", "webhook.retry"],
     run: |trial| Box::pin(killed_after_ack(trial)),
 };
@@ -204,28 +224,30 @@ async fn answered(trial: &Trial<'_>, mark: usize, answers: usize) -> Result<(), 
             at = end;
         }
     };
-    let counted = tokio::time::timeout(trial.settle, counting).await;
+    let counted = tokio::time::timeout(trial.run.suite.settle, counting).await;
     counted.map_err(|_| Stop::NotEvaluable(format!("the receiver did not answer {answers} events 2xx")))
 }
 
 /// Starts it again, and expects it to end up right without another event.
 async fn again(trial: &Trial<'_>, sync: &Sync, after: &str) -> Result<(), Stop> {
     let process = trial.process()?;
-    process.launch().await?;
+    trial.launch().await?;
     process.ready().await.map_err(|error| Stop::Fail(format!("{after}, and does not come up again: {error}")))?;
-    trial.ends_right(&[sync]).await.map_err(|stop| match stop {
-        Stop::Fail(found) => Stop::Fail(format!("{after}, and started again:\n{found}")),
-        stop @ Stop::NotEvaluable(_) => stop,
-    })
+    let ended = trial.ends_right(&[sync]).await;
+    ended.map_err(|stop| stop.map_fail(|found| format!("{after}, and started again:\n{found}")))
 }
 
 pub(super) const KILLED_IN_PULL: Case = Case {
     id: "out-killed-in-pull",
     level: Level::Should,
     title: "a receiver that is killed in the middle of a pull ends up with all records",
+    title_unseen: Some(
+        "a receiver that is killed in the middle of a pull fetches all records; what is kept was not seen",
+    ),
     why: "A large initial sync is pulled for hours, and only one event announces it.",
     fix: "Store a page and its cursor in one transaction; at start go on with what is not done.",
     needs: &[Need::Process],
+    presumes: &["out-restart"],
     rests_on: &["sync.initial", "feed.cursor", "webhook.retry"],
     run: |trial| Box::pin(killed_in_pull(trial)),
 };
@@ -251,9 +273,11 @@ pub(super) const KILLED_AT_START: Case = Case {
     id: "out-killed-at-start",
     level: Level::Should,
     title: "a receiver that is killed while it starts, starts the next time, and has lost nothing",
+    title_unseen: None,
     why: "Deployments are rolled back half-way; a lock or a half-written file must not be in the way of the next start.",
     fix: "Change the database in transactions, and let nothing stay behind that only a clean end removes.",
     needs: &[Need::Process, Need::State],
+    presumes: &["out-restart"],
     rests_on: &["sync.incremental", "webhook.retry"],
     run: |trial| Box::pin(killed_at_start(trial)),
 };
@@ -266,12 +290,12 @@ async fn killed_at_start(trial: &Trial<'_>) -> Result<(), Stop> {
     let mark = trial.paragon.timeline_mark();
     trial.paragon.advance(MINUTE).await;
     for millis in [0, 50] {
-        process.launch().await?;
-        a_while(Duration::from_millis(millis)).await;
+        trial.launch().await?;
+        trial.a_while(Duration::from_millis(millis)).await;
         process.kill().await?;
     }
     // And as soon as it seems to be up.
-    process.launch().await?;
+    trial.launch().await?;
     let up = process.ready().await;
     up.map_err(|error| Stop::Fail(format!("it was killed while it started, and does not come up again: {error}")))?;
     process.kill().await?;

@@ -9,15 +9,20 @@ use crate::fake::What;
 
 const WHY: &str = "How often and for how long Paragon tries again is not published; senders differ, and all of them give up some day.";
 const FIX: &str = "Do not count on each event: at each one pull from the stored cursor, or do so on a timer.";
+const PRESUMES: &[&str] = &["out-disabled", "out-unreachable"];
 const RESTS_ON: &[&str] = &["webhook.retry", "webhook.disable", "webhook.missed", "feed.cursor"];
 
 pub(super) const MINUTES: Case = Case {
     id: "pol-outage-minutes",
     level: Level::Should,
     title: "after ten minutes without the receiver, and the next event, all records are right",
+    title_unseen: Some(
+        "after ten minutes without the receiver, and the next event, the latest version of every record was fetched; what is kept was not seen",
+    ),
     why: WHY,
     fix: FIX,
     needs: &[],
+    presumes: PRESUMES,
     rests_on: RESTS_ON,
     run: |trial| Box::pin(outage(trial, 10 * MINUTE)),
 };
@@ -26,9 +31,13 @@ pub(super) const HOURS: Case = Case {
     id: "pol-outage-hours",
     level: Level::Should,
     title: "after six hours without the receiver, and the next event, all records are right",
+    title_unseen: Some(
+        "after six hours without the receiver, and the next event, the latest version of every record was fetched; what is kept was not seen",
+    ),
     why: WHY,
     fix: FIX,
     needs: &[],
+    presumes: PRESUMES,
     rests_on: RESTS_ON,
     run: |trial| Box::pin(outage(trial, 360 * MINUTE)),
 };
@@ -37,15 +46,19 @@ pub(super) const DAYS: Case = Case {
     id: "pol-outage-days",
     level: Level::Should,
     title: "after four days without the receiver, and the next event, all records are right",
+    title_unseen: Some(
+        "after four days without the receiver, and the next event, the latest version of every record was fetched; what is kept was not seen",
+    ),
     why: WHY,
     fix: FIX,
     needs: &[],
+    presumes: PRESUMES,
     rests_on: RESTS_ON,
     run: |trial| Box::pin(outage(trial, 4 * DAY)),
 };
 
 async fn outage(trial: &Trial<'_>, span: Duration) -> Result<(), Stop> {
-    let paragon = trial.paragon;
+    let paragon = &trial.paragon;
     let (sync, files) = trial.synced(&["a.pdf", "b.pdf", "c.pdf"]).await?;
     paragon.receiver_unreachable(true);
     trial.create("new.pdf");
@@ -60,10 +73,9 @@ async fn outage(trial: &Trial<'_>, span: Duration) -> Result<(), Stop> {
     }
     trial.create("next.pdf");
     paragon.advance(MINUTE).await;
-    trial.ends_right(&[&sync]).await.map_err(|stop| match stop {
-        Stop::Fail(found) => Stop::Fail(format!("{found}\nlost under {}:\n{}", paragon.policy().name, lost(trial))),
-        stop @ Stop::NotEvaluable(_) => stop,
-    })
+    let ended = trial.ends_right(&[&sync]).await;
+    let policy = paragon.policy().name;
+    ended.map_err(|stop| stop.map_fail(|found| format!("{found}\nlost under {policy}:\n{}", lost(trial))))
 }
 
 /// The events that were never delivered, each with the cell of the policy that decided so.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::check::case::{Case, Level, Need};
-use crate::check::trial::{MINUTE, PAGE_SIZE_CAP, Stop, Trial, a_while, about};
-use crate::fake::{ApiFault, Endpoint, RetryAfter, Stale, Sync, Trouble};
+use crate::check::trial::{MINUTE, PAGE_SIZE_CAP, Stop, Trial, about};
+use crate::fake::{ApiFault, Call, Endpoint, RetryAfter, Stale, Sync, Trouble};
 use crate::sync::RunKind;
 
 /// What an initial sync of three pages has.
@@ -14,9 +14,11 @@ pub(super) const ALL_PAGES: Case = Case {
     id: "pull-all-pages",
     level: Level::Must,
     title: "after the initial sync every page is pulled, however short pages are",
+    title_unseen: None,
     why: "An initial sync sends one event for all its records; what is not pulled then is never announced again.",
     fix: "Pull with `paging.cursor` until `data` is empty or `paging.remainingRecords` is 0; do not count records.",
     needs: &[],
+    presumes: &["ack-every-event", "pull-token", "rec-created"],
     rests_on: &["sync.initial", "feed.cursor", "feed.caught-up"],
     run: |trial| Box::pin(all_pages(trial)),
 };
@@ -32,9 +34,11 @@ pub(super) const TOKEN: Case = Case {
     id: "pull-token",
     level: Level::Must,
     title: "each call has a user token that Paragon takes: RS256, the right audience, the user of the event, not expired",
+    title_unseen: None,
     why: "Paragon refuses anything else, and a receiver that takes no for an answer holds nothing.",
     fix: "Sign with the project's key: `sub` is `user.id` of the event, `aud` is `useparagon.com/<project id>`, `exp` is to come.",
     needs: &[],
+    presumes: &["ack-every-event"],
     rests_on: &["api.token", "api.audience", "sync.incremental"],
     run: |trial| Box::pin(token(trial)),
 };
@@ -47,15 +51,16 @@ async fn token(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.paragon.advance(MINUTE).await;
     let right = trial.right(&[&sync]).await;
     let timeline = trial.timeline();
-    let refused = |call: &&crate::fake::Call| call.status == 401 || call.status == 403;
+    let refused = |call: &&Call| {
+        let is_of_another = call.reason.as_deref().is_some_and(|why| why.contains("the token's user"));
+        call.status == 401 || call.status == 403 || is_of_another
+    };
     if let Some(call) = timeline.calls().find(refused) {
         let why = call.reason.as_deref().unwrap_or_default();
         return Err(Stop::Fail(format!("{} {} was answered {}: {why}", call.method, call.path, call.status)));
     }
     if !timeline.calls().any(|call| call.status == 200) {
-        let why = right.err().map_or_else(String::new, |stop| match stop {
-            Stop::Fail(found) | Stop::NotEvaluable(found) => format!(": {found}"),
-        });
+        let why = right.err().map_or_else(String::new, |stop| format!(": {}", stop.told()));
         return Err(Stop::NotEvaluable(format!("the receiver made no call with a token of this user{why}")));
     }
     Ok(())
@@ -81,9 +86,11 @@ pub(super) const EMPTY_PAGE: Case = Case {
     id: "pull-empty-page",
     level: Level::Should,
     title: "after an empty page the next pull goes on from there",
+    title_unseen: None,
     why: "An empty page means caught up; what a receiver then does with its cursor decides whether it ever sees the rest.",
     fix: "Keep the cursor of an empty page if it has one, and the one before if not; pull again at the next event.",
     needs: &[],
+    presumes: &["pull-all-pages"],
     rests_on: &["feed.caught-up", "feed.cursor", "api.pages"],
     run: |trial| Box::pin(empty_page(trial)),
 };
@@ -103,9 +110,11 @@ pub(super) const NULL_CURSOR: Case = Case {
     id: "pull-null-cursor",
     level: Level::Should,
     title: "a last page without a cursor does not lose the place in the feed",
+    title_unseen: None,
     why: "Clients were written that expect a cursor to be null at the end; storing that null, and taking it for 'done', ends the sync.",
     fix: "Keep the last cursor that was one; without any, begin at the start.",
     needs: &[],
+    presumes: &["pull-all-pages"],
     rests_on: &["feed.cursor", "api.pages", "sync.incremental"],
     run: |trial| Box::pin(null_cursor(trial)),
 };
@@ -124,9 +133,11 @@ pub(super) const REPEATED: Case = Case {
     id: "pull-repeated-record",
     level: Level::Should,
     title: "a record that comes on two pages is held once",
+    title_unseen: None,
     why: "A record that changes during a pull moves to the end of the feed, and comes again.",
     fix: "Store by syncInstanceId and recordId and replace (upsert), also within one pull.",
     needs: &[Need::State],
+    presumes: &["pull-all-pages"],
     rests_on: &["feed.moves", "api.pages"],
     run: |trial| Box::pin(repeated(trial)),
 };
@@ -140,9 +151,11 @@ pub(super) const CHANGING: Case = Case {
     id: "pull-changing",
     level: Level::Should,
     title: "records that change, come and go while pages are pulled are right in the end",
+    title_unseen: None,
     why: "An initial sync of a large account is pulled for hours, and people go on working.",
     fix: "Pull again at each event, one pull at a time for each sync, and let the later page win.",
     needs: &[Need::State],
+    presumes: &["pull-repeated-record", "rec-updated", "rec-deleted"],
     rests_on: &["feed.moves", "feed.tombstone", "sync.incremental", "sync.full"],
     run: |trial| Box::pin(changing(trial)),
 };
@@ -175,9 +188,11 @@ pub(super) const RATE_LIMITED: Case = Case {
     id: "pull-rate-limited",
     level: Level::Should,
     title: "429 in the middle of a pull is waited for as Retry-After says, and the pull goes on",
+    title_unseen: None,
     why: "A receiver that gives up at 429 loses the rest; one that asks again at once is refused for longer.",
     fix: "On 429 wait for `retry-after`, then repeat the same call; keep the event until that has worked.",
     needs: &[],
+    presumes: &["pull-server-error"],
     rests_on: &["api.rate-limit", "feed.cursor", "webhook.retry"],
     run: |trial| Box::pin(rate_limited(trial)),
 };
@@ -203,7 +218,7 @@ async fn rate_limited(trial: &Trial<'_>) -> Result<(), Stop> {
 
 /// How many calls a fault has struck when so much real time has passed.
 async fn calls_meanwhile(trial: &Trial<'_>, fault: crate::fake::FaultId, span: Duration) -> u64 {
-    a_while(span).await;
+    trial.a_while(span).await;
     trial.struck(fault)
 }
 
@@ -211,9 +226,11 @@ pub(super) const SERVER_ERROR: Case = Case {
     id: "pull-server-error",
     level: Level::Should,
     title: "502 in the middle of a pull loses nothing",
+    title_unseen: Some("after 502 in the middle of a pull every page is fetched; what is kept was not seen"),
     why: "Any service fails now and then; what was not pulled then is never announced again.",
     fix: "Repeat the call after a pause, from the cursor of the last page that came whole.",
     needs: &[],
+    presumes: &["out-api-failing"],
     rests_on: &["api.unavailable", "feed.cursor", "webhook.retry"],
     run: |trial| {
         Box::pin(async move {
@@ -227,9 +244,13 @@ pub(super) const RESET: Case = Case {
     id: "pull-reset",
     level: Level::Should,
     title: "connections that are reset in the middle of a pull lose nothing",
+    title_unseen: Some(
+        "after connections that are reset in the middle of a pull every page is fetched; what is kept was not seen",
+    ),
     why: "Connections end inside an answer; half a page must be neither stored as a whole one nor the end of the pull.",
     fix: "Take a page only when it came whole, and repeat the call after a pause.",
     needs: &[],
+    presumes: &["pull-server-error"],
     rests_on: &["api.broken", "feed.cursor", "webhook.retry"],
     run: |trial| {
         Box::pin(async move {
@@ -246,9 +267,13 @@ pub(super) const CUT_JSON: Case = Case {
     id: "pull-cut-json",
     level: Level::Should,
     title: "a 200 with half of its JSON in the middle of a pull loses nothing",
+    title_unseen: Some(
+        "after a 200 with half of its JSON in the middle of a pull every page is fetched; what is kept was not seen",
+    ),
     why: "A proxy that gives up sends what it has, with the status that it has already sent.",
     fix: "Treat an answer that does not parse as a failed call: repeat it after a pause.",
     needs: &[],
+    presumes: &["pull-reset"],
     rests_on: &["api.broken", "feed.cursor", "webhook.retry"],
     run: |trial| {
         Box::pin(async move {
@@ -265,13 +290,19 @@ pub(super) const HANGS: Case = Case {
     id: "pull-hangs",
     level: Level::May,
     title: "a call that is never answered is given up and repeated",
+    title_unseen: None,
     why: "Many HTTP clients wait for ever by default: one lost packet, and the worker never comes back.",
     fix: "Give each call a time-out of a few seconds, and repeat it.",
     needs: &[],
+    presumes: &["pull-server-error"],
     rests_on: &["api.broken", "feed.cursor", "webhook.retry"],
     run: |trial| {
         Box::pin(async move {
-            pulls_through(trial, [ApiFault::new(Trouble::NeverAnswers).after(1).next(1)]).await.map(drop)
+            let pulled = pulls_through(trial, [ApiFault::new(Trouble::NeverAnswers).after(1).next(1)]).await;
+            pulled.map(drop).map_err(|stop| match stop {
+                Stop::AtWork { unanswered: true, told } => Stop::Fail(told),
+                stop => stop,
+            })
         })
     },
 };
@@ -280,9 +311,11 @@ pub(super) const TOKEN_EXPIRED: Case = Case {
     id: "pull-token-expired",
     level: Level::Should,
     title: "a token that is refused in the middle of a pull is minted anew, and the pull goes on",
+    title_unseen: None,
     why: "A token that was good for the first page can be too old for the last; clocks differ, keys are replaced.",
     fix: "On 401 mint a new token and repeat the call; do not take 401 for the end.",
     needs: &[],
+    presumes: &["pull-server-error"],
     rests_on: &["api.token", "feed.cursor", "webhook.retry"],
     run: |trial| {
         Box::pin(async move {
@@ -295,9 +328,11 @@ pub(super) const NEW_MEMBERS: Case = Case {
     id: "pull-new-members",
     level: Level::Should,
     title: "answers of the Sync API with members that the receiver does not know are taken",
+    title_unseen: None,
     why: "Paragon adds members without notice, as it did with totalActiveRecords; a strict client stops on that day.",
     fix: "Read the members that you need and ignore the others.",
     needs: &[],
+    presumes: &["pull-all-pages"],
     rests_on: &["webhook.new-members", "feed.cursor"],
     run: |trial| {
         Box::pin(async move {
@@ -314,9 +349,11 @@ pub(super) const LATE_RECORD: Case = Case {
     id: "pull-late-record",
     level: Level::May,
     title: "a record that the Sync API does not serve yet when its event comes is fetched later",
+    title_unseen: None,
     why: "Replicas lag: right after the event the API may still answer 404, or the old version, and no second event comes.",
     fix: "Look again after a while when an event brought nothing new; or reconcile on a timer.",
     needs: &[],
+    presumes: &["rec-updated"],
     rests_on: &["api.stale", "sync.incremental"],
     run: |trial| Box::pin(late_record(trial)),
 };
@@ -337,9 +374,11 @@ pub(super) const RESUME: Case = Case {
     id: "pull-resume",
     level: Level::May,
     title: "one new record costs a few calls, not a pull from the start",
+    title_unseen: None,
     why: "An account with a million records would be pulled again for each change.",
     fix: "Store `paging.cursor` with the records, and pull from there; or fetch the one record.",
     needs: &[],
+    presumes: &["pull-all-pages"],
     rests_on: &["feed.cursor", "feed.caught-up", "sync.incremental"],
     run: |trial| Box::pin(resume(trial)),
 };
@@ -368,9 +407,11 @@ pub(super) const NO_HAMMERING: Case = Case {
     id: "pull-no-hammering",
     level: Level::Should,
     title: "while the Sync API fails, calls are repeated with pauses",
+    title_unseen: None,
     why: "A loop without a pause keeps a service down that would come up, and gets its owner blocked.",
     fix: "Double the pause after each failure, up to some minutes, and add some chance to it.",
     needs: &[],
+    presumes: &["rec-updated"],
     rests_on: &["api.unavailable", "sync.incremental"],
     run: |trial| Box::pin(no_hammering(trial)),
 };
@@ -395,9 +436,11 @@ pub(super) const DELETED_SYNC: Case = Case {
     id: "pull-deleted-sync",
     level: Level::Should,
     title: "events of a sync that is deleted are let go, and others are still followed",
+    title_unseen: None,
     why: "Events can outlive their sync; a worker that repeats a 404 for ever never comes to the next event.",
     fix: "On 404 for a sync drop the event after a few tries, and go on.",
     needs: &[],
+    presumes: &["rec-updated"],
     rests_on: &["api.not-found", "webhook.order", "sync.incremental"],
     run: |trial| Box::pin(deleted_sync(trial)),
 };
@@ -417,7 +460,7 @@ async fn deleted_sync(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.create("b.pdf");
     trial.paragon.advance(MINUTE).await;
     trial.ends_right(&[&sync]).await?;
-    a_while(Duration::from_secs(1)).await;
+    trial.a_while(Duration::from_secs(1)).await;
     let calls = trial.timeline_since(mark).calls().filter(|call| call.path.contains(gone.id().as_str())).count();
     if calls > MOST {
         return Err(Stop::Fail(format!("{calls} calls for a sync that is deleted, within a second")));

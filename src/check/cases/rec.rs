@@ -12,9 +12,11 @@ pub(super) const CREATED: Case = Case {
     id: "rec-created",
     level: Level::Must,
     title: "a record that is created later is fetched and kept",
+    title_unseen: Some("a record that is created later is fetched; whether it is kept was not seen"),
     why: "Otherwise what users add after they connect never shows up.",
     fix: "On record_created fetch the record, or pull from the stored cursor, with a token of `user.id`.",
     needs: &[],
+    presumes: &["ack-every-event", "pull-token"],
     rests_on: &["sync.incremental", "events.no-data", "feed.cursor"],
     run: |trial| Box::pin(created(trial)),
 };
@@ -34,9 +36,11 @@ pub(super) const UPDATED: Case = Case {
     id: "rec-updated",
     level: Level::Must,
     title: "each change of a record is fetched, also when the event is the same bytes as the one before",
+    title_unseen: None,
     why: "Events carry no id and no data: two updates of a record are two equal bodies, and the second one counts.",
     fix: "On record_updated fetch the record again and replace what you hold; do not skip bodies seen before.",
     needs: &[],
+    presumes: &["pull-all-pages"],
     rests_on: &["sync.incremental", "events.no-data"],
     run: |trial| Box::pin(updated(trial)),
 };
@@ -55,9 +59,11 @@ pub(super) const DELETED: Case = Case {
     id: "rec-deleted",
     level: Level::Must,
     title: "a record that is deleted is removed",
+    title_unseen: None,
     why: "A deletion can mean that access was revoked: keeping the record shows people what they may not see.",
     fix: "On record_deleted ask the Sync API, and remove what it no longer serves; when pulling, remove what comes without its data.",
     needs: &[Need::State],
+    presumes: &["pull-all-pages"],
     rests_on: &["sync.full", "webhook.events"],
     run: |trial| Box::pin(deleted(trial)),
 };
@@ -73,24 +79,27 @@ pub(super) const DUPLICATE: Case = Case {
     id: "rec-duplicate",
     level: Level::Should,
     title: "an event that arrives twice changes nothing more",
+    title_unseen: None,
     why: "A sender that did not see your answer sends again; a record that is inserted twice is shown twice.",
     fix: "Store by syncInstanceId and recordId and replace (upsert); let removing what is gone succeed.",
     needs: &[Need::State],
+    presumes: &["rec-updated"],
     rests_on: &["webhook.duplicate", "sync.incremental", "sync.full"],
     run: |trial| Box::pin(duplicate(trial)),
 };
 
 async fn duplicate(trial: &Trial<'_>) -> Result<(), Stop> {
-    trial.paragon.duplicate_events(true);
     let other = trial.other_drive("other");
     let deleted = other.create(File::named("deleted.pdf"));
     let (sync, files) = trial.synced(&["a.pdf"]).await?;
     let of_other = trial.enable_of(&other, "default").await?;
     trial.paragon.settle().await;
+    trial.given(&[&of_other]).await?;
+    trial.paragon.duplicate_events(true);
     trial.create("c.pdf");
-    trial.drive.update(&files[0], |file| file.size = Some(7));
+    trial.drive.update(&files[0], |file| file.name = "a 2.pdf".into());
     trial.paragon.advance(MINUTE).await;
-    trial.right(&[&sync, &of_other]).await?;
+    trial.stays_right(&[&sync, &of_other]).await?;
     // Whether a deletion is followed at all is another case; here the second one must not be an error.
     other.delete(&deleted);
     let mark = trial.paragon.timeline_mark();
@@ -103,9 +112,11 @@ pub(super) const TOGETHER: Case = Case {
     id: "rec-duplicate-together",
     level: Level::Should,
     title: "copies of an event that arrive at the same moment leave one record",
+    title_unseen: None,
     why: "Look first, then insert: two requests at once both find nothing, and both insert.",
     fix: "Let the database decide: a unique key on syncInstanceId and recordId, and an upsert.",
     needs: &[Need::State],
+    presumes: &["rec-duplicate"],
     rests_on: &["webhook.duplicate", "webhook.order", "sync.incremental"],
     run: |trial| Box::pin(together(trial)),
 };
@@ -124,9 +135,11 @@ pub(super) const RECREATED: Case = Case {
     id: "rec-recreated",
     level: Level::Should,
     title: "a record that was gone and is there again is kept again",
+    title_unseen: None,
     why: "A file is taken out of a shared folder and put back: a receiver that remembers deletions for ever never shows it again.",
     fix: "Remove what is deleted without leaving a mark; what the Sync API serves is live.",
     needs: &[Need::State],
+    presumes: &["rec-deleted"],
     rests_on: &["sync.full", "sync.revoked-access", "record.id"],
     run: |trial| Box::pin(recreated(trial)),
 };
@@ -145,9 +158,13 @@ pub(super) const UPDATED_FIRST: Case = Case {
     id: "rec-updated-first",
     level: Level::Should,
     title: "record_updated of a record that was never told as created is followed",
+    title_unseen: Some(
+        "after record_updated of a record that was never told as created, it is fetched; whether it is kept was not seen",
+    ),
     why: "Its record_created may be lost in an outage, or come later; an update that finds no row is then lost as well.",
     fix: "On record_updated fetch and insert when there is nothing to update (upsert).",
     needs: &[],
+    presumes: &["rec-updated"],
     rests_on: &["webhook.order", "sync.incremental", "events.no-data"],
     run: |trial| Box::pin(updated_first(trial)),
 };
@@ -169,9 +186,11 @@ pub(super) const DELETED_UNKNOWN: Case = Case {
     id: "rec-deleted-unknown",
     level: Level::Should,
     title: "record_deleted of a record that the receiver never held is answered 2xx and changes nothing",
+    title_unseen: None,
     why: "A record can come and go within an outage; failing on it makes Paragon send it again, and in the end disable the webhook.",
     fix: "Let removing what is not there succeed.",
     needs: &[Need::State],
+    presumes: &["rec-deleted"],
     rests_on: &["webhook.order", "webhook.2xx", "sync.full"],
     run: |trial| Box::pin(deleted_unknown(trial)),
 };
@@ -188,9 +207,11 @@ pub(super) const FORGED_SYNC: Case = Case {
     id: "rec-forged-sync",
     level: Level::Should,
     title: "an event of a sync that does not exist changes nothing, and good events still work",
+    title_unseen: None,
     why: "Webhooks are not signed: anybody can POST one. It must not leave rows behind, or block the queue for ever.",
     fix: "Believe the Sync API, not the event: when it says 404, drop the event.",
     needs: &[Need::State],
+    presumes: &["pull-deleted-sync"],
     rests_on: &["webhook.malformed", "api.not-found", "sync.incremental"],
     run: |trial| Box::pin(forged_sync(trial)),
 };
@@ -205,10 +226,8 @@ async fn forged_sync(trial: &Trial<'_>) -> Result<(), Stop> {
     }
     trial.create("b.pdf");
     trial.paragon.advance(MINUTE).await;
-    trial.right_at_rest(&[&sync]).await?;
-    let state = trial.state.ok_or_else(|| Stop::NotEvaluable(Need::State.missing().to_owned()))?;
-    let held = state.look().await.map_err(|error| Stop::NotEvaluable(error.to_string()))?;
-    match held.iter().find(|held| held.sync == forged) {
+    trial.stays_right(&[&sync]).await?;
+    match trial.held(&forged).await.first() {
         Some(held) => Err(Stop::Fail(format!("it holds the record {} of a sync that does not exist", held.record))),
         None => Ok(()),
     }
@@ -218,9 +237,11 @@ pub(super) const FORGED_DELETION: Case = Case {
     id: "rec-forged-deletion",
     level: Level::May,
     title: "record_deleted of a record that the Sync API still serves does not remove it",
+    title_unseen: None,
     why: "Webhooks are not signed: anybody who knows a record's id can make a receiver forget it.",
     fix: "On record_deleted ask the Sync API, and remove the record when it says 404; or pull, and follow the tombstone.",
     needs: &[Need::State],
+    presumes: &["rec-deleted"],
     rests_on: &["webhook.malformed", "api.deleted-record"],
     run: |trial| Box::pin(forged_deletion(trial)),
 };
@@ -235,9 +256,13 @@ pub(super) const ERRORED: Case = Case {
     id: "rec-errored",
     level: Level::Should,
     title: "record_errored leaves everything else right, and the record is followed again when it can be read",
+    title_unseen: Some(
+        "record_errored does not keep the receiver from fetching everything else; what is kept was not seen",
+    ),
     why: "One file that cannot be read is no reason to stop, and it does not stay unreadable.",
     fix: "Note record_errored and go on; do not remove the record or refuse its later events.",
     needs: &[],
+    presumes: &["rec-updated"],
     rests_on: &["sync.record-errored", "sync.unreadable", "sync.incremental"],
     run: |trial| Box::pin(errored(trial)),
 };
@@ -258,9 +283,13 @@ pub(super) const SYNC_ERRORED: Case = Case {
     id: "rec-sync-errored",
     level: Level::Should,
     title: "sync_errored does not end the sync: what changes after it is enabled again is followed",
+    title_unseen: Some(
+        "after sync_errored, what changes when the sync is enabled again is fetched; what is kept was not seen",
+    ),
     why: "A user connects again after a week, the sync goes on where it stopped, and there is no second sync_complete.",
     fix: "On sync_errored tell somebody; keep the records and the cursor, and follow later events as before.",
     needs: &[],
+    presumes: &["rec-updated"],
     rests_on: &["sync.errored", "sync.reenable", "sync.incremental"],
     run: |trial| Box::pin(sync_errored(trial)),
 };
@@ -282,9 +311,11 @@ pub(super) const ODD: Case = Case {
     id: "rec-odd",
     level: Level::Should,
     title: "records with odd names, null members and large numbers are kept as they are",
+    title_unseen: None,
     why: "Names come from people and providers: they are empty, 255 characters long, emoji, or look like markup.",
     fix: "Keep what the Sync API serves as JSON, or in columns that take any text, null, and 64-bit numbers.",
     needs: &[Need::State],
+    presumes: &["pull-all-pages"],
     rests_on: &["record.null-size", "sync.incremental", "webhook.odd"],
     run: |trial| Box::pin(odd(trial)),
 };
@@ -308,9 +339,11 @@ pub(super) const MANY_AT_ONCE: Case = Case {
     id: "rec-many-at-once",
     level: Level::Must,
     title: "changes of many records that come together are all followed",
+    title_unseen: None,
     why: "A person moves a folder, and thirty records change within a minute; the thirtieth counts as much as the first.",
     fix: "Pull until the feed is at its end, and do not stop at the first event's record.",
     needs: &[Need::State],
+    presumes: &["rec-updated", "rec-deleted"],
     rests_on: &["sync.incremental", "sync.full", "feed.caught-up"],
     run: |trial| Box::pin(many_at_once(trial)),
 };
@@ -335,9 +368,11 @@ pub(super) const NOTHING_LEFT: Case = Case {
     id: "rec-nothing-left",
     level: Level::Must,
     title: "when the last record is deleted nothing is held",
+    title_unseen: None,
     why: "The end of a list is where loops go wrong; what stays is shown to people who may not see it any more.",
     fix: "Follow record_deleted also when the feed has no live record left.",
     needs: &[Need::State],
+    presumes: &["rec-deleted"],
     rests_on: &["sync.full", "webhook.events"],
     run: |trial| Box::pin(nothing_left(trial)),
 };

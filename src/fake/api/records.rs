@@ -59,6 +59,12 @@ impl World {
         sync.revision.print_into(&mut body, "common/paging", &paging);
         body.push(b'}');
         self.served.note(&self.strike, &id, page.entries.iter().map(|entry| entry.version));
+        let is_idle = page.entries.is_empty() && page.remaining == 0;
+        if let Some(evidence) = &mut self.evidence {
+            let versions = page.entries.iter().map(|entry| entry.version);
+            evidence.note_page(&self.strike, &id, versions, page.remaining == 0, self.log.end());
+        }
+        self.is_idle = is_idle;
         Ok(Answered::Json(body.into()))
     }
 
@@ -117,11 +123,20 @@ impl World {
         let lags = changed_at.is_some_and(|at| self.is_stale(&id, key, at));
         let sync = self.sync_of(asked.sync(), asked.user)?;
         let entry = if lags { sync.feed.get_stale(key).0 } else { sync.feed.get(key) };
-        let entry = entry.ok_or_else(no_record)?;
+        let Some(entry) = entry else {
+            let is_gone = !lags && sync.feed.has_seen(key);
+            if let Some(evidence) = self.evidence.as_mut().filter(|_| is_gone && !self.strike.is_lost()) {
+                evidence.note_gone(&id, key, self.log.end());
+            }
+            return Err(no_record());
+        };
         let bare = self.options.bare_records;
         let body = if bare { entry.json.to_string() } else { format!(r#"{{"data":{}}}"#, entry.json) };
         let version = entry.version;
         self.served.note(&self.strike, &id, [version]);
+        if let Some(evidence) = &mut self.evidence {
+            evidence.note_record(&self.strike, &id, version, self.log.end());
+        }
         Ok(Answered::Json(body.into()))
     }
 

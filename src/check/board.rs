@@ -1,0 +1,67 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+
+use super::case::Case;
+use super::cases::cases;
+
+/// What has become of the cases of a run so far.
+#[derive(Debug, Default)]
+pub(super) struct Board(Mutex<BTreeMap<&'static str, Counts>>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    planned: usize,
+    ended: usize,
+    failed: usize,
+}
+
+impl Board {
+    pub(super) fn plan(&self, case: &'static Case) {
+        self.change(case.id, |counts| counts.planned += 1);
+    }
+
+    pub(super) fn end(&self, case: &'static Case, failed: bool) {
+        self.change(case.id, |counts| {
+            counts.ended += 1;
+            counts.failed += usize::from(failed);
+        });
+    }
+
+    fn change(&self, id: &'static str, change: impl FnOnce(&mut Counts)) {
+        change(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(id).or_default());
+    }
+
+    fn of(&self, case: &Case) -> Counts {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(case.id).copied().unwrap_or_default()
+    }
+
+    /// Whether a case that this one presumes has failed, so that a failure of this one would say nothing.
+    pub(super) fn is_doomed(&self, case: &Case) -> bool {
+        presumed(case).iter().any(|other| self.of(other).failed > 0)
+    }
+
+    /// Whether all cases that this one presumes have ended, as far as they are of this run.
+    pub(super) fn knows_causes(&self, case: &Case) -> bool {
+        presumed(case).iter().map(|other| self.of(other)).all(|counts| counts.ended >= counts.planned)
+    }
+
+    /// The cases to which a failure of this one is put down: those that it presumes and that have failed, but none that
+    /// itself presumes one that has failed.
+    pub(super) fn causes(&self, case: &Case) -> Vec<&'static str> {
+        let failed = presumed(case).into_iter().filter(|other| self.of(other).failed > 0);
+        failed.filter(|other| !self.is_doomed(other)).map(|other| other.id).collect()
+    }
+}
+
+/// All cases that a case presumes, also by way of others, in the order in which they run.
+pub(super) fn presumed(case: &Case) -> Vec<&'static Case> {
+    let find = |id: &str| cases().iter().find(|case| case.id == id);
+    let mut known = BTreeSet::new();
+    let mut open: Vec<&str> = case.presumes.to_vec();
+    while let Some(id) = open.pop() {
+        if known.insert(id) {
+            open.extend(find(id).into_iter().flat_map(|case| case.presumes));
+        }
+    }
+    cases().iter().filter(|case| known.contains(case.id)).collect()
+}

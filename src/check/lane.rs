@@ -1,0 +1,302 @@
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash as _, Hasher as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::case::Case;
+use super::looks::key;
+use super::oracle::{Difference, DifferenceKind, compare};
+use super::probe::{Held, ProbeError};
+use super::rest::{RESTLESS, Rest};
+use super::run::Run;
+use super::trial::{Stop, humane};
+use super::waiting::{Seen, State, Waiting};
+use crate::clock::{Patience, Stopwatch};
+use crate::contract::{RecordId, SyncId};
+use crate::fake::{Call, FakeParagon, FaultId, Proof, Sync, Timeline};
+
+/// A probe that keeps failing is given up after this time.
+const PROBE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// A case that waits longer than this lets other cases play meanwhile.
+const PARKED_AFTER: Duration = Duration::from_millis(250);
+
+/// A failure whose cause is known is not proven: the receiver has this part of the settle time to be right all the same.
+const DOOMED: u32 = 10;
+
+/// Of what is wrong with many records this much is told.
+const TOLD: usize = 8;
+
+/// The right to play. Few cases play at a time, so that the load on a receiver is like that of a single application.
+pub(super) struct Turn {
+    turns: Arc<Semaphore>,
+    permit: Mutex<Option<OwnedSemaphorePermit>>,
+}
+
+impl Turn {
+    pub(super) fn with(turns: Arc<Semaphore>, permit: Option<OwnedSemaphorePermit>) -> Self {
+        Self { turns, permit: Mutex::new(permit) }
+    }
+
+    pub(super) async fn take(&self) {
+        if self.permit().is_some() {
+            return;
+        }
+        // The semaphore is never closed.
+        let permit = self.turns.clone().acquire_owned().await.ok();
+        *self.permit() = permit;
+    }
+
+    pub(super) fn give(&self) {
+        self.permit().take();
+    }
+
+    fn permit(&self) -> MutexGuard<'_, Option<OwnedSemaphorePermit>> {
+        self.permit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A fake of its own for a case, or for one history of a case, and the means to look at the receiver. Nothing that
+/// happens in one lane is seen in another one.
+pub(super) struct Lane<'a> {
+    pub(super) run: &'a Run<'a>,
+    pub(super) case: &'static Case,
+    pub(super) paragon: Arc<FakeParagon>,
+    pub(super) turn: Turn,
+}
+
+/// Its syncs run no more, and nothing is sent any more.
+impl Drop for Lane<'_> {
+    fn drop(&mut self) {
+        self.paragon.syncs().iter().for_each(Sync::disable);
+        self.paragon.disable_webhook();
+    }
+}
+
+impl<'a> Lane<'a> {
+    /// Opens a lane. Everything in it that is made up follows from `seed`.
+    pub(super) async fn open(run: &'a Run<'a>, case: &'static Case, seed: u64, turn: Turn) -> Self {
+        let paragon = Arc::new(run.paragon.open_lane(seed));
+        paragon.limit_pages(super::trial::PAGE_SIZE_CAP);
+        paragon.set_webhook(run.suite.webhook.clone()).await;
+        run.watch.add(paragon.clone());
+        Self { run, case, paragon, turn }
+    }
+
+    /// What the receiver holds of a sync, as far as it tells.
+    pub(super) async fn held(&self, sync: &SyncId) -> Vec<Held> {
+        let Some(looks) = &self.run.looks else { return Vec::new() };
+        let told = looks.look().await.unwrap_or_default();
+        told.get(&key(sync)).cloned().unwrap_or_default()
+    }
+
+    /// How what the receiver holds differs from what it should hold.
+    pub(super) async fn wrong(&self, syncs: &[&Sync]) -> Result<Vec<(Sync, Difference)>, ProbeError> {
+        let told = match &self.run.looks {
+            Some(looks) => Some(looks.look().await?),
+            None => None,
+        };
+        let mut wrong = Vec::new();
+        for sync in syncs {
+            let (records, unfetched) = (sync.records(), sync.unfetched());
+            let found = match &told {
+                Some(told) => {
+                    let held: Vec<&Held> = told.get(&key(sync.id())).into_iter().flatten().collect();
+                    let compared = compare(sync.pipeline(), &records, &held, &unfetched);
+                    self.run.remark(compared.remarks);
+                    compared.found
+                }
+                None => unseen(&records, &unfetched),
+            };
+            wrong.extend(found.into_iter().map(|difference| ((*sync).clone(), difference)));
+        }
+        Ok(wrong)
+    }
+
+    /// Waits until the receiver holds what it should of these syncs. A receiver that is still at work is waited for;
+    /// one that is at rest and wrong fails, with the proof of it. Without a state probe: until it has fetched the latest
+    /// version of each record.
+    pub(super) async fn right(&self, syncs: &[&Sync]) -> Result<(), Stop> {
+        let mark = self.paragon.timeline_mark();
+        let mut waiting = Waiting::new(self.run.limits(), self.paragon.activity());
+        let (watch, mut pace) = (Stopwatch::start(), Patience::of(Duration::MAX));
+        let mut parked = false;
+        let ended = loop {
+            let found = self.wrong(syncs).await;
+            let at = watch.elapsed();
+            match found {
+                Ok(found) if found.is_empty() => break Ok(()),
+                Ok(found) => {
+                    if at >= self.run.limits().settle / DOOMED && self.run.board.is_doomed(self.case) {
+                        break Err(Stop::Fail(texts(&found)));
+                    }
+                    let ends = syncs.iter().map(|sync| self.paragon.ends_since(sync.id(), mark)).min();
+                    let (activity, overall) = (self.paragon.activity(), self.run.watch.overall());
+                    let seen = Seen { at, activity, ends: ends.unwrap_or_default(), overall };
+                    match waiting.look(seen, digest(&found)) {
+                        State::AtWork(_) => {}
+                        State::AtRest(how) => break Err(Stop::Fail(self.proven(&found, &how))),
+                        State::OutOfPatience(doing) => break Err(self.at_work(&found, &doing)),
+                    }
+                }
+                Err(error) => {
+                    if self.run.looks.as_ref().is_none_or(|looks| looks.has_failed_for(PROBE_PATIENCE)) {
+                        break Err(Stop::NotEvaluable(error.to_string()));
+                    }
+                }
+            }
+            if !parked && at >= PARKED_AFTER {
+                self.turn.give();
+                parked = true;
+            }
+            pace.again().await;
+        };
+        if parked {
+            self.turn.take().await;
+        }
+        ended
+    }
+
+    /// As [`Lane::right`], and still so when the receiver has come to rest: for what does its harm late, such as the
+    /// second copy of an event in the queue of a receiver that answered both at once.
+    pub(super) async fn stays_right(&self, syncs: &[&Sync]) -> Result<(), Stop> {
+        self.right(syncs).await?;
+        self.turn.give();
+        self.rest(RESTLESS).await;
+        self.turn.take().await;
+        self.right(syncs).await
+    }
+
+    /// Waits until the receiver has not called for a while, but for no longer than `within`.
+    pub(super) async fn rest(&self, within: Duration) {
+        let within = within.min(self.run.suite.settle);
+        let mut rest = Rest::from_now(self.paragon.activity().calls, within);
+        let mut patience = Patience::of(within);
+        while !rest.has_come(self.paragon.activity().calls) && patience.again().await {}
+    }
+
+    /// Waits until a fault has struck this often. A receiver that never makes the call cannot be judged by it.
+    pub(super) async fn met(&self, fault: FaultId, times: u64) -> Result<(), Stop> {
+        let struck = || self.struck(fault);
+        let what = || if times == 1 { "the call that was to fail".to_owned() } else { format!("{times} such calls") };
+        self.until(|| struck() >= times)
+            .await
+            .map_err(|doing| Stop::NotEvaluable(format!("the receiver did not make {}: {doing}", what())))
+    }
+
+    /// Waits until something is so, or the receiver is at rest; then the error says how that is known.
+    pub(super) async fn until(&self, is_so: impl Fn() -> bool) -> Result<(), String> {
+        let mut waiting = Waiting::new(self.run.limits(), self.paragon.activity());
+        let (watch, mut pace) = (Stopwatch::start(), Patience::of(Duration::MAX));
+        let mut parked = false;
+        let ended = loop {
+            if is_so() {
+                break Ok(());
+            }
+            let at = watch.elapsed();
+            if at >= self.run.limits().settle / DOOMED && self.run.board.is_doomed(self.case) {
+                break Err("it was not waited for".to_owned());
+            }
+            let seen = Seen { at, activity: self.paragon.activity(), ends: 0, overall: self.run.watch.overall() };
+            match waiting.look(seen, 0) {
+                State::AtWork(_) => {}
+                State::AtRest(how) | State::OutOfPatience(how) => break Err(how),
+            }
+            if !parked && at >= PARKED_AFTER {
+                self.turn.give();
+                parked = true;
+            }
+            pace.again().await;
+        };
+        if parked {
+            self.turn.take().await;
+        }
+        ended
+    }
+
+    /// How many calls a fault has struck.
+    pub(super) fn struck(&self, fault: FaultId) -> u64 {
+        self.paragon.faults().iter().find(|(id, ..)| *id == fault).map_or(0, |(.., struck)| *struck)
+    }
+
+    pub(super) fn timeline(&self) -> Timeline {
+        self.paragon.timeline()
+    }
+
+    /// What is wrong, and for each kind of it the proof: which call told the receiver, or that none did.
+    fn proven(&self, found: &[(Sync, Difference)], how: &str) -> String {
+        let mut text = texts(found);
+        let mut told: Option<(String, usize)> = None;
+        let mut never = 0;
+        for (sync, difference) in found {
+            if matches!(difference.kind, DifferenceKind::Copies(_) | DifferenceKind::NotAnObject) {
+                continue;
+            }
+            match self.paragon.proof(sync.id(), &difference.record) {
+                Proof::Told(call) => match &mut told {
+                    Some((_, count)) => *count += 1,
+                    None => told = Some((call, 1)),
+                },
+                Proof::NeverTold => never += 1,
+            }
+        }
+        if let Some((call, _)) = told {
+            text += &format!("\ntold and not kept: {call} told the receiver; {how}");
+        }
+        if never > 0 {
+            text += &format!("\nnever asked: no call told the receiver; {how}");
+        }
+        if !text.contains(how) {
+            text += &format!("\nat rest: {how}");
+        }
+        match self.refused_call() {
+            Some(call) => format!("{text}\n{call}"),
+            None => text,
+        }
+    }
+
+    fn at_work(&self, found: &[(Sync, Difference)], doing: &str) -> Stop {
+        let waited = humane(self.run.limits().patience);
+        let unanswered = self.paragon.activity().last == crate::fake::LastCall::Unanswered;
+        let told = format!("still at work after {waited} (--patience): {doing}\nnot right yet:\n{}", texts(found));
+        Stop::AtWork { unanswered, told }
+    }
+
+    /// A hint at the usual reason for records that are missing: calls that were refused.
+    fn refused_call(&self) -> Option<String> {
+        let timeline = self.timeline();
+        // That a record is not there any more is no trouble.
+        let usual = |call: &&Call| call.status == 200 || (call.status == 404 && call.path.contains("/records/"));
+        let call = timeline.calls().filter(|call| !usual(call)).last()?.clone();
+        let why = call.reason.unwrap_or_default();
+        Some(format!("the Sync API refused {} {} with {}: {why}", call.method, call.path, call.status))
+    }
+}
+
+/// Without a look at the state: the records that were not fetched.
+fn unseen(records: &[serde_json::Value], unfetched: &[(RecordId, bool)]) -> Vec<Difference> {
+    let told = |(id, older): &(RecordId, bool)| {
+        let record = records.iter().find(|record| record["id"] == id.as_str());
+        let name = record.map(|record| record["name"].to_string()).unwrap_or_default();
+        let text = format!("{name} was not fetched in its latest version (record {id})");
+        Difference { record: id.clone(), kind: DifferenceKind::Stub { older: *older }, text }
+    };
+    unfetched.iter().map(told).collect()
+}
+
+/// The first ones, and how many there are besides.
+fn texts(found: &[(Sync, Difference)]) -> String {
+    let mut lines: Vec<_> = found.iter().take(TOLD).map(|(_, difference)| difference.text.clone()).collect();
+    if let Some(more @ 1..) = found.len().checked_sub(TOLD) {
+        lines.push(format!("and {more} more"));
+    }
+    lines.join("\n")
+}
+
+fn digest(found: &[(Sync, Difference)]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    found.iter().for_each(|(_, difference)| difference.text.hash(&mut hasher));
+    hasher.finish()
+}

@@ -1,0 +1,59 @@
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Semaphore;
+
+use super::board::Board;
+use super::looks::Looks;
+use super::suite::Suite;
+use super::waiting::Limits;
+use super::watch::Watch;
+use crate::fake::FakeParagon;
+
+/// This many cases play at a time; those that wait for the receiver are not among them.
+const PLAYING: usize = 1;
+
+/// What all cases of a run share.
+pub(super) struct Run<'a> {
+    pub(super) suite: &'a Suite<'a>,
+    pub(super) paragon: &'a FakeParagon,
+    pub(super) looks: Option<Looks<'a>>,
+    pub(super) watch: Watch,
+    pub(super) turns: Arc<Semaphore>,
+    pub(super) board: Board,
+    remarks: Mutex<BTreeSet<String>>,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(suite: &'a Suite<'a>, paragon: &'a FakeParagon) -> Self {
+        Self {
+            suite,
+            paragon,
+            looks: suite.state.as_deref().map(|probe| Looks::new(probe)),
+            watch: Watch::new(),
+            turns: Arc::new(Semaphore::new(PLAYING)),
+            board: Board::default(),
+            remarks: Mutex::default(),
+        }
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        Limits { settle: self.suite.settle, patience: self.suite.patience }
+    }
+
+    /// Notes what is unusual and not wrong.
+    pub(super) fn remark(&self, remarks: impl IntoIterator<Item = String>) {
+        self.remarks.lock().unwrap_or_else(PoisonError::into_inner).extend(remarks);
+    }
+
+    pub(super) fn remarks(&self) -> Vec<String> {
+        self.remarks.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+}
+
+/// The lanes end with the run.
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        self.watch.end().iter().for_each(|lane| lane.close_lane());
+    }
+}

@@ -1,0 +1,279 @@
+//! When a receiver that is wrong is at rest, so that it can be judged. No I/O: the caller looks, and says what it saw.
+
+use std::time::Duration;
+
+use super::trial::humane;
+use crate::fake::{Activity, LastCall};
+
+/// How long a receiver that is wrong is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// A receiver that has been silent for this long is at rest.
+    pub(super) settle: Duration,
+    /// A receiver that is still at work is waited for this long.
+    pub(super) patience: Duration,
+}
+
+impl Limits {
+    /// A receiver that has never called at all is taken to be at rest a little later than one that works by events.
+    fn of_mute(self) -> Duration {
+        self.settle * 6 / 5
+    }
+
+    /// The pause after a failed call may be this long. A receiver that looks again by itself is noticed within this time.
+    pub(super) fn of_pause(self) -> Duration {
+        self.settle * 7 / 2
+    }
+}
+
+/// What is seen of a receiver at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    /// Time since the wait began.
+    pub(super) at: Duration,
+    /// What it has done in the lane of the case.
+    pub(super) activity: Activity,
+    /// How often it has reached the end of the feed since the wait began; of several syncs the smallest number.
+    pub(super) ends: usize,
+    /// What it has done for everybody.
+    pub(super) overall: Overall,
+}
+
+/// What a receiver has done for all users of the run.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Overall {
+    /// Time since it last did more than look at the end of a feed that had nothing new.
+    pub(super) quiet: Duration,
+    /// Age of the newest event that it has followed with a call; `None` if there is no such event.
+    pub(super) followed: Option<Duration>,
+    /// Whether it has ever called the API.
+    pub(super) has_called: bool,
+    /// Whether a call of it waits for an answer that never comes.
+    pub(super) waits: bool,
+    /// The longest pause after which it looked again by itself, if it does that.
+    pub(super) looks_again: Option<Duration>,
+    /// Time since the run began.
+    pub(super) watched: Duration,
+}
+
+/// What a receiver is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// It may still become right. The text says what it was last seen doing.
+    AtWork(String),
+    /// It has had its time. The text says how that is known.
+    AtRest(String),
+    /// It is still at work, and has been waited for long enough. The text says what it was last seen doing.
+    OutOfPatience(String),
+}
+
+/// Watches one receiver while it is wrong.
+#[derive(Clone, Debug)]
+pub(super) struct Waiting {
+    limits: Limits,
+    seen: Activity,
+    wrong: u64,
+    last_call: Duration,
+    last_change: Duration,
+    /// The longest pause between a failed call and the next one.
+    longest_pause: Duration,
+}
+
+impl Waiting {
+    pub(super) fn new(limits: Limits, activity: Activity) -> Self {
+        let zero = Duration::ZERO;
+        Self { limits, seen: activity, wrong: 0, last_call: zero, last_change: zero, longest_pause: zero }
+    }
+
+    /// Takes a look. `wrong` is a digest of how the receiver is wrong.
+    pub(super) fn look(&mut self, seen: Seen, wrong: u64) -> State {
+        let Seen { at, activity, .. } = seen;
+        let was = std::mem::replace(&mut self.seen, activity);
+        if activity.calls != was.calls {
+            if was.last == LastCall::Failed {
+                self.longest_pause = self.longest_pause.max(at.saturating_sub(self.last_call));
+            }
+            self.last_call = at;
+        }
+        let failed_again = activity.last == LastCall::Failed && activity.calls != was.calls;
+        if activity.news != was.news || activity.attempts != was.attempts || wrong != self.wrong || failed_again {
+            self.last_change = at;
+        }
+        self.wrong = wrong;
+        match self.rest(&seen) {
+            Ok(how) => State::AtRest(how),
+            Err(doing) if at >= self.limits.patience => State::OutOfPatience(doing),
+            Err(doing) => State::AtWork(doing),
+        }
+    }
+
+    /// Whether the receiver may not have come to the events of this case yet, because it is busy with those of others. It
+    /// has come to them if it has followed an event that was sent much later.
+    fn is_behind(&self, seen: &Seen) -> bool {
+        let settle = self.limits.settle;
+        let quiet = seen.at.saturating_sub(self.last_call.max(self.last_change));
+        let has_passed = seen.overall.followed.is_some_and(|age| quiet >= age + settle);
+        seen.overall.quiet < settle && !has_passed
+    }
+
+    /// How it is known that the receiver is at rest, or what it is doing.
+    fn rest(&self, seen: &Seen) -> Result<String, String> {
+        let Limits { settle, .. } = self.limits;
+        let Seen { at, activity, ends, overall } = *seen;
+        let since_call = at.saturating_sub(self.last_call);
+        let quiet = at.saturating_sub(self.last_call.max(self.last_change));
+        match activity.last {
+            LastCall::Unanswered => return Err("it waits for an answer that never comes".to_owned()),
+            LastCall::Failed => {
+                let pause = self.limits.of_pause().max(4 * self.longest_pause);
+                return if since_call >= pause {
+                    Ok(format!("its last call failed, and it has made none for {} since", humane(since_call)))
+                } else {
+                    Err(format!(
+                        "its last call failed {} ago, so that it may be waiting to try again",
+                        humane(since_call)
+                    ))
+                };
+            }
+            LastCall::Answered => {}
+        }
+        if ends >= 2 {
+            let unchanged = at.saturating_sub(self.last_change);
+            return if unchanged >= settle {
+                Ok(format!("it has pulled to the end of the feed {ends} times since"))
+            } else {
+                Err(format!("it pulls again and again, and has changed something {} ago", humane(unchanged)))
+            };
+        }
+        if overall.waits {
+            return Err("a call for another user waits for an answer that never comes".to_owned());
+        }
+        if self.is_behind(seen) {
+            return Err("it is busy with the data of other users".to_owned());
+        }
+        let needed = match overall.looks_again {
+            _ if !overall.has_called => self.limits.of_mute(),
+            Some(pause) => settle.max(2 * pause + settle / 10),
+            // Whether it looks again by itself is not known yet.
+            None if overall.watched < self.limits.of_pause() => settle.max(quiet + settle / 10),
+            None => settle,
+        };
+        if quiet >= needed {
+            Ok(format!("it has made no call for {}", humane(quiet)))
+        } else {
+            Err(format!("its last call was {} ago", humane(since_call)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const LIMITS: Limits = Limits { settle: Duration::from_secs(10), patience: Duration::from_secs(90) };
+
+    fn activity(calls: u64, news: u64, last: LastCall) -> Activity {
+        Activity { attempts: 1, calls, work: calls, news, last }
+    }
+
+    fn overall() -> Overall {
+        Overall { quiet: 100 * SECOND, has_called: true, watched: 100 * SECOND, ..Overall::default() }
+    }
+
+    /// Looks each second, and says when and how the wait ended.
+    fn ends(seen: impl Fn(u32) -> Seen) -> (u32, State) {
+        let mut waiting = Waiting::new(LIMITS, seen(0).activity);
+        (0..400)
+            .map(|second| (second, waiting.look(seen(second), 7)))
+            .find(|(_, state)| !matches!(state, State::AtWork(_)))
+            .expect("no wait is for ever")
+    }
+
+    fn seen(second: u32, activity: Activity) -> Seen {
+        Seen { at: second * SECOND, activity, ends: 0, overall: overall() }
+    }
+
+    #[test]
+    fn a_silent_receiver_is_at_rest_after_the_settle_time() {
+        let (second, state) = ends(|second| seen(second, activity(1, 1, LastCall::Answered)));
+        assert_eq!((second, state), (10, State::AtRest("it has made no call for 10 s".to_owned())));
+    }
+
+    #[test]
+    fn one_that_never_called_has_a_little_longer() {
+        let mute = |second| Seen {
+            overall: Overall { has_called: false, ..overall() },
+            ..seen(second, activity(0, 0, LastCall::Answered))
+        };
+        assert_eq!(ends(mute).0, 12);
+    }
+
+    #[test]
+    fn at_the_start_of_a_run_it_may_be_one_that_looks_again_by_itself() {
+        let early = |second: u32| Seen {
+            overall: Overall { watched: second * SECOND, ..overall() },
+            ..seen(second, activity(1, 1, LastCall::Answered))
+        };
+        assert_eq!(ends(early).0, 35);
+        let looks = |second| Seen {
+            overall: Overall { looks_again: Some(30 * SECOND), ..overall() },
+            ..seen(second, activity(1, 1, LastCall::Answered))
+        };
+        assert_eq!(ends(looks).0, 61);
+    }
+
+    #[test]
+    fn one_that_pulls_again_and_again_is_at_rest_after_two_rounds_that_changed_nothing() {
+        let polls = |second: u32| Seen {
+            ends: second as usize / 5,
+            ..seen(second, activity(u64::from(second), 1, LastCall::Answered))
+        };
+        let (second, state) = ends(polls);
+        assert_eq!(second, 10);
+        assert!(matches!(state, State::AtRest(how) if how.contains("2 times since")));
+    }
+
+    #[test]
+    fn a_failed_call_is_followed_by_a_pause_that_may_be_long() {
+        let once = |second| seen(second, activity(1, 1, LastCall::Failed));
+        assert_eq!(ends(once).0, 35);
+        // 1, 2, 4, 8, 16 s: four times the longest pause.
+        let backs_off = |second: u32| {
+            let calls = [1, 3, 7, 15, 31].iter().filter(|at| **at <= second).count() as u64;
+            seen(second, activity(calls, 1, LastCall::Failed))
+        };
+        let (second, state) = ends(backs_off);
+        assert!(second == 90 && matches!(state, State::OutOfPatience(_)), "{second} {state:?}");
+    }
+
+    #[test]
+    fn a_call_that_is_never_answered_is_waited_for_until_patience_ends() {
+        let (second, state) = ends(|second| seen(second, activity(1, 1, LastCall::Unanswered)));
+        assert_eq!((second, state), (90, State::OutOfPatience("it waits for an answer that never comes".to_owned())));
+    }
+
+    #[test]
+    fn work_for_others_comes_first() {
+        let busy = |second: u32| Seen {
+            overall: Overall { quiet: SECOND * second.saturating_sub(60), ..overall() },
+            ..seen(second, activity(1, 1, LastCall::Answered))
+        };
+        assert_eq!(ends(busy).0, 70);
+        let for_ever = |followed| {
+            move |second| Seen {
+                overall: Overall { quiet: Duration::ZERO, followed, ..overall() },
+                ..seen(second, activity(1, 1, LastCall::Answered))
+            }
+        };
+        assert_eq!(ends(for_ever(None)).0, 90);
+        // It follows events that came later: it has come to those of this case.
+        assert_eq!(ends(for_ever(Some(SECOND))).0, 11);
+    }
+
+    #[test]
+    fn whatever_changes_begins_the_wait_anew() {
+        let slow = |second: u32| seen(second, activity(1, u64::from(second.min(40)), LastCall::Answered));
+        assert_eq!(ends(slow).0, 50);
+    }
+}

@@ -1,0 +1,122 @@
+use std::collections::BTreeMap;
+
+use super::faults::Decision;
+use crate::contract::SyncId;
+
+/// Which call told the receiver what, for each sync. A call is named by its number in the log.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Evidence {
+    syncs: BTreeMap<SyncId, OfSync>,
+    /// How many calls told something that no call had told before.
+    news: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct OfSync {
+    /// The first call that served each version; a tombstone is a version too.
+    told: BTreeMap<usize, usize>,
+    /// The last call that answered 404 for a deleted record, by the record's key.
+    gone: BTreeMap<u64, usize>,
+    /// The calls whose page reached the end of the feed.
+    ends: Vec<usize>,
+}
+
+impl Evidence {
+    /// Notes a page that was served, unless its answer is lost on the way.
+    pub(super) fn note_page(
+        &mut self,
+        strike: &Decision,
+        sync: &SyncId,
+        versions: impl IntoIterator<Item = usize>,
+        is_last: bool,
+        call: usize,
+    ) {
+        if strike.is_lost() {
+            return;
+        }
+        let of_sync = self.syncs.entry(sync.clone()).or_default();
+        let known = of_sync.told.len();
+        for version in versions {
+            of_sync.told.entry(version).or_insert(call);
+        }
+        if is_last {
+            of_sync.ends.push(call);
+        }
+        self.news += u64::from(of_sync.told.len() > known);
+    }
+
+    /// Notes a record that was served, unless its answer is lost on the way.
+    pub(super) fn note_record(&mut self, strike: &Decision, sync: &SyncId, version: usize, call: usize) {
+        if strike.is_lost() {
+            return;
+        }
+        let told = &mut self.syncs.entry(sync.clone()).or_default().told;
+        if !told.contains_key(&version) {
+            told.insert(version, call);
+            self.news += 1;
+        }
+    }
+
+    /// Notes that a deleted record was answered 404.
+    pub(super) fn note_gone(&mut self, sync: &SyncId, key: u64, call: usize) {
+        let gone = &mut self.syncs.entry(sync.clone()).or_default().gone;
+        self.news += u64::from(gone.insert(key, call).is_none());
+    }
+
+    /// How many calls told something that no call had told before.
+    pub(super) fn news(&self) -> u64 {
+        self.news
+    }
+
+    /// The call that served this version first.
+    pub(super) fn told(&self, sync: &SyncId, version: usize) -> Option<usize> {
+        self.syncs.get(sync)?.told.get(&version).copied()
+    }
+
+    /// The last call that answered 404 for this deleted record.
+    pub(super) fn gone(&self, sync: &SyncId, key: u64) -> Option<usize> {
+        self.syncs.get(sync)?.gone.get(&key).copied()
+    }
+
+    /// How many pages have reached the end of the feed since this number of the log.
+    pub(super) fn ends_since(&self, sync: &SyncId, mark: usize) -> usize {
+        let ends = self.syncs.get(sync).map_or(&[][..], |of_sync| &of_sync.ends);
+        ends.len() - ends.partition_point(|call| *call < mark)
+    }
+}
+
+/// What a receiver was told of the latest version of a record, or of its deletion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// This call told it: method and path.
+    Told(String),
+    /// No call did.
+    NeverTold,
+}
+
+/// What a receiver has done so far in a lane.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Activity {
+    /// Attempts to deliver an event to it.
+    pub(crate) attempts: u64,
+    /// Its calls of the API.
+    pub(crate) calls: u64,
+    /// Those that were more than a look at the end of a feed that had nothing new.
+    pub(crate) work: u64,
+    /// Those that told it something new.
+    pub(crate) news: u64,
+    /// What became of the last one.
+    pub(crate) last: LastCall,
+}
+
+/// What became of a call of the API.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum LastCall {
+    /// It was answered, or there was none.
+    #[default]
+    Answered,
+    /// A fault let it fail, or answer with what is not true any more: whoever made it may try again after a pause.
+    Failed,
+    /// It waits for an answer that never comes.
+    Unanswered,
+}
