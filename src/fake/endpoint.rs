@@ -1,6 +1,8 @@
+use std::borrow::Cow;
 use std::ops::Deref;
 
 use http::Method;
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
 macro_rules! endpoints {
@@ -24,7 +26,7 @@ macro_rules! endpoints {
             }
 
             /// Which one a call is for, whose path is in parts.
-            pub(super) fn at(method: &Method, path: &[&str]) -> Option<Self> {
+            pub(super) fn at(method: &Method, path: &[Cow<'_, str>]) -> Option<Self> {
                 $(if *method == Method::$method && leads_to(path, $path) {
                     return Some(Self::$name);
                 })*
@@ -55,40 +57,67 @@ endpoints! {
     GetPermissionChanges GET "/api/permissions/{syncId}/changes"
 }
 
-/// What stands between the slashes of a path; one at the end makes no difference. No more than an endpoint has, and one
-/// more: each call is taken apart, and a list on the heap would cost.
+/// What stands between the slashes of a path, percent-decoded; a slash at the end makes no difference. No more than an
+/// endpoint has, and one more: each call is taken apart, and a list on the heap would cost. A part is copied only if it
+/// is not written in its usual form.
 pub(super) struct Parts<'a> {
-    parts: [&'a str; 7],
+    parts: [Cow<'a, str>; 7],
     count: usize,
 }
 
 impl<'a> Parts<'a> {
+    /// Where both APIs have an id of the fake's own: of a sync or of an account.
+    const ID: usize = 2;
+
     pub(super) fn of(path: &'a str) -> Self {
-        let mut all = Self { parts: [""; 7], count: 0 };
+        let mut all = Self { parts: [const { Cow::Borrowed("") }; 7], count: 0 };
+        let encoded = path.as_bytes().contains(&b'%');
         for (part, place) in path.trim_matches('/').split('/').zip(&mut all.parts) {
-            *place = part;
+            *place = if encoded { decoded(part) } else { part.into() };
             all.count += 1;
+        }
+        if let Cow::Owned(id) = usual_form(&all.parts[Self::ID]) {
+            all.parts[Self::ID] = id.into();
         }
         all
     }
 }
 
+/// Undoes percent-encoding. A part that does not decode to text stays as it is.
+fn decoded(part: &str) -> Cow<'_, str> {
+    percent_decode_str(part).decode_utf8().unwrap_or(part.into())
+}
+
+/// Returns an id as the fake writes it: a UUID in lower case. UUIDs are compared without case (RFC 9562, 4). Another
+/// id stays as it is.
+pub(super) fn usual_form(id: &str) -> Cow<'_, str> {
+    let is_uuid = || id.len() == 36 && uuid::Uuid::try_parse(id).is_ok();
+    if id.bytes().any(|byte| byte.is_ascii_uppercase()) && is_uuid() {
+        id.to_ascii_lowercase().into()
+    } else {
+        id.into()
+    }
+}
+
 impl<'a> Deref for Parts<'a> {
-    type Target = [&'a str];
-    fn deref(&self) -> &[&'a str] {
+    type Target = [Cow<'a, str>];
+    fn deref(&self) -> &[Cow<'a, str>] {
         &self.parts[..self.count]
     }
 }
 
 /// Whether a path, in parts, is one of a template. The template is not taken apart: each call asks several.
-pub(super) fn leads_to(path: &[&str], template: &str) -> bool {
+pub(super) fn leads_to(path: &[Cow<'_, str>], template: &str) -> bool {
     let mut rest = template;
     path.iter().all(|part| {
+        let part = &**part;
         let Some(wanted) = rest.strip_prefix('/') else { return false };
         let after = if wanted.starts_with('{') && !part.is_empty() {
             wanted.split_once('}').map(|(_, after)| after)
         } else {
-            wanted.strip_prefix(part).filter(|after| after.is_empty() || after.starts_with('/'))
+            // A slash that was percent-encoded separates nothing.
+            let after = wanted.strip_prefix(part).filter(|after| after.is_empty() || after.starts_with('/'));
+            after.filter(|_| !part.contains('/'))
         };
         rest = after.unwrap_or_default();
         after.is_some()
@@ -132,5 +161,27 @@ mod tests {
             assert_eq!(Endpoint::of(&method, path), None, "{path}");
         }
         assert_eq!(Endpoint::of(&Method::GET, "/api/syncs/a/"), Some(Endpoint::GetSyncStatus));
+    }
+
+    #[test]
+    fn parts_are_decoded_and_ids_are_in_lower_case() {
+        let upper = "163A345E-2DD4-51FF-BCF5-7667DE564BB0";
+        let lower = upper.to_lowercase();
+        for (path, parts) in [
+            ("/api/syncs/a/records/", &["api", "syncs", "a", "records"][..]),
+            ("/%61pi/s%79ncs/%7bx%7D", &["api", "syncs", "{x}"]),
+            ("/api/syncs/a%2Fb", &["api", "syncs", "a/b"]),
+            ("/api/syncs/%ff/%zz/%", &["api", "syncs", "%ff", "%zz", "%"]),
+            (&format!("/api/syncs/{upper}/records/{upper}"), &["api", "syncs", &lower, "records", upper]),
+            (&format!("/api/syncs/{}", upper.replace('-', "%2D")), &["api", "syncs", &lower]),
+            ("/API/syncs/ABC", &["API", "syncs", "ABC"]),
+        ] {
+            assert_eq!(*Parts::of(path), *parts, "{path}");
+        }
+        let usual = format!("/api/syncs/{lower}/records");
+        assert!(Parts::of(&usual).iter().all(|part| matches!(part, Cow::Borrowed(_))), "nothing is copied");
+        assert_eq!(Endpoint::of(&Method::GET, "/%61pi/s%79ncs/%7bx%7D"), Some(Endpoint::GetSyncStatus));
+        assert_eq!(Endpoint::of(&Method::GET, "/api/syncs%2F{syncId}"), None, "an encoded slash separates nothing");
+        assert_eq!(Endpoint::of(&Method::GET, "/API/syncs"), None, "paths are compared with case");
     }
 }

@@ -46,7 +46,7 @@ impl Observers {
         let mut world = lock(world);
         let reply = world.handle(request, Moment::wall());
         let faults = world.strike.troubles().collect();
-        let sync = Parts::of(request.path).get(2).and_then(|id| world.engine.get(*id));
+        let sync = Parts::of(request.path).get(2).and_then(|id| world.engine.get(&**id));
         let revision = sync.map_or_else(|| world.engine.revision(), |sync| sync.revision);
         drop(world);
         let exchange = Exchange {

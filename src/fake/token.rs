@@ -127,7 +127,9 @@ impl Verifier {
 
 /// The claims of a token with a good signature.
 fn open(header: &[u8], key: &DecodingKey) -> Result<Claims, String> {
-    let token = std::str::from_utf8(header).ok().and_then(|header| header.strip_prefix("Bearer "));
+    // The scheme is compared without case (RFC 9110, 11.1).
+    let credentials = std::str::from_utf8(header).ok().and_then(|header| header.split_once(' '));
+    let token = credentials.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer")).map(|(_, token)| token);
     let token = token.ok_or("the Authorization header is not `Bearer <token>`")?;
     // Time and audience are judged later, so that the reason can be told.
     let mut validation = Validation::new(Algorithm::RS256);

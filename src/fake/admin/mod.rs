@@ -64,12 +64,12 @@ struct Asked<'a> {
 impl Asked<'_> {
     /// What stands behind `accounts`, `syncs` or `faults` in the path.
     fn id(&self) -> &str {
-        self.path.get(2).copied().unwrap_or_default()
+        self.path.get(2).map_or("", |part| part)
     }
 
     /// What stands behind `objects` in the path.
     fn object(&self) -> &str {
-        self.path.get(4).copied().unwrap_or_default()
+        self.path.get(4).map_or("", |part| part)
     }
 
     fn read<'de, T: Deserialize<'de>>(&self) -> Result<T, Refusal> {

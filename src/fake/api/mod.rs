@@ -30,7 +30,7 @@ const REASON: HeaderName = HeaderName::from_static("paragon-testkit-reason");
 struct Asked<'a> {
     endpoint: Endpoint,
     /// The parts of the path.
-    path: &'a [&'a str],
+    path: &'a [Cow<'a, str>],
     request: &'a Received<'a>,
     user: &'a UserId,
 }
@@ -38,12 +38,12 @@ struct Asked<'a> {
 impl Asked<'_> {
     /// The sync in the path.
     fn sync(&self) -> &str {
-        self.path.get(2).copied().unwrap_or_default()
+        self.path.get(2).map_or("", |part| part)
     }
 
     /// The record in the path.
     fn record(&self) -> &str {
-        self.path.get(4).copied().unwrap_or_default()
+        self.path.get(4).map_or("", |part| part)
     }
 
     /// The first of the query's parameters with one of these names.
@@ -58,9 +58,9 @@ impl World {
         let authorization = request.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
         let user = self.verifier.verify(authorization, wall);
         let path = Parts::of(request.path);
-        let path: &[&str] = &path;
+        let path: &[Cow<'_, str>] = &path;
         let endpoint = Endpoint::at(request.method, path);
-        let sync = path.get(2).and_then(|id| self.engine.get(*id));
+        let sync = path.get(2).and_then(|id| self.engine.get(&**id));
         // A call about somebody's sync belongs to their story, also under another one's token.
         let (sync, owner) = sync.map(|sync| (sync.id.clone(), sync.user.clone())).unzip();
         let call = CallInfo { endpoint, user: user.as_ref().ok(), sync: sync.as_ref() };

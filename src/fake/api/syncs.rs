@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::Asked;
 use super::answer::{Answer, Answered, Refusal, json, read};
 use crate::contract::{CredentialId, Frequency, UserId};
+use crate::fake::endpoint::usual_form;
 use crate::fake::world::World;
 use crate::source::Account;
 use crate::sync::{Status, Sync, Update};
@@ -22,7 +23,7 @@ impl World {
         let text = |name: &str| body[name].as_str().unwrap_or_default();
         let (integration, pipeline) = (text("integration"), text("pipeline"));
         let account = match body["credentialId"].as_str() {
-            Some(id) => self.account_of(&CredentialId::from(id), user, integration)?,
+            Some(id) => self.account_of(&CredentialId::from(usual_form(id)), user, integration)?,
             None => self.default_account(user, integration).ok_or_else(|| no_account(user, integration))?,
         };
         let (credential, name) = (account.credential().clone(), body["configurationName"].as_str());
@@ -49,7 +50,8 @@ impl World {
     pub(super) fn list_syncs(&self, asked: &Asked<'_>) -> Answered {
         let credential = asked.query(&["credentialId"]);
         let of_user = self.engine.syncs().filter(|sync| sync.user == *asked.user);
-        let syncs = of_user.filter(|sync| credential.as_ref().is_none_or(|id| sync.credential().as_str() == id));
+        let syncs =
+            of_user.filter(|sync| credential.as_ref().is_none_or(|id| sync.credential().as_str() == usual_form(id)));
         let data: Vec<Value> = syncs
             .map(|sync| {
                 let mut listed = json!({
@@ -96,7 +98,10 @@ impl World {
         let body = read("api/update_sync_request", asked.request.body)?;
         let frequency = frequency(&body)?;
         let credential = match body["credentialId"].as_str() {
-            Some(id) => Some(self.account_of(&CredentialId::from(id), user, &sync.integration)?.credential().clone()),
+            Some(id) => {
+                let credential = CredentialId::from(usual_form(id));
+                Some(self.account_of(&credential, user, &sync.integration)?.credential().clone())
+            }
             None => None,
         };
         if credential.is_none() && frequency.is_none() {

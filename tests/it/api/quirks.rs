@@ -118,6 +118,54 @@ async fn ids_of_real_bugs_are_not_found() {
     }
 }
 
+/// Some databases tell UUIDs in capitals, and some clients encode more of a path than they have to.
+#[tokio::test]
+async fn ids_in_capitals_and_encoded_paths_are_found() {
+    for server in SERVERS {
+        let paragon = FakeParagon::start_on(server).await;
+        let (ada, sync) = (Client::new(&paragon, "ada"), filled(&paragon, 1).await);
+        let record = sync.records()[0]["id"].as_str().unwrap().to_owned();
+        let (id, upper) = (sync.id().to_string(), |id: &str| id.to_uppercase());
+        let encoded = |id: &str| id.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
+        let places = |sync: &str, record: &str| {
+            let syncs = format!("/api/syncs/{sync}");
+            let records = format!("{syncs}/records");
+            [syncs, records.clone(), format!("{records}/{record}"), format!("{records}/{record}/content")]
+        };
+        let usual = places(&id, &record);
+        for other in [
+            places(&upper(&id), &upper(&record)),
+            places(&id.replace('-', "%2D"), &record.replace('-', "%2d")),
+            places(&encoded(&id), &encoded(&record)),
+            places(&encoded(&upper(&id)), &encoded(&upper(&record))),
+            usual.clone().map(|path| path.replace("syncs", "%73yncs").replace("records", "record%73")),
+        ] {
+            for (usual, other) in usual.iter().zip(&other) {
+                let [usual, other] = [usual, other].map(|path| ada.request("GET", path).send());
+                let (usual, other) = (usual.await.unwrap(), other.await.unwrap());
+                assert_eq!(usual.status(), other.status(), "{}", other.url());
+                assert_ne!(usual.status(), 404);
+                assert_eq!(usual.bytes().await.unwrap(), other.bytes().await.unwrap());
+            }
+        }
+        let calls = paragon.timeline();
+        assert!(calls.entries().iter().rev().take(9).all(|entry| entry.sync.as_ref() == Some(sync.id())));
+        let check = json!({"object": record, "user": "ada@example.com", "role": "can_read"});
+        assert_eq!(ada.post(&format!("/api/permissions/{}/check", upper(&id)), &check).await.0, 200);
+        assert_eq!(ada.call("POST", &format!("/api/syncs/{}/disable", upper(&id)), "").await.1["id"], id);
+        // A slash that is encoded separates nothing, and names of the path are compared with case.
+        for path in [format!("/api/syncs%2F{id}"), format!("/api/syncs/{id}%2Frecords"), format!("/api/SYNCS/{id}")] {
+            assert_eq!(ada.get(&path).await.0, 404, "{path}");
+        }
+
+        let credential = sync.envelope().credential_id.unwrap().to_string();
+        let list = ada.get(&format!("/api/syncs?credentialId={}", upper(&credential))).await.1;
+        assert_eq!(list["data"].as_array().unwrap().len(), 1);
+        let update = json!({"credentialId": upper(&credential)});
+        assert_eq!(ada.patch(&format!("/api/syncs/{id}"), &update).await.0, 200);
+    }
+}
+
 #[tokio::test]
 async fn prefixes_are_taken_where_they_do_not_belong() {
     let paragon = FakeParagon::start().await;

@@ -46,9 +46,25 @@ async fn what_is_no_bearer_token_is_refused() {
     let url = format!("{}/api/syncs", paragon.api_url());
     let anonymous = ada.http.get(&url).send().await.unwrap();
     assert_eq!((anonymous.status().as_u16(), reason(&anonymous)), (401, "there is no Authorization header"));
-    for header in ["", "Bearer", "Bearer ", "Basic YTpi", &ada.token, &format!("Token {}", ada.token)] {
+    for header in
+        ["", "Bearer", "Bearer ", "Basic YTpi", "bearer", "bearer ", &ada.token, &format!("Token {}", ada.token)]
+    {
         let answer = ada.http.get(&url).header("authorization", header).send().await.unwrap();
         assert_eq!(answer.status(), 401, "{header}");
+    }
+}
+
+#[tokio::test]
+async fn the_scheme_of_a_token_is_compared_without_case() {
+    for server in SERVERS {
+        let paragon = FakeParagon::start_on(server).await;
+        let ada = Client::new(&paragon, "ada");
+        let url = format!("{}/api/syncs", paragon.api_url());
+        for scheme in ["bearer", "BEARER", "bEaReR", "Bearer", "bearer "] {
+            let header = format!("{scheme} {}", ada.token);
+            let answer = ada.http.get(&url).header("AUTHORIZATION", &header).send().await.unwrap();
+            assert_eq!(answer.status(), 200, "{scheme}");
+        }
     }
 }
 
