@@ -9,12 +9,19 @@ use super::policy::{Class, ClassRule, Enable, Failing, HeaderMatch, Off, Then, W
 use super::queue::{Queue, State};
 use super::record::{Attempt, AttemptRecord, Completed, Decision, DeliveryId, Pending, Purpose};
 use super::retry_after::retry_after;
-use super::transport::Outcome;
+use super::transport::{Outcome, Transmission};
 use crate::clock::{Moment, duration};
 
 impl Queue {
-    /// What came of an attempt.
-    pub fn complete(&mut self, attempt: Attempt, outcome: Outcome, now: Moment) -> Completed {
+    /// What came of an attempt: an [`Outcome`], or the whole [`Transmission`].
+    pub fn complete(&mut self, attempt: Attempt, result: impl Into<Transmission>, now: Moment) -> Completed {
+        let Transmission { outcome, reconnected } = result.into();
+        let mut completed = self.conclude(attempt, outcome, now);
+        completed.record.reconnected = reconnected;
+        completed
+    }
+
+    fn conclude(&mut self, attempt: Attempt, outcome: Outcome, now: Moment) -> Completed {
         let Attempt { delivery, purpose, number, due, sent, wire, body, story, .. } = attempt;
         let mut class = Class::of(&outcome);
         if let Outcome::Answered(answer) = &outcome
@@ -44,7 +51,9 @@ impl Queue {
             // They were looked at. A kilobyte for each attempt would be kept for nothing.
             answer.headers = HeaderMap::new();
         }
-        let record = AttemptRecord { delivery, purpose, number, due, sent, body, wire, outcome, decision, rule };
+        let reconnected = false;
+        let record =
+            AttemptRecord { delivery, purpose, number, due, sent, body, wire, outcome, reconnected, decision, rule };
         Completed { record, dropped }
     }
 

@@ -44,6 +44,8 @@ pub use record::{
     Attempt, AttemptRecord, Change, Completed, Decision, DeliveryId, Enqueued, Polled, Purpose, WebhookState,
 };
 pub use signature::{Encoding, Signature};
-pub use transport::{Answer, Failure, Http, Outcome, Request, Sending, Timeouts, Transport, Wire};
+pub use transport::{
+    Answer, Failure, Http, Outcome, Request, Sending, Timeouts, Transmission, Transmitting, Transport, Wire,
+};
 #[cfg(feature = "tower")]
 pub use transport::{InProcess, RequestBody};

@@ -128,6 +128,10 @@ pub struct AttemptRecord {
     pub wire: Wire,
     /// What came of it, without the headers of an answer.
     pub outcome: Outcome,
+    /// The kept connection that the request went out on was closed before any byte of an answer, and the request was
+    /// sent once more, on a fresh connection; see [`Http`](super::Http). A receiver that closes connections without
+    /// saying `connection: close` is met like this, by chance: equal runs may differ in it.
+    pub reconnected: bool,
     /// What follows from that.
     pub decision: Decision,
     /// Why: the cell of the policy that decided, such as `backoff` or `on[0]`.

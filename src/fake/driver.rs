@@ -7,7 +7,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::shared::{Shared, lock};
 use crate::clock::Moment;
-use crate::delivery::{Attempt, Change, Failure, Outcome, Request, Timeouts, Transport};
+use crate::delivery::{Attempt, Change, Failure, Outcome, Request, Timeouts, Transmission, Transport};
 
 /// Moves the clock of a world, and sends what it wants sent.
 pub(super) struct Driver {
@@ -137,15 +137,21 @@ impl Driver {
     }
 
     /// Makes the request of an attempt, unless it must not be made.
-    fn request(&self, attempt: &Attempt) -> impl Future<Output = Outcome> + Send + use<> {
-        let Timeouts { connect, total } = attempt.timeouts;
-        let total = total.min(self.answer_within);
-        let timeouts = Timeouts { connect: connect.map(|connect| connect.min(total)), total };
+    fn request(&self, attempt: &Attempt) -> impl Future<Output = Transmission> + Send + use<> {
         let mut request = Request::new(attempt.url.clone(), attempt.body.clone());
         request.headers.clone_from(&attempt.headers);
-        (request.wire, request.redirects, request.timeouts) = (attempt.wire, attempt.redirects, timeouts);
+        (request.wire, request.redirects) = (attempt.wire, attempt.redirects);
+        request.timeouts = self.in_real_time(attempt.timeouts);
         let (transport, unreachable) = (self.transport(), attempt.unreachable);
-        async move { if unreachable { Outcome::Failed(Failure::Unreachable) } else { transport.send(&request).await } }
+        async move {
+            if unreachable { Outcome::from(Failure::Unreachable).into() } else { transport.transmit(&request).await }
+        }
+    }
+
+    /// Returns the timeouts of a policy, shortened to what a receiver really has.
+    pub(super) fn in_real_time(&self, Timeouts { connect, total }: Timeouts) -> Timeouts {
+        let total = total.min(self.answer_within);
+        Timeouts { connect: connect.map(|connect| connect.min(total)), total }
     }
 
     /// Lets time pass by itself.
@@ -190,8 +196,8 @@ impl Driver {
             for attempt in attempts {
                 let (driver, flight, request) = (self.clone(), Flight::begin(self), self.request(&attempt));
                 tokio::spawn(async move {
-                    let outcome = request.await;
-                    lock(&driver.world).complete(attempt, outcome, life);
+                    let result = request.await;
+                    lock(&driver.world).complete(attempt, result, life);
                     driver.tell();
                     drop(flight);
                 });
@@ -221,7 +227,7 @@ struct Inside {
     ready: VecDeque<(u64, Attempt)>,
     sent: u64,
     /// What has ended before others that were sent before it.
-    ended: BTreeMap<u64, (Attempt, Outcome)>,
+    ended: BTreeMap<u64, (Attempt, Transmission)>,
     /// Everything before this place was taken note of.
     noted: u64,
     /// Somebody takes note.
@@ -251,8 +257,8 @@ impl Wave {
             tokio::spawn(async move {
                 let mut next = Some(first);
                 while let Some((place, attempt)) = next {
-                    let outcome = wave.driver.request(&attempt).await;
-                    wave.land(place, attempt, outcome);
+                    let result = wave.driver.request(&attempt).await;
+                    wave.land(place, attempt, result);
                     next = wave.inside().ready.pop_front();
                     wave.employ();
                 }
@@ -262,9 +268,9 @@ impl Wave {
 
     /// Takes note of everything whose turn it is, and gets what is to be sent then. One does it for all: the others
     /// leave what they have, and go on.
-    fn land(&self, place: u64, attempt: Attempt, outcome: Outcome) {
+    fn land(&self, place: u64, attempt: Attempt, result: Transmission) {
         let mut inside = self.inside();
-        inside.ended.insert(place, (attempt, outcome));
+        inside.ended.insert(place, (attempt, result));
         if inside.noting {
             return;
         }
@@ -279,8 +285,8 @@ impl Wave {
             let mut more = Vec::new();
             let news = {
                 let mut world = lock(&self.driver.world);
-                for (attempt, outcome) in next {
-                    world.complete(attempt, outcome, self.life);
+                for (attempt, result) in next {
+                    world.complete(attempt, result, self.life);
                     if world.life == self.life {
                         more.extend(world.poll());
                     }
@@ -303,7 +309,7 @@ impl Inside {
     }
 
     /// What may be taken note of.
-    fn next(&mut self) -> Vec<(Attempt, Outcome)> {
+    fn next(&mut self) -> Vec<(Attempt, Transmission)> {
         let mut next = Vec::new();
         while let Some(ended) = self.ended.remove(&self.noted) {
             self.noted += 1;

@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::timeline::{About, What};
+use super::timeline::{About, RECONNECTED, What};
 use super::world::World;
 use crate::clock::offset;
 use crate::delivery::{Decision, DeliveryId, Policy, WebhookState};
@@ -34,6 +34,10 @@ impl World {
                         record.number,
                         record.outcome
                     );
+                    // A matter of chance, and yet told here: it explains why a receiver got one attempt twice.
+                    if record.reconnected {
+                        let _ = writeln!(text, "{:<14} attempt {} was {RECONNECTED}", "", record.number);
+                    }
                     over = Some(!matches!(record.decision, Decision::RetryAt(_)));
                 }
                 What::Dropped { event, about: name, delivery: dropped, rule } if *dropped == delivery => {

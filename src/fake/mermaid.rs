@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use super::timeline::{About, Call, Entry, What, shorten};
+use super::timeline::{About, Call, Entry, RECONNECTED, What, shorten};
 use crate::clock::{Moment, offset};
 use crate::delivery::{Decision, Outcome};
 
@@ -36,6 +36,9 @@ fn draw(what: &What, calls: bool, lines: &mut Vec<(&'static str, String)>) {
             let number = if record.number > 1 { format!(", attempt {}", record.number) } else { String::new() };
             line("P->>R", format!("{event}{}{number}", About(name)));
             let answered = matches!(record.outcome, Outcome::Answered(_));
+            if calls && record.reconnected {
+                line("Note over P", RECONNECTED.to_owned());
+            }
             line(if answered { "R-->>P" } else { "R--xP" }, record.outcome.to_string());
             match record.decision {
                 Decision::Delivered => {}

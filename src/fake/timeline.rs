@@ -98,6 +98,9 @@ pub struct Tally {
     pub attempts: u64,
     /// Those that were answered 2xx.
     pub delivered: u64,
+    /// Those that got an answer, but only after they were sent again on a fresh connection; see
+    /// [`AttemptRecord::reconnected`].
+    pub reconnected: u64,
 }
 
 impl Tally {
@@ -108,6 +111,8 @@ impl Tally {
             What::Attempt { record, .. } => {
                 self.attempts += 1;
                 self.delivered += u64::from(record.decision == Decision::Delivered);
+                let answered = matches!(record.outcome, Outcome::Answered(_));
+                self.reconnected += u64::from(record.reconnected && answered);
             }
             _ => {}
         }
@@ -129,7 +134,8 @@ pub struct Call {
 }
 
 /// What happened in a fake, in order. Printed, it holds what is the same in each run with the same seed: no ports, no
-/// real times, and no API calls, whose order is the receiver's affair; see [`Timeline::with_calls`].
+/// real times, no API calls, whose order is the receiver's affair, and no word of
+/// [requests that were sent again](AttemptRecord::reconnected); see [`Timeline::with_calls`].
 #[derive(Clone, Debug)]
 pub struct Timeline {
     start: Moment,
@@ -154,7 +160,8 @@ impl Timeline {
         Self { start, entries, first: log.first().max(mark), dropped: log.dropped(), calls: false }
     }
 
-    /// Prints the calls of the Sync API too.
+    /// Prints also what may differ between equal runs: the calls of the Sync API, and which attempts were
+    /// [sent again](AttemptRecord::reconnected) on a fresh connection.
     #[must_use]
     pub fn with_calls(mut self) -> Self {
         self.calls = true;
@@ -254,6 +261,7 @@ impl Timeline {
                 What::Call(_) if !self.calls => continue,
                 // The attempts follow; only what is not sent needs a line of its own.
                 What::Queued { deliveries, .. } if !deliveries.is_empty() => continue,
+                what if self.calls => what.in_real_time(),
                 what => what.to_string(),
             };
             lines.push(format!("{:<14} {text}", offset(entry.at - self.start)));
@@ -265,6 +273,21 @@ impl Timeline {
 impl fmt::Display for Timeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.lines().iter().try_for_each(|line| writeln!(f, "{line}"))
+    }
+}
+
+/// What is said of an attempt that was sent again. It tells what was seen, not why: a receiver that gives up in the
+/// middle of its work looks the same.
+pub(super) const RECONNECTED: &str =
+    "sent again on a fresh connection: the kept one was closed before any byte of an answer";
+
+impl What {
+    /// Returns what is printed, and what depends on chance beside that.
+    pub(super) fn in_real_time(&self) -> String {
+        match self {
+            Self::Attempt { record, .. } if record.reconnected => format!("{self}, {RECONNECTED}"),
+            _ => self.to_string(),
+        }
     }
 }
 

@@ -28,7 +28,7 @@ pub(in crate::fake) fn told(index: usize, entry: &Entry) -> Value {
     told["at"] = entry.at.to_string().into();
     told["user"] = json!(entry.user);
     told["sync"] = json!(entry.sync);
-    told["text"] = entry.what.to_string().into();
+    told["text"] = entry.what.in_real_time().into();
     told
 }
 
@@ -51,6 +51,6 @@ fn attempt(event: &str, about: Option<&str>, record: &AttemptRecord) -> Value {
     json!({
         "kind": "attempt", "event": event, "about": about, "delivery": record.delivery, "attempt": record.number,
         "due": record.due, "sent": record.sent, "status": status, "answer": answer, "failure": failure,
-        "decision": decision, "retryAt": retry_at, "rule": record.rule,
+        "reconnected": record.reconnected, "decision": decision, "retryAt": retry_at, "rule": record.rule,
     })
 }

@@ -19,8 +19,8 @@ use crate::contract::{
     UserId, integration,
 };
 use crate::delivery::{
-    Adversity, Attempt, Change, Completed, DeliveryId, Enqueued, Mishap, Outcome, Policy, PolicyError, Polled, Purpose,
-    Queue,
+    Adversity, Attempt, Change, Completed, DeliveryId, Enqueued, Mishap, Policy, PolicyError, Polled, Purpose, Queue,
+    Transmission,
 };
 use crate::source::{Account, Collection, Trouble};
 use crate::sync::{Enable, EnableError, Engine, Found, Run};
@@ -408,11 +408,11 @@ impl World {
     }
 
     /// Takes what came of an attempt.
-    pub(super) fn complete(&mut self, attempt: Attempt, outcome: Outcome, life: u64) {
+    pub(super) fn complete(&mut self, attempt: Attempt, result: Transmission, life: u64) {
         if life != self.life {
             return;
         }
-        let Completed { record, dropped, .. } = self.queue.complete(attempt, outcome, self.clock.now());
+        let Completed { record, dropped, .. } = self.queue.complete(attempt, result, self.clock.now());
         let finished = !matches!(record.decision, crate::delivery::Decision::RetryAt(_));
         let told = match record.purpose {
             Purpose::Event => self.in_delivery.get(&record.delivery).map(|events| Delivered::together(events)),

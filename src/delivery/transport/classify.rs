@@ -8,7 +8,7 @@ use super::outcome::Failure;
 ///
 /// Of words that differ between systems, or name a port, nothing gets into it.
 pub(super) fn classify(outermost: &(dyn Error + 'static), secure: bool) -> Failure {
-    let mut connecting = false;
+    let (mut connecting, mut unsent) = (false, false);
     let mut next = Some(outermost);
     while let Some(error) = next {
         if let Some(error) = error.downcast_ref::<reqwest::Error>() {
@@ -23,9 +23,11 @@ pub(super) fn classify(outermost: &(dyn Error + 'static), secure: bool) -> Failu
         } else if let Some(failure) = error.downcast_ref().and_then(|error| of_io(error, secure && connecting)) {
             return failure;
         }
+        unsent |= error.downcast_ref().is_some_and(hyper::Error::is_canceled);
         next = inner(error);
     }
-    Failure::Broken(reason(outermost))
+    // The connection was over before the request went out, and nothing more is known of its end.
+    if unsent { Failure::Closed } else { Failure::Broken(reason(outermost)) }
 }
 
 /// What the innermost error says.

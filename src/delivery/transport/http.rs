@@ -9,13 +9,13 @@ use url::Url;
 
 use super::body::Pieces;
 use super::coming::Coming;
-use super::outcome::{Answer, Failure, Outcome};
+use super::outcome::{Answer, Failure, Outcome, Transmission};
 use super::pool::Pool;
 use super::redirect::{Hop, target};
 use super::request::{Request, Wire};
 use super::secure::Clients;
 use super::wire;
-use super::{Sending, Transport};
+use super::{Sending, Transmitting, Transport};
 use crate::clock::Stopwatch;
 
 /// So long a body waits for a 100: receivers that know nothing of it send none.
@@ -24,9 +24,15 @@ const CONTINUE: Duration = Duration::from_millis(100);
 /// The network: HTTP/1.1, no proxy, no cookies, nothing decompressed.
 ///
 /// Connections are kept and used again, within a second, whatever the status of the answer was. A receiver may close an
-/// idle one: a request whose connection has ended goes out on a new one. Only when the end and the request cross on the
-/// wire the request fails ([`Failure::Closed`] or [`Failure::Reset`]), as it does for any client; it is not repeated,
-/// because the receiver may have got it.
+/// idle one at any time. A request never goes out on a connection that is known to be closed. When the end of a kept
+/// connection and a request cross on the wire, the request is sent once more, on a fresh connection, as browsers do it
+/// too; [`Transmission::reconnected`] tells. It is sent once more only if not a single byte of an answer has come, and
+/// never if the connection was a fresh one. The receiver may get such a request twice, as it may get every event twice.
+/// [`Wire::ExpectContinue`], [`Wire::ResetAfterBody`] and [`Wire::HangUp`] always use a connection of their own, so
+/// nothing of theirs is sent again.
+///
+/// Over https, a request is sent again only if it had not begun to go out: nothing tells there whether the connection
+/// was a kept one.
 ///
 /// https needs the feature `tls`; without it every such URL is a [`Failure::Tls`].
 #[derive(Clone, Debug, Default)]
@@ -37,7 +43,15 @@ pub struct Http {
 
 impl Transport for Http {
     fn send<'a>(&'a self, request: &'a Request) -> Sending<'a> {
-        Box::pin(self.exchange(request))
+        Box::pin(async move { self.exchange(request, &mut false).await })
+    }
+
+    fn transmit<'a>(&'a self, request: &'a Request) -> Transmitting<'a> {
+        Box::pin(async move {
+            let mut reconnected = false;
+            let outcome = self.exchange(request, &mut reconnected).await;
+            Transmission { outcome, reconnected }
+        })
     }
 }
 
@@ -47,7 +61,8 @@ impl Http {
         Self::default()
     }
 
-    async fn exchange(&self, request: &Request) -> Outcome {
+    /// Sets `reconnected` when a request has to be sent twice.
+    async fn exchange(&self, request: &Request, reconnected: &mut bool) -> Outcome {
         let watch = Stopwatch::start();
         let Request { redirects, mut wire, timeouts, .. } = *request;
         let mut hop = first(request);
@@ -66,7 +81,7 @@ impl Http {
             }
             let mut begun = None;
             let ending = async {
-                let mut answer = self.head(&hop, way, connect, left).await?;
+                let mut answer = self.head(&hop, way, connect, left, reconnected).await?;
                 let status = answer.head.status;
                 if way == Wire::ExpectContinue && status == StatusCode::EXPECTATION_FAILED {
                     return Ok(End::ExpectationFailed);
@@ -95,21 +110,34 @@ impl Http {
     }
 
     /// Until the head of an answer is there.
-    async fn head(&self, hop: &Hop, way: Wire, connect: Option<Duration>, left: Duration) -> Result<Coming, Failure> {
-        let body = match way {
+    async fn head(
+        &self,
+        hop: &Hop,
+        way: Wire,
+        connect: Option<Duration>,
+        left: Duration,
+        reconnected: &mut bool,
+    ) -> Result<Coming, Failure> {
+        match way {
             Wire::ExpectContinue => return Box::pin(wire::expect_continue(hop, connect, CONTINUE)).await,
             Wire::HangUp => return Err(Box::pin(wire::hang_up(hop, connect)).await),
-            way => Pieces::over(way, hop.body.clone(), left),
-        };
-        if hop.secure() {
-            return Box::pin(self.secure.ask(hop, body, connect)).await.map(Coming::secure);
+            _ => {}
         }
-        let request = wire::request(hop, body)?;
-        let mut line = match self.pool.take(hop.origin()) {
-            Some(line) => line,
-            None => Box::pin(wire::line(hop, connect)).await?,
-        };
-        let answer = line.ask(request).await?;
+        let body = || Pieces::over(way, hop.body.clone(), left);
+        if hop.secure() {
+            return Box::pin(self.secure.ask(hop, body(), connect)).await.map(Coming::secure);
+        }
+        if let Some(mut line) = self.pool.take(hop.origin()) {
+            match line.ask(wire::request(hop, body())?).await {
+                Ok(answer) => return Ok(Coming::plain(line, answer)),
+                // What is no HTTP has come, even if it came before the request.
+                Err(failure @ Failure::NotHttp(_)) => return Err(failure),
+                Err(_) if line.is_unanswered() => *reconnected = true,
+                Err(failure) => return Err(failure),
+            }
+        }
+        let mut line = Box::pin(wire::line(hop, connect)).await?;
+        let answer = line.ask(wire::request(hop, body())?).await?;
         Ok(Coming::plain(line, answer))
     }
 }

@@ -1,11 +1,15 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::body::{Pieces, piece};
@@ -16,23 +20,33 @@ use super::outcome::Failure;
 pub(super) struct Line {
     sender: SendRequest<Pieces>,
     /// Until it has ended.
-    driver: Option<http1::Connection<TokioIo<TcpStream>, Pieces>>,
+    driver: Option<http1::Connection<TokioIo<Watched>, Pieces>>,
     /// The same socket, to be asked while nobody drives.
     socket: std::net::TcpStream,
+    /// Whether a byte has come since the last request.
+    heard: Arc<AtomicBool>,
 }
 
 impl Line {
     pub(super) async fn over(stream: TcpStream) -> Result<Box<Self>, Failure> {
         let twice = stream.into_std().and_then(|socket| Ok((socket.try_clone()?, TcpStream::from_std(socket)?)));
         let (socket, stream) = twice.map_err(|error| classify(&error, false))?;
-        let (sender, driver) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| classify(&error, false))?;
-        Ok(Box::new(Self { sender, driver: Some(driver), socket }))
+        let heard = Arc::<AtomicBool>::default();
+        let stream = TokioIo::new(Watched { stream, heard: heard.clone() });
+        let (sender, driver) = http1::handshake(stream).await.map_err(|error| classify(&error, false))?;
+        Ok(Box::new(Self { sender, driver: Some(driver), socket, heard }))
     }
 
     /// Sends a request, and waits for the head of its answer.
     pub(super) async fn ask(&mut self, request: Request<Pieces>) -> Result<Response<Incoming>, Failure> {
+        self.heard.store(false, Ordering::Relaxed);
         let answer = self.sender.send_request(request);
         self.drive(answer).await.map_err(|error| classify(&error, false))
+    }
+
+    /// Whether no byte has come since the last request was handed over.
+    pub(super) fn is_unanswered(&self) -> bool {
+        !self.heard.load(Ordering::Relaxed)
     }
 
     /// What comes next of the body of an answer, until nothing comes.
@@ -60,5 +74,48 @@ impl Line {
             wanted.as_mut().poll(cx)
         })
         .await
+    }
+}
+
+/// A socket that tells whether a byte was read from it.
+struct Watched {
+    stream: TcpStream,
+    heard: Arc<AtomicBool>,
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.heard.store(true, Ordering::Relaxed);
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

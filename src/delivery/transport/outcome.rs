@@ -12,6 +12,23 @@ pub enum Outcome {
     Failed(Failure),
 }
 
+/// What came of one request, and how the request went there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Transmission {
+    /// What came of the request in the end.
+    pub outcome: Outcome,
+    /// The request went out twice: the kept connection that it went out on first was closed before any byte of an
+    /// answer, so it was sent once more on a fresh connection. Whether this happens is a matter of chance.
+    pub reconnected: bool,
+}
+
+impl From<Outcome> for Transmission {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, reconnected: false }
+    }
+}
+
 /// What a receiver answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

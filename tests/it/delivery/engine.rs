@@ -12,9 +12,10 @@ use paragon_testkit::FakeParagon;
 use paragon_testkit::clock::eventually;
 use paragon_testkit::contract::{Event, File};
 use paragon_testkit::delivery::{
-    Adversity, Backoff, Batch, Decision, DisableRule, Failing, Limit, Mishap, Off, Order, Payload, Policy, Signature,
-    WebhookState, WhileOff, Wire,
+    Adversity, Backoff, Batch, Decision, DisableRule, Failing, Limit, Mishap, Off, Order, Payload, Policy,
+    Signature, WebhookState, WhileOff, Wire,
 };
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Barrier;
 use url::Url;
 
@@ -289,4 +290,72 @@ async fn what_was_dropped_is_explained_by_what_dropped_it() {
     let text = paragon.explain(delivery).unwrap();
     assert!(text.contains("something is not sent any more, by while_off: \"drop\"\n"), "{text}");
     assert!(text.ends_with("next           nothing\n"), "{text}");
+}
+
+/// Answers the first request, and closes its connection when the next one is there: as if both had crossed.
+async fn closing_in_between() -> Url {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(async move {
+        let mut first = true;
+        while let Ok((mut peer, _)) = listener.accept().await {
+            let answers = if std::mem::take(&mut first) { 1 } else { usize::MAX };
+            tokio::spawn(async move {
+                let mut answered = 0;
+                while has_come(&mut peer).await && answered < answers {
+                    peer.write_all(b"HTTP/1.1 200 X\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+                    answered += 1;
+                }
+            });
+        }
+    });
+    url
+}
+
+/// Reads a request to its end; false when none comes.
+async fn has_come(peer: &mut tokio::net::TcpStream) -> bool {
+    let mut read = Vec::new();
+    loop {
+        if let Some(end) = read.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&read[..end]).into_owned();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+            if read.len() == end + 4 + length.parse::<usize>().unwrap() {
+                return true;
+            }
+        }
+        if peer.read_buf(&mut read).await.unwrap_or(0) == 0 {
+            return false;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_that_was_sent_again_is_marked_where_chance_may_show() {
+    let paragon = FakeParagon::start().await;
+    paragon.set_webhook(closing_in_between().await).await;
+    let drive = paragon.user("ada").connect("googledrive");
+    drive.enable("files").unwrap();
+    paragon.settle().await;
+    drive.create(File::named("a.pdf"));
+    paragon.advance(Duration::from_secs(60)).await;
+    let timeline = paragon.timeline();
+    let marks: Vec<bool> = timeline.attempts().map(|(_, record)| record.reconnected).collect();
+    assert_eq!(marks, [false, true]);
+    assert!(timeline.attempts().all(|(_, record)| record.decision == Decision::Delivered));
+    assert_eq!((paragon.tally().delivered, paragon.tally().reconnected), (2, 1));
+
+    let words = "sent again on a fresh connection: the kept one was closed before any byte of an answer";
+    let (text, diagram) = (timeline.to_string(), timeline.mermaid());
+    assert!(!text.contains("sent again") && !diagram.contains("sent again"), "equal runs print the same: {text}");
+    let entries: Vec<serde_json::Value> =
+        timeline.ndjson().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of_attempts = entries.iter().filter(|entry| entry["kind"] == "attempt");
+    let marks: Vec<_> = of_attempts.map(|entry| (&entry["reconnected"], entry["text"].as_str().unwrap())).collect();
+    assert_eq!((marks[0].0, marks[1].0), (&false.into(), &true.into()));
+    assert!(!marks[0].1.contains(words) && marks[1].1.ends_with(words), "{marks:?}");
+    let again = timeline.attempts().nth(1).unwrap().1.delivery;
+    assert!(paragon.explain(again).unwrap().contains(&format!("attempt 1 was {words}\n")));
+    let timeline = timeline.with_calls();
+    assert!(timeline.to_string().contains(&format!(" -> 200, {words}\n")), "{timeline}");
+    assert!(timeline.mermaid().contains("sent again on a fresh connection"));
 }
