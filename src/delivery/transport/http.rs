@@ -466,6 +466,7 @@ mod tests {
                 let mut peer = receiver.accept().await;
                 let (head, _) = peer.request().await;
                 assert!(!head.contains("expect") && !head.contains("chunked"), "{wire:?}: {head}");
+                assert!(head.contains("\r\ncontent-length: 0\r\n"), "{wire:?}: {head}");
                 peer.write(OK).await;
                 peer
             });

@@ -57,6 +57,10 @@ pub(super) fn request(hop: &Hop, body: Pieces) -> Result<Request<Pieces>, Failur
     for (name, value) in own(&hop.url)? {
         request.headers_mut().entry(name).or_insert(value);
     }
+    if hop.method == http::Method::POST && hop.body.is_empty() {
+        // hyper leaves it out, and servers may ask for it with a 411 (RFC 9110, 8.6).
+        request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
     Ok(request)
 }
 
