@@ -8,11 +8,11 @@ use url::Url;
 use super::chance::{choose, fraction};
 use super::health::Health;
 use super::mishap::{Adversity, Mishap, Mishaps};
-use super::policy::{Address, Order, Payload, Policy, PolicyError, Rules, WhileOff};
+use super::policy::{Address, Class, Order, Payload, Policy, PolicyError, Rules, WhileOff};
 use super::record::{Attempt, Change, DeliveryId, Enqueued, Pending, Polled, Purpose, WebhookState};
 use super::signature::Signature;
 use super::stored::Stored;
-use super::transport::{Timeouts, Wire};
+use super::transport::{Request, Timeouts, Wire};
 use crate::clock::Moment;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +53,8 @@ pub struct Queue {
     pub(super) batch: Option<Place>,
     pub(super) planned: u64,
     pub(super) deliveries: u64,
+    /// How many requests were made of bodies that are no events.
+    pub(super) raw: u64,
     pub(super) in_flight: u32,
     pub(super) probing: bool,
     pub(super) mishaps: Mishaps,
@@ -103,6 +105,7 @@ impl Queue {
             batch: None,
             planned: 0,
             deliveries: 0,
+            raw: 0,
             in_flight: 0,
             probing: false,
             mishaps: Mishaps::default(),
@@ -507,12 +510,26 @@ impl Queue {
         }
     }
 
-    /// What stands for an event in its headers: the same in all its attempts.
-    fn message_id(&self, delivery: DeliveryId) -> String {
-        format!("msg_{:016x}", choose(&[self.seed, delivery.0]))
+    /// Builds a request for a body that is no event. The request is what the first attempt of an event would be: it
+    /// has the headers, the signature, the timeouts and the redirects of the policy. The queue does not wait for it,
+    /// and nothing follows from its outcome.
+    pub fn raw_request(&mut self, url: Url, body: &[u8], now: Moment) -> Request {
+        self.raw += 1;
+        // An id of its own: a receiver that has seen the id before would drop the body unread.
+        let id = message_id(&[self.seed, u64::MAX, self.raw]);
+        let mut request = Request::new(url, body);
+        request.headers = self.headers_of(&id, 1, None, body, now);
+        (request.redirects, request.timeouts) = (self.rules.redirects, self.timeouts());
+        request
     }
 
     fn headers(&self, pending: &Pending, body: &[u8], now: Moment) -> HeaderMap {
+        // What stands for an event in its headers: the same in all its attempts.
+        let id = message_id(&[self.seed, pending.delivery.0]);
+        self.headers_of(&id, pending.number, pending.reason, body, now)
+    }
+
+    fn headers_of(&self, id: &str, number: u32, reason: Option<Class>, body: &[u8], now: Moment) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let mut add = |name: &str, value: &str| {
             // What a policy cannot mean was refused when it was read.
@@ -520,15 +537,19 @@ impl Queue {
                 headers.append(name, value);
             }
         };
-        for rule in self.rules.headers.iter().filter(|rule| rule.from_attempt <= pending.number) {
-            let (id, attempt) = (self.message_id(pending.delivery), pending.number.to_string());
-            let (retry, seconds) = ((pending.number - 1).to_string(), now.as_millis().div_euclid(1_000).to_string());
-            let reason = pending.reason.map(|class| class.to_string()).unwrap_or_default();
-            add(&rule.name, &rule.fill([&id, &attempt, &retry, &seconds, &reason]));
+        for rule in self.rules.headers.iter().filter(|rule| rule.from_attempt <= number) {
+            let (attempt, retry) = (number.to_string(), (number - 1).to_string());
+            let seconds = now.as_millis().div_euclid(1_000).to_string();
+            let reason = reason.map(|class| class.to_string()).unwrap_or_default();
+            add(&rule.name, &rule.fill([id, &attempt, &retry, &seconds, &reason]));
         }
         if let Some(signature) = &self.signature {
             add(Signature::HEADER, &signature.of(body));
         }
         headers
     }
+}
+
+fn message_id(of: &[u64]) -> String {
+    format!("msg_{:016x}", choose(of))
 }

@@ -28,6 +28,8 @@ pub(super) struct Stored {
     again: Vec<StoredPending>,
     planned: u64,
     deliveries: u64,
+    #[serde(default)]
+    raw: u64,
     mishaps: Mishaps,
     probe: Body,
     signature: Option<Signature>,
@@ -92,6 +94,7 @@ impl From<Queue> for Stored {
             again: list(queue.again),
             planned: queue.planned,
             deliveries: queue.deliveries,
+            raw: queue.raw,
             mishaps: queue.mishaps,
             probe: (&queue.probe).into(),
             signature: queue.signature,
@@ -154,7 +157,7 @@ impl TryFrom<Stored> for Queue {
         let mut queue = Self::new(stored.policy, stored.seed).map_err(|error| format!("policy: {error}"))?;
         queue.url = stored.url.map(|text| url("url", &text)).transpose()?;
         (queue.state, queue.health, queue.mishaps) = (stored.state, stored.health, stored.mishaps);
-        (queue.planned, queue.deliveries) = (stored.planned, stored.deliveries);
+        (queue.planned, queue.deliveries, queue.raw) = (stored.planned, stored.deliveries, stored.raw);
         (queue.probe, queue.signature) =
             (stored.probe.try_into().map_err(|why| format!("probe: {why}"))?, stored.signature);
         let mut orders = BTreeSet::new();

@@ -26,7 +26,7 @@ use crate::contract::{Event, ProjectId, Revision, UserId};
 #[cfg(feature = "check")]
 use crate::contract::{RecordId, SyncId};
 use crate::delivery::{
-    Adversity, Change, DeliveryId, Http, Mishap, Outcome, Policy, PolicyError, Queue, Request, Signature, Transport,
+    Adversity, Change, DeliveryId, Http, Mishap, Outcome, Policy, PolicyError, Queue, Signature, Transport,
     WebhookState,
 };
 use crate::scenario::Scenario;
@@ -465,11 +465,16 @@ impl FakeParagon {
         self.world().send_by_hand(event)
     }
 
-    /// POSTs a body to a URL, at once and once, past queue, policy and timeline: for bodies that are no events. It has
-    /// the time of [`Builder::answer_within`].
+    /// POSTs a body to a URL, at once and once, past the queue and the timeline: for bodies that are no events. The
+    /// request has what a first attempt has under the policy: its headers, the signature of the body, the redirects and
+    /// the timeouts, the latter no longer than [`Builder::answer_within`].
     pub async fn post_raw(&self, url: &Url, body: &[u8]) -> Outcome {
-        let mut request = Request::new(url.clone(), body);
-        request.timeouts.total = self.driver.answer_within;
+        let mut request = {
+            let mut world = self.world();
+            let now = world.clock.now();
+            world.queue.raw_request(url.clone(), body, now)
+        };
+        request.timeouts = self.driver.in_real_time(request.timeouts);
         self.driver.transport().send(&request).await
     }
 

@@ -12,7 +12,7 @@ use paragon_testkit::FakeParagon;
 use paragon_testkit::clock::eventually;
 use paragon_testkit::contract::{Event, File};
 use paragon_testkit::delivery::{
-    Adversity, Backoff, Batch, Decision, DisableRule, Failing, Limit, Mishap, Off, Order, Payload, Policy,
+    Adversity, Backoff, Batch, Decision, DisableRule, Failing, HeaderRule, Limit, Mishap, Off, Order, Payload, Policy,
     Signature, WebhookState, WhileOff, Wire,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -358,4 +358,49 @@ async fn an_attempt_that_was_sent_again_is_marked_where_chance_may_show() {
     let timeline = timeline.with_calls();
     assert!(timeline.to_string().contains(&format!(" -> 200, {words}\n")), "{timeline}");
     assert!(timeline.mermaid().contains("sent again on a fresh connection"));
+}
+
+#[tokio::test]
+async fn raw_bodies_have_the_headers_of_the_policy() {
+    let policy = Policy::paragon_assumed().headers(vec![
+        HeaderRule::new("x-secret", "open sesame"),
+        HeaderRule::new("webhook-id", "{id}"),
+        HeaderRule::new("x-try", "{attempt} {retry} {timestamp} {reason}"),
+    ]);
+    let signature = Signature::new("secret");
+    let paragon = FakeParagon::builder().policy(policy).sign_webhooks(signature.clone()).start().await.unwrap();
+    let receiver = Receiver::default();
+    let url = receiver.clone().start(|_| StatusCode::OK).await;
+    paragon.set_webhook(url.clone()).await;
+    paragon.user("ada").connect("googledrive").enable("files").unwrap();
+    paragon.settle().await;
+    for body in [&b"no JSON"[..], b"", b"no JSON"] {
+        assert_eq!(paragon.post_raw(&url, body).await.to_string(), "200");
+    }
+    let got = receiver.got.lock().unwrap();
+    let (event, raw) = got.split_first().unwrap();
+    let names = |headers: &HeaderMap| {
+        let mut names: Vec<_> = headers.keys().map(|name| name.as_str().to_owned()).collect();
+        names.sort();
+        names
+    };
+    for (headers, body) in raw {
+        assert_eq!(names(headers), names(&event.0), "as an attempt has them");
+        for name in ["x-secret", "x-try", "content-type", "user-agent"] {
+            assert_eq!(headers[name], event.0[name], "{name}");
+        }
+        assert_eq!(headers["x-paragon-signature"], signature.of(body));
+    }
+    let ids: std::collections::BTreeSet<_> = got.iter().map(|(headers, _)| headers["webhook-id"].as_bytes()).collect();
+    assert_eq!(ids.len(), 4, "a receiver drops what has an id that it knows");
+}
+
+#[tokio::test]
+async fn raw_bodies_have_the_time_of_the_policy() {
+    let policy = Policy::paragon_assumed().timeout(Duration::from_millis(200));
+    let builder = FakeParagon::builder().policy(policy).answer_within(Duration::from_secs(3_600));
+    let paragon = builder.start().await.unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    assert_eq!(paragon.post_raw(&url, b"{}").await.to_string(), "no answer in time");
 }
