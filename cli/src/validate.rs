@@ -55,21 +55,35 @@ impl Judge {
         let mut number = 0;
         let mut line = Vec::new();
         let mut first = true;
+        if let Some(hint) = looks_like(std::io::BufRead::fill_buf(&mut reader)?) {
+            // Every line would be told as broken, and none of them would say why.
+            self.not_json(name, &hint);
+            return Ok(());
+        }
         while std::io::BufRead::read_until(&mut reader, b'\n', &mut line)? > 0 {
             number += 1;
+            let mark = number == 1 && line.starts_with(BYTE_ORDER_MARK);
+            if mark {
+                self.not_json(&format!("{name}:1"), BYTE_ORDER_MARK_HINT);
+                line.drain(..BYTE_ORDER_MARK.len());
+            }
             if !line.trim_ascii().is_empty() {
                 match serde_json::from_slice::<Value>(&line) {
+                    // It was told what is wrong with it.
+                    Ok(_) if mark => {}
                     Ok(payload) => self.payloads(&format!("{name}:{number}"), payload),
                     Err(error) if first && error.is_eof() => {
                         // A payload over several lines.
                         reader.read_to_end(&mut line)?;
                         match serde_json::from_slice(&line) {
+                            _ if mark => {}
                             Ok(payload) => self.payloads(name, payload),
-                            Err(error) => self.no_json(name, &error),
+                            Err(error) => self.broken(name, Some(number), &line, &error),
                         }
                         return Ok(());
                     }
-                    Err(error) => self.no_json(&format!("{name}:{number}"), &error),
+                    Err(_) if mark => {}
+                    Err(error) => self.broken(&format!("{name}:{number}"), None, &line, &error),
                 }
                 first = false;
             }
@@ -112,9 +126,22 @@ impl Judge {
         output::result(&told);
     }
 
-    fn no_json(&mut self, place: &str, error: &serde_json::Error) {
+    /// Tells why a text could not be read. `first` is the number of its first line in the file, if it has several.
+    fn broken(&mut self, place: &str, first: Option<usize>, text: &[u8], error: &serde_json::Error) {
+        let Some(number) = number_out_of_range(text, error) else {
+            return self.not_json(place, &error.to_string());
+        };
+        let line = first.map_or_else(String::new, |first| format!(":{}", first + error.line() - 1));
         self.invalid += 1;
-        output::result(&format!("{place}: not JSON: {error}\n"));
+        output::result(&format!(
+            "{place}{line}: the number {number} is beyond what a 64-bit float holds (about 1.8E308): it is JSON, but \
+             most programs cannot read it; write it as a string\n"
+        ));
+    }
+
+    fn not_json(&mut self, place: &str, why: &str) {
+        self.invalid += 1;
+        output::result(&format!("{place}: not JSON: {why}\n"));
     }
 
     fn end(&self) -> u8 {
@@ -127,6 +154,50 @@ impl Judge {
             _ => exits::FAILED,
         }
     }
+}
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+const BYTE_ORDER_MARK_HINT: &str = "the text begins with a byte order mark (the bytes EF BB BF), which JSON must not \
+                                    have (RFC 8259, 8.1); save the file as UTF-8 without BOM";
+
+/// Returns what a file is by its first bytes, and what to do, if it is no text in UTF-8.
+fn looks_like(start: &[u8]) -> Option<String> {
+    let packed = |format: &str, command: &str| {
+        Some(format!("this looks like {format} data; unpack it first: `{command} | paragon-testkit validate`"))
+    };
+    let encoded = |encoding: &str| {
+        Some(format!(
+            "this looks like text in {encoding}, and JSON is written in UTF-8 (RFC 8259, 8.1); convert it first: \
+             `iconv -f {encoding} -t UTF-8 FILE | paragon-testkit validate`"
+        ))
+    };
+    match start {
+        [0x1f, 0x8b, ..] => packed("gzip", "gunzip -c FILE"),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => packed("zstd", "zstd -dc FILE"),
+        [b'P', b'K', 3, 4, ..] => packed("zip", "unzip -p FILE"),
+        [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => encoded("UTF-32"),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => encoded("UTF-16"),
+        // JSON begins with two ASCII characters.
+        [first, 0, second, ..] if *first != 0 && *second != 0 => encoded("UTF-16LE"),
+        [0, first, 0, ..] if *first != 0 => encoded("UTF-16BE"),
+        _ => None,
+    }
+}
+
+/// Returns the number that an error is about, if the number is too large for a float.
+fn number_out_of_range<'a>(text: &'a [u8], error: &serde_json::Error) -> Option<&'a str> {
+    if !error.to_string().starts_with("number out of range") {
+        return None;
+    }
+    let line = text.split(|byte| *byte == b'\n').nth(error.line() - 1)?;
+    let of_number = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
+    // The column is somewhere in the number, or right behind it.
+    let end = error.column().min(line.len());
+    let inside = line[..end].iter().rposition(of_number)?;
+    let start = line[..inside].iter().rposition(|byte| !of_number(byte)).map_or(0, |before| before + 1);
+    let length = line[start..].iter().position(|byte| !of_number(byte)).unwrap_or(line.len() - start);
+    std::str::from_utf8(&line[start..start + length]).ok()
 }
 
 fn example(kind: EventKind) -> String {

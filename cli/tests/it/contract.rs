@@ -72,6 +72,53 @@ fn a_payload_may_stand_on_several_lines_and_in_several_files() {
 }
 
 #[test]
+fn what_is_no_plain_text_is_told_with_what_to_do() {
+    let event = r#"{"event":"webhook_verification"}"#;
+    assert_eq!(fed(&["validate"], event.as_bytes()).code, 0);
+    let wide = |encode: fn(u16) -> [u8; 2]| event.encode_utf16().flat_map(encode).collect::<Vec<u8>>();
+    let with_mark = [b"\xef\xbb\xbf", event.as_bytes(), b"\n", event.as_bytes()].concat();
+    let on_lines = [b"\xef\xbb\xbf", event.replace(':', ":\n").as_bytes()].concat();
+    for (input, place, what, advice, end) in [
+        (with_mark, "standard input:1: ", "begins with a byte order mark", "without BOM", "1 valid, 1 invalid"),
+        (on_lines, "standard input:1: ", "begins with a byte order mark", "without BOM", "0 valid, 1 invalid"),
+        ([b"\xff\xfe", &wide(u16::to_le_bytes)[..]].concat(), "", "text in UTF-16,", "`iconv -f UTF-16 -t", "0 valid"),
+        ([b"\xfe\xff", &wide(u16::to_be_bytes)[..]].concat(), "", "text in UTF-16,", "`iconv -f UTF-16 -t", "0 valid"),
+        (wide(u16::to_le_bytes), "", "text in UTF-16LE,", "`iconv -f UTF-16LE -t UTF-8 FILE |", "0 valid, 1 invalid"),
+        (wide(u16::to_be_bytes), "", "text in UTF-16BE,", "`iconv -f UTF-16BE -t UTF-8 FILE |", "0 valid, 1 invalid"),
+        (b"\x1f\x8b\x08\0\n\n\n".to_vec(), "", "gzip data", "`gunzip -c FILE | paragon-testkit validate`", "0 valid"),
+        (b"\x28\xb5\x2f\xfd".to_vec(), "", "zstd data", "`zstd -dc FILE |", "0 valid, 1 invalid"),
+    ] {
+        let ran = fed(&["validate"], &input);
+        assert_eq!((ran.code, ran.stdout.lines().count()), (1, 1), "{}", ran.stdout);
+        let place = if place.is_empty() { "standard input: " } else { place };
+        assert!(ran.stdout.starts_with(&format!("{place}not JSON: ")), "{}", ran.stdout);
+        assert!(ran.stdout.contains(what) && ran.stdout.contains(advice), "{}", ran.stdout);
+        assert!(ran.stderr.starts_with(end), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_number_that_no_float_holds_is_told_as_one() {
+    let words = "is beyond what a 64-bit float holds (about 1.8E308): it is JSON, but most programs cannot read it; \
+                 write it as a string\n";
+    for (input, place, number) in [
+        ("{\"size\":1E400}", ":1", "1E400"),
+        ("{}\n{\"size\": -1.5e+999 ,\"a\":1}\n", ":2", "-1.5e+999"),
+        ("\n{\n  \"a\": 7,\n  \"size\": 1E400\n}\n", ":4", "1E400"),
+        ("[1,\n2E999]", ":2", "2E999"),
+        ("1E400\n", ":1", "1E400"),
+    ] {
+        let ran = fed(&["validate"], input.as_bytes());
+        assert_eq!(ran.code, 1);
+        let told = format!("standard input{place}: the number {number} {words}");
+        assert!(ran.stdout.ends_with(&told), "{input:?}: {}", ran.stdout);
+    }
+    assert!(!fed(&["validate"], b"{\"size\":1E300}").stdout.contains("float"));
+    let broken = fed(&["validate"], b"{\"size\":1E}").stdout;
+    assert!(broken.starts_with("standard input:1: not JSON: "), "{broken}");
+}
+
+#[test]
 fn each_revision_takes_its_own_fixtures_and_strict_refuses_what_is_new() {
     let snake = run(["fixture", "records/file/snake_case"]).stdout;
     let judged = |more: &[&str]| fed(&[&["validate", "--as", "file"], more].concat(), snake.as_bytes()).code;
