@@ -130,7 +130,7 @@ async fn a_request_that_dies_on_a_kept_connection_goes_out_once_more() {
     for how in [End::Closed, End::Reset, End::Unread] {
         for wire in [Wire::Clean, Wire::Chunked, Wire::Dribbled] {
             let receiver = Receiver::bind().await;
-            let mut request = receiver.request(if how == End::Unread { &[b' '; 3_000_000] } else { BODY });
+            let mut request = receiver.request(&if how == End::Unread { vec![b' '; 3_000_000] } else { BODY.to_vec() });
             request.wire = wire;
             let length = request.body.len();
             let sent = over_kept(&receiver, &request, async |kept, receiver| {
@@ -260,4 +260,17 @@ async fn time_does_not_begin_anew_with_the_second_sending() {
     .await;
     assert_eq!((sent.outcome, sent.reconnected), (Failure::TimedOut.into(), true));
     assert!(watch.elapsed() < Duration::from_secs(10));
+}
+
+/// The end may be seen before the request is handed over, while it goes out, or after it: all of them are one class.
+#[tokio::test]
+async fn a_receiver_that_closes_at_once_is_told_as_closed() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url: url::Url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    std::thread::spawn(move || while listener.accept().is_ok() {});
+    for number in 0..200 {
+        let sent = Http::new().transmit(&Request::new(url.clone(), BODY)).await;
+        let ended = matches!(sent.outcome, Outcome::Failed(Failure::Closed | Failure::Reset));
+        assert!(ended && !sent.reconnected, "{number}: {}", sent.outcome);
+    }
 }

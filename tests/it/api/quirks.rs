@@ -126,7 +126,7 @@ async fn ids_in_capitals_and_encoded_paths_are_found() {
         let (ada, sync) = (Client::new(&paragon, "ada"), filled(&paragon, 1).await);
         let record = sync.records()[0]["id"].as_str().unwrap().to_owned();
         let (id, upper) = (sync.id().to_string(), |id: &str| id.to_uppercase());
-        let encoded = |id: &str| id.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
+        let encoded = |id: &str| id.bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02x}"));
         let places = |sync: &str, record: &str| {
             let syncs = format!("/api/syncs/{sync}");
             let records = format!("{syncs}/records");
