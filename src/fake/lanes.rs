@@ -47,7 +47,7 @@ impl Lanes {
             return self.main.clone();
         }
         let path = Parts::of(request.path);
-        let by_sync = path.get(2).and_then(|id| self.find(id, |world| world.engine.get(*id).is_some()));
+        let by_sync = path.get(2).and_then(|id| self.find(id, |world| world.engine.get(&**id).is_some()));
         let by_user = || {
             let user = user(request)?;
             self.find(user.as_str(), |world| world.accounts.values().any(|account| *account.user() == user))
