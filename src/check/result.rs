@@ -79,6 +79,18 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// Makes a judgement of some results, such as those that a run had when it was interrupted.
+    pub fn of_results(
+        target: Url,
+        seed: u64,
+        policy: impl Into<String>,
+        revision: Revision,
+        results: Vec<CaseResult>,
+        took: Duration,
+    ) -> Self {
+        Self { target, seed, policy: policy.into(), revision, results, took }
+    }
+
     /// How many cases ended so.
     pub fn count(&self, verdict: Verdict) -> usize {
         self.results.iter().filter(|result| result.verdict == verdict).count()

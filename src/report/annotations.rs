@@ -1,4 +1,4 @@
-use super::digest::{Outcome, Row};
+use super::digest::{INTERRUPTED, Outcome, Row};
 use super::escape::{cut, one_line, visible};
 use super::json::Report;
 use crate::check::{Level, Verdict};
@@ -47,6 +47,9 @@ pub fn annotations(report: &Report) -> String {
     }
     if Outcome::of(&report.cases) == Outcome::NothingJudged {
         text += &command("error", "paragon-testkit", "nothing was judged");
+    }
+    if report.interrupted {
+        text += &command("error", "paragon-testkit", INTERRUPTED);
     }
     text
 }

@@ -28,8 +28,24 @@ impl Outcome {
     }
 }
 
+/// Returns how a report ended. A run that was interrupted has not passed, whatever was judged by then.
+pub(super) fn outcome(report: &Report) -> Outcome {
+    match Outcome::of(&report.cases) {
+        Outcome::Passed if report.interrupted => Outcome::NothingJudged,
+        outcome => outcome,
+    }
+}
+
+/// Says that a run was interrupted.
+pub(super) const INTERRUPTED: &str = "the run was interrupted: cases may be missing";
+
 /// The outcome in a sentence.
 pub(super) fn headline(report: &Report) -> String {
+    let judged = headline_of_judged(report);
+    if report.interrupted { format!("Interrupted. {judged}") } else { judged }
+}
+
+fn headline_of_judged(report: &Report) -> String {
     let summary = &report.summary;
     let judged = summary.pass + summary.fail;
     let what = if policies(report).len() > 1 { "verdicts" } else { "cases" };

@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
 use super::digest::{
-    DOCUMENTED, Outcome, Row, assumptions, counts, ends_of, headline, lines_of, policies, safe_policies,
+    DOCUMENTED, Outcome, Row, assumptions, counts, ends_of, headline, lines_of, outcome, policies, safe_policies,
 };
 use super::escape::Html;
 use super::json::{Report, ReportedCase};
@@ -17,7 +17,7 @@ const STYLE: &str = include_str!("report.css");
 pub(super) fn write(report: &Report) -> String {
     let all = policies(report);
     let several = all.len() > 1;
-    let outcome = match Outcome::of(&report.cases) {
+    let outcome = match outcome(report) {
         Outcome::Passed => "pass",
         Outcome::Failed => "fail",
         Outcome::NothingJudged => "not_evaluable",

@@ -19,6 +19,9 @@ pub struct Report {
     pub cases: Vec<ReportedCase>,
     /// How many ended how.
     pub summary: Summary,
+    /// Whether the run was interrupted, so that cases may be missing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted: bool,
 }
 
 /// One case of a [`Report`].
@@ -100,7 +103,14 @@ impl Report {
                 not_evaluable: judgement.count(Verdict::NotEvaluable),
                 skipped: judgement.count(Verdict::Skipped),
             },
+            interrupted: false,
         }
+    }
+
+    /// Marks the report as one of a run that was interrupted. Every format says so, and no format looks like a success.
+    #[must_use]
+    pub fn interrupted(self) -> Self {
+        Self { interrupted: true, ..self }
     }
 
     /// Indented, with a newline at the end.

@@ -3,7 +3,7 @@ use std::io;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
-use super::digest::{plain, policies};
+use super::digest::{INTERRUPTED, plain, policies};
 use super::escape::{cut, one_line, visible};
 use super::json::{Report, ReportedCase};
 use crate::check::{Level, Verdict};
@@ -44,13 +44,34 @@ fn suites(report: &Report, xml: &mut Xml) -> io::Result<()> {
     xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
     let all: Vec<_> = report.cases.iter().collect();
     // Jenkins' schema, the only public one that CIs go by, knows no number of those skipped here.
-    let attributes = totals(&all).into_iter().filter(|(name, _)| *name != "skipped");
+    let attributes = totals(&all, report.interrupted).into_iter().filter(|(name, _)| *name != "skipped");
     let mut element = xml.create_element("testsuites").with_attribute(("name", "paragon-testkit"));
     for (name, value) in attributes {
         element = element.with_attribute((name, value.as_str()));
     }
-    element
-        .write_inner_content(|xml| policies(report).into_iter().try_for_each(|policy| suite(report, policy, xml)))?;
+    element.write_inner_content(|xml| {
+        policies(report).into_iter().try_for_each(|policy| suite(report, policy, xml))?;
+        if report.interrupted { interruption(xml) } else { Ok(()) }
+    })?;
+    Ok(())
+}
+
+/// A suite of its own with an error, so that no CI takes what was judged for a whole run.
+fn interruption(xml: &mut Xml) -> io::Result<()> {
+    let mut element = xml.create_element("testsuite").with_attribute(("name", "paragon-testkit"));
+    for (name, value) in [("tests", "1"), ("failures", "0"), ("errors", "1"), ("skipped", "0"), ("time", "0.000")] {
+        element = element.with_attribute((name, value));
+    }
+    element.write_inner_content(|xml| {
+        let element = xml.create_element("testcase").with_attribute(("classname", "paragon-testkit"));
+        let element = element.with_attribute(("name", "the run reaches its end")).with_attribute(("time", "0.000"));
+        element.write_inner_content(|xml| {
+            let error = xml.create_element("error").with_attribute(("type", "interrupted"));
+            error.with_attribute(("message", INTERRUPTED)).write_empty()?;
+            Ok(())
+        })?;
+        Ok(())
+    })?;
     Ok(())
 }
 
@@ -58,7 +79,7 @@ fn suite(report: &Report, policy: &str, xml: &mut Xml) -> io::Result<()> {
     let cases: Vec<_> = report.cases.iter().filter(|case| case.policy == policy).collect();
     let name = one_line(policy);
     let mut element = xml.create_element("testsuite").with_attribute(("name", name.as_str()));
-    for (name, value) in totals(&cases) {
+    for (name, value) in totals(&cases, false) {
         element = element.with_attribute((name, value.as_str()));
     }
     let properties = [
@@ -115,12 +136,14 @@ fn testcase(case: &ReportedCase, policy: &str, xml: &mut Xml) -> io::Result<()> 
     Ok(())
 }
 
-fn totals(cases: &[&ReportedCase]) -> [(&'static str, String); 5] {
+/// An interrupted run has one more test, which is an error.
+fn totals(cases: &[&ReportedCase], interrupted: bool) -> [(&'static str, String); 5] {
+    let errors = usize::from(interrupted);
     let count = |status| cases.iter().filter(|case| Status::of(case) == status).count().to_string();
     [
-        ("tests", cases.len().to_string()),
+        ("tests", (cases.len() + errors).to_string()),
         ("failures", count(Status::Failed)),
-        ("errors", "0".to_owned()),
+        ("errors", errors.to_string()),
         ("skipped", count(Status::Skipped)),
         ("time", seconds(cases.iter().map(|case| case.seconds).sum())),
     ]

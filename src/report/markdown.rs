@@ -1,6 +1,8 @@
 use std::fmt::Write as _;
 
-use super::digest::{DOCUMENTED, Outcome, Row, assumptions, counts, ends, headline, lines_of, policies, safe_policies};
+use super::digest::{
+    DOCUMENTED, Outcome, Row, assumptions, counts, ends, headline, lines_of, outcome, policies, safe_policies,
+};
 use super::escape::{cut, one_line, visible};
 use super::json::{Report, ReportedCase};
 use crate::check::Verdict;
@@ -11,7 +13,7 @@ const MOST: usize = 900_000;
 const FOUND: usize = 8_000;
 
 pub(super) fn write(report: &Report) -> String {
-    let sign = match Outcome::of(&report.cases) {
+    let sign = match outcome(report) {
         Outcome::Passed => "✅",
         Outcome::Failed => "❌",
         Outcome::NothingJudged => "❔",

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 use url::Url;
 
-use super::digest::{Row, plain, policies};
+use super::digest::{INTERRUPTED, Row, plain, policies};
 use super::escape::visible;
 use super::json::{Report, ReportedCase};
 use crate::check::{Level, Verdict};
@@ -14,7 +14,10 @@ pub(super) fn write(report: &Report) -> String {
     let with = |verdict| report.cases.iter().filter(move |case| case.verdict == verdict);
     let results: Vec<_> = with(Verdict::Fail).map(|case| result(case, rule_of(case), &location)).collect();
     let blind = with(Verdict::NotEvaluable).chain(with(Verdict::Skipped));
-    let notifications: Vec<_> = blind.map(|case| notification(case, rule_of(case))).collect();
+    let mut notifications: Vec<_> = blind.map(|case| notification(case, rule_of(case))).collect();
+    if report.interrupted {
+        notifications.push(json!({ "level": "error", "message": { "text": INTERRUPTED } }));
+    }
     let log = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -24,7 +27,7 @@ pub(super) fn write(report: &Report) -> String {
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
                 "rules": rows.iter().map(|row| rule(row.case())).collect::<Vec<_>>(),
             } },
-            "invocations": [{ "executionSuccessful": true, "toolExecutionNotifications": notifications }],
+            "invocations": [{ "executionSuccessful": !report.interrupted, "toolExecutionNotifications": notifications }],
             "results": results,
             "properties": {
                 "seed": report.seed,

@@ -39,7 +39,7 @@ fn report(cases: Vec<ReportedCase>) -> Report {
         skipped: count(Verdict::Skipped),
     };
     let target = "http://127.0.0.1:3000/hooks/a:b?x=<script>&y='\"".to_owned();
-    Report { schema_version: 1, seed: 7, target, revision: Revision::default(), cases, summary }
+    Report { schema_version: 1, seed: 7, target, revision: Revision::default(), cases, summary, interrupted: false }
 }
 
 /// What a receiver may answer, and files may be called.
@@ -137,6 +137,24 @@ fn several_policies_are_told_apart() {
 }
 
 #[test]
+fn an_interrupted_run_looks_like_no_success_in_any_format() {
+    let pass = || report(vec![case("rec-created", Level::Must, Verdict::Pass, "svix")]);
+    let told = |format: Format| format.write(&pass().interrupted());
+    assert!(told(Format::Json).ends_with("  },\n  \"interrupted\": true\n}\n"));
+    assert!(!Format::Json.write(&pass()).contains("interrupted"));
+    let junit = told(Format::Junit);
+    assert!(junit.contains(r#"<testsuites name="paragon-testkit" tests="2" failures="0" errors="1""#), "{junit}");
+    let error = r#"<error type="interrupted" message="the run was interrupted: cases may be missing"/>"#;
+    assert!(junit.contains(error), "{junit}");
+    let sarif: Value = serde_json::from_str(&told(Format::Sarif)).unwrap();
+    assert_eq!(sarif["runs"][0]["invocations"][0]["executionSuccessful"], false);
+    assert!(told(Format::Md).starts_with("## ❔ Interrupted. The one case that was judged passed\n"));
+    assert!(told(Format::Html).contains("<h1 class=\"not_evaluable\">Interrupted. The one case"));
+    let error = "::error title=paragon-testkit::the run was interrupted: cases may be missing\n";
+    assert_eq!(annotations(&pass().interrupted()), error);
+}
+
+#[test]
 fn annotations_are_one_line_each() {
     insta::assert_snapshot!("nasty_annotations", annotations(&nasty()));
     insta::assert_snapshot!("policies_annotations", annotations(&under_policies()));
@@ -173,7 +191,7 @@ fn sarif_is_valid_by_its_schema() {
     assert_ne!(text, mended);
     let schema: Value = serde_json::from_str(&mended).unwrap();
     let validator = jsonschema::draft7::options().should_validate_formats(true).build(&schema).unwrap();
-    for report in [nasty(), under_policies(), nothing()] {
+    for report in [nasty(), under_policies(), nothing(), nasty().interrupted()] {
         assert_eq!(problems(&validator, &Format::Sarif.write(&report)), Vec::<String>::new());
     }
     assert!(!problems(&validator, r#"{"version":"2.1.0","runs":[{"results":[]}]}"#).is_empty());
@@ -183,7 +201,7 @@ fn sarif_is_valid_by_its_schema() {
 fn json_is_valid_by_the_schema_that_is_shipped() {
     let schema = schemas().iter().find(|schema| schema.name == "report").unwrap();
     let validator = jsonschema::draft202012::new(&schema.json).unwrap();
-    for report in [nasty(), under_policies(), nothing()] {
+    for report in [nasty(), under_policies(), nothing(), nasty().interrupted()] {
         assert_eq!(problems(&validator, &Format::Json.write(&report)), Vec::<String>::new());
     }
 }
