@@ -9,6 +9,7 @@ mod edit;
 mod explain;
 mod fixture;
 mod generate;
+mod group;
 mod interrupt;
 mod man;
 mod names;

@@ -5,9 +5,11 @@
 //! the program has written [`AT_ONCE`] first. So it is when we are told to end ourselves: `pkill` finds both of us.
 
 use std::io::Read;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
+
+use crate::group::Group;
 
 /// After being asked to, a receiver may take so long to end.
 const GRACE: Duration = Duration::from_secs(1);
@@ -35,7 +37,7 @@ pub(crate) fn run(command: &str) -> u8 {
             return 127;
         }
     };
-    let group = Group::of(&receiver);
+    let group = Group::led_by(Some(receiver.id()));
     let (happened, wait) = mpsc::channel();
     let (told, gone) = (happened.clone(), happened.clone());
     if let Ok(told_to_end) = told_to_end {
@@ -86,36 +88,4 @@ fn told_to_end() -> std::io::Result<impl FnOnce() + Send + 'static> {
         crate::interrupt::interrupted()
     };
     Ok(move || runtime.block_on(interrupted))
-}
-
-/// A process and everything it started, as far as that has not left on purpose.
-struct Group {
-    #[cfg(unix)]
-    id: rustix::process::Pid,
-}
-
-#[cfg(unix)]
-impl Group {
-    fn of(leader: &Child) -> Self {
-        Self { id: rustix::process::Pid::from_child(leader) }
-    }
-
-    fn ask_to_end(&self) {
-        let _ = rustix::process::kill_process_group(self.id, rustix::process::Signal::TERM);
-    }
-
-    fn end(&self) {
-        let _ = rustix::process::kill_process_group(self.id, rustix::process::Signal::KILL);
-    }
-}
-
-#[cfg(not(unix))]
-impl Group {
-    fn of(_: &Child) -> Self {
-        Self {}
-    }
-
-    fn ask_to_end(&self) {}
-
-    fn end(&self) {}
 }

@@ -1,0 +1,43 @@
+//! The processes that a command has started: ended together, so that none is left behind.
+
+/// A process group: a command that leads it, and everything that the command started, unless that left on purpose.
+pub(crate) struct Group {
+    #[cfg(unix)]
+    id: Option<rustix::process::Pid>,
+}
+
+#[cfg(unix)]
+impl Group {
+    /// The group that a child leads. The child must have been started with `process_group(0)`.
+    pub(crate) fn led_by(child: Option<u32>) -> Self {
+        let id = child.and_then(|id| i32::try_from(id).ok());
+        Self { id: id.and_then(rustix::process::Pid::from_raw) }
+    }
+
+    /// Asks all of them to end.
+    pub(crate) fn ask_to_end(&self) {
+        self.signal(rustix::process::Signal::TERM);
+    }
+
+    /// Ends all of them at once.
+    pub(crate) fn end(&self) {
+        self.signal(rustix::process::Signal::KILL);
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        if let Some(id) = self.id {
+            let _ = rustix::process::kill_process_group(id, signal);
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Group {
+    pub(crate) fn led_by(_: Option<u32>) -> Self {
+        Self {}
+    }
+
+    pub(crate) fn ask_to_end(&self) {}
+
+    pub(crate) fn end(&self) {}
+}
