@@ -34,7 +34,15 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let typed = args::Program::parse();
+    let typed = match args::Program::try_parse() {
+        Ok(typed) => typed,
+        Err(error) if error.use_stderr() => error.exit(),
+        // The help, or the version: a result like any other.
+        Err(error) => {
+            output::remember(error.print());
+            return ExitCode::from(output::exit_code(0));
+        }
+    };
     let color = output::color(typed.color);
     let code = match typed.verb {
         args::Verb::Demo => demo::run(color),
@@ -54,5 +62,5 @@ fn main() -> ExitCode {
         args::Verb::Man(man) => man::run(&man),
         args::Verb::Supervise { command } => supervise::run(&command),
     };
-    ExitCode::from(code)
+    ExitCode::from(output::exit_code(code))
 }

@@ -5,6 +5,7 @@ mod check;
 mod contract;
 mod demo;
 mod docs;
+mod output;
 mod policies;
 mod processes;
 mod run;
