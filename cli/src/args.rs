@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use paragon_testkit::clock::Moment;
 use paragon_testkit::contract::{Pipeline, Revision};
 
 /// Plays Paragon to a Managed Sync webhook receiver, and judges whether it ends up with the right data.
@@ -210,6 +211,9 @@ pub(crate) struct Serve {
     /// the admin API moves it: then runs are the same each time.
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = speed, allow_hyphen_values = true)]
     pub(crate) speed: f64,
+    /// What its clock shows at first, such as 2026-01-01T00:00:00Z. Now, when left out and the clock moves.
+    #[arg(long, value_name = "MOMENT", value_parser = moment)]
+    pub(crate) start: Option<Moment>,
     /// Plays a scenario first. Its days pass at once, and the clock goes on from there; its events go to the webhook, so
     /// the receiver has to be up.
     #[arg(long, value_name = "FILE")]
@@ -290,10 +294,11 @@ pub(crate) struct Target {
     #[arg(long, value_name = "NAME=TEMPLATE", requires = "spawn")]
     pub(crate) env: Vec<String>,
     /// Where the receiver tells what it holds: `{"records":[{"syncInstanceId":…,"recordId":…,"record":…}]}`.
-    /// May contain `{port}`.
+    /// May contain `{port}`. At most 64 MiB are read.
     #[arg(long, value_name = "URL")]
     pub(crate) state_url: Option<String>,
-    /// A shell command that prints the same. It is run again and again: keep it quick.
+    /// A shell command that prints the same, at most 64 MiB within 5 s. It is run again and again: keep it quick. When it
+    /// has ended, everything that it started is ended too.
     #[arg(long, value_name = "CMD", conflicts_with = "state_url")]
     pub(crate) state_cmd: Option<String>,
     /// How events are delivered: a policy that `policies` lists, or a file with one (TOML or JSON). Default
@@ -303,6 +308,10 @@ pub(crate) struct Target {
     /// Reproduces a run: users, syncs, records and histories follow from it. A new one each time when left out.
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+    /// What the virtual clock shows at first, such as 2026-01-01T00:00:00Z; now, when left out. With the same seed and the
+    /// same start a run is the same again.
+    #[arg(long, value_name = "MOMENT", value_parser = moment)]
+    pub(crate) start: Option<Moment>,
     /// How long the receiver has to answer an event (assumed: Paragon says only "timely").
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pub(crate) timeout: Duration,
@@ -313,7 +322,8 @@ pub(crate) struct Target {
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub(crate) wait_for: Duration,
     /// Writes a report, such as `junit=report.xml`; the formats are `json`, `junit`, `sarif`, `md` and `html`. May be
-    /// repeated. `md` is added to what is in the file if that is `$GITHUB_STEP_SUMMARY`; any other file is replaced.
+    /// repeated. `md` is added to what is in the file if that is `$GITHUB_STEP_SUMMARY`; any other file is removed when the
+    /// run begins and written when it ends, also when it is interrupted.
     #[arg(long, value_name = "FORMAT=FILE")]
     pub(crate) report: Vec<String>,
     /// The port of the fake's Sync API on 127.0.0.1; 0: any that is free.
@@ -413,6 +423,10 @@ fn revision(text: &str) -> Result<Revision, String> {
 fn pipeline(text: &str) -> Result<Pipeline, String> {
     let names = Pipeline::ALL.map(Pipeline::name).join(", ");
     Pipeline::from_name(text).ok_or_else(|| format!("expected one of {names}"))
+}
+
+fn moment(text: &str) -> Result<Moment, String> {
+    Moment::parse(text).ok_or_else(|| "expected a time in RFC 3339, such as 2026-01-01T00:00:00Z".to_owned())
 }
 
 fn speed(text: &str) -> Result<f64, String> {

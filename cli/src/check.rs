@@ -10,7 +10,7 @@ use paragon_testkit::report::exits;
 
 use crate::plan::{Aim, a_seed};
 use crate::player::{Judging, Play};
-use crate::{args, output, policies};
+use crate::{args, output, policies, reports};
 
 pub(crate) fn run(typed: args::Check, color: bool) -> u8 {
     let plan = match Plan::of(typed) {
@@ -88,15 +88,16 @@ impl Plan {
             .select(|case| self.selects(case))
     }
 
-    /// Keeps the report of a run that failed, for `--rerun-failed`, and removes it when nothing fails any more.
-    pub(crate) fn remember(&self, judgement: &Judgement, report: &str) {
+    /// Keeps the report of a run that failed, for `--rerun-failed`, and removes it when nothing fails any more. A run that
+    /// was interrupted does not know that.
+    pub(crate) fn remember(&self, judgement: &Judgement, report: &str, is_interrupted: bool) {
         let (folder, file) = (&self.typed.failures, self.typed.failures.join(LAST));
         if judgement.count(Verdict::Fail) > 0 {
-            let kept = fs::create_dir_all(folder).and_then(|()| fs::write(&file, report));
+            let kept = fs::create_dir_all(folder).and_then(|()| reports::replace(&file, report));
             if let Err(error) = kept {
                 output::note(&format!("cannot keep what failed in {}: {error}", file.display()));
             }
-        } else if fs::remove_file(&file).is_ok() {
+        } else if !is_interrupted && fs::remove_file(&file).is_ok() {
             // Only when nothing else is in there.
             let _ = fs::remove_dir(folder);
         }

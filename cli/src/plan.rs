@@ -2,9 +2,9 @@
 //! here, before anything is started.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use paragon_testkit::report::Format;
+use paragon_testkit::clock::Moment;
 use url::Url;
 
 use crate::{args, reports};
@@ -18,7 +18,9 @@ pub(crate) struct Aim {
     pub(crate) port: u16,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) signing_key: Option<String>,
-    pub(crate) reports: Vec<(Format, PathBuf)>,
+    pub(crate) reports: Vec<reports::Asked>,
+    /// What the virtual clock shows at first.
+    pub(crate) start: Moment,
 }
 
 impl Aim {
@@ -37,7 +39,8 @@ impl Aim {
                 Some(read.map_err(|error| format!("--signing-key {}: {error}", file.display()))?)
             }
         };
-        Ok(Self { typed, webhook, state_url, port, env, signing_key, reports })
+        let start = typed.start.unwrap_or_else(this_second);
+        Ok(Self { typed, webhook, state_url, port, env, signing_key, reports, start })
     }
 
     /// The command that does it again, with more options.
@@ -77,12 +80,19 @@ impl Aim {
         }
         option("--timeout", &text(typed.timeout));
         option("--settle", &text(typed.settle));
+        option("--start", &self.start.to_string());
         for (name, value) in more {
             option(name, value);
         }
         let quoted = words.iter().map(|word| shlex::try_quote(word).map_or(word.clone(), std::borrow::Cow::into_owned));
         quoted.collect::<Vec<_>>().join(" ")
     }
+}
+
+/// Returns the present moment in whole seconds, which every receiver can keep.
+pub(crate) fn this_second() -> Moment {
+    let now = Moment::wall().as_millis();
+    Moment::from_millis(now - now.rem_euclid(1_000))
 }
 
 /// Another one each time, small enough to be typed again.

@@ -2,11 +2,12 @@
 //! writes what was found; ends everything.
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use paragon_testkit::FakeParagon;
-use paragon_testkit::check::{Judgement, Probe, StateUrl, Suite, Verdict};
-use paragon_testkit::clock::Patience;
+use paragon_testkit::check::{CaseResult, Judgement, Probe, StateUrl, Suite, Verdict};
+use paragon_testkit::clock::{Patience, Stopwatch};
 use paragon_testkit::contract::Revision;
 use paragon_testkit::delivery::Policy;
 use paragon_testkit::fake::Server;
@@ -23,6 +24,14 @@ use crate::{output, reports};
 
 /// The fake keeps no more of what happened: a receiver that calls it in a loop must not eat the memory.
 const TIMELINE: usize = 200_000;
+
+/// What was judged so far.
+#[derive(Default)]
+struct Seen {
+    results: Vec<CaseResult>,
+    /// How many verdicts there will be.
+    planned: usize,
+}
 
 /// Why nothing could be judged: what to print, and the exit code.
 struct Unable(u8, String);
@@ -58,11 +67,13 @@ impl Play<'_> {
     }
 
     async fn play(&self) -> Result<u8, Unable> {
+        // Signals count from here on.
+        let mut interrupted = std::pin::pin!(interrupted());
         let typed = &self.aim.typed;
         let mut builder = FakeParagon::builder().seed(self.seed).port(typed.api_port).answer_within(typed.timeout);
         // A run may make many calls, and the fake should not keep something of each.
         builder = builder.server(Server::Hyper).timeline_limit(TIMELINE);
-        builder = builder.revision(self.revision).policy(self.policy.clone());
+        builder = builder.revision(self.revision).policy(self.policy.clone()).start_at(self.aim.start);
         if let Some(id) = &typed.project {
             builder = builder.project(id.as_str());
         }
@@ -75,32 +86,71 @@ impl Play<'_> {
             }
             _ => Unable(exits::UNREACHABLE, error.to_string()),
         })?;
+        reports::remove_old(&self.aim.reports);
         self.announce(&paragon);
         let receiver = self.receiver(&paragon).await?;
-        let progress = Progress::new(!typed.ready_json);
-        let outcome = tokio::select! {
-            outcome = self.judge(&paragon, &receiver, &progress) => outcome,
+        let (progress, seen, watch) = (Progress::new(!typed.ready_json), Mutex::<Seen>::default(), Stopwatch::start());
+        let judged = tokio::select! {
+            judged = self.judge(&paragon, &receiver, &progress, &seen) => Some(judged),
             () = progress.show() => unreachable!("it is shown until something else ends"),
-            () = interrupted() => Err(Unable(exits::INTERRUPTED, "interrupted".to_owned())),
+            () = &mut interrupted => None,
         };
         progress.clear();
-        receiver.end(false).await;
+        let outcome = match judged {
+            Some(Ok(judgement)) => self.tell(&judgement, &receiver, None).await,
+            Some(Err(unable)) => Err(unable),
+            None => {
+                let Seen { results, planned } = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+                let (target, policy) = (self.aim.webhook.clone(), self.policy.name.clone());
+                let took = watch.elapsed();
+                let judgement = Judgement::of_results(target, self.seed, policy, self.revision, results, took);
+                let told = self.tell(&judgement, &receiver, Some(planned)).await;
+                if let Err(Unable(_, why)) = told {
+                    output::error(&why);
+                }
+                Err(Unable(exits::INTERRUPTED, "interrupted".to_owned()))
+            }
+        };
+        if !receiver.end(false).await {
+            let url = &self.aim.webhook;
+            output::note(&format!("something still listens at {url}: the receiver seems to run in the background"));
+        }
         outcome
     }
 
-    async fn judge(&self, paragon: &FakeParagon, receiver: &Receiver, progress: &Progress) -> Result<u8, Unable> {
+    async fn judge(
+        &self,
+        paragon: &FakeParagon,
+        receiver: &Receiver,
+        progress: &Progress,
+        seen: &Mutex<Seen>,
+    ) -> Result<Judgement, Unable> {
         receiver.listens().await.map_err(|why| Unable(exits::UNREACHABLE, why))?;
         if let Some(why) = self.unseen().await {
             output::note(&format!("{why}; cases that need it will not be evaluable"));
         }
-        let judgement = self.judgement(paragon, receiver, progress).await;
-        progress.clear();
-        output::result(&Text { color: self.color }.summary(&judgement));
-        let report = Report::new(&judgement, |case| self.reproduce(case));
-        if let Judging::Cases(plan) = self.judging {
-            plan.remember(&judgement, &report.to_json());
+        Ok(self.judgement(paragon, receiver, progress, seen).await)
+    }
+
+    /// Prints and writes what was found. `interrupted` is how many verdicts there would have been, of a run that was
+    /// interrupted.
+    async fn tell(&self, judgement: &Judgement, receiver: &Receiver, interrupted: Option<usize>) -> Result<u8, Unable> {
+        output::result(&Text { color: self.color }.summary(judgement));
+        let mut report = Report::new(judgement, |case| self.reproduce(case));
+        if let Some(planned) = interrupted {
+            report = report.interrupted();
+            let judged = judgement.results.len();
+            output::result(&match planned {
+                0 => "interrupted before the first case\n".to_owned(),
+                planned => format!("interrupted: {judged} of {planned} verdicts were reached\n"),
+            });
         }
-        if let Some(status) = receiver.ended() {
+        if let Judging::Cases(plan) = self.judging {
+            plan.remember(judgement, &report.to_json(), interrupted.is_some());
+        }
+        if let Some(status) = receiver.ended()
+            && !connects(&self.aim.webhook).await
+        {
             output::note(&format!("the receiver ended by itself ({status}):\n{}", receiver.printed()));
         } else if judgement.count(Verdict::Fail) > 0 && !receiver.printed().is_empty() {
             output::note(&format!("the last lines of the receiver:\n{}", receiver.printed()));
@@ -109,7 +159,7 @@ impl Play<'_> {
             output::result(&report::annotations(&report));
         }
         reports::write(&self.aim.reports, &report).map_err(|error| Unable(exits::UNREACHABLE, error))?;
-        Ok(report::exit_code(&judgement))
+        Ok(report::exit_code(judgement))
     }
 
     /// How the receiver's state is seen, if it is.
@@ -135,14 +185,25 @@ impl Play<'_> {
         }
     }
 
-    async fn judgement(&self, paragon: &FakeParagon, receiver: &Receiver, progress: &Progress) -> Judgement {
+    async fn judgement(
+        &self,
+        paragon: &FakeParagon,
+        receiver: &Receiver,
+        progress: &Progress,
+        seen: &Mutex<Seen>,
+    ) -> Judgement {
+        let note = |note: &dyn Fn(&mut Seen)| note(&mut seen.lock().unwrap_or_else(PoisonError::into_inner));
         let text = Text { color: self.color };
         let mut suite = Suite::for_receiver(self.aim.webhook.clone())
             .seed(self.seed)
             .settle(self.aim.typed.settle)
-            .on_start(|starting| progress.start(starting))
+            .on_start(|starting| {
+                progress.start(starting);
+                note(&|seen| seen.planned = starting.of);
+            })
             .on_result(|result| {
                 progress.clear();
+                note(&|seen| seen.results.push(result.clone()));
                 output::result(&text.case(result, &self.reproduce(result.case.id)));
             });
         if let Some(probe) = self.probe() {
@@ -214,6 +275,7 @@ impl Play<'_> {
                 .replace("{project_id}", project.id.as_str())
                 .replace("{signing_key}", &project.signing_key)
         };
+        environment.extend(without_proxy(|name| std::env::var(name).ok()));
         environment.extend(self.aim.env.iter().map(|(name, template)| (name.clone(), fill(template))));
         let receiver = Receiver::new(typed.spawn.clone(), environment, self.aim.webhook.clone(), typed.wait_for);
         if receiver.is_ours() {
@@ -225,5 +287,45 @@ impl Play<'_> {
             receiver.start().await.map_err(|error| Unable(exits::UNREACHABLE, format!("--spawn: {error}")))?;
         }
         Ok(receiver)
+    }
+}
+
+/// Returns variables that keep a proxy of the shell away from our own addresses: there the receiver's calls of the Sync API
+/// would get lost.
+fn without_proxy(variable: impl Fn(&str) -> Option<String>) -> Vec<(String, String)> {
+    const NAMES: [&str; 2] = ["NO_PROXY", "no_proxy"];
+    const OURS: [&str; 3] = ["127.0.0.1", "localhost", "::1"];
+    let known = |name| variable(name).filter(|value| !value.is_empty());
+    // Programs read one of the two, so what only one says must be in both.
+    let extended = |name| {
+        let named = known(name).or_else(|| NAMES.into_iter().find_map(known));
+        let mut hosts: Vec<String> = named.iter().flat_map(|named| named.split(',')).map(str::to_owned).collect();
+        for ours in OURS {
+            if hosts.iter().all(|host| host.trim() != ours) {
+                hosts.push(ours.to_owned());
+            }
+        }
+        (name.to_owned(), hosts.join(","))
+    };
+    NAMES.map(extended).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_addresses_are_added_to_those_that_need_no_proxy() {
+        let told = |known: &[(&str, &str)]| {
+            let known =
+                |name: &str| known.iter().find(|(other, _)| *other == name).map(|(_, value)| (*value).to_owned());
+            without_proxy(known).into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
+        };
+        let ours = "127.0.0.1,localhost,::1";
+        assert_eq!(told(&[]), [format!("NO_PROXY={ours}"), format!("no_proxy={ours}")]);
+        let both = [format!("NO_PROXY=.corp,{ours}"), format!("no_proxy=.corp,{ours}")];
+        assert_eq!(told(&[("NO_PROXY", ".corp"), ("no_proxy", "")]), both);
+        assert_eq!(told(&[("no_proxy", ".corp")]), both);
+        assert_eq!(told(&[("no_proxy", "localhost")])[0], "NO_PROXY=localhost,127.0.0.1,::1");
     }
 }

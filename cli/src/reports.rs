@@ -1,58 +1,153 @@
 //! The reports that were asked for: what was typed, and the files that are written.
+//!
+//! A report is written beside its file and then takes the file's place, so that nobody reads half of one. The report of an
+//! earlier run is removed when a run begins, so that it is not taken for the report of this one.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use paragon_testkit::report::{Format, Report};
 
-/// What each `--report` means.
-pub(crate) fn asked(typed: &[String]) -> Result<Vec<(Format, PathBuf)>, String> {
-    let mut reports: Vec<(Format, PathBuf)> = Vec::new();
+/// A report that was asked for.
+pub(crate) struct Asked {
+    format: Format,
+    /// As it was typed.
+    typed: PathBuf,
+    /// The file itself, where `typed` is a link to it.
+    file: PathBuf,
+    how: How,
+}
+
+/// How a report gets into its file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// It replaces the file.
+    Replace,
+    /// It is written over what is in the file, because the folder takes no new one.
+    Overwrite,
+    /// It is written to a device or a pipe.
+    Stream,
+    /// It is added to what the step of a workflow has said before.
+    Append,
+}
+
+/// Reads each `--report`. Everything that can be wrong with its file is found here.
+pub(crate) fn asked(typed: &[String]) -> Result<Vec<Asked>, String> {
+    let mut reports: Vec<Asked> = Vec::new();
     for text in typed {
-        let (format, file) = report(text)?;
-        if reports.iter().any(|(_, other)| *other == file) {
+        let report = report(text)?;
+        if reports.iter().any(|other| other.file == report.file) {
             return Err(format!("--report {text:?}: another report goes to that file already"));
         }
-        reports.push((format, file));
+        reports.push(report);
     }
     Ok(reports)
 }
 
-fn report(text: &str) -> Result<(Format, PathBuf), String> {
+fn report(text: &str) -> Result<Asked, String> {
     let known = Format::ALL.map(Format::name).join(", ");
     let expected = || format!("--report {text:?}: expected FORMAT=FILE, such as json=report.json; formats are {known}");
     let (format, file) = text.split_once('=').filter(|(_, file)| !file.is_empty()).ok_or_else(expected)?;
     let format: Format = format.parse().map_err(|error| format!("--report {text:?}: {error}"))?;
-    let file = PathBuf::from(file);
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let typed = PathBuf::from(file);
+    let folder = typed.parent().filter(|folder| !folder.as_os_str().is_empty());
     match folder {
         Some(folder) if folder.is_file() => {
-            Err(format!("--report {text:?}: {} is a file, not a folder", folder.display()))
+            return Err(format!("--report {text:?}: {} is a file, not a folder", folder.display()));
         }
         Some(folder) if !folder.is_dir() => {
-            Err(format!("--report {text:?}: the folder {} does not exist", folder.display()))
+            return Err(format!("--report {text:?}: the folder {} does not exist", folder.display()));
         }
-        _ if file.is_dir() => Err(format!("--report {text:?}: {} is a folder", file.display())),
-        _ => Ok((format, file)),
+        _ if typed.is_dir() => return Err(format!("--report {text:?}: {} is a folder", typed.display())),
+        _ => {}
+    }
+    let unwritable = |error| format!("--report {text:?}: the file cannot be written: {error}");
+    let file = resolved(&typed).map_err(unwritable)?;
+    let summary = std::env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from);
+    let is_summary = format == Format::Md && summary.is_some_and(|summary| summary == typed);
+    let how = if is_summary { appendable(&file) } else { writable(&file) }.map_err(unwritable)?;
+    Ok(Asked { format, typed, file, how })
+}
+
+/// Follows links, so that two names of one file are seen to be one, and a link stays a link.
+fn resolved(file: &Path) -> io::Result<PathBuf> {
+    if file.exists() {
+        return file.canonicalize();
+    }
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder.canonicalize()?;
+    // The folder alone if the name is `..`, which is refused as a folder then.
+    Ok(file.file_name().map_or_else(|| folder.clone(), |name| folder.join(name)))
+}
+
+fn appendable(file: &Path) -> io::Result<How> {
+    OpenOptions::new().create(true).append(true).open(file).map(|_| How::Append)
+}
+
+fn writable(file: &Path) -> io::Result<How> {
+    let known = file.metadata().ok();
+    if known.as_ref().is_some_and(|known| !known.is_file()) {
+        return Ok(How::Stream);
+    }
+    if known.is_some() {
+        OpenOptions::new().append(true).open(file)?;
+    }
+    let beside = beside(file);
+    match File::create(&beside) {
+        Ok(_) => fs::remove_file(&beside).map(|()| How::Replace),
+        Err(_) if known.is_some() => Ok(How::Overwrite),
+        Err(error) => Err(error),
+    }
+}
+
+/// The name under which a report is written before it takes the file's place.
+fn beside(file: &Path) -> PathBuf {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    file.with_file_name(format!(".{name}.{}.new", std::process::id()))
+}
+
+/// Removes the reports of an earlier run.
+pub(crate) fn remove_old(reports: &[Asked]) {
+    for report in reports {
+        // What cannot be removed is told when the report is written.
+        match report.how {
+            How::Replace => drop(fs::remove_file(&report.file)),
+            How::Overwrite => drop(File::create(&report.file)),
+            How::Stream | How::Append => {}
+        }
     }
 }
 
 /// Writes as many as can be written; the error names those that cannot.
-pub(crate) fn write(reports: &[(Format, PathBuf)], report: &Report) -> Result<(), String> {
-    let summary = std::env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from);
+pub(crate) fn write(reports: &[Asked], report: &Report) -> Result<(), String> {
     let mut unwritten = Vec::new();
-    for (format, file) in reports {
+    for Asked { format, typed, file, how } in reports {
         let text = format.write(report);
-        let written = match summary.as_deref() {
-            Some(summary) if *format == Format::Md && summary == file => append(file, &text),
-            _ => fs::write(file, text),
+        let written = match how {
+            How::Replace => replace(file, &text),
+            How::Overwrite | How::Stream => fs::write(file, text),
+            How::Append => append(file, &text),
         };
         if let Err(error) = written {
-            unwritten.push(format!("--report {format}={}: {error}", file.display()));
+            unwritten.push(format!("--report {format}={}: {error}", typed.display()));
         }
     }
     if unwritten.is_empty() { Ok(()) } else { Err(unwritten.join("\n")) }
+}
+
+/// Writes a file beside the other one, and lets it take its place when it is whole.
+pub(crate) fn replace(file: &Path, text: &str) -> io::Result<()> {
+    let beside = beside(file);
+    let written = File::create(&beside).and_then(|mut new| {
+        new.write_all(text.as_bytes())?;
+        new.sync_all()
+    });
+    let replaced = written.and_then(|()| fs::rename(&beside, file));
+    if replaced.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    replaced
 }
 
 /// What the step has said before stays.

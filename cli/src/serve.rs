@@ -4,7 +4,6 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use paragon_testkit::FakeParagon;
-use paragon_testkit::clock::Moment;
 use paragon_testkit::contract::{Pipeline, integration as integration_named, sample_integration};
 use paragon_testkit::fake::{Builder, StartError, Timeline};
 use paragon_testkit::report::exits;
@@ -91,8 +90,8 @@ fn prepare(typed: &args::Serve) -> Result<Served, String> {
         let read = std::fs::read_to_string(file);
         builder = builder.signing_key(read.map_err(|error| format!("--signing-key {}: {error}", file.display()))?);
     }
-    if typed.speed > 0.0 {
-        builder = builder.start_at(Moment::wall());
+    if let Some(start) = typed.start.or_else(|| (typed.speed > 0.0).then(plan::this_second)) {
+        builder = builder.start_at(start);
     }
     Ok(Served { builder, webhook, scenario, sources })
 }

@@ -19,6 +19,10 @@ const TAIL: usize = 8 * 1024;
 /// A receiver that was ended listens no longer than this.
 const GONE_WITHIN: Duration = Duration::from_secs(3);
 
+/// Why a receiver that was ended is not gone.
+const IN_BACKGROUND: &str = "the port still answers after the process was ended: it seems to run in the background; \
+                             start it in the foreground";
+
 /// A receiver. It ends with [`Receiver::end`], or when this program does, however that comes about.
 pub(crate) struct Receiver {
     /// None when somebody else starts it.
@@ -81,19 +85,34 @@ impl Receiver {
         lines[lines.len().saturating_sub(20)..].join("\n")
     }
 
-    /// Ends it, and everything it started.
-    pub(crate) async fn end(&self, at_once: bool) {
-        let Some(mut supervisor) = self.running.lock().await.take() else { return };
-        if let Some(mut stdin) = supervisor.stdin.take()
-            && at_once
-        {
-            let _ = stdin.write_all(&[AT_ONCE]).await;
-            let _ = stdin.flush().await;
+    /// Ends it, and everything it started. Returns whether it is gone: one that has put itself into the background is not.
+    pub(crate) async fn end(&self, at_once: bool) -> bool {
+        if !self.is_ours() {
+            return true;
         }
-        let _ = supervisor.wait().await;
+        if let Some(mut supervisor) = self.running.lock().await.take() {
+            if let Some(mut stdin) = supervisor.stdin.take()
+                && at_once
+            {
+                let _ = stdin.write_all(&[AT_ONCE]).await;
+                let _ = stdin.flush().await;
+            }
+            let _ = supervisor.wait().await;
+        }
         // What it had started may end a moment later: until then it would be taken for the next one.
         let mut patience = Patience::of(GONE_WITHIN);
-        while connects(&self.webhook).await && patience.again().await {}
+        loop {
+            if !connects(&self.webhook).await {
+                return true;
+            }
+            if !patience.again().await {
+                return false;
+            }
+        }
+    }
+
+    async fn end_or_say_why_not(&self, at_once: bool) -> Result<(), ProcessError> {
+        if self.end(at_once).await { Ok(()) } else { Err(ProcessError(IN_BACKGROUND.to_owned())) }
     }
 
     /// Waits until it listens; says what was in the way otherwise.
@@ -123,17 +142,11 @@ impl Receiver {
 
 impl Process for &Receiver {
     fn kill(&self) -> Acting<'_> {
-        Box::pin(async {
-            self.end(true).await;
-            Ok(())
-        })
+        Box::pin(self.end_or_say_why_not(true))
     }
 
     fn stop(&self) -> Acting<'_> {
-        Box::pin(async {
-            self.end(false).await;
-            Ok(())
-        })
+        Box::pin(self.end_or_say_why_not(false))
     }
 
     fn launch(&self) -> Acting<'_> {
@@ -148,13 +161,18 @@ impl Process for &Receiver {
     }
 
     fn is_running(&self) -> bool {
-        match self.running.try_lock() {
-            Ok(mut running) => {
-                running.as_mut().is_some_and(|child| child.try_wait().is_ok_and(|status| status.is_none()))
-            }
-            Err(_) => true,
-        }
+        let Ok(mut running) = self.running.try_lock() else { return true };
+        let runs = running.as_mut().is_some_and(|child| child.try_wait().is_ok_and(|status| status.is_none()));
+        // One that has put itself into the background runs, though the command that started it has ended.
+        runs || answers(&self.webhook)
     }
+}
+
+/// As [`connects`], for where nothing can be awaited.
+fn answers(url: &Url) -> bool {
+    let Ok(addresses) = url.socket_addrs(|| None) else { return false };
+    let connects = |address| std::net::TcpStream::connect_timeout(address, Duration::from_millis(200)).is_ok();
+    addresses.iter().any(connects)
 }
 
 pub(crate) async fn connects(url: &Url) -> bool {

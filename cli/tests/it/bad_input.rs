@@ -28,6 +28,9 @@ fn urls_durations_patterns_reports_and_keys() {
         told(&["check", WEBHOOK, "--report", "html=README.md/x.html"]),
         told(&["check", WEBHOOK, "--report", "md=src"]),
         told(&["check", WEBHOOK, "--report", "md=x", "--report", "html=x"]),
+        told(&["check", WEBHOOK, "--report", "md=x", "--report", "html=src/.././x"]),
+        told(&["check", WEBHOOK, "--start", "soon"]),
+        told(&["serve", "--start", "2026-01-01"]),
         told(&["check", WEBHOOK, "--spawn", GOOD, "--env", "X"]),
         told(&["check", WEBHOOK, "--signing-key", "nowhere.pem"]),
         told(&["check", WEBHOOK, "--signing-key", key]).replace(key, "KEY"),
@@ -37,4 +40,11 @@ fn urls_durations_patterns_reports_and_keys() {
         told(&["chek"]),
     ];
     insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_report_that_cannot_be_written_is_told_before_the_run() {
+    let line = told(&["check", WEBHOOK, "--spawn", GOOD, "--report", "json=/proc/report.json"]);
+    assert!(line.starts_with("error: --report \"json=/proc/report.json\": the file cannot be written: "), "{line}");
 }

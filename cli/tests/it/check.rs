@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::run::{GOOD, Ran, STATE, WEBHOOK, check, program, run};
+use crate::run::{GOOD, Ran, START, STATE, WEBHOOK, check, program, run};
 
 #[test]
 fn a_good_receiver_is_judged_and_the_report_follows_its_schema() {
@@ -98,6 +98,106 @@ fn reports_go_to_their_files_and_what_cannot_be_written_is_named() {
     }
 }
 
+/// A run of several cases on a receiver that does nothing, at the moment when the first verdict was printed.
+#[cfg(unix)]
+fn after_the_first_verdict(more: &[&str]) -> (Child, BufReader<std::process::ChildStdout>) {
+    let spawn = "python3 tests/receivers/python/broken.py does-nothing";
+    let args = ["check", WEBHOOK, "--spawn", spawn, "--state-url", STATE, "--case", "rec-*", "--settle", "1s"];
+    let mut judge = program([&args[..], more].concat()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdout = BufReader::new(judge.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.starts_with("FAIL") {
+        line.clear();
+        assert!(stdout.read_line(&mut line).unwrap() > 0, "it ended without a verdict");
+    }
+    (judge, stdout)
+}
+
+#[cfg(unix)]
+fn signal(name: &str, judge: &Child) {
+    let killed = Command::new("kill").args(["-s", name, &judge.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+}
+
+#[cfg(unix)]
+#[test]
+fn what_was_judged_before_an_interruption_is_told_and_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let (json, junit) = (format!("json={}", file("json")), format!("junit={}", file("junit")));
+    for name in ["INT", "TERM", "HUP"] {
+        std::fs::write(file("json"), "the report of the run before").unwrap();
+        let (mut judge, mut stdout) = after_the_first_verdict(&["--report", &json, "--report", &junit]);
+        signal(name, &judge);
+        let mut rest = String::new();
+        stdout.read_to_string(&mut rest).unwrap();
+        assert_eq!(judge.wait().unwrap().code(), Some(130), "{name}: {rest}");
+        let of = paragon_testkit::check::cases().iter().filter(|case| case.id.starts_with("rec-"));
+        let of = of.filter(|case| case.level < paragon_testkit::check::Level::May).count();
+        let report: Value = serde_json::from_str(&std::fs::read_to_string(file("json")).unwrap()).unwrap();
+        let judged = report["cases"].as_array().unwrap().len();
+        assert!(report["interrupted"] == true && (1..of).contains(&judged), "{name}: {report}");
+        let told = format!("interrupted: {judged} of {of} verdicts were reached\n");
+        assert!(rest.contains(" passed, ") && rest.contains(&told), "{name}: {rest}");
+        assert!(std::fs::read_to_string(file("junit")).unwrap().contains("<error type=\"interrupted\""), "{name}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing else is left in the folder");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_old_report_is_not_taken_for_the_one_of_a_run_that_was_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.json");
+    std::fs::write(&file, "the report of the run before").unwrap();
+    let (mut judge, _stdout) = after_the_first_verdict(&["--report", &format!("json={}", file.display())]);
+    signal("KILL", &judge);
+    judge.wait().unwrap();
+    assert!(!file.exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_report_goes_where_a_link_leads() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, link) = (folder.path().join("report.json"), folder.path().join("link.json"));
+    std::fs::write(&file, "the report of the run before").unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let ran = check(GOOD, &["--case", "ack-verification", "--report", &format!("json={}", link.display())]);
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    assert!(link.is_symlink() && std::fs::read_to_string(&file).unwrap().starts_with("{\n"));
+    let twice = [format!("json={}", file.display()), format!("md={}", link.display())];
+    let ran = check(GOOD, &["--report", &twice[0], "--report", &twice[1]]);
+    assert_eq!(ran.code, 2, "{}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn a_proxy_of_the_shell_does_not_swallow_the_calls_of_a_spawned_receiver() {
+    let args = ["check", WEBHOOK, "--spawn", GOOD, "--state-url", STATE, "--case", "rec-created", "--settle", "2s"];
+    let mut command = program(args);
+    for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
+        // Nobody listens there.
+        command.env(name, "http://127.0.0.1:9");
+    }
+    let output = command.env_remove("NO_PROXY").env_remove("no_proxy").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn the_clock_begins_now_and_the_command_that_runs_a_case_again_says_when() {
+    let spawn = "python3 tests/receivers/python/broken.py ignores-created";
+    let args = ["check", WEBHOOK, "--spawn", spawn, "--state-url", STATE, "--case", "rec-created", "--settle", "100ms"];
+    let before = paragon_testkit::clock::Moment::wall();
+    let ran = run(args);
+    let again = ran.stdout.lines().find(|line| line.starts_with("      again ")).unwrap();
+    let start = again.split(" --start ").nth(1).unwrap().split(' ').next().unwrap();
+    let start = paragon_testkit::clock::Moment::parse(start).unwrap();
+    assert!(start.as_millis() % 1_000 == 0, "{again}");
+    assert!((before.as_millis() - 1_000..before.as_millis() + 60_000).contains(&start.as_millis()), "{again}");
+    let ran = run([&args[..], &["--start", "2030-05-06T07:08:09+02:00"]].concat());
+    assert!(ran.stdout.contains(" --start 2030-05-06T05:08:09.000Z --case"), "{}", ran.stdout);
+}
+
 #[test]
 fn a_workflow_gets_annotations_and_its_summary_keeps_what_it_has() {
     let folder = tempfile::tempdir().unwrap();
@@ -121,7 +221,7 @@ fn a_workflow_gets_annotations_and_its_summary_keeps_what_it_has() {
 fn the_same_seed_gives_the_same_story_and_another_one_does_not() {
     let story = |seed: &str| {
         let spawn = "python3 tests/receivers/python/broken.py ignores-created";
-        let more = ["--case", "rec-created", "--settle", "100ms", "--seed", seed];
+        let more = ["--case", "rec-created", "--settle", "100ms", "--seed", seed, "--start", START];
         let args = [&["check", WEBHOOK, "--spawn", spawn, "--state-url", STATE][..], &more].concat();
         run(args).stdout.lines().filter(|line| !line.contains(" policy ")).map(str::to_owned).collect::<Vec<_>>()
     };
@@ -233,6 +333,10 @@ fn a_command_may_tell_the_state() {
     assert_eq!(ran.code, 4, "{}{}", ran.stdout, ran.stderr);
     let told =
         r#"the state command "echo 'no database' >&2; exit 3" is of no use: it ended with exit status: 3: no database"#;
+    assert!(ran.stdout.contains(told), "{}", ran.stdout);
+    let ran = run(["check", WEBHOOK, "--spawn", GOOD, "--state-cmd", "yes", "--case", "rec-deleted", "--settle", "1s"]);
+    assert_eq!(ran.code, 4, "{}{}", ran.stdout, ran.stderr);
+    let told = r#"the state command "yes" is of no use: it printed more than 64 MiB, and no more is read"#;
     assert!(ran.stdout.contains(told), "{}", ran.stdout);
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use paragon_testkit::clock::eventually;
 
-use crate::run::{WEBHOOK, program, run};
+use crate::run::{GOOD, STATE, WEBHOOK, program, run};
 
 /// Waits for a condition, for 20 s at most.
 fn until(what: &str, condition: impl Fn() -> bool) {
@@ -95,4 +95,86 @@ fn whatever_kills_the_program_its_receiver_ends_too() {
             assert!(stderr.lines().any(|line| line.unwrap() == "error: interrupted"), "{signal}");
         }
     }
+}
+
+/// Whether a process runs. A zombie has ended; nobody has asked for its status yet.
+#[cfg(target_os = "linux")]
+fn alive(id: &str) -> bool {
+    std::fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+#[cfg(target_os = "linux")]
+fn ids(file: &std::path::Path) -> Vec<String> {
+    std::fs::read_to_string(file).unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_state_command_leaves_no_process_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ids");
+    let args = |look: &str| {
+        let look = look.replace("FILE", &file.display().to_string());
+        let args = ["check", WEBHOOK, "--spawn", GOOD, "--case", "rec-deleted", "--settle", "1s", "--state-cmd"];
+        args.into_iter().map(str::to_owned).chain([look]).collect::<Vec<_>>()
+    };
+    // What it leaves in the background holds its output open.
+    let leaves = r#"echo $$ >> FILE; sleep 600 & echo $! >> FILE; echo '{"records":[]}'"#;
+    let ran = run(args(leaves));
+    assert!(!ran.stderr.contains("is of no use"), "{}", ran.stderr);
+    assert!(ids(&file).len() >= 2);
+    until("the end of what the commands left", || !ids(&file).iter().any(|id| alive(id)));
+
+    // One that does not end, and a program that is interrupted meanwhile.
+    std::fs::remove_file(&file).unwrap();
+    let hangs = "echo $$ >> FILE; sleep 617; echo";
+    let mut judge = program(args(hangs)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until("a look", || ids(&file).first().is_some_and(|id| !children(id).is_empty()));
+    let looks: Vec<_> = ids(&file).into_iter().flat_map(|id| [children(&id), vec![id]].concat()).collect();
+    let killed = std::process::Command::new("kill").args(["-s", "INT", &judge.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert_eq!(judge.wait().unwrap().code(), Some(130));
+    until("the end of the look", || !looks.iter().any(|id| alive(id)));
+}
+
+#[cfg(target_os = "linux")]
+fn children(id: &str) -> Vec<String> {
+    ids(std::path::Path::new(&format!("/proc/{id}/task/{id}/children")))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_state_command_that_takes_too_long_is_ended_with_what_it_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ids");
+    let look = format!("sleep 617 & echo $! >> {}; wait", file.display());
+    let ran = run(["check", WEBHOOK, "--spawn", GOOD, "--case", "ack-verification", "--state-cmd", &look]);
+    assert!(ran.stderr.contains("is of no use: it did not end within 5 s"), "{}", ran.stderr);
+    until("the end of the looks", || !ids(&file).is_empty() && !ids(&file).iter().any(|id| alive(id)));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_receiver_in_the_background_is_not_taken_for_one_that_was_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("id");
+    // The command ends when the receiver listens, as that of a daemon does.
+    let listens = r#"python3 -c "import os, socket; socket.create_connection(('127.0.0.1', int(os.environ['PORT'])))""#;
+    let spawn = format!(
+        "setsid sh -c 'echo $$ > {}; exec {GOOD}' > /dev/null 2>&1 & until {listens} 2> /dev/null; do sleep 0.1; done",
+        file.display()
+    );
+    let args = ["check", WEBHOOK, "--spawn", &spawn, "--state-url", STATE];
+    let ran = run([&args[..], &["--case", "out-restart", "--case", "out-killed-*", "--case", "rec-created"]].concat());
+    let id = ids(&file).remove(0);
+    let runs_on = alive(&id);
+    std::process::Command::new("kill").args(["-s", "KILL", &id]).status().unwrap();
+    assert!(runs_on);
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    let why = "the port still answers after the process was ended: it seems to run in the background; start it in the foreground";
+    assert!(ran.stdout.contains(why) && ran.stdout.contains("pass  rec-created"), "{}", ran.stdout);
+    let passed: Vec<_> = ran.stdout.lines().filter(|line| line.starts_with("pass  out-")).collect();
+    assert!(passed.is_empty() && !ran.stdout.contains("FAIL"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("something still listens at http://127.0.0.1:"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("the receiver ended by itself"), "{}", ran.stderr);
 }

@@ -33,7 +33,10 @@ pub(crate) fn run<S: AsRef<str>>(args: impl IntoIterator<Item = S>) -> Ran {
     Ran { code: status.code().unwrap_or(-1), stdout: text(stdout), stderr: text(stderr) }
 }
 
+/// Where the virtual clock begins in tests, so that what is printed is the same each time.
+pub(crate) const START: &str = "2026-01-01T00:00:00Z";
+
 /// `check` of a spawned receiver that tells its state.
 pub(crate) fn check(spawn: &str, more: &[&str]) -> Ran {
-    run([&["check", WEBHOOK, "--state-url", STATE, "--spawn", spawn, "--seed", "7"], more].concat())
+    run([&["check", WEBHOOK, "--state-url", STATE, "--spawn", spawn, "--seed", "7", "--start", START], more].concat())
 }
