@@ -179,7 +179,7 @@ impl Comparison {
     }
 }
 
-/// Whether a record is a folder: by Google's type, by an empty one, as on SharePoint, or by a type of its own.
+/// Whether a record is a folder: by the type of Google Drive, by an empty type, as in `SharePoint`, or by a type of its own.
 fn is_folder(record: &Value) -> bool {
     let kind = ["mimeType", "mime_type"].iter().find_map(|name| record.get(name)?.as_str());
     kind.is_some_and(|kind| {
