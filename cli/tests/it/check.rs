@@ -340,6 +340,39 @@ fn a_command_may_tell_the_state() {
     assert!(ran.stdout.contains(told), "{}", ran.stdout);
 }
 
+/// Tells the state of the good receiver as some databases would: ids in capitals, moments with another offset and without
+/// milliseconds, numbers and whole records as text, and no folders.
+const OTHER_FORM: &str = r#"
+import json, os, urllib.request
+state = json.load(urllib.request.urlopen("http://127.0.0.1:" + os.environ["PORT"] + "/state"))
+told = []
+for held in state["records"]:
+    record = held["record"]
+    if record["mimeType"] == "" or "folder" in record["mimeType"]:
+        continue
+    record["id"] = record["id"].upper()
+    for member in ("createdAt", "updatedAt"):
+        record[member] = record[member].split(".")[0].rstrip("Z") + "+00:00"
+    if record["size"] is not None:
+        record["size"] = str(record["size"])
+    sync, id = held["syncInstanceId"].upper(), held["recordId"].upper()
+    told.append({"syncInstanceId": sync, "recordId": id, "record": json.dumps(record)})
+print(json.dumps({"records": told}))
+"#;
+
+#[test]
+fn the_same_state_in_another_form_is_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("state.py");
+    std::fs::write(&file, OTHER_FORM).unwrap();
+    let look = format!("python3 {}", file.display());
+    let args = ["check", WEBHOOK, "--spawn", GOOD, "--seed", "7", "--start", START, "--state-cmd", &look];
+    let cases = ["--case", "rec-created", "--case", "rec-updated", "--case", "rec-odd", "--case", "rec-deleted"];
+    let ran = run([&args[..], &cases, &["--case", "conv-quiet", "--cases", "6"]].concat());
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("5 passed, 0 failed, 0 not evaluable"), "{}", ran.stdout);
+}
+
 #[test]
 fn histories_may_be_of_every_pipeline() {
     let pipelines = ["--pipelines", "files,contacts,companies,deals,custom_objects,tickets"];
