@@ -22,7 +22,7 @@ objects! {
     ///
     /// ```
     /// use paragon_testkit::contract::File;
-    /// let file = File { size: None, ..File::named("Q1 report.pdf") };
+    /// let file = File { size: Some(20_000), ..File::named("Q1 report.pdf") };
     /// assert_eq!(file.mime_type, "application/pdf");
     /// ```
     File {
@@ -30,7 +30,8 @@ objects! {
         name: String,
         /// The provider's type; folders of Google Drive are `application/vnd.google-apps.folder`.
         mime_type: String,
-        /// In bytes. Google-native documents have `null` (observed).
+        /// In bytes. When it is left open, the source sets it to the length of the content that a download serves.
+        /// Google-native documents and folders stay without one, `null` (observed).
         size: Option<u64>,
         [optional]
         /// Where a person opens it.
@@ -39,9 +40,9 @@ objects! {
         thumbnail_url: String,
         /// When it was created, RFC 3339 with milliseconds. Set by the source when left out.
         created_at: String,
-        /// When it was last changed, RFC 3339 with milliseconds. Set by the source at each change.
+        /// When it was last changed, RFC 3339 with milliseconds. Set by the source at each change, later each time.
         updated_at: String,
-        /// A checksum, if the provider has one.
+        /// A checksum, if the provider has one. Set by the source to that of the content when left out.
         hash: Hash,
         /// The external id of the folder that it lies in.
         parent_folder_id: ExternalId,
@@ -233,7 +234,7 @@ pub struct Hash {
 }
 
 impl File {
-    /// A file of 1,024 bytes with the type that its extension suggests.
+    /// A file with the type that its extension suggests. The source sets its size and its hash to those of the content.
     pub fn named(name: impl Into<String>) -> Self {
         let name = name.into();
         let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
@@ -245,12 +246,17 @@ impl File {
             "png" => "image/png",
             "docx" => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
             "xlsx" => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            "pptx" => "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+            "html" => "text/html",
+            "json" => "application/json",
+            "svg" => "image/svg+xml",
+            "zip" => "application/zip",
             _ => "application/octet-stream",
         };
         Self {
             mime_type: mime_type.to_owned(),
             name,
-            size: Some(1024),
+            size: None,
             url: None,
             thumbnail_url: None,
             created_at: None,
@@ -292,7 +298,7 @@ mod tests {
 
     #[test]
     fn a_file_has_the_type_of_its_last_extension() {
-        let types = ["a.pdf", "a.txt", "a.md", "a.csv", "a.png", "a.docx", "a.xlsx", "a.pdf.zip", "pdf"];
+        let types = ["a.pdf", "a.txt", "a.md", "a.csv", "a.png", "a.docx", "a.xlsx", "a.pdf.zip", "a.pdf.bin", "pdf"];
         let types = types.map(|name| format!("{name}: {}", File::named(name).mime_type));
         insta::assert_snapshot!(types.join("\n"), @r"
         a.pdf: application/pdf
@@ -302,7 +308,8 @@ mod tests {
         a.png: image/png
         a.docx: application/vnd.openxmlformats-officedocument.wordprocessingml.document
         a.xlsx: application/vnd.openxmlformats-officedocument.spreadsheetml.sheet
-        a.pdf.zip: application/octet-stream
+        a.pdf.zip: application/zip
+        a.pdf.bin: application/octet-stream
         pdf: application/octet-stream
         ");
     }

@@ -257,7 +257,7 @@ fn to_the_nanosecond(text: &str) -> String {
     format!("{seconds}.{}{zone}", &digits[..digits.len().min(9)])
 }
 
-fn date_time(millis: i64) -> Option<String> {
+pub(super) fn date_time(millis: i64) -> Option<String> {
     let civil = EPOCH.checked_add(jiff::SignedDuration::from_millis(millis)).ok()?;
     Some(format!("{civil:.3}Z"))
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use super::id::{ExternalId, RecordId};
 use super::pipeline::Pipeline;
 use super::record::{Company, Contact, CustomObject, Deal, File, Ticket};
-use super::revision::{Revision, epoch_ms};
+use super::revision::{Revision, date_time, epoch_ms};
 
 /// A kind of synced object: what a pipeline pulls.
 pub trait Synced: Clone + Into<Object> {
@@ -39,12 +39,18 @@ macro_rules! pipelines {
                 }
             }
 
-            /// Reads the members of an object of a pipeline.
+            /// Reads the members of an object of a pipeline. `createdAt` and `updatedAt` may be left out: the source sets
+            /// them.
             ///
             /// # Errors
             ///
             /// Names the member that is missing or wrong.
-            pub fn from_members(pipeline: Pipeline, members: Map<String, Value>) -> Result<Self, serde_json::Error> {
+            pub fn from_members(pipeline: Pipeline, mut members: Map<String, Value>) -> Result<Self, serde_json::Error> {
+                if matches!(pipeline, Pipeline::Companies | Pipeline::Deals | Pipeline::CustomObjects) {
+                    for time in ["createdAt", "updatedAt"] {
+                        members.entry(time).or_insert_with(|| "".into());
+                    }
+                }
                 let members = Value::Object(members);
                 match pipeline {
                     $(Pipeline::$pipeline => serde_json::from_value(members).map(Self::$kind),)*
@@ -162,44 +168,78 @@ impl Object {
         }
     }
 
-    /// Sets the time of its creation, where it leaves that open, and of its last change. Tickets have neither.
-    pub(crate) fn touch(&mut self, now: &str, created: bool) {
-        let text = |at: &mut String| {
-            if !created || at.is_empty() {
-                now.clone_into(at);
-            }
-        };
+    /// Fills in the times that a new object leaves open: it is created now and has not changed since. A time that the
+    /// object has stays, and the other one is put on the right side of it. Tickets have no times.
+    pub(crate) fn fill_times(&mut self, now: i64) {
+        let (created, updated) = self.times();
+        let (created_is_open, updated_is_open) = self.open_times();
+        let created_or_now = created.unwrap_or(now);
+        if created_is_open {
+            self.set_created(updated.map_or(now, |updated| updated.min(now)));
+        }
+        if updated_is_open {
+            self.set_updated(created_or_now.max(now));
+        }
+    }
+
+    /// Whether the times of creation and of the last change are left open.
+    fn open_times(&self) -> (bool, bool) {
         match self {
-            Self::File(file) => {
-                file.created_at.get_or_insert_with(|| now.to_owned());
-                if !created || file.updated_at.is_none() {
-                    file.updated_at = Some(now.to_owned());
-                }
+            Self::File(file) => (file.created_at.is_none(), file.updated_at.is_none()),
+            Self::Contact(contact) => (contact.created_at.is_none(), contact.updated_at.is_none()),
+            Self::Company(Company { created_at, updated_at, .. })
+            | Self::Deal(Deal { created_at, updated_at, .. })
+            | Self::CustomObject(CustomObject { created_at, updated_at, .. }) => {
+                (created_at.is_empty(), updated_at.is_empty())
             }
-            Self::Contact(contact) => {
-                contact.created_at = contact.created_at.or_else(|| epoch_ms(now));
-                if !created || contact.updated_at.is_none() {
-                    contact.updated_at = epoch_ms(now);
-                }
+            Self::Ticket(_) => (false, false),
+        }
+    }
+
+    /// Moves the time of the last change to now. A version is always later than the one before it, if only by a
+    /// millisecond: a receiver may tell versions apart by their times. Tickets have no times.
+    pub(crate) fn touch(&mut self, now: i64) {
+        let (_, before) = self.times();
+        self.set_updated(before.map_or(now, |before| now.max(before.saturating_add(1))));
+    }
+
+    /// When it was created and last changed, in milliseconds since 1970. `None` is what is open, or no time.
+    pub(crate) fn times(&self) -> (Option<i64>, Option<i64>) {
+        match self {
+            Self::File(File { created_at, updated_at, .. }) => {
+                (created_at.as_deref().and_then(epoch_ms), updated_at.as_deref().and_then(epoch_ms))
             }
-            Self::Company(company) => {
-                if created {
-                    text(&mut company.created_at);
-                }
-                text(&mut company.updated_at);
+            Self::Contact(contact) => (contact.created_at, contact.updated_at),
+            Self::Company(Company { created_at, updated_at, .. })
+            | Self::Deal(Deal { created_at, updated_at, .. })
+            | Self::CustomObject(CustomObject { created_at, updated_at, .. }) => {
+                (epoch_ms(created_at), epoch_ms(updated_at))
             }
-            Self::Deal(deal) => {
-                if created {
-                    text(&mut deal.created_at);
-                }
-                text(&mut deal.updated_at);
-            }
-            Self::CustomObject(object) => {
-                if created {
-                    text(&mut object.created_at);
-                }
-                text(&mut object.updated_at);
-            }
+            Self::Ticket(_) => (None, None),
+        }
+    }
+
+    fn set_created(&mut self, at: i64) {
+        // Beyond the year 9999 there is no RFC 3339.
+        let Some(text) = date_time(at) else { return };
+        match self {
+            Self::File(file) => file.created_at = Some(text),
+            Self::Contact(contact) => contact.created_at = Some(at),
+            Self::Company(Company { created_at, .. })
+            | Self::Deal(Deal { created_at, .. })
+            | Self::CustomObject(CustomObject { created_at, .. }) => *created_at = text,
+            Self::Ticket(_) => {}
+        }
+    }
+
+    fn set_updated(&mut self, at: i64) {
+        let Some(text) = date_time(at) else { return };
+        match self {
+            Self::File(file) => file.updated_at = Some(text),
+            Self::Contact(contact) => contact.updated_at = Some(at),
+            Self::Company(Company { updated_at, .. })
+            | Self::Deal(Deal { updated_at, .. })
+            | Self::CustomObject(CustomObject { updated_at, .. }) => *updated_at = text,
             Self::Ticket(_) => {}
         }
     }
@@ -269,6 +309,13 @@ mod tests {
     use super::*;
     use crate::contract::{Contract, Layer};
 
+    const FIRST_OF_JANUARY: i64 = 1_767_225_600_000;
+    const SECOND_OF_JANUARY: i64 = 1_767_312_000_000;
+
+    fn with_times() -> impl Iterator<Item = Pipeline> {
+        Pipeline::ALL.into_iter().filter(|pipeline| *pipeline != Pipeline::Tickets)
+    }
+
     #[test]
     fn what_is_named_and_touched_is_valid_in_every_pipeline() {
         for pipeline in Pipeline::ALL {
@@ -276,12 +323,12 @@ mod tests {
             assert_eq!((object.pipeline(), object.title()), (pipeline, "A name"));
             object.rename("Another");
             assert_eq!(object.title(), "Another");
-            object.touch("2026-01-01T00:00:00.000Z", true);
-            object.touch("2026-01-02T00:00:00.000Z", false);
+            object.fill_times(FIRST_OF_JANUARY);
+            object.touch(SECOND_OF_JANUARY);
             let mut members = object.to_members();
             assert_eq!(Object::from_members(pipeline, members.clone()).unwrap(), object);
             if let Some(updated) = members.get("updatedAt") {
-                assert!(*updated == "2026-01-02T00:00:00.000Z" || *updated == 1_767_312_000_000_i64, "{updated}");
+                assert!(*updated == "2026-01-02T00:00:00.000Z" || *updated == SECOND_OF_JANUARY, "{updated}");
             }
             members.insert("id".to_owned(), "3ce16e33-0163-564d-98ce-99b0a25ab375".into());
             members.insert("externalId".to_owned(), "x".into());
@@ -302,18 +349,72 @@ mod tests {
 
     #[test]
     fn creation_fills_in_the_times_that_are_open_and_a_change_moves_only_the_last() {
-        let (early, late) = ("2026-01-01T00:00:00.000Z", "2026-01-02T00:00:00.000Z");
-        for pipeline in Pipeline::ALL.into_iter().filter(|pipeline| *pipeline != Pipeline::Tickets) {
-            let times = |object: &Object| ["createdAt", "updatedAt"].map(|name| object.to_members()[name].clone());
+        for pipeline in with_times() {
             let mut object = Object::named(pipeline, "A name");
-            object.touch(early, true);
-            let [created, updated] = times(&object);
-            assert_eq!(created, updated, "{pipeline}: both were open");
-            object.touch(late, true);
-            assert_eq!(times(&object), [created.clone(), updated], "{pipeline}: none was open");
-            object.touch(late, false);
-            let [kept, moved] = times(&object);
-            assert!(kept == created && moved != created, "{pipeline}: {kept} {moved}");
+            object.fill_times(FIRST_OF_JANUARY);
+            let times = object.times();
+            assert_eq!(times, (Some(FIRST_OF_JANUARY), Some(FIRST_OF_JANUARY)), "{pipeline}: both were open");
+            object.fill_times(SECOND_OF_JANUARY);
+            assert_eq!(object.times(), times, "{pipeline}: none was open");
+            object.touch(SECOND_OF_JANUARY);
+            assert_eq!(object.times(), (Some(FIRST_OF_JANUARY), Some(SECOND_OF_JANUARY)), "{pipeline}");
+        }
+    }
+
+    #[test]
+    fn an_object_that_has_one_of_its_times_is_created_before_it_changes() {
+        for pipeline in with_times() {
+            for (set, then) in [
+                // Known: creation, change. Then the same.
+                ((None, Some(1_000)), (Some(1_000), Some(1_000))),
+                ((Some(1_000), None), (Some(1_000), Some(FIRST_OF_JANUARY))),
+                ((Some(SECOND_OF_JANUARY), None), (Some(SECOND_OF_JANUARY), Some(SECOND_OF_JANUARY))),
+                ((None, Some(SECOND_OF_JANUARY)), (Some(FIRST_OF_JANUARY), Some(SECOND_OF_JANUARY))),
+                ((Some(2_000), Some(1_000)), (Some(2_000), Some(1_000))),
+            ] {
+                let mut object = Object::named(pipeline, "A name");
+                let (created, updated): (Option<i64>, Option<i64>) = set;
+                if let Some(at) = created {
+                    object.set_created(at);
+                }
+                if let Some(at) = updated {
+                    object.set_updated(at);
+                }
+                object.fill_times(FIRST_OF_JANUARY);
+                assert_eq!(object.times(), then, "{pipeline}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_change_is_later_than_the_one_before_also_at_one_instant() {
+        for pipeline in with_times() {
+            let mut object = Object::named(pipeline, "A name");
+            object.fill_times(FIRST_OF_JANUARY);
+            for change in 1..=3 {
+                object.touch(FIRST_OF_JANUARY);
+                assert_eq!(object.times(), (Some(FIRST_OF_JANUARY), Some(FIRST_OF_JANUARY + change)), "{pipeline}");
+            }
+            object.set_updated(SECOND_OF_JANUARY);
+            object.touch(FIRST_OF_JANUARY);
+            assert_eq!(object.times().1, Some(SECOND_OF_JANUARY + 1), "{pipeline}: a time ahead of the clock");
+        }
+        let mut file =
+            Object::from(File { updated_at: Some("2026-01-01T00:00:00.000999Z".into()), ..File::named("a") });
+        file.touch(FIRST_OF_JANUARY);
+        assert_eq!(file.times().1, Some(FIRST_OF_JANUARY + 1), "less than a millisecond is no difference");
+        let mut file = Object::from(File { updated_at: Some("yesterday".into()), ..File::named("a") });
+        file.touch(FIRST_OF_JANUARY);
+        assert_eq!(file.times().1, Some(FIRST_OF_JANUARY), "what is no time is replaced");
+    }
+
+    #[test]
+    fn times_may_be_left_out() {
+        for pipeline in Pipeline::ALL {
+            let mut members = Object::named(pipeline, "A name").to_members();
+            members.retain(|name, _| !["createdAt", "updatedAt"].contains(&name.as_str()));
+            let object = Object::from_members(pipeline, members).unwrap();
+            assert_eq!(object, Object::named(pipeline, "A name"));
         }
     }
 

@@ -19,17 +19,24 @@
 //! # Ok::<(), paragon_testkit::scenario::ScenarioError>(())
 //! ```
 //!
+//! Ids are given when it is played. A member that names another object of the same account refers to it by the name that
+//! it has here: `"parentFolderId": {"object": "reports"}`, and likewise `accountId` and `parentCompanyId`.
+//!
 //! [`FakeParagon::play`](crate::FakeParagon::play) plays it; `schemas/scenario.json` is the schema of the file.
 
+mod reference;
 mod step;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::contract::{Object, Pipeline, Revision, UserId};
 use crate::delivery::Policy;
+use reference::references;
+pub(crate) use reference::resolved;
 pub use step::{Action, Fault, Step};
 
 /// A history: who has what, when it changes, and what goes wrong meanwhile.
@@ -128,11 +135,15 @@ impl Scenario {
         Ok(())
     }
 
-    /// The same history without the steps that cannot happen (any more): what is left when some were taken out.
+    /// The same history without the steps that cannot happen (any more): what is left when some were taken out. Members
+    /// that refer to an object that is not there are left out too.
     #[must_use]
     pub fn possible(mut self) -> Self {
         let mut so_far = SoFar::default();
-        self.steps.retain(|step| so_far.take(&step.action).is_ok());
+        self.steps.retain_mut(|step| {
+            so_far.let_go(&mut step.action);
+            so_far.take(&step.action).is_ok()
+        });
         self
     }
 
@@ -165,9 +176,18 @@ impl Scenario {
 /// What there is after some steps.
 #[derive(Default)]
 struct SoFar {
-    /// The objects that there were: their pipeline, what is known of them, whether they live.
-    objects: BTreeMap<String, (Object, bool)>,
+    /// The objects that there were.
+    objects: BTreeMap<String, Known>,
     syncs: BTreeSet<(UserId, String, Pipeline, String)>,
+}
+
+/// What is known of an object.
+struct Known {
+    account: (UserId, String),
+    /// Its references are the names of their targets.
+    record: Object,
+    references: BTreeMap<&'static str, String>,
+    alive: bool,
 }
 
 impl SoFar {
@@ -176,24 +196,41 @@ impl SoFar {
             Action::Create { object, .. } if self.objects.contains_key(object) => {
                 Err(format!("there was an object {object:?} before"))
             }
-            Action::Create { object, pipeline, record, .. } => {
-                let record = Object::from_members(*pipeline, record.clone());
+            Action::Create { user, integration, object, pipeline, record } => {
+                let account = (user.clone(), integration.clone());
+                let references = self.references(&account, record)?;
+                let record = Object::from_members(*pipeline, resolved(record, |name| Some(name.into())));
                 let record = record.map_err(|error| format!("no record of {pipeline}: {error}"))?;
-                self.objects.insert(object.clone(), (record, true));
+                self.objects.insert(object.clone(), Known { account, record, references, alive: true });
                 Ok(())
             }
             Action::Update { object, set } => {
                 if set.contains_key("id") || set.contains_key("externalId") {
                     return Err("ids cannot be set".to_owned());
                 }
-                let (record, _) = self.living(object)?;
-                *record = record
-                    .with(set)
-                    .map_err(|error| format!("no record of {} any more: {error}", record.pipeline()))?;
+                let known = self.living(object)?;
+                let references = self.references(&known.account, set)?;
+                let changed = known.record.with(&resolved(set, |name| Some(name.into())));
+                let changed =
+                    changed.map_err(|error| format!("no record of {} any more: {error}", known.record.pipeline()))?;
+                if let Some(known) = self.objects.get_mut(object) {
+                    known.record = changed;
+                    known.references.retain(|member, _| !set.contains_key(*member));
+                    known.references.extend(references);
+                }
                 Ok(())
             }
             Action::Delete { object } => {
-                *self.living(object)?.1 = false;
+                self.living(object)?;
+                let refers = |known: &Known| known.alive && known.references.values().any(|target| target == object);
+                if let Some((user, _)) = self.objects.iter().find(|(_, known)| refers(known)) {
+                    return Err(format!(
+                        "{user:?} still refers to {object:?}: delete it before, or let it refer to another"
+                    ));
+                }
+                if let Some(known) = self.objects.get_mut(object) {
+                    known.alive = false;
+                }
                 Ok(())
             }
             Action::Enable { user, integration, pipeline, configuration_name, .. } => {
@@ -207,11 +244,45 @@ impl SoFar {
         }
     }
 
-    fn living(&mut self, object: &str) -> Result<(&mut Object, &mut bool), String> {
-        match self.objects.get_mut(object) {
-            Some((record, alive)) if *alive => Ok((record, alive)),
-            _ => Err(format!("there is no object {object:?}")),
+    fn living(&self, object: &str) -> Result<&Known, String> {
+        let known = self.objects.get(object).filter(|known| known.alive);
+        known.ok_or_else(|| format!("there is no object {object:?}"))
+    }
+
+    /// What the members of an object in an account refer to.
+    fn references(
+        &self,
+        account: &(UserId, String),
+        members: &Map<String, Value>,
+    ) -> Result<BTreeMap<&'static str, String>, String> {
+        let all = references(members).map(|(reference, target)| match self.living(target) {
+            Ok(known) if known.account == *account && (reference.fits)(&known.record) => {
+                Ok((reference.member, target.to_owned()))
+            }
+            _ => Err(format!("{}: there is no {} {target:?} in this account", reference.member, reference.what)),
+        });
+        all.collect()
+    }
+
+    /// Leaves out the members that refer to what is not there.
+    fn let_go(&self, action: &mut Action) {
+        let (account, members) = match action {
+            Action::Create { user, integration, record, .. } => ((user.clone(), integration.clone()), record),
+            Action::Update { object, set } => match self.living(object) {
+                Ok(known) => (known.account.clone(), set),
+                Err(_) => return,
+            },
+            _ => return,
+        };
+        let mut dangling = Vec::new();
+        for (reference, _) in references(members) {
+            let alone = members.iter().filter(|(name, _)| *name == reference.member);
+            let alone = alone.map(|(name, value)| (name.clone(), value.clone())).collect();
+            if self.references(&account, &alone).is_err() {
+                dangling.push(reference.member);
+            }
         }
+        members.retain(|name, _| !dangling.contains(&name.as_str()));
     }
 }
 
@@ -227,6 +298,8 @@ mod tests {
     fn what_cannot_happen_is_named() {
         let create = r#"{"do":"create","user":"u","integration":"box","object":"a","record":{"name":"a","mimeType":"t","size":1}}"#;
         let enable = r#"{"do":"enable","user":"u","integration":"box"}"#;
+        let folder = r#"{"do":"create","user":"u","integration":"box","object":"f","record":{"name":"f","mimeType":"folder","size":null}}"#;
+        let within = r#"{"do":"create","user":"u","integration":"box","object":"a","record":{"name":"a","mimeType":"t","size":1,"parentFolderId":{"object":"f"}}}"#;
         let lines = [
             told(r#"{"do":"delete","object":"a"}"#),
             told(&format!("{create},{create}")),
@@ -244,9 +317,34 @@ mod tests {
             told(r#"{"do":"create","user":"u","integration":"box","object":"a","record":{"name":"a"}}"#),
             told(r#"{"do":"create","user":"u","integration":"box","pipeline":"songs","object":"a","record":{}}"#),
             told(&format!(r#"{create},{{"do":"update","object":"a","set":{{"name":1}}}}"#)),
+            told(
+                r#"{"do":"create","user":"u","integration":"box","object":"a","record":{"name":"a","mimeType":"t","size":1,"parentFolderId":{"object":"b"}}}"#,
+            ),
+            told(&format!("{folder},{within},{{\"do\":\"delete\",\"object\":\"f\"}}")),
+            told(&format!("{folder},{}", within.replace("\"u\"", "\"v\""))),
             Scenario::parse(r#"{"scenario":2,"seed":1,"steps":[]}"#).unwrap_err().to_string(),
         ];
         insta::assert_snapshot!(lines.join("\n"));
         assert!(Scenario::load("nowhere.json").unwrap_err().to_string().starts_with("nowhere.json: "));
+    }
+
+    #[test]
+    fn what_refers_to_nothing_lets_go_of_it() {
+        let steps = r#"{"do":"create","user":"u","integration":"box","object":"f","record":{"name":"f","mimeType":"folder","size":null}},
+            {"do":"create","user":"u","integration":"box","object":"a","record":{"name":"a","mimeType":"t","size":1,"parentFolderId":{"object":"f"}}},
+            {"do":"delete","object":"a"},
+            {"do":"delete","object":"f"}"#;
+        let whole = Scenario::parse(&format!(r#"{{"scenario":1,"seed":1,"steps":[{steps}]}}"#)).unwrap();
+        assert_eq!(whole.clone().possible(), whole);
+        let without = |index: usize| {
+            let mut scenario = whole.clone();
+            scenario.steps.remove(index);
+            let possible = scenario.possible();
+            possible.check().unwrap();
+            possible.steps
+        };
+        let [homeless, ..] = &without(0)[..] else { panic!() };
+        assert!(matches!(&homeless.action, Action::Create { record, .. } if !record.contains_key("parentFolderId")));
+        assert_eq!(without(2), whole.steps[..2], "a folder that is not empty stays");
     }
 }

@@ -40,7 +40,8 @@ pub enum Action {
         pipeline: Pipeline,
         /// What the scenario calls it.
         object: String,
-        /// Its members, without the ids.
+        /// Its members, without the ids. What is left open is filled in by the source, such as times. Those that name
+        /// another object do so as `{"object": NAME}`.
         record: Map<String, Value>,
     },
     /// An object changes.

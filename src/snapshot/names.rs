@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::clock::{Moment, offset};
 
@@ -52,7 +53,8 @@ impl Names {
         if let Some(name) = self.given.get(word) {
             return Some(name.clone());
         }
-        let kind = what_is(word).or_else(|| is_uuid(word).then_some("id"))?;
+        let unknown = || if is_uuid(word) { Some("id") } else { is_md5(word).then_some("hash") };
+        let kind = what_is(word).or_else(unknown)?;
         let count = self.counts.entry(kind).or_default();
         *count += 1;
         let name = format!("{kind}#{count}");
@@ -73,6 +75,11 @@ fn is_uuid(word: &str) -> bool {
     word.len() == 36 && uuid::Uuid::try_parse(word).is_ok()
 }
 
+/// Hashes follow from contents, which name the time of their version.
+fn is_md5(word: &str) -> bool {
+    word.len() == 32 && word.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
 /// The time in RFC 3339 that the text begins with, and its length.
 fn time(text: &str) -> Option<(Moment, usize)> {
     let bytes = text.as_bytes();
@@ -86,11 +93,14 @@ fn time(text: &str) -> Option<(Moment, usize)> {
     Some((Moment::parse(time)?, time.len()))
 }
 
+/// Changes at one instant are a millisecond apart: the last of them may lie a little after it.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
 fn in_words(time: Moment, span: Span) -> String {
     if time < span.start {
         // What an object says of its past is data.
         time.to_string()
-    } else if time <= span.now {
+    } else if time <= span.now + AT_ONCE {
         offset(time - span.start)
     } else {
         "[time]".to_owned()
@@ -99,8 +109,6 @@ fn in_words(time: Moment, span: Span) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const SYNC: &str = "163a345e-2dd4-51ff-bcf5-7667de564bb0";
@@ -129,6 +137,7 @@ mod tests {
             "and a known one keeps its name"
         );
         assert_eq!(stable(&mut names, "7c9e6679-7425-40de-944b-e07fc1f90ae7 "), "id#2 ");
+        assert_eq!(stable(&mut names, "\"d41d8cd98f00b204e9800998ecf8427e\""), "\"hash#1\"");
     }
 
     #[test]
@@ -145,6 +154,7 @@ mod tests {
         let text =
             "at 2026-01-01T01:02:03.004Z. \"2026-01-01T02:00:00+01:00\" 2019-05-05T05:05:05Z 2026-01-01T09:00:00Z";
         assert_eq!(stable(&mut names, text), "at +01:02:03.004. \"+01:00:00\" 2019-05-05T05:05:05.000Z [time]");
+        assert_eq!(stable(&mut names, "2026-01-01T02:00:00.001Z"), "+02:00:00.001", "the second change of an instant");
     }
 
     #[test]

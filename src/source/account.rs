@@ -90,7 +90,9 @@ impl Account {
 
     /// What a pipeline pulls from it, to change it. Permissions follow only what is changed through the account.
     pub fn collection_mut(&mut self, pipeline: Pipeline) -> &mut Collection {
-        self.collections.entry(pipeline).or_insert_with(|| Collection::new(&self.credential, pipeline))
+        self.collections
+            .entry(pipeline)
+            .or_insert_with(|| Collection::new(&self.credential, &self.integration, pipeline))
     }
 
     /// The collection that an object lives or lived in.
@@ -109,8 +111,10 @@ impl Account {
     }
 
     /// Fills an empty pipeline with objects that are computed when they are looked at; false when it is not empty.
-    /// Files belong to the account's owner; what their folders are is not looked at for permissions.
+    /// None of them is younger than `now`. Files belong to the account's owner; what their folders are is not looked at
+    /// for permissions.
     pub fn fill(&mut self, pipeline: Pipeline, synthetic: Synthetic, now: Moment) -> bool {
+        let synthetic = Synthetic { until: synthetic.until.min(now), ..synthetic };
         let filled = self.collection_mut(pipeline).fill(synthetic);
         if filled && pipeline == Pipeline::Files {
             let files = 0..synthetic.count;
@@ -119,7 +123,7 @@ impl Account {
         filled
     }
 
-    /// A new object; times that it leaves open are `now`. A file belongs to the account's owner.
+    /// A new object. What it leaves open is filled in as in [`Collection::create`]. A file belongs to the account's owner.
     pub fn create(&mut self, object: Object, now: Moment) -> ExternalId {
         let id = self.collection_mut(object.pipeline()).create(object, now);
         if let Some(item) = self.item(&id) {

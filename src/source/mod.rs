@@ -4,6 +4,10 @@
 //! a log of what changed, so that a sync looks only at what is new since its last run. Nobody writes webhooks by hand:
 //! a change here causes them.
 //!
+//! What an object leaves open is filled in as a provider would have it: an object is created before it changes, each
+//! version is later than the one before it, and size and hash of a file are those of the content that a download serves.
+//! What is set explicitly stays as it is.
+//!
 //! ```
 //! use paragon_testkit::clock::Moment;
 //! use paragon_testkit::contract::{File, Pipeline, ProjectId, UserId};
@@ -18,6 +22,7 @@
 
 mod account;
 mod collection;
+pub(crate) mod content;
 pub mod permission;
 mod synthetic;
 

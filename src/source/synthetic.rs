@@ -13,6 +13,9 @@ pub struct Synthetic {
     pub count: u64,
     /// What they follow from.
     pub seed: u64,
+    /// None of them is younger. Default: the beginning of 2026.
+    #[serde(default = "beginning_of_2026")]
+    pub until: Moment,
 }
 
 const FIRST: [&str; 8] = ["Ada", "Bob", "Chioma", "Dmitri", "Elif", "Farid", "Grace", "Hiroshi"];
@@ -26,16 +29,20 @@ const TYPES: [(&str, &str); 6] = [
     ("gdoc", "application/vnd.google-apps.document"),
 ];
 const PRIORITIES: [&str; 4] = ["low", "normal", "high", "urgent"];
+/// No content of the types above is longer without any filler.
+const LEAST_SIZE: u64 = 4_096;
 /// The first of so many files is a folder, and holds the others.
 const FOLDER: u64 = 50;
-/// The first of January 2024.
-const BEFORE: i64 = 1_704_067_200_000;
 const TWO_YEARS: u64 = 63_072_000_000;
+
+const fn beginning_of_2026() -> Moment {
+    Moment::from_millis(1_767_225_600_000)
+}
 
 impl Synthetic {
     /// So many objects, made from a seed.
     pub fn new(count: u64, seed: u64) -> Self {
-        Self { count, seed }
+        Self { count, seed, until: beginning_of_2026() }
     }
 
     /// The object with this number, of a pipeline. `external` names objects that it refers to.
@@ -43,8 +50,12 @@ impl Synthetic {
         let dice = scramble(self.seed ^ scramble(number));
         let pick = |shift: u32, of: u64| dice.rotate_right(shift) % of;
         let word = |shift| WORDS[index(pick(shift, 16))];
-        let age = |shift| Moment::from_millis(BEFORE + i64::try_from(pick(shift, TWO_YEARS)).unwrap_or_default());
-        let (created, updated) = (age(3).min(age(17)), age(3).max(age(17)));
+        let before = |span| {
+            let millis = i64::try_from(span).unwrap_or_default();
+            Moment::from_millis(self.until.as_millis().saturating_sub(millis))
+        };
+        let (one, other) = (pick(3, TWO_YEARS), pick(17, TWO_YEARS));
+        let (created, updated) = (before(one.max(other)), before(one.min(other)));
         let name = format!("{} {} {number}", word(0), word(4));
         let person = format!("{} {} {number}", FIRST[index(pick(8, 8))], LAST[index(pick(11, 8))]);
         let members = match pipeline {
@@ -57,14 +68,16 @@ impl Synthetic {
                 let native = extension == "gdoc";
                 json!({
                     "name": if native { name } else { format!("{name}.{extension}") }, "mimeType": mime_type,
-                    "size": (!native).then_some(pick(24, 5_000_000)), "createdAt": created, "updatedAt": updated,
-                    "parentFolderId": external(number - number % FOLDER),
-                    "hash": {"type": "MD5", "value": format!("{dice:016x}{:016x}", scramble(dice))},
+                    // Each content can be that long, and is.
+                    "size": (!native).then(|| LEAST_SIZE + pick(24, 5_000_000)), "createdAt": created,
+                    "updatedAt": updated, "parentFolderId": external(number - number % FOLDER),
+                    // Its value would be the content's, which is too long to be made each time that the file is looked at.
+                    "hash": {"type": "MD5"},
                 })
             }
             Pipeline::Contacts => json!({
                 "fullName": person, "jobTitle": word(28), "type": "lead", "status": "active",
-                "emails": [{"email": format!("{number}@example.com")}],
+                "emails": [{"email": format!("{}@example.com", person.to_lowercase().replace(' ', "."))}],
                 "createdAt": created.as_millis(), "updatedAt": updated.as_millis(),
             }),
             Pipeline::Companies => json!({
@@ -74,7 +87,8 @@ impl Synthetic {
             }),
             Pipeline::Deals => json!({
                 "name": name, "amount": pick(24, 1_000_000), "statusType": "open", "status": "Proposal Sent",
-                "accountId": external(pick(30, self.count.max(1))), "ownerId": "owner", "closeDate": "2030-01-31",
+                "accountId": format!("001{:015x}", scramble(pick(30, self.count.max(1))) >> 4), "ownerId": "owner",
+                "closeDate": "2030-01-31",
                 "probability": pick(40, 101), "createdAt": created, "updatedAt": updated,
             }),
             Pipeline::CustomObjects => json!({
@@ -101,6 +115,41 @@ fn index(number: u64) -> usize {
 mod tests {
     use super::*;
     use crate::contract::{Contract, Layer, RecordId};
+    use crate::source::content::content;
+
+    #[test]
+    fn objects_are_as_their_provider_has_them() {
+        let early = Moment::from_millis(946_684_800_000);
+        let external = |number: u64| ExternalId::from(format!("external-{number}"));
+        for synthetic in [Synthetic::new(1_000, 7), Synthetic { until: early, ..Synthetic::new(1_000, 7) }] {
+            for (pipeline, number) in
+                Pipeline::ALL.into_iter().flat_map(|pipeline| (0..300).map(move |n| (pipeline, n)))
+            {
+                let object = synthetic.object(pipeline, number, external);
+                if let (Some(created), Some(updated)) = object.times() {
+                    assert!(created <= updated && updated <= synthetic.until.as_millis(), "{object:?}");
+                }
+                let Object::File(file) = &object else { continue };
+                if let Some(parent) = &file.parent_folder_id {
+                    let folder = (0..number).rev().find(|number| external(*number) == *parent).unwrap();
+                    let folder = synthetic.object(pipeline, folder, external);
+                    assert!(matches!(folder, Object::File(folder) if folder.is_folder()), "{file:?}");
+                }
+                // Contents are megabytes long: a few of them stand for all.
+                if let Some(size) = file.size.filter(|_| number < 20) {
+                    let content = content(&object, &external(number), "googledrive").unwrap();
+                    assert_eq!(content.bytes.len() as u64, size, "{file:?}");
+                }
+            }
+        }
+        for mime_type in TYPES.map(|(_, mime_type)| mime_type.to_owned()) {
+            let shortest =
+                Object::from(crate::contract::File { mime_type, ..crate::contract::File::named("x".repeat(99)) });
+            let shortest = shortest.with(&serde_json::Map::from_iter([("size".to_owned(), 0.into())])).unwrap();
+            let length = content(&shortest, &external(1), "box").unwrap().bytes.len() as u64;
+            assert!(length <= LEAST_SIZE, "{length}");
+        }
+    }
 
     #[test]
     fn every_pipeline_is_valid_and_the_same_for_the_same_seed() {

@@ -6,20 +6,24 @@ use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::Params;
-use super::payload::payload;
 use super::policy::policy;
-use crate::contract::{Pipeline, SAMPLE_OBJECT, UserId, sample_integration};
+use super::provider::{Incoherence, extension, members};
+use crate::contract::{File, Pipeline, UserId, sample_integration};
 use crate::delivery::Policy;
 use crate::scenario::{Action, Fault, Scenario, Step};
 
 /// What happens in generated histories.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryParams {
-    /// How odd the objects are, and the revision. Default as in [`Params`].
+    /// How many edge cases the objects have, and the revision. Default [`Params::tidy`]: objects look as a provider has
+    /// them.
     pub payloads: Params,
+    /// What is wrong with the objects beyond edge cases. Default nothing: an object is created before it changes, each of
+    /// its versions is later than the one before, folders exist, and sizes and hashes are those of the contents.
+    pub incoherent: Vec<Incoherence>,
     /// How many users there are at most. Default 2.
     pub users: usize,
     /// How many syncs an account has at most: several show the same external ids under different record ids. Default 2.
@@ -38,7 +42,8 @@ pub struct HistoryParams {
 impl Default for HistoryParams {
     fn default() -> Self {
         Self {
-            payloads: Params::default(),
+            payloads: Params::tidy(),
+            incoherent: Vec::new(),
             users: 2,
             syncs: 2,
             pipelines: vec![Pipeline::Files],
@@ -54,7 +59,8 @@ impl Default for HistoryParams {
 #[derive(Clone, Debug)]
 enum Chance {
     Nothing,
-    Create(Pipeline, Map<String, Value>),
+    /// Perhaps in one of the folders that there are, or with one of the companies.
+    Create(Pipeline, Map<String, Value>, Option<Index>),
     /// Of each pipeline a change: that of the object's own is taken.
     Update(Which, BTreeMap<Pipeline, Map<String, Value>>),
     Delete(Which),
@@ -76,6 +82,9 @@ const LONGEST: usize = 4;
 
 /// Histories: changes, syncs and times that respect the lifecycle, with troubles meanwhile. At the end a day passes
 /// without any, so that a right receiver can be right. They shrink to few steps and stay valid.
+///
+/// Objects look as a provider has them. Edge cases are asked for by [`HistoryParams::payloads`], what no provider does by
+/// [`HistoryParams::incoherent`].
 ///
 /// ```
 /// use paragon_testkit::scenario::Fault;
@@ -106,10 +115,13 @@ pub fn history(params: HistoryParams) -> impl Strategy<Value = Scenario> {
     ];
     let created = params.pipelines.iter().map(|pipeline| {
         let pipeline = *pipeline;
-        members(pipeline, params.payloads).prop_map(move |record| Chance::Create(pipeline, record)).boxed()
+        let object = members(pipeline, params.payloads, &params.incoherent);
+        (object, weighted(0.5, any::<Index>()))
+            .prop_map(move |(record, within)| Chance::Create(pipeline, record, within))
+            .boxed()
     });
-    let changes: Vec<_> =
-        params.pipelines.iter().map(|pipeline| (Just(*pipeline), change(*pipeline, params.payloads))).collect();
+    let change_of = |pipeline| change(pipeline, params.payloads, &params.incoherent);
+    let changes: Vec<_> = params.pipelines.iter().map(|pipeline| (Just(*pipeline), change_of(*pipeline))).collect();
     // Troubles show where one object meets several of them.
     let which = || prop_oneof![2 => Just(Which::Last), 1 => any::<Index>().prop_map(Which::Any)];
     let chance = prop_oneof![
@@ -133,31 +145,25 @@ pub fn history(params: HistoryParams) -> impl Strategy<Value = Scenario> {
     })
 }
 
-/// The members of an object, without its ids.
-fn members(pipeline: Pipeline, params: Params) -> impl Strategy<Value = Map<String, Value>> {
-    // The steps of a scenario are of the newest revision; the API speaks another one if asked to.
-    let params = Params { revision: crate::contract::Revision::default(), ..params };
-    payload(pipeline.schema(), params).prop_map(move |value| {
-        let Value::Object(mut members) = value else { unreachable!("records are objects") };
-        for id in ["id", "externalId"] {
-            members.remove(id);
+/// What a change sets. The name of a file has its extension later: it depends on the file.
+fn change(pipeline: Pipeline, params: Params, incoherent: &[Incoherence]) -> BoxedStrategy<Map<String, Value>> {
+    let strategy = members(pipeline, params, incoherent).prop_map(move |mut members| {
+        let extension = extension(&members);
+        if let Some(Value::String(name)) = members.get_mut("name").filter(|_| pipeline == Pipeline::Files) {
+            name.truncate(name.len() - extension.len());
         }
-        if pipeline == Pipeline::CustomObjects {
-            members.insert("objectType".to_owned(), SAMPLE_OBJECT.into());
-        }
-        members
-    })
-}
-
-/// What a change sets.
-fn change(pipeline: Pipeline, params: Params) -> impl Strategy<Value = Map<String, Value>> {
-    members(pipeline, params).prop_map(move |mut members| {
-        members.retain(|name, _| match pipeline {
-            Pipeline::Files => ["name", "size", "customFields"].contains(&name.as_str()),
-            _ => !["createdAt", "updatedAt", "objectType"].contains(&name.as_str()),
+        members.retain(|name, value| match pipeline {
+            // A change that leaves the size to the source does not speak of it.
+            Pipeline::Files => match name.as_str() {
+                "name" | "customFields" | "updatedAt" => true,
+                "size" => !value.is_null(),
+                _ => false,
+            },
+            _ => !["createdAt", "objectType", "accountId"].contains(&name.as_str()),
         });
         members
-    })
+    });
+    strategy.boxed()
 }
 
 fn user(number: usize) -> UserId {
@@ -172,16 +178,52 @@ fn user(number: usize) -> UserId {
 #[derive(Default)]
 struct Has {
     /// The last one is the one that was touched last.
-    live: Vec<(String, Pipeline)>,
+    live: Vec<Live>,
     syncs: Vec<(Pipeline, usize)>,
 }
 
+/// An object that lives.
+#[derive(Clone)]
+struct Live {
+    object: String,
+    pipeline: Pipeline,
+    /// The extension that the name of a file has.
+    extension: &'static str,
+    is_folder: bool,
+    /// The folder that a file lies in, the company of a deal.
+    refers_to: Option<String>,
+}
+
 impl Has {
-    fn pick(&mut self, which: Which) -> Option<(String, Pipeline)> {
+    /// Takes one of the objects out.
+    fn pick(&mut self, which: Which) -> Option<Live> {
         match which {
             Which::Any(index) if !self.live.is_empty() => Some(self.live.remove(index.index(self.live.len()))),
             _ => self.live.pop(),
         }
+    }
+
+    /// Takes one of the objects out that no other one refers to: a folder is emptied before it goes.
+    fn pick_unused(&mut self, which: Which) -> Option<Live> {
+        let mut picked = self.pick(which)?;
+        while let Some(user) = self.live.iter().rposition(|live| live.refers_to.as_ref() == Some(&picked.object)) {
+            let user = self.live.remove(user);
+            self.live.push(std::mem::replace(&mut picked, user));
+        }
+        Some(picked)
+    }
+
+    /// One of the objects that one of a pipeline may refer to.
+    fn pick_target(&self, pipeline: Pipeline, index: Index) -> Option<(&'static str, String)> {
+        let (member, target): (_, fn(&Live) -> bool) = match pipeline {
+            Pipeline::Files => ("parentFolderId", |live| live.is_folder),
+            Pipeline::Deals => ("accountId", |live| live.pipeline == Pipeline::Companies),
+            _ => return None,
+        };
+        // Those of another integration are in another account.
+        let of_account = |live: &&Live| sample_integration(live.pipeline).0 == sample_integration(pipeline).0;
+        let targets: Vec<_> = self.live.iter().filter(|live| target(live)).filter(of_account).collect();
+        (!targets.is_empty()).then(|| (member, targets[index.index(targets.len())].object.clone()))
     }
 }
 
@@ -222,18 +264,34 @@ fn happen(rounds: Vec<Round>, first: Pipeline) -> Vec<Step> {
 fn act(who: usize, chance: Chance, has: &mut Has, objects: &mut usize, first: Pipeline) -> Option<Action> {
     let happened = match chance {
         Chance::Nothing => return None,
-        Chance::Create(pipeline, record) => {
+        Chance::Create(pipeline, mut record, within) => {
             *objects += 1;
             let object = format!("object-{objects}");
-            has.live.push((object.clone(), pipeline));
+            // A member that is there already is one of those that name nothing on purpose.
+            let target = within.and_then(|index| has.pick_target(pipeline, index));
+            let target = target.filter(|(member, _)| *member != "parentFolderId" || !record.contains_key(*member));
+            if let Some((member, target)) = &target {
+                record.insert((*member).to_owned(), json!({"object": target}));
+            }
+            has.live.push(Live {
+                object: object.clone(),
+                pipeline,
+                extension: extension(&record),
+                is_folder: pipeline == Pipeline::Files && is_folder(&record),
+                refers_to: target.map(|(_, target)| target),
+            });
             let integration = sample_integration(pipeline).0.to_owned();
             Some(Action::Create { user: user(who), integration, pipeline, object, record })
         }
-        Chance::Update(which, mut set) => has.pick(which).map(|(object, pipeline)| {
-            has.live.push((object.clone(), pipeline));
-            Action::Update { object, set: set.remove(&pipeline).unwrap_or_default() }
+        Chance::Update(which, mut set) => has.pick(which).map(|live| {
+            has.live.push(live.clone());
+            let mut set = set.remove(&live.pipeline).unwrap_or_default();
+            if let Some(Value::String(name)) = set.get_mut("name") {
+                name.push_str(live.extension);
+            }
+            Action::Update { object: live.object, set }
         }),
-        Chance::Delete(which) => has.pick(which).map(|(object, _)| Action::Delete { object }),
+        Chance::Delete(which) => has.pick_unused(which).map(|live| Action::Delete { object: live.object }),
         Chance::Enable(pipeline, which) => (!has.syncs.contains(&(pipeline, which))).then(|| {
             has.syncs.push((pipeline, which));
             enable(who, pipeline, which)
@@ -245,6 +303,11 @@ fn act(who: usize, chance: Chance, has: &mut Has, objects: &mut usize, first: Pi
             enable(who, first, 0)
         })
     })
+}
+
+fn is_folder(record: &Map<String, Value>) -> bool {
+    let kind = record.get("mimeType").and_then(Value::as_str).unwrap_or_default();
+    File { mime_type: kind.to_owned(), ..File::named("") }.is_folder()
 }
 
 fn enable(who: usize, pipeline: Pipeline, which: usize) -> Action {
@@ -275,12 +338,24 @@ mod tests {
     }
 
     #[test]
+    fn files_lie_in_folders_and_deals_are_of_companies() {
+        let mut runner = TestRunner::deterministic();
+        let strategy = history(HistoryParams { rounds: 20..=40, ..everything() });
+        let scenarios = std::iter::repeat_with(|| strategy.new_tree(&mut runner).unwrap().current()).take(10);
+        let steps: Vec<_> = scenarios.flat_map(|scenario| scenario.steps).collect();
+        for member in ["parentFolderId", "accountId"] {
+            let refers = |step: &Step| matches!(&step.action, Action::Create { record, .. } if record.get(member).is_some_and(Value::is_object));
+            assert!(steps.iter().any(refers), "{member}");
+        }
+    }
+
+    #[test]
     fn they_stay_valid_while_they_shrink_to_few_steps() {
         let mut runner = TestRunner::deterministic();
         let deletes =
             |scenario: &Scenario| scenario.steps.iter().any(|step| matches!(step.action, Action::Delete { .. }));
         let mut shrunk = 0;
-        for _ in 0..20 {
+        for _ in 0..60 {
             let mut tree =
                 history(HistoryParams { rounds: 0..=6, ..HistoryParams::default() }).new_tree(&mut runner).unwrap();
             if !deletes(&tree.current()) {

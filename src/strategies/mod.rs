@@ -2,7 +2,8 @@
 //!
 //! All of them follow from the shipped schemas: [`payload`] generates what a schema's strict layer lets through,
 //! [`near_miss`] what breaks exactly one of its rules, [`raw_body`] bytes that a receiver may be sent by anybody,
-//! [`history`] a [`Scenario`](crate::scenario::Scenario).
+//! [`history`] a [`Scenario`](crate::scenario::Scenario). What is put into a simulated integration, by [`history`] and
+//! [`file`], looks as a provider has it; what is odd is asked for by [`Params::edge`] and [`Incoherence`].
 //!
 //! ```
 //! use paragon_testkit::contract::Event;
@@ -22,17 +23,19 @@ mod miss;
 mod payload;
 #[cfg(feature = "fake")]
 mod policy;
+mod provider;
 mod raw;
 
 use proptest::prelude::*;
 
-use crate::contract::{Event, EventKind, File, Revision};
+use crate::contract::{Event, EventKind, File, Pipeline, Revision};
 #[cfg(feature = "fake")]
 pub use history::{HistoryParams, history};
 pub use miss::{NearMiss, near_miss};
 pub use payload::payload;
 #[cfg(feature = "fake")]
 pub use policy::policy;
+pub use provider::Incoherence;
 pub use raw::{RawBody, raw_body};
 
 /// What is generated, and how odd it is.
@@ -73,14 +76,11 @@ pub fn event_of(kind: EventKind, params: Params) -> impl Strategy<Value = Event>
     })
 }
 
-/// Files and folders, without their ids: what is created in a simulated integration. Of the newest revision.
+/// Files and folders, without their ids: what is created in a simulated integration. Of the newest revision. They look
+/// as a provider has them, apart from edge cases; times, size and hash are left to the source.
 pub fn file(params: Params) -> impl Strategy<Value = File> {
-    let params = Params { revision: Revision::default(), ..params };
-    payload("records/file", params).prop_map(|mut value| {
-        for id in ["id", "externalId"] {
-            value.as_object_mut().and_then(|members| members.remove(id));
-        }
-        serde_json::from_value(value)
+    provider::members(Pipeline::Files, params, &[]).prop_map(|members| {
+        serde_json::from_value(members.into())
             .unwrap_or_else(|error| unreachable!("the types take what the schemas let through: {error}"))
     })
 }

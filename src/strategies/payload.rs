@@ -20,9 +20,18 @@ const DEPTH: usize = 3;
 /// When there is no such schema: [`schemas`](crate::contract::schemas) has them all.
 #[track_caller]
 pub fn payload(schema: &str, params: Params) -> BoxedStrategy<Value> {
+    payload_with(schema, params, None)
+}
+
+/// What a member of a schema is when it is no edge case, by the names of both; `None` leaves it to the schema.
+pub(super) type TidyMember = fn(&str, &str) -> Option<BoxedStrategy<Value>>;
+
+/// The same with members that are tidy in a way that the schema does not tell.
+#[track_caller]
+pub(super) fn payload_with(schema: &str, params: Params, tidy: Option<TidyMember>) -> BoxedStrategy<Value> {
     let contract = Contract { revision: params.revision, layer: Layer::Strict };
     let place = contract.place(schema);
-    Walk { edge: params.edge }
+    Walk { edge: params.edge, tidy }
         .any_of(place, &[])
         .unwrap_or_else(|| unreachable!("a schema can be generated at its top"))
 }
@@ -30,6 +39,7 @@ pub fn payload(schema: &str, params: Params) -> BoxedStrategy<Value> {
 #[derive(Clone, Copy)]
 struct Walk {
     edge: u32,
+    tidy: Option<TidyMember>,
 }
 
 impl Walk {
@@ -108,8 +118,13 @@ impl Walk {
         let required = place.required();
         let (mut always, mut sometimes) = (Vec::new(), Vec::new());
         for (name, member) in members {
-            let strategy =
-                self.any_of(member, within).map(|value| value.prop_map(move |value| (name.to_owned(), value)).boxed());
+            let value = match self.tidy.and_then(|tidy| tidy(place.file, name)) {
+                Some(tidy) => {
+                    Self { edge: 100, tidy: None }.any_of(member, within).map(|odd| mix(self.edge, tidy, odd))
+                }
+                None => self.any_of(member, within),
+            };
+            let strategy = value.map(|value| value.prop_map(move |value| (name.to_owned(), value)).boxed());
             if required.contains(&name) {
                 always.push(strategy?);
             } else {

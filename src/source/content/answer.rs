@@ -1,12 +1,13 @@
-use crate::contract::{ExternalId, File, Object, Pipeline};
+use crate::contract::{ExternalId, File, Hash, Object, Pipeline};
 
 use super::filler::Numbers;
+use super::md5::md5;
 use super::ooxml::{document, presentation, spreadsheet};
 use super::pdf::pdf;
 use super::png::png;
 use super::text::{About, Text};
 use super::ticket::ticket;
-use super::zip::zip;
+use super::zip::zip_of_size;
 
 /// No content is longer than this, whatever `size` says: 64 MiB.
 pub const LONGEST: u64 = 64 << 20;
@@ -44,26 +45,50 @@ pub enum NotDownloadable {
     Pipeline(Pipeline),
 }
 
-/// What a download of this record answers. The same record, external id and seed always give the same bytes.
+/// What a download of this record answers. The same record and external id always give the same bytes.
 ///
 /// # Errors
 ///
 /// Says why there is nothing to download.
-pub fn content(
-    record: &Object,
-    external: &ExternalId,
-    seed: u64,
-    integration: &str,
-) -> Result<Content, NotDownloadable> {
+pub fn content(record: &Object, external: &ExternalId, integration: &str) -> Result<Content, NotDownloadable> {
     match record {
-        Object::File(file) => of_file(file, external, seed, integration),
+        Object::File(file) => of_file(file, external, integration),
         Object::Ticket(record) => Ok(Content {
             media_type: "application/zip".to_owned(),
             file_name: name(&record.title, "zip"),
-            bytes: ticket(record, external.as_str(), seed),
+            bytes: ticket(record, external.as_str()),
         }),
         other => Err(NotDownloadable::Pipeline(other.pipeline())),
     }
+}
+
+/// Contents up to this length have a hash: larger ones take too long.
+const HASHED: u64 = 1 << 20;
+
+/// The length of a file's content, and its hash if it is short enough for one: what a provider says of it. `None` when
+/// the file has no content of its own: a folder, or a document that a download converts.
+pub(crate) fn checked(file: &File, external: &ExternalId, integration: &str) -> Option<(u64, Option<Hash>)> {
+    let kind = kind(file);
+    let form = convert(&kind, &file.name, integration).ok()?;
+    if !keeps_size(form, &kind) {
+        return None;
+    }
+    if let Some(size) = file.size.filter(|size| *size > HASHED) {
+        return Some((size, None));
+    }
+    let bytes = of_file(file, external, integration).ok()?.bytes;
+    let hash = Hash { kind: "MD5".to_owned(), value: Some(md5(&bytes)), other: serde_json::Map::new() };
+    Some((bytes.len() as u64, Some(hash)))
+}
+
+/// The media type without its parameters.
+fn kind(file: &File) -> String {
+    file.mime_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Whether a download has the size that the provider tells: what is converted has another one.
+fn keeps_size(form: Option<Form>, kind: &str) -> bool {
+    form.is_none() || (form == Some(Form::Markdown) && kind == "text/markdown")
 }
 
 /// What a file is converted to.
@@ -77,22 +102,20 @@ enum Form {
     Markdown,
 }
 
-fn of_file(file: &File, external: &ExternalId, seed: u64, integration: &str) -> Result<Content, NotDownloadable> {
-    let kind = file.mime_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+fn of_file(file: &File, external: &ExternalId, integration: &str) -> Result<Content, NotDownloadable> {
+    let kind = kind(file);
     let form = convert(&kind, &file.name, integration)?;
     let version = file.updated_at.as_deref().unwrap_or_default();
     let about = About { title: &file.name, external: external.as_str(), version };
-    let mut numbers = Numbers::new(seed, &[about.external, version]);
-    // A size is that of the file in the provider: what is converted has another one.
-    let kept = form.is_none() || (form == Some(Form::Markdown) && kind == "text/markdown");
-    let size = file.size.filter(|_| kept);
+    let mut numbers = Numbers::new(&[about.external, version]);
+    let size = file.size.filter(|_| keeps_size(form, &kind));
     let size = size.map(|size| usize::try_from(size.min(LONGEST)).unwrap_or(usize::MAX));
     let lines = [about.title, about.external, version];
     let as_pdf = |size| pdf(about.title, &lines, size);
     let (media_type, extension, bytes) = match form {
-        Some(Form::Docx) => (DOCX, "docx", document(&lines)),
-        Some(Form::Xlsx) => (XLSX, "xlsx", spreadsheet(&lines)),
-        Some(Form::Pptx) => (PPTX, "pptx", presentation(&lines)),
+        Some(Form::Docx) => (DOCX, "docx", document(&lines, None)),
+        Some(Form::Xlsx) => (XLSX, "xlsx", spreadsheet(&lines, None)),
+        Some(Form::Pptx) => (PPTX, "pptx", presentation(&lines, None)),
         Some(Form::Pdf) => ("application/pdf", "pdf", as_pdf(None)),
         Some(Form::Html) => ("text/html", "html", Text::of("text/html", &about).write(None, &mut numbers)),
         Some(Form::Markdown) => ("text/markdown", "md", Text::markdown(&about).write(size, &mut numbers)),
@@ -103,10 +126,10 @@ fn of_file(file: &File, external: &ExternalId, seed: u64, integration: &str) -> 
                     let [red, green, blue, ..] = numbers.next().to_le_bytes();
                     png(&lines.join("\n"), [red, green, blue], size)
                 }
-                DOCX => document(&lines),
-                XLSX => spreadsheet(&lines),
-                PPTX => presentation(&lines),
-                "application/zip" => zip(&[("content.txt", lines.join("\n").as_bytes())]),
+                DOCX => document(&lines, size),
+                XLSX => spreadsheet(&lines, size),
+                PPTX => presentation(&lines, size),
+                "application/zip" => zip_of_size(vec![("content.txt", lines.join("\n"))], "content.txt", size),
                 other => Text::of(other, &about).write(size, &mut numbers),
             };
             let fit = !kind.is_empty() && file.mime_type.bytes().all(|byte| (b' '..=b'~').contains(&byte));
@@ -161,7 +184,7 @@ mod tests {
     ];
 
     fn of(file: File, integration: &str) -> Result<Content, NotDownloadable> {
-        content(&file.into(), &ExternalId::from("1kfr"), 7, integration)
+        content(&file.into(), &ExternalId::from("1kfr"), integration)
     }
 
     fn typed(name: &str, mime_type: &str) -> File {
@@ -206,7 +229,7 @@ mod tests {
             assert!(error.to_string().contains(reason), "{error}");
         }
         for pipeline in [Pipeline::Contacts, Pipeline::Companies, Pipeline::Deals, Pipeline::CustomObjects] {
-            let error = content(&Object::named(pipeline, "x"), &ExternalId::from("1"), 0, "salesforce").unwrap_err();
+            let error = content(&Object::named(pipeline, "x"), &ExternalId::from("1"), "salesforce").unwrap_err();
             assert_eq!(error, NotDownloadable::Pipeline(pipeline));
         }
     }
@@ -221,7 +244,8 @@ mod tests {
                 assert!(!kind.starts_with("text/") || std::str::from_utf8(&bytes).is_ok(), "{kind} {size}");
             }
         }
-        for kind in ["application/pdf", "image/png", "application/json", "image/svg+xml", "text/xml"] {
+        let whole = ["application/pdf", "image/png", "application/json", "image/svg+xml", "text/xml"];
+        for kind in whole.into_iter().chain([DOCX, XLSX, PPTX, "application/zip"]) {
             let of_size = |size| of(File { size, ..typed("x", kind) }, "box").unwrap().bytes;
             assert_eq!(of_size(Some(9_999)).len(), 9_999, "{kind}");
             assert!(of_size(Some(0)).len() > 40 && of_size(None).len() > 100, "{kind} is whole");
@@ -231,12 +255,36 @@ mod tests {
     }
 
     #[test]
+    fn what_a_provider_says_of_a_content_is_so() {
+        let id = ExternalId::from("1kfr");
+        for name in ["a.pdf", "a.txt", "a.md", "a.csv", "a.png", "a.docx", "a.xlsx", "a.pptx", "a.zip", "a.json", "a"] {
+            let mut file = File::named(name);
+            let (size, hash) = checked(&file, &id, "box").unwrap();
+            let open = of(file.clone(), "box").unwrap();
+            assert_eq!(
+                (size, hash.clone().unwrap().value),
+                (open.bytes.len() as u64, Some(md5(&open.bytes))),
+                "{name}"
+            );
+            (file.size, file.hash) = (Some(size), hash.clone());
+            assert_eq!(of(file.clone(), "box").unwrap(), open, "{name}: the same with the size that it has");
+            assert_eq!(checked(&file, &id, "box"), Some((size, hash)), "{name}");
+        }
+        for kind in ["", "application/vnd.google-apps.folder", "application/vnd.google-apps.document"] {
+            assert_eq!(checked(&typed("x", kind), &id, "googledrive"), None, "{kind}");
+        }
+        assert_eq!(checked(&File::named("Page.txt"), &id, "confluence"), None, "a page has no size");
+        let huge = File { size: Some(u64::MAX), ..File::named("huge.bin") };
+        assert_eq!(checked(&huge, &id, "box"), Some((u64::MAX, None)));
+    }
+
+    #[test]
     fn contents_name_their_record_and_are_the_same_each_time() {
         let google = GOOGLE_TYPES.map(|(kind, ..)| format!("{GOOGLE}{kind}"));
         let own = ["application/pdf", "image/png", "image/svg+xml", "application/json", "text/csv", "application/zip"];
         for kind in google.iter().map(String::as_str).chain(own) {
             let file = Object::from(typed("plan & <co>", kind));
-            let make = |external: &str| content(&file, &ExternalId::from(external), 7, "box").unwrap().bytes;
+            let make = |external: &str| content(&file, &ExternalId::from(external), "box").unwrap().bytes;
             assert_eq!(make("1kfr"), make("1kfr"), "{kind}");
             assert_ne!(make("1kfr"), make("2kfr"), "{kind}");
             assert!(holds(&make("1kfr"), "1kfr"), "{kind}");
@@ -256,7 +304,7 @@ mod tests {
     #[test]
     fn a_ticket_is_a_zip_of_text_and_attachments() {
         let ticket = Object::named(Pipeline::Tickets, "It broke");
-        let content = content(&ticket, &ExternalId::from("T-1"), 0, "jira").unwrap();
+        let content = content(&ticket, &ExternalId::from("T-1"), "jira").unwrap();
         assert_eq!((content.media_type.as_str(), content.file_name.as_str()), ("application/zip", "It broke.zip"));
         let mut archive = ::zip::ZipArchive::new(std::io::Cursor::new(content.bytes)).unwrap();
         let names: Vec<_> = archive.file_names().map(|name| name.unwrap().into_owned()).collect();

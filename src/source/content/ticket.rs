@@ -9,8 +9,8 @@ use crate::contract::Ticket;
 
 /// One Markdown file with properties, body and comments, and a folder of attachments (`api.content`). The names
 /// within, and that there is an attachment, are assumed.
-pub(super) fn ticket(ticket: &Ticket, external: &str, seed: u64) -> Vec<u8> {
-    let mut numbers = Numbers::new(seed, &[external, &ticket.title]);
+pub(super) fn ticket(ticket: &Ticket, external: &str) -> Vec<u8> {
+    let mut numbers = Numbers::new(&[external, &ticket.title]);
     let mut text = format!("# {}\n\n## Properties\n\n- externalId: {external}\n", line(&ticket.title));
     let members = serde_json::to_value(ticket).unwrap_or_default();
     for (name, value) in members.as_object().into_iter().flatten() {

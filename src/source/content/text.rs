@@ -19,12 +19,19 @@ pub(super) struct Text {
     tail: &'static str,
     /// Whether it may be cut. Otherwise it is at least as long as it has to be to be read.
     cut: bool,
+    /// How long the filler is where no length is asked for: the same in each version, whenever that was written.
+    little: usize,
+}
+
+fn little(external: &str) -> usize {
+    200 + usize::try_from(Numbers::new(&[external]).next() % 4_000).unwrap_or_default()
 }
 
 impl Text {
     /// The form that a media type asks for.
     pub(super) fn of(media_type: &str, about: &About<'_>) -> Self {
         let About { title, external, version, .. } = about;
+        let little = little(external);
         let plain = format!("{title}\n{external}\n{version}\n\n");
         match media_type {
             "text/html" | "application/xhtml+xml" => Self {
@@ -38,17 +45,19 @@ impl Text {
                 filler: Filler::Lines,
                 tail: "</p>\n</body>\n</html>\n",
                 cut: true,
+                little,
             },
             "text/csv" => Self {
                 head: format!("name,value\n{},{}\nversion,{}\n", csv(title), csv(external), csv(version)),
                 filler: Filler::Rows,
                 tail: "",
                 cut: true,
+                little,
             },
             "application/json" => {
                 let mut head = json!({"name": title, "externalId": external, "version": version}).to_string();
                 head.pop();
-                Self { head: head + ",\"text\":\"", filler: Filler::Words, tail: "\"}\n", cut: false }
+                Self { head: head + ",\"text\":\"", filler: Filler::Words, tail: "\"}\n", cut: false, little }
             }
             "image/svg+xml" => Self {
                 head: format!(
@@ -61,6 +70,7 @@ impl Text {
                 filler: Filler::Lines,
                 tail: "</desc></svg>\n",
                 cut: false,
+                little,
             },
             "application/xml" | "text/xml" => Self {
                 head: format!(
@@ -73,9 +83,12 @@ impl Text {
                 filler: Filler::Lines,
                 tail: "</text></record>\n",
                 cut: false,
+                little,
             },
-            text if text.starts_with("text/") => Self { head: plain, filler: Filler::Lines, tail: "", cut: true },
-            _ => Self { head: plain, filler: Filler::Bytes, tail: "", cut: true },
+            text if text.starts_with("text/") => {
+                Self { head: plain, filler: Filler::Lines, tail: "", cut: true, little }
+            }
+            _ => Self { head: plain, filler: Filler::Bytes, tail: "", cut: true, little },
         }
     }
 
@@ -89,14 +102,14 @@ impl Text {
             yaml(version),
             line(title)
         );
-        Self { head, filler: Filler::Lines, tail: "", cut: true }
+        Self { head, filler: Filler::Lines, tail: "", cut: true, little: little(external) }
     }
 
     /// As long as asked for, or with a little text.
     pub(super) fn write(self, size: Option<usize>, numbers: &mut Numbers) -> Vec<u8> {
-        let Self { head, filler, tail, cut } = self;
+        let Self { head, filler, tail, cut, little } = self;
         let natural = head.len() + tail.len();
-        let fill = size.map_or(600, |size| size.saturating_sub(natural));
+        let fill = size.map_or(little, |size| size.saturating_sub(natural));
         let mut bytes = head.into_bytes();
         bytes.extend(filler.make(fill, numbers));
         bytes.extend(tail.as_bytes());

@@ -25,3 +25,20 @@ pub(super) fn zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
     let written = write().and_then(|()| archive.finish());
     written.unwrap_or_else(|error| unreachable!("small entries in memory: {error}")).into_inner()
 }
+
+/// The same, as long as asked for if that is longer: the text of the entry `last` goes on in blank lines.
+pub(super) fn zip_of_size(mut entries: Vec<(&str, String)>, last: &str, size: Option<usize>) -> Vec<u8> {
+    let build = |entries: &[(&str, String)]| {
+        zip(&entries.iter().map(|(name, text)| (*name, text.as_bytes())).collect::<Vec<_>>())
+    };
+    let natural = build(&entries);
+    let missing = size.unwrap_or(0).saturating_sub(natural.len());
+    if missing == 0 {
+        return natural;
+    }
+    // Entries are stored: each byte more in one of them is a byte more of the whole.
+    for (_, text) in entries.iter_mut().filter(|(name, _)| *name == last) {
+        text.push_str(&"\n".repeat(missing));
+    }
+    build(&entries)
+}

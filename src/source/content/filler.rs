@@ -1,14 +1,14 @@
-/// Numbers that follow from a seed (`SplitMix64`), the same on every machine.
+/// Numbers that follow from some texts (`SplitMix64`), the same on every machine.
 pub(super) struct Numbers(u64);
 
 impl Numbers {
-    /// Those of some texts under a seed.
-    pub(super) fn new(seed: u64, texts: &[&str]) -> Self {
+    pub(super) fn new(texts: &[&str]) -> Self {
         // FNV-1a; the byte between the texts is in none of them.
         let bytes = texts.iter().flat_map(|text| text.bytes().chain([0xff]));
-        Self(bytes.fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        }))
+        Self(
+            bytes
+                .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)),
+        )
     }
 
     pub(super) fn next(&mut self) -> u64 {
@@ -48,8 +48,9 @@ pub(super) enum Filler {
 impl Filler {
     pub(super) fn make(self, len: usize, numbers: &mut Numbers) -> Vec<u8> {
         // A block that is repeated: nobody reads 64 MiB, but somebody waits for them.
+        let lines = (len / 50 + 1).min(64);
         let block: Vec<u8> = match self {
-            Self::Lines => (0..64).flat_map(|_| format!("{}\n", numbers.words(12)).into_bytes()).collect(),
+            Self::Lines => (0..lines).flat_map(|_| format!("{}\n", numbers.words(12)).into_bytes()).collect(),
             Self::Words => format!("{} ", numbers.words(512)).into_bytes(),
             Self::Rows => {
                 (0..64).flat_map(|_| format!("{},{}\n", numbers.word(), numbers.word()).into_bytes()).collect()

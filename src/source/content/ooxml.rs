@@ -1,25 +1,25 @@
 //! The smallest Office documents that Office and the usual libraries open (ECMA-376).
 
 use super::text::xml;
-use super::zip::zip;
+use super::zip::zip_of_size;
 
 const HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n";
 const MAIN: &str = "application/vnd.openxmlformats-officedocument";
 const SCHEMAS: &str = "http://schemas.openxmlformats.org";
 
 /// A text document of these paragraphs.
-pub(super) fn document(lines: &[&str]) -> Vec<u8> {
+pub(super) fn document(lines: &[&str], size: Option<usize>) -> Vec<u8> {
     let paragraphs =
         concat(lines, |line| format!("<w:p><w:r><w:t xml:space=\"preserve\">{}</w:t></w:r></w:p>", xml(line)));
     let body = format!(
         "<w:document xmlns:w=\"{SCHEMAS}/wordprocessingml/2006/main\"><w:body>{paragraphs}<w:sectPr/></w:body>\
          </w:document>"
     );
-    package("word/document.xml", &[("word/document.xml", "wordprocessingml.document.main", body)], &[])
+    package("word/document.xml", &[("word/document.xml", "wordprocessingml.document.main", body)], &[], size)
 }
 
 /// A sheet with these cells in its first column.
-pub(super) fn spreadsheet(lines: &[&str]) -> Vec<u8> {
+pub(super) fn spreadsheet(lines: &[&str], size: Option<usize>) -> Vec<u8> {
     let rows = concat((1..).zip(lines), |(number, line): (usize, _)| {
         format!(
             "<row r=\"{number}\"><c r=\"A{number}\" t=\"inlineStr\"><is><t xml:space=\"preserve\">{}</t></is></c></row>",
@@ -39,11 +39,12 @@ pub(super) fn spreadsheet(lines: &[&str]) -> Vec<u8> {
             ("xl/worksheets/sheet1.xml", "spreadsheetml.worksheet", sheet),
         ],
         &[("xl/_rels/workbook.xml.rels", &[("worksheet", "worksheets/sheet1.xml")])],
+        size,
     )
 }
 
 /// One slide with these paragraphs. Without master, layout and theme it would not open.
-pub(super) fn presentation(lines: &[&str]) -> Vec<u8> {
+pub(super) fn presentation(lines: &[&str], size: Option<usize>) -> Vec<u8> {
     let paragraphs =
         concat(lines, |line| format!("<a:p><a:r><a:rPr lang=\"en-US\"/><a:t>{}</a:t></a:r></a:p>", xml(line)));
     let namespaces = format!(
@@ -103,6 +104,7 @@ pub(super) fn presentation(lines: &[&str]) -> Vec<u8> {
             ("ppt/slideLayouts/_rels/slideLayout1.xml.rels", &[("slideMaster", "../slideMasters/slideMaster1.xml")]),
             ("ppt/slides/_rels/slide1.xml.rels", &[("slideLayout", "../slideLayouts/slideLayout1.xml")]),
         ],
+        size,
     )
 }
 
@@ -150,7 +152,12 @@ fn relationships_namespace() -> String {
 type Relationships<'a> = (&'a str, &'a [(&'a str, &'a str)]);
 
 /// The parts, each with its type, what they refer to, and the main one.
-fn package(main: &str, parts: &[(&str, &str, String)], relationships: &[Relationships<'_>]) -> Vec<u8> {
+fn package(
+    main: &str,
+    parts: &[(&str, &str, String)],
+    relationships: &[Relationships<'_>],
+    size: Option<usize>,
+) -> Vec<u8> {
     let overrides =
         concat(parts, |(name, kind, _)| format!("<Override PartName=\"/{name}\" ContentType=\"{MAIN}.{kind}+xml\"/>"));
     let types = format!(
@@ -169,6 +176,5 @@ fn package(main: &str, parts: &[(&str, &str, String)], relationships: &[Relation
         entries.push((name, format!("{HEAD}<Relationships xmlns=\"{list}\">{targets}</Relationships>")));
     }
     entries.extend(parts.iter().map(|(name, _, xml)| (*name, format!("{HEAD}{xml}"))));
-    let entries: Vec<_> = entries.iter().map(|(name, text)| (*name, text.as_bytes())).collect();
-    zip(&entries)
+    zip_of_size(entries, main, size)
 }
