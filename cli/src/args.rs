@@ -315,9 +315,14 @@ pub(crate) struct Target {
     /// How long the receiver has to answer an event (assumed: Paragon says only "timely").
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pub(crate) timeout: Duration,
-    /// How long the receiver may take to come to rest after the last event. Only a wrong one takes so long.
+    /// A receiver that is wrong, and has been silent for this long, is at rest and judged. After a call that failed, and
+    /// until it is known whether it looks again by itself, it has 3.5 times as long.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub(crate) settle: Duration,
+    /// How long to wait for a receiver that is not right yet and still at work; other cases go on meanwhile. After that the
+    /// case is not evaluable.
+    #[arg(long, value_name = "DURATION", default_value = "90s", value_parser = duration)]
+    pub(crate) patience: Duration,
     /// How long to wait for the receiver to come up.
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub(crate) wait_for: Duration,

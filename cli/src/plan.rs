@@ -80,6 +80,7 @@ impl Aim {
         }
         option("--timeout", &text(typed.timeout));
         option("--settle", &text(typed.settle));
+        option("--patience", &text(typed.patience));
         option("--start", &self.start.to_string());
         for (name, value) in more {
             option(name, value);

@@ -197,6 +197,7 @@ impl Play<'_> {
         let mut suite = Suite::for_receiver(self.aim.webhook.clone())
             .seed(self.seed)
             .settle(self.aim.typed.settle)
+            .patience(self.aim.typed.patience)
             .on_start(|starting| {
                 progress.start(starting);
                 note(&|seen| seen.planned = starting.of);

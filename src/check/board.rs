@@ -40,6 +40,11 @@ impl Board {
         presumed(case).iter().any(|other| self.of(other).failed > 0)
     }
 
+    /// Whether the case with this id has failed, or could only fail because of others.
+    pub(super) fn has_failed_or_is_doomed(&self, id: &str) -> bool {
+        cases().iter().filter(|case| case.id == id).any(|case| self.of(case).failed > 0 || self.is_doomed(case))
+    }
+
     /// Whether all cases that this one presumes have ended, as far as they are of this run.
     pub(super) fn knows_causes(&self, case: &Case) -> bool {
         presumed(case).iter().map(|other| self.of(other)).all(|counts| counts.ended >= counts.planned)

@@ -117,7 +117,9 @@ impl Case {
 
     /// Whether nothing else may go on meanwhile: it ends the receiver's process, or may take the receiver down.
     pub(super) fn is_alone(&self) -> bool {
-        self.needs.contains(&Need::Process) || ["pull-hangs", "ack-slow-api", "ack-malformed"].contains(&self.id)
+        const DANGEROUS: [&str; 6] =
+            ["pull-deleted-sync", "rec-forged-sync", "iso-forged-user", "pull-hangs", "ack-slow-api", "ack-malformed"];
+        self.needs.contains(&Need::Process) || DANGEROUS.contains(&self.id)
     }
 
     /// Whether playing it takes so long that it is left alone when its failure would say nothing.

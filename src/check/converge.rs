@@ -8,7 +8,8 @@ use futures_util::stream::{FuturesOrdered, StreamExt as _};
 
 use super::histories::{BATCHES, SIDE_BY_SIDE, Source};
 use super::lane::{Lane, Turn};
-use super::rest::RESTLESS;
+use super::oracle::DifferenceKind;
+use super::rest::BETWEEN_STEPS;
 use super::shrink::{Shrinker, of_user};
 use super::trial::{DAY, MINUTE, Stop, Trial, fresh, humane};
 use crate::clock::{Patience, Stopwatch, eventually};
@@ -21,7 +22,7 @@ use crate::scenario::{Action, Fault, Scenario, Step};
 const TO_CALL: Duration = Duration::from_millis(40);
 
 /// While a history is being shrunk, a receiver that is wrong and has done nothing for this long is taken to stay wrong; or
-/// for twice as long as the slowest history took to become right.
+/// for four times as long as it usually took to become right.
 const STUCK: Duration = Duration::from_millis(500);
 
 /// This many shorter histories are tried side by side.
@@ -104,13 +105,13 @@ struct Play<'a> {
     /// Nothing goes wrong: the next step begins when the receiver has come to rest from the one before.
     quiet: bool,
     number: AtomicUsize,
-    /// The longest time that a receiver took to become right, in milliseconds.
-    slowest: AtomicU64,
+    /// The time that the receiver has taken to become right in all histories together, in milliseconds, and their number.
+    took: (AtomicU64, AtomicU64),
 }
 
 impl<'a> Play<'a> {
     fn new(trial: &'a Trial<'a>, quiet: bool) -> Self {
-        Self { trial, quiet, number: AtomicUsize::new(0), slowest: AtomicU64::new(0) }
+        Self { trial, quiet, number: AtomicUsize::new(0), took: Default::default() }
     }
 
     async fn whole(&self, scenario: &Scenario) -> Result<Option<Wrong>, Stop> {
@@ -173,16 +174,15 @@ impl<'a> Play<'a> {
             }
         }
         let (steps, early) = early.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let ended = match early {
-            Some(stop) => Err(stop),
-            None => {
-                if paragon.webhook() != WebhookState::Enabled {
-                    paragon.enable_webhook();
-                }
-                paragon.play(&finale(&renamed)).await.map_err(impossible)?;
-                paragon.run_until_idle().await;
-                self.comes_right(&lane, &syncs, until).await
+        let ended = if let Some(stop) = early {
+            Err(stop)
+        } else {
+            if paragon.webhook() != WebhookState::Enabled {
+                paragon.enable_webhook();
             }
+            paragon.play(&finale(&renamed)).await.map_err(impossible)?;
+            paragon.run_until_idle().await;
+            self.comes_right(&lane, &syncs, until).await
         };
         let told = match ended {
             Ok(()) => return Ok(None),
@@ -208,15 +208,20 @@ impl<'a> Play<'a> {
             Until::Settled => lane.right(&syncs).await?,
         }
         let took = u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.slowest.fetch_max(took, Ordering::Relaxed);
+        self.took.0.fetch_add(took, Ordering::Relaxed);
+        self.took.1.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
     /// Waits until the receiver is right and has come to rest.
     async fn comes_to_rest(&self, lane: &Lane<'_>, until: Until) -> Result<(), Stop> {
         self.comes_right(lane, &lane.paragon.syncs(), until).await?;
+        if until == Until::Stuck {
+            // What was shrunk is played once more as it is.
+            return Ok(());
+        }
         lane.turn.give();
-        lane.rest(RESTLESS).await;
+        lane.rest(BETWEEN_STEPS).await;
         lane.turn.take().await;
         Ok(())
     }
@@ -224,12 +229,14 @@ impl<'a> Play<'a> {
     /// As [`Lane::right`], but a receiver that stands still is not waited for any longer.
     async fn stuck(&self, lane: &Lane<'_>, syncs: &[&Sync]) -> Result<(), Stop> {
         lane.turn.give();
-        let stuck = STUCK.max(Duration::from_millis(2 * self.slowest.load(Ordering::Relaxed)));
+        let (took, times) = (self.took.0.load(Ordering::Relaxed), self.took.1.load(Ordering::Relaxed));
+        let stuck = STUCK.max(Duration::from_millis(4 * took / times.max(1)));
         let mut patience = Patience::of(lane.run.suite.settle.max(stuck));
         let mut seen = None;
         let mut still = Stopwatch::start();
         let ended = loop {
-            let found = lane.wrong(syncs).await.map_err(|error| Stop::NotEvaluable(error.to_string()))?;
+            let mut found = lane.wrong(syncs).await.map_err(|error| Stop::NotEvaluable(error.to_string()))?;
+            found.retain(|(_, difference)| difference.kind != DifferenceKind::MissingFolder);
             if found.is_empty() {
                 break Ok(());
             }

@@ -49,6 +49,7 @@ impl Source {
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
         let params = HistoryParams {
             payloads: Params::tidy(),
+            incoherent: Vec::new(),
             users: SIDE_BY_SIDE,
             syncs: SYNCS,
             pipelines: pipelines.to_vec(),

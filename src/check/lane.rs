@@ -1,4 +1,5 @@
 use std::collections::hash_map::DefaultHasher;
+use std::fmt::Write as _;
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use super::case::Case;
 use super::looks::key;
 use super::oracle::{Difference, DifferenceKind, compare};
 use super::probe::{Held, ProbeError};
-use super::rest::{RESTLESS, Rest};
+use super::rest::{Pause, RESTLESS, Rest};
 use super::run::Run;
 use super::trial::{Stop, humane};
 use super::waiting::{Seen, State, Waiting};
@@ -65,13 +66,15 @@ pub(super) struct Lane<'a> {
     pub(super) case: &'static Case,
     pub(super) paragon: Arc<FakeParagon>,
     pub(super) turn: Turn,
+    /// Where the story begins on the timeline.
+    mark: usize,
 }
 
-/// Its syncs run no more, and nothing is sent any more.
+/// Its syncs run no more, and nothing goes wrong any more. Its clock stands still, so that nothing is sent.
 impl Drop for Lane<'_> {
     fn drop(&mut self) {
         self.paragon.syncs().iter().for_each(Sync::disable);
-        self.paragon.disable_webhook();
+        self.paragon.calm();
     }
 }
 
@@ -82,7 +85,8 @@ impl<'a> Lane<'a> {
         paragon.limit_pages(super::trial::PAGE_SIZE_CAP);
         paragon.set_webhook(run.suite.webhook.clone()).await;
         run.watch.add(paragon.clone());
-        Self { run, case, paragon, turn }
+        let mark = paragon.timeline_mark();
+        Self { run, case, paragon, turn, mark }
     }
 
     /// What the receiver holds of a sync, as far as it tells.
@@ -105,8 +109,12 @@ impl<'a> Lane<'a> {
                 Some(told) => {
                     let held: Vec<&Held> = told.get(&key(sync.id())).into_iter().flatten().collect();
                     let compared = compare(sync.pipeline(), &records, &held, &unfetched);
-                    self.run.remark(compared.remarks);
-                    compared.found
+                    // A folder may come a moment after the files: that a receiver keeps none is known when it is at rest.
+                    let is_open = !self.run.keeps_no_folders();
+                    let folders = compared.folders.into_iter().filter(|_| is_open);
+                    let missing = folders.map(|folder| Difference { kind: DifferenceKind::MissingFolder, ..folder });
+                    self.run.remark(compared.remarks.into_iter().filter(|remark| !remark.contains("folders")));
+                    compared.found.into_iter().chain(missing).collect()
                 }
                 None => unseen(&records, &unfetched),
             };
@@ -119,7 +127,7 @@ impl<'a> Lane<'a> {
     /// one that is at rest and wrong fails, with the proof of it. Without a state probe: until it has fetched the latest
     /// version of each record.
     pub(super) async fn right(&self, syncs: &[&Sync]) -> Result<(), Stop> {
-        let mark = self.paragon.timeline_mark();
+        self.paragon.count_rounds_anew();
         let mut waiting = Waiting::new(self.run.limits(), self.paragon.activity());
         let (watch, mut pace) = (Stopwatch::start(), Patience::of(Duration::MAX));
         let mut parked = false;
@@ -132,11 +140,14 @@ impl<'a> Lane<'a> {
                     if at >= self.run.limits().settle / DOOMED && self.run.board.is_doomed(self.case) {
                         break Err(Stop::Fail(texts(&found)));
                     }
-                    let ends = syncs.iter().map(|sync| self.paragon.ends_since(sync.id(), mark)).min();
                     let (activity, overall) = (self.paragon.activity(), self.run.watch.overall());
-                    let seen = Seen { at, activity, ends: ends.unwrap_or_default(), overall };
+                    let seen = Seen { at, activity, overall };
                     match waiting.look(seen, digest(&found)) {
                         State::AtWork(_) => {}
+                        State::AtRest(_) if found.iter().all(|(_, one)| one.kind == DifferenceKind::MissingFolder) => {
+                            self.run.note_no_folders();
+                            break Ok(());
+                        }
                         State::AtRest(how) => break Err(Stop::Fail(self.proven(&found, &how))),
                         State::OutOfPatience(doing) => break Err(self.at_work(&found, &doing)),
                     }
@@ -169,12 +180,12 @@ impl<'a> Lane<'a> {
         self.right(syncs).await
     }
 
-    /// Waits until the receiver has not called for a while, but for no longer than `within`.
-    pub(super) async fn rest(&self, within: Duration) {
-        let within = within.min(self.run.suite.settle);
-        let mut rest = Rest::from_now(self.paragon.activity().calls, within);
-        let mut patience = Patience::of(within);
-        while !rest.has_come(self.paragon.activity().calls) && patience.again().await {}
+    /// Waits until the receiver has made no call for a while that was work.
+    pub(super) async fn rest(&self, pause: Pause) {
+        let pause = Pause { within: pause.within.min(self.run.suite.settle), ..pause };
+        let mut rest = Rest::from_now(self.paragon.activity().work, pause);
+        let mut patience = Patience::of(pause.within);
+        while !rest.has_come(self.paragon.activity().work) && patience.again().await {}
     }
 
     /// Waits until a fault has struck this often. A receiver that never makes the call cannot be judged by it.
@@ -188,6 +199,7 @@ impl<'a> Lane<'a> {
 
     /// Waits until something is so, or the receiver is at rest; then the error says how that is known.
     pub(super) async fn until(&self, is_so: impl Fn() -> bool) -> Result<(), String> {
+        self.paragon.count_rounds_anew();
         let mut waiting = Waiting::new(self.run.limits(), self.paragon.activity());
         let (watch, mut pace) = (Stopwatch::start(), Patience::of(Duration::MAX));
         let mut parked = false;
@@ -199,7 +211,7 @@ impl<'a> Lane<'a> {
             if at >= self.run.limits().settle / DOOMED && self.run.board.is_doomed(self.case) {
                 break Err("it was not waited for".to_owned());
             }
-            let seen = Seen { at, activity: self.paragon.activity(), ends: 0, overall: self.run.watch.overall() };
+            let seen = Seen { at, activity: self.paragon.activity(), overall: self.run.watch.overall() };
             match waiting.look(seen, 0) {
                 State::AtWork(_) => {}
                 State::AtRest(how) | State::OutOfPatience(how) => break Err(how),
@@ -221,8 +233,13 @@ impl<'a> Lane<'a> {
         self.paragon.faults().iter().find(|(id, ..)| *id == fault).map_or(0, |(.., struck)| *struck)
     }
 
+    /// Where the story begins on the timeline.
+    pub(super) fn mark(&self) -> usize {
+        self.mark
+    }
+
     pub(super) fn timeline(&self) -> Timeline {
-        self.paragon.timeline()
+        self.paragon.timeline().skip(self.mark)
     }
 
     /// What is wrong, and for each kind of it the proof: which call told the receiver, or that none did.
@@ -243,13 +260,13 @@ impl<'a> Lane<'a> {
             }
         }
         if let Some((call, _)) = told {
-            text += &format!("\ntold and not kept: {call} told the receiver; {how}");
+            let _ = write!(text, "\ntold and not kept: {call} brought it; at rest: {how}");
         }
         if never > 0 {
-            text += &format!("\nnever asked: no call told the receiver; {how}");
+            let _ = write!(text, "\nnever asked: no call brought it; at rest: {how}");
         }
         if !text.contains(how) {
-            text += &format!("\nat rest: {how}");
+            let _ = write!(text, "\nat rest: {how}");
         }
         match self.refused_call() {
             Some(call) => format!("{text}\n{call}"),
@@ -297,6 +314,8 @@ fn texts(found: &[(Sync, Difference)]) -> String {
 
 fn digest(found: &[(Sync, Difference)]) -> u64 {
     let mut hasher = DefaultHasher::new();
-    found.iter().for_each(|(_, difference)| difference.text.hash(&mut hasher));
+    for (_, difference) in found {
+        difference.text.hash(&mut hasher);
+    }
     hasher.finish()
 }

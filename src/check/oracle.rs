@@ -40,6 +40,8 @@ pub struct Difference {
 pub enum DifferenceKind {
     /// It is not held.
     Missing,
+    /// It is a folder, and not held, and so is no other folder: perhaps the receiver keeps none.
+    MissingFolder,
     /// It is held, and should be gone.
     Extra,
     /// It is held so many times.

@@ -2,32 +2,41 @@ use std::time::Duration;
 
 use crate::clock::Stopwatch;
 
-/// A receiver that has not called the Sync API for so long is at rest.
-const QUIET: Duration = Duration::from_millis(300);
-
-/// One that never stops calling, such as one that polls, is taken as it is after so long.
-pub(super) const RESTLESS: Duration = Duration::from_millis(1_500);
-
 /// Watches whether a receiver comes to rest, by how many calls it has made.
 #[derive(Debug)]
 pub(super) struct Rest {
     calls: u64,
-    quiet: Stopwatch,
+    since_call: Stopwatch,
     watched: Stopwatch,
-    within: Duration,
+    pause: Pause,
 }
 
+/// When a receiver is taken to be at rest.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pause {
+    /// It has made no call for this long.
+    pub(super) quiet: Duration,
+    /// It never stops calling, and has had this long.
+    pub(super) within: Duration,
+}
+
+/// Before a receiver is looked at once more.
+pub(super) const RESTLESS: Pause = Pause { quiet: Duration::from_millis(300), within: Duration::from_millis(1_500) };
+
+/// Between two steps of a quiet history, when the receiver is right already.
+pub(super) const BETWEEN_STEPS: Pause = Pause { quiet: Duration::from_millis(150), within: Duration::from_millis(400) };
+
 impl Rest {
-    /// From now on, after so many calls; it is taken to have come after `within`.
-    pub(super) fn from_now(calls: u64, within: Duration) -> Self {
-        Self { calls, quiet: Stopwatch::start(), watched: Stopwatch::start(), within }
+    /// From now on, after this many calls.
+    pub(super) fn from_now(calls: u64, pause: Pause) -> Self {
+        Self { calls, since_call: Stopwatch::start(), watched: Stopwatch::start(), pause }
     }
 
-    /// Whether it has come, now that there are so many calls.
+    /// Whether it has come, now that there are this many calls.
     pub(super) fn has_come(&mut self, calls: u64) -> bool {
         if calls != self.calls {
-            (self.calls, self.quiet) = (calls, Stopwatch::start());
+            (self.calls, self.since_call) = (calls, Stopwatch::start());
         }
-        self.quiet.elapsed() >= QUIET || self.watched.elapsed() >= self.within
+        self.since_call.elapsed() >= self.pause.quiet || self.watched.elapsed() >= self.pause.within
     }
 }

@@ -88,7 +88,8 @@ impl Judgement {
         results: Vec<CaseResult>,
         took: Duration,
     ) -> Self {
-        Self { target, seed, policy: policy.into(), revision, results, took }
+        let remarks = Vec::new();
+        Self { target, seed, policy: policy.into(), revision, remarks, results, took }
     }
 
     /// How many cases ended so.

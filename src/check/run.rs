@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
@@ -22,6 +23,7 @@ pub(super) struct Run<'a> {
     pub(super) turns: Arc<Semaphore>,
     pub(super) board: Board,
     remarks: Mutex<BTreeSet<String>>,
+    keeps_no_folders: AtomicBool,
 }
 
 impl<'a> Run<'a> {
@@ -29,11 +31,12 @@ impl<'a> Run<'a> {
         Self {
             suite,
             paragon,
-            looks: suite.state.as_deref().map(|probe| Looks::new(probe)),
+            looks: suite.state.as_deref().map(Looks::new),
             watch: Watch::new(),
             turns: Arc::new(Semaphore::new(PLAYING)),
             board: Board::default(),
             remarks: Mutex::default(),
+            keeps_no_folders: AtomicBool::new(false),
         }
     }
 
@@ -44,6 +47,16 @@ impl<'a> Run<'a> {
     /// Notes what is unusual and not wrong.
     pub(super) fn remark(&self, remarks: impl IntoIterator<Item = String>) {
         self.remarks.lock().unwrap_or_else(PoisonError::into_inner).extend(remarks);
+    }
+
+    /// Whether the receiver was at rest without any folder, and right otherwise.
+    pub(super) fn keeps_no_folders(&self) -> bool {
+        self.keeps_no_folders.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_no_folders(&self) {
+        self.keeps_no_folders.store(true, Ordering::Relaxed);
+        self.remark(["the receiver keeps no folders; everything else was compared".to_owned()]);
     }
 
     pub(super) fn remarks(&self) -> Vec<String> {

@@ -205,7 +205,9 @@ impl<'a> Suite<'a> {
     ) -> Judgement {
         let watch = Stopwatch::start();
         let run = Run::new(self, paragon);
-        planned.iter().for_each(|(case, _)| run.board.plan(case));
+        for (case, _) in planned {
+            run.board.plan(case);
+        }
         let mut verdicts = Verdicts::new(planned.len());
         // What ends the receiver's process, or may take the receiver down, comes last, and alone.
         let (alone, together): (Vec<usize>, Vec<usize>) =
@@ -233,7 +235,9 @@ impl<'a> Suite<'a> {
                     && let Some(number) = queue.pop_front()
                 {
                     run.board.end(result.case, false);
-                    verdicts.put(number, result, false);
+                    // Why a receiver answers nothing may be known.
+                    let may_be_caused = result.verdict == Verdict::NotEvaluable;
+                    verdicts.put(number, result, may_be_caused);
                     before += 1;
                     verdicts.tell(self, &run.board);
                     continue;
@@ -312,8 +316,20 @@ impl<'a> Suite<'a> {
             (_, None, None) => self.in_time(case, &trial).await,
         };
         let outcome = match outcome {
-            Err(Stop::NotEvaluable(why)) if missing.is_none() && trial.has_ended() => {
-                Err(Stop::Fail(format!("the receiver has ended by itself\n{why}")))
+            Err(stop)
+                if missing.is_none()
+                    && matches!(stop, Stop::NotEvaluable(_))
+                    && trial.was_told()
+                    && trial.has_ended() =>
+            {
+                run.watch.look();
+                let why = stop.told();
+                // Of the cases that go on side by side, the one whose event was the last.
+                if run.watch.is_latest(&trial.paragon) {
+                    Err(Stop::Fail(format!("the receiver has ended by itself\n{why}")))
+                } else {
+                    Err(Stop::NotEvaluable(format!("the receiver ended by itself during another case\n{why}")))
+                }
             }
             outcome => outcome,
         };
@@ -335,6 +351,12 @@ impl<'a> Suite<'a> {
             }
         }
         run.board.end(case, verdict == Verdict::Fail);
+        if trial.paragon.tally().reconnected > 0 {
+            run.remark([
+                "the receiver closes connections without saying `connection: close`: requests were sent again"
+                    .to_owned(),
+            ]);
+        }
         let timeline = trial.story().from_first().with_calls().lines();
         let (policy, took) = (policy.name.clone(), watch.elapsed());
         let (title, because_of) = (self.title_of(case), Vec::new());
@@ -463,6 +485,11 @@ impl Trial<'_> {
         let timeline = self.timeline();
         let mut outcomes = timeline.attempts().map(|(_, attempt)| &attempt.outcome).peekable();
         outcomes.peek().is_some() && outcomes.all(|outcome| matches!(outcome, Outcome::Failed(_)))
+    }
+
+    /// Whether an event of the case was sent.
+    fn was_told(&self) -> bool {
+        self.timeline().attempts().next().is_some()
     }
 
     /// Whether the receiver's process runs no more: the cases that end it start it again.

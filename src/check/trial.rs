@@ -86,7 +86,7 @@ pub(super) struct Trial<'a> {
 #[derive(Default)]
 struct Mine {
     /// The lane whose story is told, if it is not the case's own: that of the history that failed.
-    story: Option<Arc<FakeParagon>>,
+    story: Option<(Arc<FakeParagon>, usize)>,
     /// The shortest history that shows the failure.
     scenario: Option<Scenario>,
 }
@@ -122,13 +122,13 @@ impl<'a> Trial<'a> {
 
     /// From here on the story of this lane is told, and not that of the case's own.
     pub(super) fn tell_of(&self, lane: &Lane<'_>) {
-        self.mine().story = Some(lane.paragon.clone());
+        self.mine().story = Some((lane.paragon.clone(), lane.mark()));
     }
 
     /// What happened, as it is told in reports.
     pub(super) fn story(&self) -> Timeline {
         let story = self.mine().story.clone();
-        story.map_or_else(|| self.timeline(), |paragon| paragon.timeline())
+        story.map_or_else(|| self.timeline(), |(paragon, mark)| paragon.timeline().skip(mark))
     }
 
     pub(super) fn known(&self) -> Option<Scenario> {
@@ -243,6 +243,11 @@ impl<'a> Trial<'a> {
     /// Whether a case that this one presumes has failed.
     pub(super) fn is_doomed(&self) -> bool {
         self.run.board.is_doomed(self.case)
+    }
+
+    /// Whether the receiver follows updates, as far as is known.
+    pub(super) fn follows_updates(&self) -> bool {
+        !self.run.board.has_failed_or_is_doomed("rec-updated")
     }
 
     pub(super) fn webhook(&self) -> &'a Url {

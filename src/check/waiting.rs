@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::trial::humane;
 use crate::fake::{Activity, LastCall};
 
 /// How long a receiver that is wrong is waited for.
@@ -33,8 +32,6 @@ pub(super) struct Seen {
     pub(super) at: Duration,
     /// What it has done in the lane of the case.
     pub(super) activity: Activity,
-    /// How often it has reached the end of the feed since the wait began; of several syncs the smallest number.
-    pub(super) ends: usize,
     /// What it has done for everybody.
     pub(super) overall: Overall,
 }
@@ -42,7 +39,7 @@ pub(super) struct Seen {
 /// What a receiver has done for all users of the run.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Overall {
-    /// Time since it last did more than look at the end of a feed that had nothing new.
+    /// Time since its last call that was work, and not one more round of a loop that finds nothing new.
     pub(super) quiet: Duration,
     /// Age of the newest event that it has followed with a call; `None` if there is no such event.
     pub(super) followed: Option<Duration>,
@@ -65,6 +62,14 @@ pub(super) enum State {
     AtRest(String),
     /// It is still at work, and has been waited for long enough. The text says what it was last seen doing.
     OutOfPatience(String),
+}
+
+/// Whole seconds, where there are any.
+fn rounded(span: Duration) -> String {
+    match span.as_secs() {
+        0 => format!("{} ms", span.as_millis()),
+        seconds => format!("{seconds} s"),
+    }
 }
 
 /// Watches one receiver while it is wrong.
@@ -119,7 +124,7 @@ impl Waiting {
     /// How it is known that the receiver is at rest, or what it is doing.
     fn rest(&self, seen: &Seen) -> Result<String, String> {
         let Limits { settle, .. } = self.limits;
-        let Seen { at, activity, ends, overall } = *seen;
+        let Seen { at, activity, overall } = *seen;
         let since_call = at.saturating_sub(self.last_call);
         let quiet = at.saturating_sub(self.last_call.max(self.last_change));
         match activity.last {
@@ -127,22 +132,23 @@ impl Waiting {
             LastCall::Failed => {
                 let pause = self.limits.of_pause().max(4 * self.longest_pause);
                 return if since_call >= pause {
-                    Ok(format!("its last call failed, and it has made none for {} since", humane(since_call)))
+                    Ok(format!("its last call failed, and it has made none for {} since", rounded(pause)))
                 } else {
                     Err(format!(
                         "its last call failed {} ago, so that it may be waiting to try again",
-                        humane(since_call)
+                        rounded(since_call)
                     ))
                 };
             }
             LastCall::Answered => {}
         }
-        if ends >= 2 {
+        // A call that is made a third time: whatever loop the receiver has, it has been round it twice.
+        if activity.rounds >= 3 {
             let unchanged = at.saturating_sub(self.last_change);
             return if unchanged >= settle {
-                Ok(format!("it has pulled to the end of the feed {ends} times since"))
+                Ok("it has made the same calls again and again, and found nothing new".to_owned())
             } else {
-                Err(format!("it pulls again and again, and has changed something {} ago", humane(unchanged)))
+                Err(format!("it makes the same call again and again; something changed {} ago", rounded(unchanged)))
             };
         }
         if overall.waits {
@@ -159,9 +165,9 @@ impl Waiting {
             None => settle,
         };
         if quiet >= needed {
-            Ok(format!("it has made no call for {}", humane(quiet)))
+            Ok(format!("it has made no call for {}", rounded(needed)))
         } else {
-            Err(format!("its last call was {} ago", humane(since_call)))
+            Err(format!("its last call was {} ago", rounded(since_call)))
         }
     }
 }
@@ -174,7 +180,7 @@ mod tests {
     const LIMITS: Limits = Limits { settle: Duration::from_secs(10), patience: Duration::from_secs(90) };
 
     fn activity(calls: u64, news: u64, last: LastCall) -> Activity {
-        Activity { attempts: 1, calls, work: calls, news, last }
+        Activity { attempts: 1, calls, work: calls, rounds: 1, news, last }
     }
 
     fn overall() -> Overall {
@@ -191,7 +197,7 @@ mod tests {
     }
 
     fn seen(second: u32, activity: Activity) -> Seen {
-        Seen { at: second * SECOND, activity, ends: 0, overall: overall() }
+        Seen { at: second * SECOND, activity, overall: overall() }
     }
 
     #[test]
@@ -225,13 +231,13 @@ mod tests {
 
     #[test]
     fn one_that_pulls_again_and_again_is_at_rest_after_two_rounds_that_changed_nothing() {
-        let polls = |second: u32| Seen {
-            ends: second as usize / 5,
-            ..seen(second, activity(u64::from(second), 1, LastCall::Answered))
+        let polls = |second: u32| {
+            let rounds = u64::from(second / 5);
+            seen(second, Activity { rounds, ..activity(u64::from(second), 1, LastCall::Answered) })
         };
         let (second, state) = ends(polls);
-        assert_eq!(second, 10);
-        assert!(matches!(state, State::AtRest(how) if how.contains("2 times since")));
+        assert_eq!(second, 15);
+        assert!(matches!(state, State::AtRest(how) if how.contains("the same calls again")));
     }
 
     #[test]

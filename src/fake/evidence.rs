@@ -1,3 +1,5 @@
+#![cfg_attr(not(feature = "check"), expect(dead_code, reason = "lanes are for the suite"))]
+
 use std::collections::BTreeMap;
 
 use super::faults::Decision;
@@ -9,6 +11,8 @@ pub(super) struct Evidence {
     syncs: BTreeMap<SyncId, OfSync>,
     /// How many calls told something that no call had told before.
     news: u64,
+    /// How often each call was made since the last one of these.
+    repeated: BTreeMap<String, u64>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -17,8 +21,6 @@ struct OfSync {
     told: BTreeMap<usize, usize>,
     /// The last call that answered 404 for a deleted record, by the record's key.
     gone: BTreeMap<u64, usize>,
-    /// The calls whose page reached the end of the feed.
-    ends: Vec<usize>,
 }
 
 impl Evidence {
@@ -28,7 +30,6 @@ impl Evidence {
         strike: &Decision,
         sync: &SyncId,
         versions: impl IntoIterator<Item = usize>,
-        is_last: bool,
         call: usize,
     ) {
         if strike.is_lost() {
@@ -39,10 +40,9 @@ impl Evidence {
         for version in versions {
             of_sync.told.entry(version).or_insert(call);
         }
-        if is_last {
-            of_sync.ends.push(call);
+        if of_sync.told.len() > known {
+            self.tell_news();
         }
-        self.news += u64::from(of_sync.told.len() > known);
     }
 
     /// Notes a record that was served, unless its answer is lost on the way.
@@ -51,16 +51,44 @@ impl Evidence {
             return;
         }
         let told = &mut self.syncs.entry(sync.clone()).or_default().told;
-        if !told.contains_key(&version) {
-            told.insert(version, call);
-            self.news += 1;
+        let known = told.len();
+        told.entry(version).or_insert(call);
+        if told.len() > known {
+            self.tell_news();
         }
     }
 
     /// Notes that a deleted record was answered 404.
     pub(super) fn note_gone(&mut self, sync: &SyncId, key: u64, call: usize) {
         let gone = &mut self.syncs.entry(sync.clone()).or_default().gone;
-        self.news += u64::from(gone.insert(key, call).is_none());
+        if gone.insert(key, call).is_none() {
+            self.tell_news();
+        }
+    }
+
+    fn tell_news(&mut self) {
+        self.news += 1;
+        self.repeated.clear();
+    }
+
+    /// Notes a call, and returns how often it was made since something new was told.
+    pub(super) fn note_call(&mut self, target: &str) -> u64 {
+        if let Some(times) = self.repeated.get_mut(target) {
+            *times += 1;
+            return *times;
+        }
+        self.repeated.insert(target.to_owned(), 1);
+        1
+    }
+
+    /// How often the most frequent call was made since something new was told.
+    pub(super) fn rounds(&self) -> u64 {
+        self.repeated.values().copied().max().unwrap_or_default()
+    }
+
+    /// Counts calls anew.
+    pub(super) fn count_anew(&mut self) {
+        self.repeated.clear();
     }
 
     /// How many calls told something that no call had told before.
@@ -76,12 +104,6 @@ impl Evidence {
     /// The last call that answered 404 for this deleted record.
     pub(super) fn gone(&self, sync: &SyncId, key: u64) -> Option<usize> {
         self.syncs.get(sync)?.gone.get(&key).copied()
-    }
-
-    /// How many pages have reached the end of the feed since this number of the log.
-    pub(super) fn ends_since(&self, sync: &SyncId, mark: usize) -> usize {
-        let ends = self.syncs.get(sync).map_or(&[][..], |of_sync| &of_sync.ends);
-        ends.len() - ends.partition_point(|call| *call < mark)
     }
 }
 
@@ -101,8 +123,10 @@ pub(crate) struct Activity {
     pub(crate) attempts: u64,
     /// Its calls of the API.
     pub(crate) calls: u64,
-    /// Those that were more than a look at the end of a feed that had nothing new.
+    /// Those that were work, and not one more round of a loop that finds nothing new.
     pub(crate) work: u64,
+    /// How often the most frequent call was made since something new was told, or since calls were counted anew.
+    pub(crate) rounds: u64,
     /// Those that told it something new.
     pub(crate) news: u64,
     /// What became of the last one.

@@ -157,6 +157,44 @@ impl Connection {
         assert!(found, "cannot update {}: there is no such object in this account", item.id);
     }
 
+    /// What an object holds now.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such object.
+    #[track_caller]
+    pub fn object<T: Synced>(&self, item: &Item<T>) -> T {
+        let object = lock(&self.world).account(&self.credential).collection(T::PIPELINE).and_then(|all| all.get(item));
+        let object = object.and_then(|mut object| T::of(&mut object).cloned());
+        object.unwrap_or_else(|| panic!("cannot find {}: there is no such object in this account", item.id))
+    }
+
+    /// Puts an earlier version of an object back, its `updatedAt` included: some providers date a version that somebody
+    /// restores to the day on which it was written. A receiver is told of `record_updated`, and finds a time that is
+    /// older than the one it holds.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use paragon_testkit::FakeParagon;
+    /// use paragon_testkit::contract::File;
+    ///
+    /// let drive = FakeParagon::start().await.user("ada").connect("googledrive");
+    /// let report = drive.create(File::named("report.pdf"));
+    /// let first = drive.object(&report);
+    /// drive.update(&report, |file| file.name = "worse.pdf".into());
+    /// drive.restore(&report, first.clone());
+    /// assert_eq!(drive.object(&report), first);
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When there is no such object.
+    #[track_caller]
+    pub fn restore<T: Synced>(&self, item: &Item<T>, earlier: T) {
+        self.touch("restored", item, |collection, id, _| collection.restore(id, earlier.into()));
+    }
+
     /// Deletes an object.
     ///
     /// # Panics
@@ -164,7 +202,7 @@ impl Connection {
     /// When there is no such object.
     #[track_caller]
     pub fn delete(&self, object: &ExternalId) {
-        self.touch("deleted", object, Collection::delete);
+        self.touch("deleted", object, |collection, id, _| collection.delete(id));
     }
 
     /// Takes the account's access to an object away: to Paragon that is a deletion.
@@ -174,7 +212,7 @@ impl Connection {
     /// When there is no such object.
     #[track_caller]
     pub fn revoke_access(&self, object: &ExternalId) {
-        self.touch("revoked access to", object, |collection, id| collection.hide(id, true));
+        self.touch("revoked access to", object, |collection, id, _| collection.hide(id));
     }
 
     /// Gives the account's access to an object back.
@@ -184,7 +222,7 @@ impl Connection {
     /// When there is no such object.
     #[track_caller]
     pub fn grant_access(&self, object: &ExternalId) {
-        self.touch("granted access to", object, |collection, id| collection.hide(id, false));
+        self.touch("granted access to", object, Collection::show);
     }
 
     /// Makes the provider fail when an object is read: the sync sends `record_errored` with this message and goes on.
@@ -194,7 +232,7 @@ impl Connection {
     /// When there is no such object.
     #[track_caller]
     pub fn make_unreadable(&self, object: &ExternalId, message: &str) {
-        self.touch("broke", object, |collection, id| collection.break_reading(id, Some(message)));
+        self.touch("broke", object, |collection, id, _| collection.break_reading(id, Some(message)));
     }
 
     /// Ends what [`Connection::make_unreadable`] began.
@@ -204,7 +242,7 @@ impl Connection {
     /// When there is no such object.
     #[track_caller]
     pub fn make_readable(&self, object: &ExternalId) {
-        self.touch("mended", object, |collection, id| collection.break_reading(id, None));
+        self.touch("mended", object, |collection, id, _| collection.break_reading(id, None));
     }
 
     #[track_caller]
@@ -212,9 +250,12 @@ impl Connection {
         &self,
         verb: &'static str,
         id: &ExternalId,
-        change: impl FnOnce(&mut Collection, &ExternalId) -> Option<Object>,
+        change: impl FnOnce(&mut Collection, &ExternalId, Moment) -> Option<Object>,
     ) {
-        let found = lock(&self.world).touch(&self.credential, verb, id, change);
+        let mut world = lock(&self.world);
+        let now = world.clock.now();
+        let found = world.touch(&self.credential, verb, id, |collection, id| change(collection, id, now));
+        drop(world);
         assert!(found, "cannot find {id}: there is no such object in this account");
     }
 
@@ -431,5 +472,39 @@ impl Sync {
     /// Deletes it and its records, as the app could by `DELETE /api/syncs/{syncId}`.
     pub fn delete(&self) {
         lock(&self.world).delete_sync(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::contract::File;
+    use crate::fake::FakeParagon;
+
+    #[tokio::test]
+    async fn a_restored_version_is_told_as_an_update_and_bears_its_old_time() {
+        const MINUTE: Duration = Duration::from_secs(60);
+        let paragon = FakeParagon::start().await;
+        let drive = paragon.user("ada").connect("googledrive");
+        let report = drive.create(File::named("first.md"));
+        let sync = drive.enable("files").unwrap();
+        paragon.settle().await;
+        let (first, served_first) = (drive.object(&report), sync.records());
+        drive.update(&report, |file| file.name = "second.md".into());
+        paragon.advance(MINUTE).await;
+        let served_second = sync.records();
+        assert!(served_second[0]["updatedAt"].as_str() > served_first[0]["updatedAt"].as_str());
+
+        drive.restore(&report, first);
+        let mark = paragon.timeline_mark();
+        paragon.advance(MINUTE).await;
+        assert_eq!(sync.records(), served_first, "name, content and time are those of the first version");
+        let timeline = paragon.timeline_since(mark).to_string();
+        assert!(timeline.contains("record_updated"), "{timeline}");
+        assert_eq!(sync.unfetched().len(), 1, "the receiver has to fetch it again");
+
+        drive.update(&report, |file| file.name = "third.md".into());
+        assert!(drive.object(&report).updated_at.as_deref() > served_second[0]["updatedAt"].as_str());
     }
 }

@@ -1,3 +1,5 @@
+#![cfg_attr(not(feature = "check"), expect(dead_code, reason = "lanes are for the suite"))]
+
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 

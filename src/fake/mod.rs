@@ -20,7 +20,6 @@
 mod admin;
 mod api;
 pub mod blocking;
-mod content;
 mod driver;
 mod endpoint;
 mod evidence;
@@ -49,7 +48,7 @@ mod token;
 mod told;
 mod world;
 
-pub use content::{Content, LONGEST, NotDownloadable, content};
+pub use crate::source::content::{Content, LONGEST, NotDownloadable, content};
 pub use endpoint::Endpoint;
 #[cfg(feature = "check")]
 pub(crate) use evidence::{Activity, LastCall, Proof};

@@ -42,6 +42,7 @@ const START: Moment = Moment::from_millis(1_767_225_600_000);
 pub struct FakeParagon {
     pub(super) driver: Arc<Driver>,
     server: Arc<Running>,
+    #[cfg_attr(not(feature = "check"), expect(dead_code, reason = "lanes are for the suite"))]
     lanes: Lanes,
     admin: bool,
 }
@@ -606,11 +607,12 @@ impl FakeParagon {
         self.world().proof(sync, record)
     }
 
-    /// How many pages of a sync have reached the end of its feed since a [mark](Self::timeline_mark). Known in lanes
-    /// alone.
+    /// Counts from now on how often the receiver makes the same call. Known in lanes alone.
     #[cfg(feature = "check")]
-    pub(crate) fn ends_since(&self, sync: &SyncId, mark: usize) -> usize {
-        self.world().evidence.as_ref().map_or(0, |evidence| evidence.ends_since(sync, mark))
+    pub(crate) fn count_rounds_anew(&self) {
+        if let Some(evidence) = &mut self.world().evidence {
+            evidence.count_anew();
+        }
     }
 
     fn world(&self) -> Guard<'_> {

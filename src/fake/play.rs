@@ -13,7 +13,7 @@ use super::shared::lock;
 use super::world::World;
 use crate::contract::{ConfigurationProblem, CredentialId, ExternalId, Object, SyncId, UserId, integration};
 use crate::delivery::{Adversity, Mishap, Wire};
-use crate::scenario::{Action, Fault, Scenario, ScenarioError, Step};
+use crate::scenario::{Action, Fault, Scenario, ScenarioError, Step, resolved};
 use crate::sync::EnableError;
 
 impl FakeParagon {
@@ -107,15 +107,17 @@ impl Play {
     fn act(&mut self, world: &mut World, action: &Action) -> Result<Option<SyncId>, String> {
         match action {
             Action::Create { user, integration, pipeline, object, record } => {
-                let record = Object::from_members(*pipeline, record.clone()).map_err(|error| error.to_string())?;
+                let record = resolved(record, |name| self.id_of(name));
+                let record = Object::from_members(*pipeline, record).map_err(|error| error.to_string())?;
                 let account = world.connect(user, integration, "default");
                 let id = world.create(&account, record);
                 self.objects.insert(object.clone(), (account, id));
             }
             Action::Update { object, set } => {
                 let (account, id) = &self.objects[object];
+                let set = resolved(set, |name| self.id_of(name));
                 let mut failed = None;
-                world.update(account, id, |now| match now.with(set) {
+                world.update(account, id, |now| match now.with(&set) {
                     Ok(changed) => *now = changed,
                     Err(error) => failed = Some(error.to_string()),
                 });
@@ -133,6 +135,11 @@ impl Play {
             Action::Advance { .. } => {}
         }
         Ok(None)
+    }
+
+    /// The id that an object was given.
+    fn id_of(&self, object: &str) -> Option<ExternalId> {
+        self.objects.get(object).map(|(_, id)| id.clone())
     }
 
     /// Exactly this goes wrong from now on.
@@ -224,5 +231,93 @@ impl World {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::contract::{File, Pipeline};
+    use crate::source::Account;
+    use crate::source::content::{checked, content};
+    use crate::strategies::{HistoryParams, history};
+
+    /// The versions of objects that were seen, each the last one.
+    type Versions = BTreeMap<ExternalId, Object>;
+
+    /// Holds what is in an account after `steps` steps against what a provider would have.
+    fn look_right(account: &Account, now: i64, steps: i64, seen: &mut Versions) {
+        for pipeline in Pipeline::ALL {
+            let Some(collection) = account.collection(pipeline) else { continue };
+            for (id, object) in collection.objects() {
+                if let (Some(created), Some(updated)) = object.times() {
+                    assert!(created <= updated, "created after it changed: {object:?}");
+                    // Changes at one instant are a millisecond apart.
+                    assert!(updated <= now + steps, "changed later than now: {object:?}");
+                } else {
+                    assert_eq!(pipeline, Pipeline::Tickets, "without times: {object:?}");
+                }
+                if let Some(before) = seen.insert(id.clone(), object.clone()).filter(|before| *before != object) {
+                    let is_later = object.times().1 > before.times().1;
+                    assert!(is_later || pipeline == Pipeline::Tickets, "not later than {before:?}: {object:?}");
+                }
+                match &object {
+                    Object::File(file) => look_right_as_file(file, &id, account),
+                    Object::Deal(deal) => {
+                        let companies = account.collection(Pipeline::Companies);
+                        let is_one = companies.is_some_and(|companies| companies.number_of(&deal.account_id).is_some());
+                        let lives = companies.is_some_and(|companies| companies.get(&deal.account_id).is_some());
+                        assert_eq!(is_one, lives, "of a company that is gone: {deal:?}");
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn look_right_as_file(file: &File, id: &ExternalId, account: &Account) {
+        let files = account.collection(Pipeline::Files).unwrap();
+        if let Some(parent) = &file.parent_folder_id {
+            let folder = files.get(parent);
+            assert!(matches!(folder, Some(Object::File(folder)) if folder.is_folder()), "lies nowhere: {file:?}");
+        }
+        let open = File { hash: None, ..file.clone() };
+        let of_content = checked(&open, id, account.integration()).unzip();
+        assert_eq!((file.size, &file.hash), (of_content.0, &of_content.1.flatten()), "{file:?}");
+        if let Some(size) = file.size {
+            let served = content(&file.clone().into(), id, account.integration()).unwrap();
+            assert_eq!((size, &served.media_type), (served.bytes.len() as u64, &file.mime_type), "{file:?}");
+            assert_eq!(File::named(&*file.name).mime_type, file.mime_type, "{file:?}");
+        }
+        for url in [&file.url, &file.thumbnail_url].into_iter().flatten() {
+            assert!(url.starts_with("https://") && !url.contains(' '), "{url}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+        #[test]
+        fn what_histories_leave_in_the_source_is_as_a_provider_has_it(
+            scenario in history(HistoryParams { pipelines: Pipeline::ALL.to_vec(), rounds: 8..=30, ..HistoryParams::default() }),
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let paragon = FakeParagon::builder().scenario(&scenario).start().await.unwrap();
+                let seen = Mutex::new((0, Versions::new()));
+                let look = |_: &Step| -> Waiting<'_> {
+                    let (steps, versions) = &mut *seen.lock().unwrap();
+                    *steps += 1;
+                    let world = lock(&paragon.driver.world);
+                    let now = world.clock.now().as_millis();
+                    world.accounts.values().for_each(|account| look_right(account, now, *steps, versions));
+                    Box::pin(async {})
+                };
+                paragon.play_with(&scenario, &look).await.unwrap();
+            });
+        }
     }
 }

@@ -3,9 +3,9 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use hyper::body::Bytes;
 use serde_json::json;
-
-use super::content::Content;
 use tokio::sync::mpsc;
+
+use crate::source::content::Content;
 
 /// A request with a longer body is refused.
 pub(crate) const LONGEST_BODY: usize = 16 << 20;

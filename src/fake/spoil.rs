@@ -43,9 +43,13 @@ impl Decision {
     /// What became of a call that was answered with this status.
     pub(crate) fn leaves(&self, status: StatusCode) -> LastCall {
         let misleads = |trouble| matches!(trouble, Trouble::StaleReads(_) | Trouble::WrongContentType);
+        let refuses = |trouble| matches!(trouble, Trouble::Status { .. } | Trouble::ExpiredTokens);
         if self.has(Trouble::NeverAnswers) {
             LastCall::Unanswered
-        } else if self.is_lost() || self.troubles().any(misleads) || (!self.struck.is_empty() && !status.is_success()) {
+        } else if self.is_lost()
+            || self.troubles().any(misleads)
+            || (self.troubles().any(refuses) && !status.is_success())
+        {
             LastCall::Failed
         } else {
             LastCall::Answered

@@ -1,11 +1,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::evidence::{Activity, Evidence, LastCall, Proof};
+use super::endpoint::Endpoint;
+#[cfg(feature = "check")]
+use super::evidence::{Activity, Proof};
+use super::evidence::{Evidence, LastCall};
 use super::fault::{self, ApiFault};
 use super::faults::{Decision, FaultId, Faults};
 use super::log::Log;
@@ -49,10 +53,8 @@ pub(super) struct World {
     pub(super) served: Served,
     /// Which call served what; kept in lanes alone, because it grows with what is served.
     pub(super) evidence: Option<Evidence>,
-    /// How many calls were more than a look at the end of a feed that had nothing new.
+    /// How many calls were work, and not one more round of a loop that finds nothing new.
     pub(super) work: u64,
-    /// The call that is being answered is no more than such a look.
-    pub(super) is_idle: bool,
     pub(super) last_call: LastCall,
     pub(super) log: Log,
     pub(super) tally: Tally,
@@ -134,7 +136,6 @@ impl World {
             served: Served::default(),
             evidence: None,
             work: 0,
-            is_idle: false,
             last_call: LastCall::default(),
             start,
             log: Log::default(),
@@ -174,7 +175,6 @@ impl World {
             served: Served::default(),
             evidence: self.evidence.is_some().then(Evidence::default),
             work: 0,
-            is_idle: false,
             last_call: LastCall::default(),
             log: self.log.empty(),
             tally: Tally::default(),
@@ -509,6 +509,7 @@ impl World {
     }
 
     /// What the receiver was told of the latest version of a record, or of its deletion.
+    #[cfg(feature = "check")]
     pub(super) fn proof(&self, sync: &SyncId, record: &RecordId) -> Proof {
         let told = || {
             let (feed, evidence) = (&self.engine.get(sync)?.feed, self.evidence.as_ref()?);
@@ -524,11 +525,25 @@ impl World {
         told().map_or(Proof::NeverTold, Proof::Told)
     }
 
+    /// Notes whether a call is work, and what became of it.
+    pub(super) fn note_activity(&mut self, target: &str, status: StatusCode) {
+        // A queue may hold many events about a record, each of which is fetched for; a page is pulled again by a loop.
+        const ROUNDS: u64 = 2;
+        const EVENTS: u64 = 60;
+        self.last_call = self.strike.leaves(status);
+        if let Some(evidence) = &mut self.evidence {
+            let times = evidence.note_call(target);
+            let is_pull = self.strike.endpoint == Some(Endpoint::PullRecords);
+            self.work += u64::from(times <= if is_pull { ROUNDS } else { EVENTS });
+        }
+    }
+
     /// What the receiver has done so far.
+    #[cfg(feature = "check")]
     pub(super) fn activity(&self) -> Activity {
-        let news = self.evidence.as_ref().map_or(0, Evidence::news);
+        let (news, rounds) = self.evidence.as_ref().map_or((0, 0), |evidence| (evidence.news(), evidence.rounds()));
         let Tally { attempts, calls, .. } = self.tally;
-        Activity { attempts, calls, work: self.work, news, last: self.last_call }
+        Activity { attempts, calls, work: self.work, rounds, news, last: self.last_call }
     }
 
     /// What an id stands for.

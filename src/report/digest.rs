@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::escape::visible;
 use super::json::{Report, ReportedCase};
-use crate::check::{Case, Level, Verdict};
+use crate::check::{Level, Verdict};
 use crate::contract::{Rule, rule};
 
 /// Of a long timeline so many lines at each end are told.
@@ -61,27 +61,19 @@ fn headline_of_judged(report: &Report) -> String {
     }
 }
 
-/// What to mend first, if it explains more than itself: `fix these 2 first, they explain 51 others: …`.
-pub(super) fn causes(causes: &[(&'static Case, usize)]) -> Option<String> {
-    let explaining: Vec<_> = causes.iter().filter(|(_, explained)| *explained > 0).collect();
-    let explained: usize = explaining.iter().map(|(_, explained)| explained).sum();
-    let names: Vec<_> = explaining.iter().map(|(case, explained)| format!("{} ({explained})", case.id)).collect();
-    match names.as_slice() {
+/// Says what to fix first, if that explains other cases: `fix these 2 first, they explain 51 others: …`.
+pub(super) fn causes(report: &Report) -> Option<String> {
+    let explained = |id: &str| report.cases.iter().filter(|case| case.because_of.contains(&id)).count();
+    let causes: Vec<_> = report.causes.iter().filter(|id| explained(id) > 0).copied().collect();
+    let others = match report.cases.iter().filter(|case| !case.because_of.is_empty()).count() {
+        1 => "1 other case that could not be judged".to_owned(),
+        others => format!("{others} other cases that could not be judged"),
+    };
+    match causes.as_slice() {
         [] => None,
-        [_] => Some(format!(
-            "fix this first: {} explains {} that could not be judged",
-            explaining[0].0.id,
-            others(explained)
-        )),
-        several => {
-            let several = several.join(", ");
-            Some(format!("fix these {} first: {several} explain cases that could not be judged", names.len()))
-        }
+        [one] => Some(format!("fix {one} first: it explains {others}")),
+        several => Some(format!("fix these {} first: {} explain {others}", several.len(), several.join(", "))),
     }
-}
-
-fn others(count: usize) -> String {
-    if count == 1 { "1 other case".to_owned() } else { format!("{count} other cases") }
 }
 
 /// How many ended how, beside what the headline says.

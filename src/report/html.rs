@@ -1,7 +1,8 @@
 use std::fmt::Write as _;
 
 use super::digest::{
-    DOCUMENTED, Outcome, Row, assumptions, counts, ends_of, headline, lines_of, outcome, policies, safe_policies,
+    DOCUMENTED, Outcome, Row, assumptions, causes, counts, ends_of, headline, lines_of, outcome, policies,
+    safe_policies,
 };
 use super::escape::Html;
 use super::json::{Report, ReportedCase};
@@ -44,6 +45,12 @@ pub(super) fn write(report: &Report) -> String {
         label = if several { "Policies" } else { "Policy" },
         revision = report.revision,
     );
+    if let Some(first) = causes(report) {
+        let _ = writeln!(page, "<p class=\"causes\"><b>First {}.</b></p>", Html(&first));
+    }
+    for remark in &report.remarks {
+        let _ = writeln!(page, "<p>Remark: {}</p>", Html(remark));
+    }
     if several {
         page.push_str(&by_policy(report));
     }

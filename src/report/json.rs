@@ -15,7 +15,11 @@ pub struct Report {
     pub target: String,
     /// The age of the contract that the receiver was judged under.
     pub revision: Revision,
-    /// In the order in which they ran.
+    /// The ids of the cases that failed, those that explain most others first.
+    pub causes: Vec<&'static str>,
+    /// What is unusual about the receiver, and not wrong.
+    pub remarks: Vec<String>,
+    /// In the order in which they were planned.
     pub cases: Vec<ReportedCase>,
     /// How many ended how.
     pub summary: Summary,
@@ -30,7 +34,7 @@ pub struct Report {
 pub struct ReportedCase {
     /// Stable.
     pub id: &'static str,
-    /// What is required.
+    /// What the verdict claims: without a look at the receiver's state, less than the case requires.
     pub title: &'static str,
     /// What goes wrong in production otherwise.
     pub why: &'static str,
@@ -46,6 +50,8 @@ pub struct ReportedCase {
     pub policy: String,
     /// The findings, or what could not be observed.
     pub detail: String,
+    /// The ids of the cases that failed and that explain why this one could not be judged.
+    pub because_of: Vec<&'static str>,
     /// The rules that Paragon does not document and that the verdict rests on.
     pub assumes: Vec<&'static str>,
     /// What happened, in order.
@@ -77,7 +83,7 @@ impl Report {
     pub fn new(judgement: &Judgement, reproduce: impl Fn(&str) -> String) -> Self {
         let cases = judgement.results.iter().map(|result| ReportedCase {
             id: result.case.id,
-            title: result.case.title,
+            title: result.title,
             why: result.case.why,
             fix: result.case.fix,
             level: result.case.level,
@@ -85,6 +91,7 @@ impl Report {
             verdict: result.verdict,
             policy: result.policy.clone(),
             detail: result.detail.clone(),
+            because_of: result.because_of.clone(),
             assumes: result.case.assumes(),
             timeline: result.timeline.clone(),
             scenario: result.scenario.as_ref().map(|file| file.display().to_string()),
@@ -96,6 +103,8 @@ impl Report {
             seed: judgement.seed,
             target: judgement.target.to_string(),
             revision: judgement.revision,
+            causes: judgement.causes().into_iter().map(|(case, _)| case.id).collect(),
+            remarks: judgement.remarks.clone(),
             cases: cases.collect(),
             summary: Summary {
                 pass: judgement.count(Verdict::Pass),

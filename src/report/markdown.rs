@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
 use super::digest::{
-    DOCUMENTED, Outcome, Row, assumptions, counts, ends, headline, lines_of, outcome, policies, safe_policies,
+    DOCUMENTED, Outcome, Row, assumptions, causes, counts, ends, headline, lines_of, outcome, policies, safe_policies,
 };
 use super::escape::{cut, one_line, visible};
 use super::json::{Report, ReportedCase};
@@ -27,6 +27,12 @@ pub(super) fn write(report: &Report) -> String {
     };
     let (target, revision) = (code(&report.target), report.revision);
     let _ = writeln!(text, "{target}: {}. Seed {}{under}, revision `{revision}`.\n", counts(report), report.seed);
+    if let Some(first) = causes(report) {
+        let _ = writeln!(text, "**First {}.**\n", inline(&first));
+    }
+    for remark in &report.remarks {
+        let _ = writeln!(text, "Remark: {}\n", inline(remark));
+    }
     let rows = Row::all(report);
     if all.len() > 1 {
         safety(report, &mut text);

@@ -22,6 +22,7 @@ fn case(id: &'static str, level: Level, verdict: Verdict, policy: &str) -> Repor
         verdict,
         policy: policy.to_owned(),
         detail: format!("what {id} found"),
+        because_of: Vec::new(),
         assumes: Vec::new(),
         timeline: Vec::new(),
         scenario: None,
@@ -39,7 +40,11 @@ fn report(cases: Vec<ReportedCase>) -> Report {
         skipped: count(Verdict::Skipped),
     };
     let target = "http://127.0.0.1:3000/hooks/a:b?x=<script>&y='\"".to_owned();
-    Report { schema_version: 1, seed: 7, target, revision: Revision::default(), cases, summary, interrupted: false }
+    let failed = cases.iter().filter(|case| case.verdict == Verdict::Fail);
+    let failed: std::collections::BTreeSet<_> = failed.map(|case| case.id).collect();
+    let (revision, remarks) = (Revision::default(), Vec::new());
+    let first = failed.into_iter().collect();
+    Report { schema_version: 1, seed: 7, target, revision, causes: first, remarks, cases, summary, interrupted: false }
 }
 
 /// What a receiver may answer, and files may be called.
@@ -77,16 +82,19 @@ fn nasty() -> Report {
     worst.timeline.extend((0..40).map(|minute| format!("+1d 00:{minute:02}:00   sync      incremental run, 0 events")));
     let mut blind = case("rec-created", Level::Should, Verdict::NotEvaluable, policy);
     blind.detail = "only the receiver can tell: <b>]]>\x1b[0m".to_owned();
+    blind.because_of = vec!["rec-deleted"];
     let mut unseen = case("pull-all-pages", Level::Must, Verdict::Skipped, policy);
     unseen.detail = "a case before it failed, and --fail-fast was asked for".to_owned();
-    report(vec![
+    let mut report = report(vec![
         case("ack-every-event", Level::Must, Verdict::Pass, policy),
         worst,
         blind,
         case("ack-optional", Level::May, Verdict::Fail, policy),
         case("out-api-failing", Level::Should, Verdict::Fail, policy),
         unseen,
-    ])
+    ]);
+    report.remarks = vec!["`updatedAt` is told with another offset: <b>| the same moment".to_owned()];
+    report
 }
 
 fn under_policies() -> Report {

@@ -75,7 +75,7 @@ impl Text {
         let count = |verdict| judgement.count(verdict);
         let (failed, blind) = (count(Verdict::Fail), count(Verdict::NotEvaluable));
         let mut text = "\n".to_owned();
-        if let Some(first) = digest::causes(&judgement.causes()) {
+        if let Some(first) = digest::causes(&Report::new(judgement, |_| String::new())) {
             let _ = writeln!(text, "{first}");
         }
         for remark in &judgement.remarks {

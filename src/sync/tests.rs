@@ -291,9 +291,9 @@ fn records_that_cannot_be_read_are_told_and_the_sync_goes_on() {
     assert_eq!(world.until(START + FULL), ["record_errored a"], "again by the full run");
     world.files().break_reading(&a, None);
     assert_eq!(world.until(START + FULL + MINUTE), ["record_created a"]);
-    world.files().hide(&a, true);
+    world.files().hide(&a);
     assert_eq!(world.until(START + FULL + FULL), ["record_deleted a"]);
-    world.files().hide(&a, false);
+    world.files().show(&a, START);
     assert_eq!(world.until(START + FULL + FULL + MINUTE), ["record_created a"]);
 }
 
@@ -410,7 +410,9 @@ proptest! {
                     world.files().update(&id, |file| file.rename(&format!("changed {number}")), now);
                 },
                 Step::Delete(which) => if let Some(id) = pick(&ids, which) { world.files().delete(&id); },
-                Step::Hide(which, yes) => if let Some(id) = pick(&ids, which) { world.files().hide(&id, yes); },
+                Step::Hide(which, yes) => if let Some(id) = pick(&ids, which) {
+                    if yes { world.files().hide(&id); } else { world.files().show(&id, now); }
+                },
                 Step::Break(which, yes) => if let Some(id) = pick(&ids, which) {
                     world.files().break_reading(&id, yes.then_some("broken"));
                 },

@@ -68,8 +68,8 @@ async fn what_begins_and_what_was_found_is_told_in_order() {
     assert_eq!(
         results.collect::<Vec<_>>(),
         [
-            ("ack-verification", "paragon-assumed", "judged by its answers"),
             ("rec-created", "paragon-assumed", by_state),
+            ("ack-verification", "paragon-assumed", "judged by its answers"),
             ("pol-outage-minutes", "no-retry", by_state),
             ("pol-outage-minutes", "immediate-3", by_state),
         ]
@@ -77,9 +77,9 @@ async fn what_begins_and_what_was_found_is_told_in_order() {
     assert_eq!((judgement.target, judgement.seed, judgement.policy.as_str()), (app.webhook(), 9, "paragon-assumed"));
     let told = told.into_inner().unwrap();
     let starts: Vec<_> = told.iter().filter(|line| line.contains('/')).collect();
-    assert_eq!(starts, ["ack-verification 0/4", "rec-created 1/4", "pol-outage-minutes 2/4", "pol-outage-minutes 3/4"]);
+    assert_eq!(starts, ["rec-created 0/4", "ack-verification 1/4", "pol-outage-minutes 2/4", "pol-outage-minutes 3/4"]);
     let results: Vec<_> = told.iter().filter(|line| !line.contains('/')).collect();
-    let expected = ["ack-verification pass", "rec-created pass", "pol-outage-minutes pass", "pol-outage-minutes pass"];
+    let expected = ["rec-created pass", "ack-verification pass", "pol-outage-minutes pass", "pol-outage-minutes pass"];
     assert_eq!(results, expected);
     assert_eq!(paragon.policy().name, "paragon-assumed", "as it was");
 }
@@ -117,9 +117,11 @@ async fn one_that_never_answers_is_given_up_after_three_cases() {
     let judgement = suite.select(|case| case.id.starts_with("rec-") && case.needs.is_empty()).run(&paragon).await;
     let given_up: Vec<_> = judgement.results.iter().map(|it| it.detail.contains("in the 3 cases before")).collect();
     assert!(given_up.len() > 4, "{judgement:?}");
-    assert_eq!(given_up.iter().position(|given_up| *given_up), Some(3));
-    assert!(given_up[3..].iter().all(|given_up| *given_up));
-    assert!(judgement.results[3..].iter().all(|result| result.verdict == Verdict::NotEvaluable));
+    // The next ones may have begun when the third has ended.
+    let first = given_up.iter().position(|given_up| *given_up).unwrap();
+    assert!((3..6).contains(&first), "{judgement:?}");
+    assert!(given_up[first..].iter().all(|given_up| *given_up));
+    assert!(judgement.results[first..].iter().all(|result| result.verdict == Verdict::NotEvaluable));
 }
 
 #[tokio::test]
@@ -137,7 +139,7 @@ async fn a_case_that_does_not_end_is_ended() {
             let first = looks.fetch_add(1, Ordering::Relaxed) == 0;
             async move { if first { Vec::new() } else { std::future::pending().await } }
         };
-        let suite = Suite::for_receiver(webhook).state(state).settle(Duration::from_millis(250));
+        let suite = Suite::for_receiver(webhook).state(state).patience(Duration::from_millis(250));
         let judgement = suite.select(only(&["rec-created"])).run(&paragon).await;
         let result = &judgement.results[0];
         assert_eq!((result.case.id, result.verdict), ("rec-created", verdict), "{}", result.detail);

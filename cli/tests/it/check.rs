@@ -44,40 +44,18 @@ fn a_state_that_cannot_be_seen_is_told_at_the_start() {
     );
 }
 
-/// Answers everything 200, holds nothing, and calls the Sync API all the time.
-const BUSY: &str = r#"
-import os, threading, urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"{\"records\":[]}")
-    do_POST = do_GET
-def call():
-    while True:
-        try:
-            urllib.request.urlopen(os.environ["PARAGON_API_URL"] + "/api/syncs/none/records").read()
-        except OSError:
-            pass
-threading.Thread(target=call, daemon=True).start()
-ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
-"#;
-
 #[test]
-fn a_receiver_that_is_wrong_and_still_at_work_may_be_too_slow() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("busy.py");
-    std::fs::write(&file, BUSY).unwrap();
-    let spawn = format!("python3 {}", file.display());
-    let ran = check(&spawn, &["--case", "pull-all-pages", "--settle", "2500ms"]);
-    assert!(ran.stdout.contains(" calls a second: it may be too slow (see --settle)"), "{}", ran.stdout);
-    let ran = check(
-        "python3 tests/receivers/python/broken.py does-nothing",
-        &["--case", "pull-all-pages", "--settle", "2500ms"],
+fn a_failure_about_data_says_whether_the_receiver_was_told_and_how_it_is_known_to_be_at_rest() {
+    let spawn = "python3 tests/receivers/python/broken.py does-nothing";
+    let ran = check(spawn, &["--case", "pull-all-pages", "--settle", "2500ms"]);
+    assert!(
+        ran.stdout.contains("never asked: no call brought it; at rest: it has made no call for 3 s\n"),
+        "{}",
+        ran.stdout
     );
-    assert!(ran.stdout.contains("after the last event\n"), "{}", ran.stdout);
+    let spawn = "python3 tests/receivers/python/broken.py keeps-tombstones";
+    let ran = check(spawn, &["--case", "rec-deleted", "--settle", "1s"]);
+    assert!(ran.stdout.contains("told and not kept: GET /api/syncs/"), "{}", ran.stdout);
 }
 
 #[test]

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Condvar, Mutex};
 
-use crate::run::{check, run};
+use crate::run::{START, STATE, WEBHOOK, check, run};
 
 const README: &str = include_str!("../../../tests/receivers/README.md");
 
 /// What any receiver passes, unless its bug is about that.
-const CONTROL: [&str; 4] = ["ack-verification", "ack-unknown-event", "rec-updated", "iso-two-users"];
+const CONTROL: [&str; 5] = ["ack-every-event", "ack-verification", "ack-unknown-event", "rec-updated", "iso-two-users"];
 
 /// So many receivers are judged at a time, whatever tests run side by side: they wait more than they work.
 static FREE: Slots = Slots(Mutex::new(3), Condvar::new());
@@ -37,13 +37,18 @@ impl Drop for Taken {
 
 /// Verdicts by case, from the JSON report.
 fn verdicts(spawn: &str, more: &[&str]) -> BTreeMap<String, String> {
+    let target = ["check", WEBHOOK, "--state-url", STATE, "--seed", "7", "--start", START];
+    verdicts_of(spawn, &[&target[..], more].concat())
+}
+
+fn verdicts_of(spawn: &str, args: &[&str]) -> BTreeMap<String, String> {
     let _taken = FREE.take();
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name).display().to_string();
     let (report, state) = (format!("json={}", place("report.json")), format!("STATE_FILE={}", place("state")));
     let kept = place("failures");
-    let own = ["--level", "may", "--report", &report, "--env", &state, "--failures", &kept];
-    let ran = check(spawn, &[&own, more].concat());
+    let own = ["--level", "may", "--spawn", spawn, "--report", &report, "--env", &state, "--failures", &kept];
+    let ran = run([args, &own].concat());
     let report = std::fs::read_to_string(Path::new(&place("report.json")));
     let report = report.unwrap_or_else(|_| panic!("{spawn}\n{}{}", ran.stdout, ran.stderr));
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
@@ -55,13 +60,17 @@ fn with(verdicts: &BTreeMap<String, String>, verdict: &str) -> Vec<String> {
     verdicts.iter().filter(|(_, v)| *v == verdict).map(|(case, _)| case.clone()).collect()
 }
 
+fn all_pass(verdicts: &BTreeMap<String, String>) -> bool {
+    verdicts.len() > 60 && verdicts.values().all(|verdict| verdict == "pass")
+}
+
 /// Makes a test for each good receiver.
 macro_rules! good {
     ($($name:ident: $spawn:literal,)*) => {$(
         #[test]
         fn $name() {
             let verdicts = verdicts($spawn, &[]);
-            assert!(verdicts.len() > 60 && verdicts.values().all(|v| v == "pass"), "{verdicts:?}");
+            assert!(all_pass(&verdicts), "{verdicts:?}");
         }
     )*};
 }
@@ -71,15 +80,88 @@ good! {
     a_python_receiver_with_queue_and_worker_passes: "python3 tests/receivers/python/queue_worker.py",
     a_node_receiver_with_queue_and_worker_passes: "node tests/receivers/node/receiver.mjs",
     a_node_receiver_that_reconciles_on_a_timer_passes: "node tests/receivers/node/timer.mjs",
+    one_that_tells_values_in_other_forms_passes: "python3 tests/receivers/right/right.py database-driver",
+    one_that_keeps_no_folders_passes: "node tests/receivers/right/right.mjs no-folders",
+    one_that_closes_connections_silently_passes: "node tests/receivers/right/right.mjs closes-silently",
+    one_that_names_the_scheme_in_lower_case_passes: "node tests/receivers/right/right.mjs lower-case-bearer",
+    one_that_takes_an_empty_body_for_a_ping_passes: "python3 tests/receivers/right/right.py empty-body-is-ping",
+    one_of_many_processes_passes: "python3 tests/receivers/right/processes.py per-request",
+}
+
+#[test]
+fn one_behind_a_prefix_passes_and_one_that_refuses_old_events_does_when_time_begins_now() {
+    let webhook = "http://127.0.0.1:{port}/app/hooks/paragon";
+    let state = "http://127.0.0.1:{port}/app/internal/state";
+    let target = ["check", webhook, "--state-url", state, "--seed", "7"];
+    let prefix = verdicts_of("python3 tests/receivers/right/right.py prefix", &target);
+    assert!(all_pass(&prefix), "{prefix:?}");
+    let target = ["check", WEBHOOK, "--state-url", STATE, "--seed", "7"];
+    let fresh = verdicts_of("python3 tests/receivers/right/right.py fresh-events", &target);
+    assert!(all_pass(&fresh), "{fresh:?}");
+}
+
+/// None of them is accused, whatever the seed. Hours.
+#[test]
+#[ignore = "plays all cases to all right receivers, under five seeds"]
+fn no_right_receiver_is_accused() {
+    const PYTHON: &[&str] = &[
+        "queue",
+        "fetches",
+        "pulls-at-each-event",
+        "batches",
+        "polls",
+        "one-worker",
+        "reconciles",
+        "patient",
+        "rate-limited",
+        "slow",
+        "newest-wins",
+        "only-newer",
+        "soft-deletes",
+        "contents",
+        "no-folders",
+        "instants",
+        "whole-seconds",
+        "capital-ids",
+        "text-numbers",
+        "database-driver",
+        "closes-silently",
+        "http-1.0",
+        "empty-body-is-ping",
+        "fresh-events",
+    ];
+    const NODE: &[&str] = &[
+        "queue",
+        "batches",
+        "polls",
+        "newest-wins",
+        "no-folders",
+        "text-numbers",
+        "closes-silently",
+        "lower-case-bearer",
+    ];
+    let python = PYTHON.iter().map(|style| format!("python3 tests/receivers/right/right.py {style}"));
+    let node = NODE.iter().map(|style| format!("node tests/receivers/right/right.mjs {style}"));
+    let several = ["four", "per-request"].map(|style| format!("python3 tests/receivers/right/processes.py {style}"));
+    let spawns: Vec<_> = python.chain(node).chain(several).collect();
+    let accused = |spawn: &str, seed: &str| {
+        let verdicts = verdicts_of(spawn, &["check", WEBHOOK, "--state-url", STATE, "--seed", seed]);
+        let failed = with(&verdicts, "fail");
+        (!failed.is_empty()).then(|| format!("{spawn}, seed {seed}: {failed:?}"))
+    };
+    let accused: Vec<_> = std::thread::scope(|scope| {
+        let looks = spawns.iter().flat_map(|spawn| ["1", "2", "3", "4", "5"].map(|seed| (spawn, seed)));
+        let looks: Vec<_> = looks.map(|(spawn, seed)| scope.spawn(move || accused(spawn, seed))).collect();
+        looks.into_iter().filter_map(|look| look.join().unwrap()).collect()
+    });
+    assert!(accused.is_empty(), "{}", accused.join("\n"));
 }
 
 /// A row of the tables.
 struct Bug {
     spawn: String,
-    /// The cases that it fails.
+    /// The cases that it fails. It fails no other.
     fails: Vec<&'static str>,
-    /// What else it may fail; in words when that is much.
-    also: &'static str,
 }
 
 /// The rows below a heading.
@@ -89,37 +171,33 @@ fn bugs(heading: &str) -> Vec<Bug> {
     let mut bugs = Vec::new();
     for row in section.lines().filter(|line| line.starts_with("| `")) {
         let cells: Vec<_> = row.trim_matches('|').split(" | ").map(str::trim).collect();
-        let [name, languages, _, fails, also @ ..] = cells.as_slice() else { panic!("{row}") };
+        let [name, languages, _, fails] = cells.as_slice() else { panic!("{row}") };
         for language in languages.split(' ') {
             let broken = match language {
                 "P" => "python3 tests/receivers/python/broken.py",
                 "N" => "node tests/receivers/node/broken.mjs",
                 other => panic!("{other}: {row}"),
             };
-            bugs.push(Bug {
-                spawn: format!("{broken} {}", name.trim_matches('`')),
-                fails: fails.split(", ").collect(),
-                also: also.first().copied().unwrap_or_default(),
-            });
+            let spawn = format!("{broken} {}", name.trim_matches('`'));
+            bugs.push(Bug { spawn, fails: fails.split(", ").collect() });
         }
     }
     bugs
 }
 
 impl Bug {
-    /// Says what is not as the table says.
+    /// Says what is not as the table says, of the cases that the table names and of the control.
     fn wrong(&self) -> Option<String> {
-        let drags_others =
-            self.also.contains("everything") || self.also.contains("others") || self.also.contains("all that");
-        let control: Vec<_> = CONTROL.into_iter().filter(|_| !drags_others).collect();
-        let cases = self.fails.iter().chain(&control).flat_map(|case| ["--case", case]);
-        let more: Vec<_> = ["--settle", "3s", "--timeout", "3s"].into_iter().chain(cases).collect();
-        let verdicts = verdicts(&self.spawn, &more);
-        let missed = self.fails.iter().filter(|case| verdicts.get(**case).is_none_or(|verdict| verdict != "fail"));
-        let missed: Vec<_> = missed.collect();
+        let cases = self.fails.iter().chain(&CONTROL).flat_map(|case| ["--case", case]);
+        self.wrong_of(&cases.collect::<Vec<_>>())
+    }
+
+    fn wrong_of(&self, cases: &[&str]) -> Option<String> {
+        let quick = ["--settle", "3s", "--patience", "30s", "--timeout", "3s"];
+        let verdicts = verdicts(&self.spawn, &[&quick[..], cases].concat());
         let failed = with(&verdicts, "fail");
-        let expected = |case: &&String| self.fails.contains(&case.as_str()) || self.also.contains(case.as_str());
-        let others: Vec<_> = failed.iter().filter(|case| !drags_others && !expected(case)).collect();
+        let missed: Vec<_> = self.fails.iter().filter(|case| !failed.iter().any(|failed| failed == *case)).collect();
+        let others: Vec<_> = failed.iter().filter(|case| !self.fails.contains(&case.as_str())).collect();
         let fine = missed.is_empty() && others.is_empty();
         (!fine).then(|| format!("{}: not failed {missed:?}, failed as well {others:?}; {verdicts:?}", self.spawn))
     }
@@ -151,9 +229,53 @@ broken! {
     bugs_about_outages_are_caught: "Outages",
 }
 
+/// One bug, one failure: everything else passes, or is not evaluable because of it. Half an hour and more.
+#[test]
+#[ignore = "plays all cases to all broken receivers"]
+fn no_bug_fails_what_is_not_in_its_row() {
+    let bugs: Vec<_> = HEADINGS.iter().flat_map(|heading| bugs(heading)).collect();
+    let wrong: Vec<_> = std::thread::scope(|scope| {
+        let looks: Vec<_> = bugs.iter().map(|bug| scope.spawn(|| bug.wrong_of(&[]))).collect();
+        looks.into_iter().filter_map(|look| look.join().unwrap()).collect()
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn cases_that_presume_others_find_the_same_bugs_by_themselves() {
+    let played = bugs("Cases by themselves").into_iter().flat_map(|bug| {
+        let one = |case: &&'static str| Bug { spawn: bug.spawn.clone(), fails: vec![*case] };
+        bug.fails.iter().map(one).collect::<Vec<_>>()
+    });
+    let wrong: Vec<_> = played.filter_map(|bug| bug.wrong_of(&["--case", bug.fails[0]])).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A quarter of an hour.
+#[test]
+#[ignore = "shrinks ten histories"]
+fn bugs_that_only_histories_show_are_found_under_each_seed_and_shrunk() {
+    for bug in bugs("Only in generated histories") {
+        for seed in ["1", "2", "3", "4", "5"] {
+            let _taken = FREE.take();
+            let folder = tempfile::tempdir().unwrap();
+            let place = |name: &str| folder.path().join(name).display().to_string();
+            let (kept, state) = (place("failures"), format!("STATE_FILE={}", place("state")));
+            let target = ["check", WEBHOOK, "--state-url", STATE, "--spawn", &bug.spawn, "--start", START];
+            let own = ["--env", &state, "--failures", &kept, "--settle", "3s", "--case", bug.fails[0], "--seed", seed];
+            let ran = run([&target[..], &own].concat());
+            assert_eq!(ran.code, 1, "{} {seed}: {}{}", bug.spawn, ran.stdout, ran.stderr);
+            let file = folder.path().join("failures").join(bug.fails[0]).with_extension("json");
+            let steps = paragon_testkit::scenario::Scenario::load(&file).unwrap().steps.len();
+            assert!(steps <= 8, "{} {seed}: {steps} steps\n{}", bug.spawn, ran.stdout);
+        }
+    }
+}
+
 #[test]
 fn every_case_is_failed_by_a_broken_receiver() {
-    let all: Vec<_> = HEADINGS.iter().flat_map(|heading| bugs(heading)).flat_map(|bug| bug.fails).collect();
+    let headings = HEADINGS.iter().chain(&["Only in generated histories", "Cases by themselves"]);
+    let all: Vec<_> = headings.flat_map(|heading| bugs(heading)).flat_map(|bug| bug.fails).collect();
     for line in run(["cases"]).stdout.lines().skip(1) {
         let case = line.split_whitespace().next().unwrap();
         // That one shows under other policies only.
@@ -193,7 +315,7 @@ fn a_deep_bug_is_shrunk_to_few_steps_that_are_kept_and_replayed() {
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name).display().to_string();
     let (kept, state) = (place("failures"), format!("STATE_FILE={}", place("state")));
-    let spawn = "python3 tests/receivers/python/broken.py planted-deep";
+    let spawn = "python3 tests/receivers/python/broken.py planted-copies";
     let own = ["--env", &state, "--settle", "3s"];
     // Whether one seed shows it also depends on how fast the receiver is.
     let found = ["5", "6", "12", "13", "14"].into_iter().any(|seed| {
@@ -203,17 +325,17 @@ fn a_deep_bug_is_shrunk_to_few_steps_that_are_kept_and_replayed() {
     assert!(found, "no history shows it");
     let file = folder.path().join("failures/conv-redelivery.json");
     let scenario = paragon_testkit::scenario::Scenario::load(&file).unwrap();
-    assert!(scenario.steps.len() <= 6, "{}", scenario.to_json());
+    assert!(scenario.steps.len() <= 8, "{}", scenario.to_json());
 
     let file = file.display().to_string();
     let args = |spawn: &str| {
-        let target = ["replay", &file, crate::run::WEBHOOK, "--state-url", crate::run::STATE, "--spawn", spawn];
+        let target = ["replay", &file, WEBHOOK, "--state-url", STATE, "--spawn", spawn];
         let seed = ["--seed", if spawn.contains("broken") { "10" } else { "11" }];
         run([&target[..], &own, &seed].concat())
     };
     let again = args(spawn);
     assert_eq!(again.code, 1, "{}{}", again.stdout, again.stderr);
-    assert!(again.stdout.contains("is held, but it was deleted"), "{}", again.stdout);
+    assert!(again.stdout.contains("told and not kept: "), "{}", again.stdout);
     let good = args("python3 tests/receivers/python/receiver.py");
     assert_eq!(good.code, 0, "{}{}", good.stdout, good.stderr);
 

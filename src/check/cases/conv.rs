@@ -34,21 +34,21 @@ convergence! {
         "after any history whose events are doubled, delayed and out of order, all records are right",
         "after any history whose events are doubled, delayed and out of order, the latest version of every record was fetched; what is kept was not seen",
         "At-least-once and no promised order are what webhook senders offer; combinations of both are what tests leave out.",
-        ["conv-quiet", "rec-duplicate-together", "rec-updated-first", "out-unreachable", "out-answer-lost"],
+        ["conv-quiet", "rec-duplicate-together", "rec-updated-first", "out-unreachable", "out-answer-lost", "out-hang-up", "pull-late-record"],
         ["webhook.duplicate", "webhook.order", "webhook.retry"],
         [EventsDoubled, EventsTogether, EventsDelayed, EventsReordered, AnswersLost];
     OUTAGES "conv-outages" Should
         "after any history with outages of the receiver and a disabled webhook, and the next event, all records are right",
         "after any history with outages of the receiver and a disabled webhook, and the next event, the latest version of every record was fetched; what is kept was not seen",
         "Outages meet changes, retries and deletions at the worst moment, and some events never come.",
-        ["conv-quiet", "rec-duplicate", "out-unreachable", "out-disabled"],
+        ["conv-quiet", "rec-duplicate", "out-unreachable", "out-disabled", "pull-late-record"],
         ["webhook.retry", "webhook.disable", "webhook.missed", "webhook.duplicate"],
         [ReceiverUnreachable, WebhookDisabled, EventsDoubled];
     API "conv-api" Should
         "after any history in which the Sync API fails, answers in part or in odd pages, all records are right",
         "after any history in which the Sync API fails, answers in part or in odd pages, the latest version of every record was fetched; what is kept was not seen",
         "A pull that ends early ends at the wrong cursor, and nothing tells.",
-        ["conv-quiet", "out-api-failing", "pull-reset", "pull-cut-json", "pull-repeated-record", "pull-new-members", "pull-empty-page"],
+        ["conv-quiet", "out-api-failing", "pull-reset", "pull-cut-json", "pull-repeated-record", "pull-new-members", "pull-empty-page", "pull-late-record", "out-disabled", "out-unreachable"],
         ["api.unavailable", "api.broken", "api.pages", "webhook.retry", "webhook.disable"],
         [ApiUnavailable, ApiFlaky, ShortPages, RepeatedRecords, UnknownMembers];
     HOSTILE "conv-hostile" Should

@@ -27,10 +27,14 @@ pub(super) const REPLAY: Case = Case {
     run: |trial| Box::pin(replays(trial)),
 };
 
-/// All cases, in the order in which they run. What may take the receiver down is at the end.
+/// All cases, in the order in which they begin. What most others presume comes first, what may take the receiver down
+/// last.
 pub fn cases() -> &'static [Case] {
     const CASES: &[Case] = &[
         ack::EVERY_EVENT,
+        pull::TOKEN,
+        rec::CREATED,
+        pull::ALL_PAGES,
         ack::VERIFICATION,
         ack::UNKNOWN_MEMBERS,
         ack::UNKNOWN_EVENT,
@@ -41,8 +45,6 @@ pub fn cases() -> &'static [Case] {
         ack::DRIBBLED,
         ack::EXPECT_CONTINUE,
         ack::BURST,
-        pull::TOKEN,
-        pull::ALL_PAGES,
         pull::EMPTY_PAGE,
         pull::NULL_CURSOR,
         pull::REPEATED,
@@ -56,9 +58,8 @@ pub fn cases() -> &'static [Case] {
         pull::NO_HAMMERING,
         pull::LATE_RECORD,
         pull::RESUME,
-        pull::DELETED_SYNC,
-        rec::CREATED,
         rec::UPDATED,
+        rec::RESTORED,
         rec::DELETED,
         rec::NOTHING_LEFT,
         rec::MANY_AT_ONCE,
@@ -67,7 +68,6 @@ pub fn cases() -> &'static [Case] {
         rec::RECREATED,
         rec::UPDATED_FIRST,
         rec::DELETED_UNKNOWN,
-        rec::FORGED_SYNC,
         rec::FORGED_DELETION,
         rec::ERRORED,
         rec::SYNC_ERRORED,
@@ -75,7 +75,6 @@ pub fn cases() -> &'static [Case] {
         iso::TWO_USERS,
         iso::TWO_SYNCS,
         iso::DELETION,
-        iso::FORGED_USER,
         out::UNREACHABLE,
         out::API_FAILING,
         out::DISABLED,
@@ -90,9 +89,12 @@ pub fn cases() -> &'static [Case] {
         pol::HOURS,
         pol::DAYS,
         out::RESTART,
+        out::KILLED_AT_START,
         out::KILLED_AFTER_ACK,
         out::KILLED_IN_PULL,
-        out::KILLED_AT_START,
+        pull::DELETED_SYNC,
+        rec::FORGED_SYNC,
+        iso::FORGED_USER,
         pull::HANGS,
         ack::SLOW_API,
         ack::MALFORMED,

@@ -149,7 +149,7 @@ pub(super) const HANG_UP: Case = Case {
     why: "Some servers end the handler when the client is gone: in the middle of what it was doing.",
     fix: "Do what belongs together in one transaction, or in a task of its own.",
     needs: &[Need::State],
-    presumes: &["out-answer-lost"],
+    presumes: &["rec-duplicate"],
     rests_on: &["webhook.wire", "webhook.retry", "sync.incremental"],
     run: |trial| Box::pin(once_over(trial, Wire::HangUp)),
 };
@@ -189,7 +189,7 @@ pub(super) const KILLED_AFTER_ACK: Case = Case {
     why: "2xx tells Paragon that the event is yours now; what lies in memory then is gone with the process.",
     fix: "Store the event, and commit, before you answer; at start do what is stored and not done.",
     needs: &[Need::Process],
-    presumes: &["out-restart"],
+    presumes: &["out-restart", "out-killed-at-start"],
     rests_on: &["webhook.2xx", "sync.incremental", "webhook.retry"],
     run: |trial| Box::pin(killed_after_ack(trial)),
 };
@@ -247,7 +247,7 @@ pub(super) const KILLED_IN_PULL: Case = Case {
     why: "A large initial sync is pulled for hours, and only one event announces it.",
     fix: "Store a page and its cursor in one transaction; at start go on with what is not done.",
     needs: &[Need::Process],
-    presumes: &["out-restart"],
+    presumes: &["out-restart", "out-killed-at-start"],
     rests_on: &["sync.initial", "feed.cursor", "webhook.retry"],
     run: |trial| Box::pin(killed_in_pull(trial)),
 };

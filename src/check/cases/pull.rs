@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::check::case::{Case, Level, Need};
+use crate::check::rest::RESTLESS;
 use crate::check::trial::{MINUTE, PAGE_SIZE_CAP, Stop, Trial, about};
 use crate::fake::{ApiFault, Call, Endpoint, RetryAfter, Stale, Sync, Trouble};
 use crate::sync::RunKind;
@@ -38,7 +39,7 @@ pub(super) const TOKEN: Case = Case {
     why: "Paragon refuses anything else, and a receiver that takes no for an answer holds nothing.",
     fix: "Sign with the project's key: `sub` is `user.id` of the event, `aud` is `useparagon.com/<project id>`, `exp` is to come.",
     needs: &[],
-    presumes: &["ack-every-event"],
+    presumes: &[],
     rests_on: &["api.token", "api.audience", "sync.incremental"],
     run: |trial| Box::pin(token(trial)),
 };
@@ -294,7 +295,7 @@ pub(super) const HANGS: Case = Case {
     why: "Many HTTP clients wait for ever by default: one lost packet, and the worker never comes back.",
     fix: "Give each call a time-out of a few seconds, and repeat it.",
     needs: &[],
-    presumes: &["pull-server-error"],
+    presumes: &["ack-slow-api", "pull-server-error", "pull-deleted-sync"],
     rests_on: &["api.broken", "feed.cursor", "webhook.retry"],
     run: |trial| {
         Box::pin(async move {
@@ -390,12 +391,12 @@ async fn resume(trial: &Trial<'_>) -> Result<(), Stop> {
     let sync = trial.enable().await?;
     trial.paragon.settle().await;
     trial.given(&[&sync]).await?;
-    trial.rest(Duration::from_secs(1)).await;
+    trial.rest(RESTLESS).await;
     let mark = trial.paragon.timeline_mark();
     trial.create("new.pdf");
     trial.paragon.advance(MINUTE).await;
     trial.right(&[&sync]).await?;
-    trial.rest(Duration::from_millis(500)).await;
+    trial.rest(RESTLESS).await;
     let calls = trial.calls_since(mark);
     if calls > BUDGET {
         return Err(Stop::Fail(format!("{calls} calls for one new record, in a feed of {PAGES} pages")));
@@ -440,7 +441,7 @@ pub(super) const DELETED_SYNC: Case = Case {
     why: "Events can outlive their sync; a worker that repeats a 404 for ever never comes to the next event.",
     fix: "On 404 for a sync drop the event after a few tries, and go on.",
     needs: &[],
-    presumes: &["rec-updated"],
+    presumes: &["iso-two-syncs"],
     rests_on: &["api.not-found", "webhook.order", "sync.incremental"],
     run: |trial| Box::pin(deleted_sync(trial)),
 };

@@ -55,6 +55,45 @@ async fn updated(trial: &Trial<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
+pub(super) const RESTORED: Case = Case {
+    id: "rec-restored",
+    level: Level::May,
+    title: "an earlier version that is put back, with its older updatedAt, is answered 2xx and followed",
+    title_unseen: None,
+    why: "Some providers date a version that somebody restores to the day on which it was written: its time goes back.",
+    fix: "Let what the Sync API serves last win, not the later updatedAt; do not fail on a time that goes back.",
+    needs: &[],
+    presumes: &["rec-updated"],
+    rests_on: &["sync.incremental", "events.no-data"],
+    run: |trial| Box::pin(restored(trial)),
+};
+
+/// To keep the version with the later time is a choice, and a good one where times are right: it is no failure.
+async fn restored(trial: &Trial<'_>) -> Result<(), Stop> {
+    const NEWER: &str = "worse.pdf";
+    let (sync, files) = trial.synced(&["a.pdf"]).await?;
+    let first = trial.drive.object(&files[0]);
+    trial.drive.update(&files[0], |file| file.name = NEWER.into());
+    trial.paragon.advance(MINUTE).await;
+    trial.given(&[&sync]).await?;
+    trial.drive.restore(&files[0], first);
+    let mark = trial.paragon.timeline_mark();
+    trial.paragon.advance(MINUTE).await;
+    trial.answered(mark, &[EventKind::RecordUpdated])?;
+    let followed = trial.right(&[&sync]).await;
+    let held = trial.held(sync.id()).await;
+    let keeps_newer =
+        matches!(held.as_slice(), [held] if held.value.as_ref().is_some_and(|held| held["name"] == NEWER));
+    match followed {
+        Err(Stop::Fail(_)) if keeps_newer => Err(Stop::NotEvaluable(
+            "the receiver keeps the version with the later updatedAt: that is right unless a provider puts back an earlier \
+             version with its old time"
+                .to_owned(),
+        )),
+        followed => followed,
+    }
+}
+
 pub(super) const DELETED: Case = Case {
     id: "rec-deleted",
     level: Level::Must,
@@ -211,7 +250,7 @@ pub(super) const FORGED_SYNC: Case = Case {
     why: "Webhooks are not signed: anybody can POST one. It must not leave rows behind, or block the queue for ever.",
     fix: "Believe the Sync API, not the event: when it says 404, drop the event.",
     needs: &[Need::State],
-    presumes: &["pull-deleted-sync"],
+    presumes: &["out-unreachable", "pull-deleted-sync"],
     rests_on: &["webhook.malformed", "api.not-found", "sync.incremental"],
     run: |trial| Box::pin(forged_sync(trial)),
 };

@@ -154,7 +154,15 @@ impl World {
         let (credential, id, _) = self.object_in(asked)?;
         let Wanted { hidden } = asked.read()?;
         let verb = if hidden { "revoked access to" } else { "granted access to" };
-        self.touch(&credential, verb, &id, |collection, id| collection.hide(id, hidden));
+        let now = self.clock.now();
+        self.touch(
+            &credential,
+            verb,
+            &id,
+            |collection, id| {
+                if hidden { collection.hide(id) } else { collection.show(id, now) }
+            },
+        );
         Ok(json!({"externalId": id, "hidden": hidden}))
     }
 

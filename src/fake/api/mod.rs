@@ -65,7 +65,6 @@ impl World {
         let (sync, owner) = sync.map(|sync| (sync.id.clone(), sync.user.clone())).unzip();
         let call = CallInfo { endpoint, user: user.as_ref().ok(), sync: sync.as_ref() };
         self.strike = self.faults.decide(&call, self.clock.now());
-        self.is_idle = false;
 
         let (reply, reason) = match (&user, self.strike.refusal(wall)) {
             (_, Some(reply)) => (reply, None),
@@ -85,11 +84,10 @@ impl World {
         let reason = if faults.is_empty() { reason } else { Some(format!("fault: {}", faults.join(", "))) };
         let reply = self.strike.spoil(reply);
 
-        self.work += u64::from(!self.is_idle);
-        self.last_call = self.strike.leaves(reply.status);
+        let target = request.target();
+        self.note_activity(&target, reply.status);
         let user = owner.or(user.ok());
-        let call =
-            Call { method: request.method.clone(), path: request.target(), status: reply.status.as_u16(), reason };
+        let call = Call { method: request.method.clone(), path: target, status: reply.status.as_u16(), reason };
         self.note(user, sync, What::Call(call));
         reply
     }

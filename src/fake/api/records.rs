@@ -8,10 +8,10 @@ use super::answer::{Answer, Answered, Refusal};
 use crate::clock::Moment;
 use crate::contract::api::Paging;
 use crate::contract::{RecordId, SyncId};
-use crate::fake::content::content;
 use crate::fake::fault::{Stale, Trouble};
 use crate::fake::world::World;
 use crate::source::Seen;
+use crate::source::content::content;
 use crate::sync::{Page, Sync};
 
 /// What a page holds beside its records is hardly ever longer.
@@ -59,12 +59,10 @@ impl World {
         sync.revision.print_into(&mut body, "common/paging", &paging);
         body.push(b'}');
         self.served.note(&self.strike, &id, page.entries.iter().map(|entry| entry.version));
-        let is_idle = page.entries.is_empty() && page.remaining == 0;
         if let Some(evidence) = &mut self.evidence {
             let versions = page.entries.iter().map(|entry| entry.version);
-            evidence.note_page(&self.strike, &id, versions, page.remaining == 0, self.log.end());
+            evidence.note_page(&self.strike, &id, versions, self.log.end());
         }
-        self.is_idle = is_idle;
         Ok(Answered::Json(body.into()))
     }
 
@@ -149,7 +147,7 @@ impl World {
         let collection = collection.ok_or_else(no_record)?;
         let upstream = |reason: &str| Refusal::new(StatusCode::NOT_FOUND, "Content not found").because(reason);
         match collection.look(number) {
-            Seen::Here(object) => content(&object, &collection.external_id(number), self.seed, &sync.integration)
+            Seen::Here(object) => content(&object, &collection.external_id(number), &sync.integration)
                 .map(Answered::Content)
                 .map_err(|reason| Refusal::bad(reason.to_string())),
             Seen::Gone => Err(upstream("the provider no longer has it")),

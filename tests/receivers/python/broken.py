@@ -184,7 +184,7 @@ class AsciiOnly(Receiver):
         return super().handle(body.decode("latin-1").encode("ascii", "replace")) if body.isascii() else (400, "garbled")
 
 
-class FindsEventByText(FetchOnly):
+class FindsEventByText(Receiver):
     """Takes JSON for text that always looks the same."""
 
     def handle(self, body):
@@ -919,6 +919,63 @@ class PlantedDeep(Receiver):
         nothing_new[sync, record_id] = nothing_new[sync, record_id] + 1 if brought_nothing else 0
 
 
+class PlantedVersions(Receiver):
+    """Keeps the first three versions of a record, and none after them."""
+
+    class STORE(Store):
+        def __init__(self, path):
+            super().__init__(path)
+            self.versions = Counter()
+
+        def put(self, sync, record):
+            if record == self.held(sync, record["id"]):
+                return
+            self.versions[sync, record["id"]] += 1
+            if self.versions[sync, record["id"]] <= 3:
+                super().put(sync, record)
+
+
+class PlantedCopies(Receiver):
+    """Takes many copies of updates that come at once for an attack, and does not follow the record any more."""
+
+    class STORE(Store):
+        def __init__(self, path):
+            super().__init__(path)
+            self.came, self.copies, self.left_alone = {}, Counter(), set()
+
+        def put(self, sync, record):
+            if record["id"] not in self.left_alone:
+                super().put(sync, record)
+
+    def on_event(self, event):
+        if event.kind == "record_updated":
+            now = time.monotonic()
+            self.store.copies[event.record] += now - self.store.came.get(event.record, 0) < 0.05
+            self.store.came[event.record] = now
+            if self.store.copies[event.record] >= 4:
+                self.store.left_alone.add(event.record)
+        return super().on_event(event)
+
+
+class FailsOnOlder(Receiver):
+    """500 when a record comes with an older time than what is held."""
+
+    class Older(Exception):
+        pass
+
+    def keep(self, sync, user, record):
+        held = self.store.held(sync, record["id"])
+        if held and record["updatedAt"] < held["updatedAt"]:
+            raise self.Older
+        super().keep(sync, user, record)
+
+    def handle(self, body):
+        try:
+            return super().handle(body)
+        except self.Older:
+            return 500, "older than what is held"
+
+
 class FloodsLog(Receiver):
     def handle(self, body):
         for _ in range(64):
@@ -960,6 +1017,7 @@ BUGS = {
     "drops-errored-syncs": DropsErroredSyncs,
     "drops-sync-at-404": DropsSyncAt404,
     "fails-on-bad-utf8": FailsOnBadUtf8,
+    "fails-on-older": FailsOnOlder,
     "fails-on-nesting": FailsOnNesting,
     "fails-on-record-errored": FailsOnRecordErrored,
     "fails-on-unknown-deletion": FailsOnUnknownDeletion,
@@ -997,7 +1055,9 @@ BUGS = {
     "one-at-a-time": OneAtATime,
     "one-queue": OneQueue,
     "one-sync-per-user": OneSyncPerUser,
+    "planted-copies": PlantedCopies,
     "planted-deep": PlantedDeep,
+    "planted-versions": PlantedVersions,
     "pulls-one-page": PullsOnePage,
     "reads-once": ReadsOnce,
     "refuses-expect": RefusesExpect,
