@@ -118,7 +118,7 @@ NOTES = {
     "receiver one event of a sync is worked on at a time, and writing is an upsert in any case.",
     "skips-bodies-seen-before": "Events have no id. Two updates of one record are the same bytes, so that a body that "
     "was seen before may be news.",
-    "updates-only-known": "In the good receiver an update and a creation are the same: fetch, and store what comes.",
+    "updates-only-known": "The good receiver handles an update like a creation: it fetches the record and stores it.",
     "drops-errored-records": "`record_errored` is no news of the record itself. The good receiver pulls, and the pages "
     "say what there is.",
     "forgets-user": "The good receiver keeps a token per user, and asks for the one of the sync's user each time.",

@@ -122,7 +122,7 @@ impl Case {
         self.needs.contains(&Need::Process) || DANGEROUS.contains(&self.id)
     }
 
-    /// Whether playing it takes so long that it is left alone when its failure would say nothing.
+    /// Whether the case takes long to play. Such a case is not played if a case that it presumes has failed.
     pub(super) fn is_long(&self) -> bool {
         self.needs.contains(&Need::Process) || matches!(self.family(), Family::Conv | Family::Pol)
     }

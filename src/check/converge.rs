@@ -263,7 +263,7 @@ impl<'a> Play<'a> {
             return doomed();
         }
         let length = failing.steps.len();
-        // What comes after the step at which it was seen does not matter.
+        // The steps after the failure do not matter.
         failing.steps.truncate(wrong.steps.max(1));
         let budget = Patience::of(3 * self.trial.histories.max_time);
         self.trial.turn.give();

@@ -44,7 +44,7 @@ pub enum DifferenceKind {
     MissingFolder,
     /// It is held, and should be gone.
     Extra,
-    /// It is held so many times.
+    /// It is held several times; the number says how often.
     Copies(usize),
     /// A member has not the value of the latest version.
     Member {

@@ -79,7 +79,7 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// Makes a judgement of some results, such as those that a run had when it was interrupted.
+    /// Makes a judgement from results, for example from those of an interrupted run.
     pub fn of_results(
         target: Url,
         seed: u64,

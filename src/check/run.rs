@@ -11,7 +11,7 @@ use super::waiting::Limits;
 use super::watch::Watch;
 use crate::fake::FakeParagon;
 
-/// This many cases play at a time; those that wait for the receiver are not among them.
+/// Number of cases that play at the same time. Cases that wait for the receiver do not count.
 const PLAYING: usize = 1;
 
 /// What all cases of a run share.

@@ -123,11 +123,11 @@ pub(crate) struct Activity {
     pub(crate) attempts: u64,
     /// Its calls of the API.
     pub(crate) calls: u64,
-    /// Those that were work, and not one more round of a loop that finds nothing new.
+    /// Number of calls that were work. Repeated calls of a loop that finds nothing new do not count.
     pub(crate) work: u64,
     /// How often the most frequent call was made since something new was told, or since calls were counted anew.
     pub(crate) rounds: u64,
-    /// Those that told it something new.
+    /// Number of calls whose answer contained something new.
     pub(crate) news: u64,
     /// What became of the last one.
     pub(crate) last: LastCall,
