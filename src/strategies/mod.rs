@@ -3,7 +3,7 @@
 //! All of them follow from the shipped schemas: [`payload`] generates what a schema's strict layer lets through,
 //! [`near_miss`] what breaks exactly one of its rules, [`raw_body`] bytes that a receiver may be sent by anybody,
 //! [`history`] a [`Scenario`](crate::scenario::Scenario). What is put into a simulated integration, by [`history`] and
-//! [`file`], looks as a provider has it; what is odd is asked for by [`Params::edge`] and [`Incoherence`].
+//! [`file()`], looks as a provider has it; what is odd is asked for by [`Params::edge`] and [`Incoherence`].
 //!
 //! ```
 //! use paragon_testkit::contract::Event;
