@@ -41,25 +41,25 @@ pub(super) async fn converges(trial: &Trial<'_>, faults: &[Fault]) -> Result<(),
     let watch = Stopwatch::start();
     let mut rest = budget.cases.max(1).div_ceil(SIDE_BY_SIDE);
     // Each batch takes turns of its own: while a receiver does what is left to do after one, the next ones go on.
-    trial.turn.give();
-    let mut batches = FuturesOrdered::new();
-    let mut number = 0;
-    let failed = loop {
-        while rest > 0 && batches.len() < BATCHES && (number == 0 || watch.elapsed() < budget.max_time) {
-            let scenario = source.next();
-            let play = &play;
-            batches.push_back(async move { (play.once(&scenario, Until::Settled).await, scenario) });
-            (rest, number) = (rest - 1, number + 1);
-        }
-        match batches.next().await {
-            None => break None,
-            Some((Ok(None), _)) => {}
-            Some((Ok(Some(wrong)), scenario)) => break Some(Ok((scenario, wrong))),
-            Some((Err(stop), _)) => break Some(Err(stop)),
+    let playing = async {
+        let mut batches = FuturesOrdered::new();
+        let mut number = 0;
+        loop {
+            while rest > 0 && batches.len() < BATCHES && (number == 0 || watch.elapsed() < budget.max_time) {
+                let scenario = source.next();
+                let play = &play;
+                batches.push_back(async move { (play.once(&scenario, Until::Settled).await, scenario) });
+                (rest, number) = (rest - 1, number + 1);
+            }
+            match batches.next().await {
+                None => break None,
+                Some((Ok(None), _)) => {}
+                Some((Ok(Some(wrong)), scenario)) => break Some(Ok((scenario, wrong))),
+                Some((Err(stop), _)) => break Some(Err(stop)),
+            }
         }
     };
-    drop(batches);
-    trial.turn.take().await;
+    let failed = trial.turn.aside(playing).await;
     match failed {
         None => Ok(()),
         Some(Ok((scenario, wrong))) => Err(play.shortest(scenario, wrong).await),
@@ -115,10 +115,7 @@ impl<'a> Play<'a> {
     }
 
     async fn whole(&self, scenario: &Scenario) -> Result<Option<Wrong>, Stop> {
-        self.trial.turn.give();
-        let wrong = self.once(scenario, Until::Settled).await;
-        self.trial.turn.take().await;
-        wrong
+        self.trial.turn.aside(self.once(scenario, Until::Settled)).await
     }
 
     /// Plays a history in a lane of its own, lets everything work again for a day, and looks at what the receiver then
@@ -204,7 +201,7 @@ impl<'a> Play<'a> {
         let syncs: Vec<&Sync> = syncs.iter().collect();
         let watch = Stopwatch::start();
         match until {
-            Until::Stuck => return self.stuck(lane, &syncs).await,
+            Until::Stuck => return lane.turn.aside(self.stuck(lane, &syncs)).await,
             Until::Settled => lane.right(&syncs).await?,
         }
         let took = u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -220,25 +217,22 @@ impl<'a> Play<'a> {
             // What was shrunk is played once more as it is.
             return Ok(());
         }
-        lane.turn.give();
         lane.rest(BETWEEN_STEPS).await;
-        lane.turn.take().await;
         Ok(())
     }
 
     /// As [`Lane::right`], but a receiver that stands still is not waited for any longer.
     async fn stuck(&self, lane: &Lane<'_>, syncs: &[&Sync]) -> Result<(), Stop> {
-        lane.turn.give();
         let (took, times) = (self.took.0.load(Ordering::Relaxed), self.took.1.load(Ordering::Relaxed));
         let stuck = STUCK.max(Duration::from_millis(4 * took / times.max(1)));
         let mut patience = Patience::of(lane.run.suite.settle.max(stuck));
         let mut seen = None;
         let mut still = Stopwatch::start();
-        let ended = loop {
+        loop {
             let mut found = lane.wrong(syncs).await.map_err(|error| Stop::NotEvaluable(error.to_string()))?;
             found.retain(|(_, difference)| difference.kind != DifferenceKind::MissingFolder);
             if found.is_empty() {
-                break Ok(());
+                return Ok(());
             }
             let told: Vec<_> = found.into_iter().map(|(_, difference)| difference.text).collect();
             let now = Some((lane.paragon.activity().calls, told.join("\n")));
@@ -246,11 +240,9 @@ impl<'a> Play<'a> {
                 (seen, still) = (now, Stopwatch::start());
             }
             if still.elapsed() >= stuck || !patience.again().await {
-                break Err(Stop::Fail(told.join("\n")));
+                return Err(Stop::Fail(told.join("\n")));
             }
-        };
-        lane.turn.take().await;
-        ended
+        }
     }
 
     async fn still_fails(&self, scenario: &Scenario) -> bool {
@@ -266,9 +258,7 @@ impl<'a> Play<'a> {
         // The steps after the failure do not matter.
         failing.steps.truncate(wrong.steps.max(1));
         let budget = Patience::of(3 * self.trial.histories.max_time);
-        self.trial.turn.give();
-        let (best, tried, is_over) = self.shrink(&failing, &wrong.users, budget).await;
-        self.trial.turn.take().await;
+        let (best, tried, is_over) = self.trial.turn.aside(self.shrink(&failing, &wrong.users, budget)).await;
         // It was not waited for in earnest while it shrank.
         let (best, told) = match self.whole(&best).await {
             Ok(Some(wrong)) => (best, wrong.told),

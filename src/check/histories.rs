@@ -25,10 +25,10 @@ impl Default for Histories {
 }
 
 /// So many histories go on side by side, each of a user of its own.
-pub(super) const SIDE_BY_SIDE: usize = 6;
+pub(super) const SIDE_BY_SIDE: usize = 3;
 
 /// This many of these are under way at a time.
-pub(super) const BATCHES: usize = 6;
+pub(super) const BATCHES: usize = 12;
 
 /// How many syncs an account may have.
 const SYNCS: usize = 2;

@@ -22,7 +22,7 @@ use crate::fake::{Call, FakeParagon, FaultId, Proof, Sync, Timeline};
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A case that waits longer than this lets other cases play meanwhile.
-const PARKED_AFTER: Duration = Duration::from_millis(250);
+const PARKED_AFTER: Duration = Duration::from_millis(50);
 
 /// A failure whose cause is known is not proven: the receiver has this part of the settle time to be right all the same.
 const DOOMED: u32 = 10;
@@ -50,7 +50,15 @@ impl Turn {
         *self.permit() = permit;
     }
 
-    pub(super) fn give(&self) {
+    /// Lets others play while this waits.
+    pub(super) async fn aside<T>(&self, wait: impl Future<Output = T>) -> T {
+        self.give();
+        let ended = wait.await;
+        self.take().await;
+        ended
+    }
+
+    fn give(&self) {
         self.permit().take();
     }
 
@@ -127,36 +135,54 @@ impl<'a> Lane<'a> {
     /// one that is at rest and wrong fails, with the proof of it. Without a state probe: until it has fetched the latest
     /// version of each record.
     pub(super) async fn right(&self, syncs: &[&Sync]) -> Result<(), Stop> {
+        let look = || async {
+            match self.wrong(syncs).await {
+                Ok(found) if found.is_empty() => Look::Over(Ok(())),
+                Ok(found) => Look::Wrong(digest(&found), found),
+                Err(error) if self.has_no_probe() => Look::Over(Err(Stop::NotEvaluable(error.to_string()))),
+                Err(_) => Look::Nothing,
+            }
+        };
+        match self.wait(look).await {
+            Ended::Over(ended) => ended,
+            Ended::Doomed(found) => Err(Stop::Fail(texts(&found))),
+            Ended::AtRest(found, _) if found.iter().all(|(_, one)| one.kind == DifferenceKind::MissingFolder) => {
+                self.run.note_no_folders();
+                Ok(())
+            }
+            Ended::AtRest(found, how) => Err(Stop::Fail(self.proven(&found, &how))),
+            Ended::OutOfPatience(found, doing) => Err(self.at_work(&found, &doing)),
+        }
+    }
+
+    /// Whether the state could not be looked at for so long that it never will be.
+    fn has_no_probe(&self) -> bool {
+        self.run.looks.as_ref().is_none_or(|looks| looks.has_failed_for(PROBE_PATIENCE))
+    }
+
+    /// Looks until there is nothing more to wait for.
+    async fn wait<T, W, L: Future<Output = Look<T, W>>>(&self, look: impl Fn() -> L) -> Ended<T, W> {
         self.paragon.count_rounds_anew();
         let mut waiting = Waiting::new(self.run.limits(), self.paragon.activity());
         let (watch, mut pace) = (Stopwatch::start(), Patience::of(Duration::MAX));
         let mut parked = false;
         let ended = loop {
-            let found = self.wrong(syncs).await;
+            let looked = look().await;
             let at = watch.elapsed();
-            match found {
-                Ok(found) if found.is_empty() => break Ok(()),
-                Ok(found) => {
-                    if at >= self.run.limits().settle / DOOMED && self.run.board.is_doomed(self.case) {
-                        break Err(Stop::Fail(texts(&found)));
-                    }
+            match looked {
+                Look::Over(value) => break Ended::Over(value),
+                Look::Wrong(_, wrong) if at >= self.run.limits().settle / DOOMED && self.is_doomed() => {
+                    break Ended::Doomed(wrong);
+                }
+                Look::Wrong(digest, wrong) => {
                     let (activity, overall) = (self.paragon.activity(), self.run.watch.overall());
-                    let seen = Seen { at, activity, overall };
-                    match waiting.look(seen, digest(&found)) {
+                    match waiting.look(Seen { at, activity, overall }, digest) {
                         State::AtWork(_) => {}
-                        State::AtRest(_) if found.iter().all(|(_, one)| one.kind == DifferenceKind::MissingFolder) => {
-                            self.run.note_no_folders();
-                            break Ok(());
-                        }
-                        State::AtRest(how) => break Err(Stop::Fail(self.proven(&found, &how))),
-                        State::OutOfPatience(doing) => break Err(self.at_work(&found, &doing)),
+                        State::AtRest(how) => break Ended::AtRest(wrong, how),
+                        State::OutOfPatience(doing) => break Ended::OutOfPatience(wrong, doing),
                     }
                 }
-                Err(error) => {
-                    if self.run.looks.as_ref().is_none_or(|looks| looks.has_failed_for(PROBE_PATIENCE)) {
-                        break Err(Stop::NotEvaluable(error.to_string()));
-                    }
-                }
+                Look::Nothing => {}
             }
             if !parked && at >= PARKED_AFTER {
                 self.turn.give();
@@ -164,28 +190,31 @@ impl<'a> Lane<'a> {
             }
             pace.again().await;
         };
-        if parked {
-            self.turn.take().await;
-        }
+        self.turn.take().await;
         ended
+    }
+
+    /// Whether a case that this one presumes has failed.
+    pub(super) fn is_doomed(&self) -> bool {
+        self.run.board.is_doomed(self.case)
     }
 
     /// As [`Lane::right`], and still so when the receiver has come to rest: for what does its harm late, such as the
     /// second copy of an event in the queue of a receiver that answered both at once.
     pub(super) async fn stays_right(&self, syncs: &[&Sync]) -> Result<(), Stop> {
         self.right(syncs).await?;
-        self.turn.give();
         self.rest(RESTLESS).await;
-        self.turn.take().await;
         self.right(syncs).await
     }
 
-    /// Waits until the receiver has made no call for a while that was work.
+    /// Waits until the receiver has made no call for a while that was work. Other cases go on.
     pub(super) async fn rest(&self, pause: Pause) {
         let pause = Pause { within: pause.within.min(self.run.suite.settle), ..pause };
         let mut rest = Rest::from_now(self.paragon.activity().work, pause);
         let mut patience = Patience::of(pause.within);
-        while !rest.has_come(self.paragon.activity().work) && patience.again().await {}
+        self.turn
+            .aside(async { while !rest.has_come(self.paragon.activity().work) && patience.again().await {} })
+            .await;
     }
 
     /// Waits until a fault has struck this often. A receiver that never makes the call cannot be judged by it.
@@ -199,33 +228,12 @@ impl<'a> Lane<'a> {
 
     /// Waits until something is so, or the receiver is at rest; then the error says how that is known.
     pub(super) async fn until(&self, is_so: impl Fn() -> bool) -> Result<(), String> {
-        self.paragon.count_rounds_anew();
-        let mut waiting = Waiting::new(self.run.limits(), self.paragon.activity());
-        let (watch, mut pace) = (Stopwatch::start(), Patience::of(Duration::MAX));
-        let mut parked = false;
-        let ended = loop {
-            if is_so() {
-                break Ok(());
-            }
-            let at = watch.elapsed();
-            if at >= self.run.limits().settle / DOOMED && self.run.board.is_doomed(self.case) {
-                break Err("it was not waited for".to_owned());
-            }
-            let seen = Seen { at, activity: self.paragon.activity(), overall: self.run.watch.overall() };
-            match waiting.look(seen, 0) {
-                State::AtWork(_) => {}
-                State::AtRest(how) | State::OutOfPatience(how) => break Err(how),
-            }
-            if !parked && at >= PARKED_AFTER {
-                self.turn.give();
-                parked = true;
-            }
-            pace.again().await;
-        };
-        if parked {
-            self.turn.take().await;
+        let look = || std::future::ready(if is_so() { Look::Over(()) } else { Look::Wrong(0, ()) });
+        match self.wait(look).await {
+            Ended::Over(()) => Ok(()),
+            Ended::Doomed(()) => Err("it was not waited for".to_owned()),
+            Ended::AtRest((), how) | Ended::OutOfPatience((), how) => Err(how),
         }
-        ended
     }
 
     /// How many calls a fault has struck.
@@ -290,6 +298,27 @@ impl<'a> Lane<'a> {
         let why = call.reason.unwrap_or_default();
         Some(format!("the Sync API refused {} {} with {}: {why}", call.method, call.path, call.status))
     }
+}
+
+/// What a look at the receiver shows.
+enum Look<T, W> {
+    /// There is nothing more to wait for.
+    Over(T),
+    /// What is still wrong, and a digest of it.
+    Wrong(u64, W),
+    /// It could not be seen this time.
+    Nothing,
+}
+
+/// How a wait ended: with what was waited for, or with what was wrong at the last look.
+enum Ended<T, W> {
+    Over(T),
+    /// A case that this one presumes has failed, so that it was not waited for.
+    Doomed(W),
+    /// The receiver is at rest. The text says how that is known.
+    AtRest(W, String),
+    /// The receiver is still at work. The text says what it was last seen doing.
+    OutOfPatience(W, String),
 }
 
 /// Without a look at the state: the records that were not fetched.

@@ -12,7 +12,7 @@ use super::watch::Watch;
 use crate::fake::FakeParagon;
 
 /// Number of cases that play at the same time. Cases that wait for the receiver do not count.
-const PLAYING: usize = 1;
+const PLAYING: usize = 2;
 
 /// What all cases of a run share.
 pub(super) struct Run<'a> {

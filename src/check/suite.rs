@@ -209,13 +209,13 @@ impl<'a> Suite<'a> {
             run.board.plan(case);
         }
         let mut verdicts = Verdicts::new(planned.len());
-        // What ends the receiver's process, or may take the receiver down, comes last, and alone.
-        let (alone, together): (Vec<usize>, Vec<usize>) =
-            (0..planned.len()).partition(|number| planned[*number].0.is_alone());
         let (mut before, mut silent) = (0, 0);
         let mut ticks = tokio::time::interval(LOOK_EACH);
-        for (queue, is_alone) in [(together, false), (alone, true)] {
-            let mut queue = VecDeque::from(queue);
+        let numbered: Vec<usize> = (0..planned.len()).collect();
+        let is_alone = |number: &usize| planned[*number].0.is_alone();
+        for queue in numbered.chunk_by(|one, next| is_alone(one) == is_alone(next)) {
+            let is_alone = queue.first().is_some_and(is_alone);
+            let mut queue = VecDeque::from(queue.to_vec());
             let mut playing = FuturesUnordered::new();
             loop {
                 let is_held = (is_alone || self.fail_fast) && !playing.is_empty();

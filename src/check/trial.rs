@@ -240,11 +240,6 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// Whether a case that this one presumes has failed.
-    pub(super) fn is_doomed(&self) -> bool {
-        self.run.board.is_doomed(self.case)
-    }
-
     /// Whether the receiver follows updates, as far as is known.
     pub(super) fn follows_updates(&self) -> bool {
         !self.run.board.has_failed_or_is_doomed("rec-updated")
@@ -256,9 +251,7 @@ impl<'a> Trial<'a> {
 
     /// Lets real time pass: for what is looked at over a span, and not until something is so. Other cases go on.
     pub(super) async fn a_while(&self, span: Duration) {
-        self.turn.give();
-        eventually(span, || async { None::<()> }).await;
-        self.turn.take().await;
+        self.turn.aside(eventually(span, || async { None::<()> })).await;
     }
 
     /// POSTs a body as it is, beside all queues; what is wrong with the answer, if it is not 2xx.

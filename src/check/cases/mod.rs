@@ -28,7 +28,8 @@ pub(super) const REPLAY: Case = Case {
 };
 
 /// All cases, in the order in which they begin. What most others presume comes first, what may take the receiver down
-/// last.
+/// last. Those that end its process come before the many histories: a receiver that is started again may look at every
+/// sync that it knows.
 pub fn cases() -> &'static [Case] {
     const CASES: &[Case] = &[
         ack::EVERY_EVENT,
@@ -80,6 +81,10 @@ pub fn cases() -> &'static [Case] {
         out::DISABLED,
         out::ANSWER_LOST,
         out::HANG_UP,
+        out::RESTART,
+        out::KILLED_AT_START,
+        out::KILLED_AFTER_ACK,
+        out::KILLED_IN_PULL,
         conv::QUIET,
         conv::REDELIVERY,
         conv::OUTAGES,
@@ -88,10 +93,6 @@ pub fn cases() -> &'static [Case] {
         pol::MINUTES,
         pol::HOURS,
         pol::DAYS,
-        out::RESTART,
-        out::KILLED_AT_START,
-        out::KILLED_AFTER_ACK,
-        out::KILLED_IN_PULL,
         pull::DELETED_SYNC,
         rec::FORGED_SYNC,
         iso::FORGED_USER,
