@@ -301,6 +301,11 @@ pub(crate) struct Target {
     /// has ended, everything that it started is ended too.
     #[arg(long, value_name = "CMD", conflicts_with = "state_url")]
     pub(crate) state_cmd: Option<String>,
+    /// A shell command that lets the receiver know of a sync before its first event, for a receiver that leaves events of
+    /// users or syncs alone that it does not know. It finds `PARAGON_USER_ID`, `PARAGON_SYNC_ID`, `PARAGON_INTEGRATION`
+    /// and `PORT` in its environment, and has 5 s.
+    #[arg(long, value_name = "CMD")]
+    pub(crate) before_sync: Option<String>,
     /// How events are delivered: a policy that `policies` lists, or a file with one (TOML or JSON). Default
     /// `paragon-assumed`.
     #[arg(long, value_name = "NAME|FILE")]

@@ -66,6 +66,9 @@ impl Aim {
         if let Some(command) = &typed.state_cmd {
             option("--state-cmd", command);
         }
+        if let Some(command) = &typed.before_sync {
+            option("--before-sync", command);
+        }
         if let Some(policy) = &typed.policy {
             option("--policy", policy);
         }

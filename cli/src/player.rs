@@ -18,8 +18,8 @@ use crate::check::Plan;
 use crate::interrupt::interrupted;
 use crate::plan::Aim;
 use crate::progress::Progress;
+use crate::shell::{StateCmd, before_sync};
 use crate::spawn::{Receiver, connects};
-use crate::state_cmd::StateCmd;
 use crate::{output, reports};
 
 /// The fake keeps no more of what happened: a receiver that calls it in a loop must not eat the memory.
@@ -166,7 +166,7 @@ impl Play<'_> {
     fn probe(&self) -> Option<Box<dyn Probe>> {
         match (&self.aim.state_url, &self.aim.typed.state_cmd) {
             (Some(url), _) => Some(Box::new(StateUrl::new(url.clone()))),
-            (None, Some(command)) => Some(Box::new(StateCmd { command: command.clone(), port: self.aim.port })),
+            (None, Some(command)) => Some(Box::new(StateCmd::new(command.clone(), self.aim.port))),
             (None, None) => None,
         }
     }
@@ -212,6 +212,9 @@ impl Play<'_> {
         }
         if receiver.is_ours() {
             suite = suite.process(receiver);
+        }
+        if let Some(command) = &self.aim.typed.before_sync {
+            suite = suite.before_sync(|sync| before_sync(command, self.aim.port, sync));
         }
         match self.judging {
             Judging::Cases(plan) => plan.suite(suite).run(paragon).await,

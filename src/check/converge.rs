@@ -159,12 +159,22 @@ impl<'a> Play<'a> {
                 };
                 if rests && !is_over && !trial.is_doomed() {
                     let found = self.comes_to_rest(lane, until).await;
-                    early.lock().unwrap_or_else(std::sync::PoisonError::into_inner).1 = found.err();
+                    if let Err(stop) = found {
+                        early.lock().unwrap_or_else(std::sync::PoisonError::into_inner).1.get_or_insert(stop);
+                    }
+                }
+            }) as crate::fake::Waiting<'_>
+        };
+        let enabled = |sync: &Sync| {
+            let (sync, lane, early) = (sync.clone(), &lane, &early);
+            Box::pin(async move {
+                if let Err(stop) = lane.introduce(&sync).await {
+                    early.lock().unwrap_or_else(std::sync::PoisonError::into_inner).1.get_or_insert(stop);
                 }
             }) as crate::fake::Waiting<'_>
         };
         let renamed = scenario.clone().with_users(|user| names[user].clone());
-        let syncs = paragon.play_with(&renamed, &after).await.map_err(impossible)?;
+        let syncs = paragon.play_between(&renamed, &enabled, &after).await.map_err(impossible)?;
         for sync in &syncs {
             if paragon.tally().attempts == 0 {
                 fresh(&lane.held(sync.id()).await)?;

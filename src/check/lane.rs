@@ -97,6 +97,12 @@ impl<'a> Lane<'a> {
         Self { run, case, paragon, turn, mark }
     }
 
+    /// Lets the receiver know of a sync that has been enabled, if it has to know beforehand.
+    pub(super) async fn introduce(&self, sync: &Sync) -> Result<(), Stop> {
+        let Some(before_sync) = &self.run.suite.before_sync else { return Ok(()) };
+        before_sync(sync).await.map_err(Stop::NotEvaluable)
+    }
+
     /// What the receiver holds of a sync, as far as it tells.
     pub(super) async fn held(&self, sync: &SyncId) -> Vec<Held> {
         let Some(looks) = &self.run.looks else { return Vec::new() };

@@ -1,5 +1,6 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
@@ -20,7 +21,7 @@ use super::trial::{Stop, Trial, humane};
 use crate::clock::Stopwatch;
 use crate::contract::scramble;
 use crate::delivery::{Outcome, Policy, PolicyError};
-use crate::fake::FakeParagon;
+use crate::fake::{self, FakeParagon};
 use crate::scenario::Scenario;
 
 /// How often it is looked at what the receiver does for all users.
@@ -28,6 +29,10 @@ const LOOK_EACH: Duration = Duration::from_millis(100);
 
 /// After so many cases in a row in which the receiver answered nothing at all, the others are not tried.
 const SILENT: usize = 3;
+
+/// What [`Suite::before_sync`] was given.
+type BeforeSync<'a> =
+    Box<dyn Fn(&fake::Sync) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync + 'a>;
 
 /// Cases to run on one receiver.
 ///
@@ -46,6 +51,7 @@ pub struct Suite<'a> {
     pub(super) webhook: Url,
     pub(super) state: Option<Box<dyn Probe + 'a>>,
     pub(super) process: Option<Box<dyn Process + 'a>>,
+    pub(super) before_sync: Option<BeforeSync<'a>>,
     pub(super) settle: Duration,
     pub(super) patience: Duration,
     pub(super) seed: u64,
@@ -83,6 +89,7 @@ impl<'a> Suite<'a> {
             webhook,
             state: None,
             process: None,
+            before_sync: None,
             settle: Duration::from_secs(10),
             patience: Duration::from_secs(90),
             seed: 0,
@@ -110,6 +117,31 @@ impl<'a> Suite<'a> {
     /// Lets the cases end the receiver's process and start it again. Without it they are not evaluable.
     pub fn process(mut self, process: impl Process + 'a) -> Self {
         self.process = Some(Box::new(process));
+        self
+    }
+
+    /// Is called with each sync when it has been enabled, before its first run: for a receiver that must know its users or
+    /// syncs beforehand. When it fails, the case is not evaluable.
+    ///
+    /// ```no_run
+    /// # async fn example(app_url: url::Url, users: std::sync::Arc<std::sync::Mutex<Vec<String>>>) {
+    /// use paragon_testkit::check::Suite;
+    ///
+    /// let suite = Suite::for_receiver(app_url).before_sync(|sync| {
+    ///     let (users, user) = (users.clone(), sync.envelope().user.id.to_string());
+    ///     async move {
+    ///         users.lock().map_err(|_| "the users are lost".to_owned())?.push(user);
+    ///         Ok(())
+    ///     }
+    /// });
+    /// # }
+    /// ```
+    pub fn before_sync<F, T>(mut self, before_sync: F) -> Self
+    where
+        F: Fn(&fake::Sync) -> T + Send + Sync + 'a,
+        T: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.before_sync = Some(Box::new(move |sync| Box::pin(before_sync(sync))));
         self
     }
 

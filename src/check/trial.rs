@@ -169,6 +169,7 @@ impl<'a> Trial<'a> {
 
     pub(super) async fn enable_of(&self, drive: &Connection, name: &str) -> Result<Sync, Stop> {
         let sync = drive.enable_as("files", name).map_err(|error| Stop::NotEvaluable(error.to_string()))?;
+        self.introduce(&sync).await?;
         fresh(&self.held(sync.id()).await)?;
         Ok(sync)
     }

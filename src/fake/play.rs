@@ -40,7 +40,7 @@ impl FakeParagon {
     /// # Ok(()) }
     /// ```
     pub async fn play(&self, scenario: &Scenario) -> Result<Vec<Sync>, ScenarioError> {
-        self.driver.play(scenario, &|_| Box::pin(async {})).await
+        self.driver.play(scenario).await
     }
 
     /// As [`play`](Self::play), but waits after each step, before what goes wrong during it ends: so that a receiver
@@ -54,17 +54,36 @@ impl FakeParagon {
         scenario: &Scenario,
         after: &(dyn Fn(&Step) -> Waiting<'a> + std::marker::Sync),
     ) -> Result<Vec<Sync>, ScenarioError> {
-        self.driver.play(scenario, after).await
+        self.driver.play_between(scenario, &|_| nothing(), after).await
     }
+
+    /// As [`play_with`](Self::play_with), and waits when a sync has been enabled, before its first run.
+    pub(crate) async fn play_between<'a>(
+        &self,
+        scenario: &Scenario,
+        enabled: &(dyn Fn(&Sync) -> Waiting<'a> + std::marker::Sync),
+        after: &(dyn Fn(&Step) -> Waiting<'a> + std::marker::Sync),
+    ) -> Result<Vec<Sync>, ScenarioError> {
+        self.driver.play_between(scenario, enabled, after).await
+    }
+}
+
+fn nothing<'a>() -> Waiting<'a> {
+    Box::pin(async {})
 }
 
 /// What [`FakeParagon::play_with`] waits for after a step.
 pub type Waiting<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 impl Driver {
-    pub(super) async fn play<'a>(
+    pub(super) async fn play(self: &Arc<Self>, scenario: &Scenario) -> Result<Vec<Sync>, ScenarioError> {
+        self.play_between(scenario, &|_| nothing(), &|_| nothing()).await
+    }
+
+    async fn play_between<'a>(
         self: &Arc<Self>,
         scenario: &Scenario,
+        enabled: &(dyn Fn(&Sync) -> Waiting<'a> + std::marker::Sync),
         after: &(dyn Fn(&Step) -> Waiting<'a> + std::marker::Sync),
     ) -> Result<Vec<Sync>, ScenarioError> {
         scenario.check()?;
@@ -73,12 +92,16 @@ impl Driver {
         for (index, step) in scenario.steps.iter().enumerate() {
             let wrong = |problem: String| ScenarioError::Step { number: index + 1, problem };
             play.trouble(&mut lock(&self.world), &step.during);
-            let enabled = play.act(&mut lock(&self.world), &step.action).map_err(wrong);
+            let acted = play.act(&mut lock(&self.world), &step.action).map_err(wrong);
             self.tell();
-            if enabled.is_err() {
+            if acted.is_err() {
                 play.trouble(&mut lock(&self.world), &[]);
             }
-            syncs.extend(enabled?.map(|id| Sync { world: self.world.clone(), id }));
+            if let Some(id) = acted? {
+                let sync = Sync { world: self.world.clone(), id };
+                enabled(&sync).await;
+                syncs.push(sync);
+            }
             let by = if let Action::Advance { by } = step.action { by } else { Duration::ZERO };
             if !(by + step.then).is_zero() {
                 let moved = self.advance(by + step.then).await;

@@ -19,6 +19,17 @@ pub(crate) async fn idle() -> Url {
     serve(axum::Router::new().fallback(|| async { "ok" })).await
 }
 
+/// A webhook that answers 200 once this has seen the event.
+pub(crate) async fn hook<T: Future<Output = ()> + Send>(
+    seen: impl Fn(serde_json::Value) -> T + Clone + Send + Sync + 'static,
+) -> Url {
+    let take = move |axum::Json(event)| {
+        let seen = seen(event);
+        async { seen.await }
+    };
+    serve(axum::Router::new().fallback(take)).await
+}
+
 pub(crate) struct Receiver {
     base: Url,
 }

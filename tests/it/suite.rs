@@ -1,15 +1,17 @@
 //! The suite on receivers in the test's own process. What is wrong with them is in how they are looked at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use paragon_testkit::FakeParagon;
-use paragon_testkit::check::{Case, Held, Histories, Judgement, Probe, Suite, Verdict};
+use paragon_testkit::check::{Case, Held, Histories, Judgement, Looking, Probe, StateUrl, Suite, Verdict};
 use paragon_testkit::clock::Stopwatch;
 use paragon_testkit::delivery::{DisableRule, Failing, Limit, Policy};
+use paragon_testkit::fake;
 use paragon_testkit::scenario::Scenario;
+use serde_json::Value;
 use url::Url;
 
 use crate::receiver::{Receiver, idle};
@@ -115,7 +117,8 @@ async fn one_that_never_answers_is_given_up_after_three_cases() {
     let paragon = FakeParagon::builder().answer_within(SHORT).start().await.unwrap();
     let suite = Suite::for_receiver(webhook).settle(SHORT);
     let judgement = suite.select(|case| case.id.starts_with("rec-") && case.needs.is_empty()).run(&paragon).await;
-    let given_up: Vec<_> = judgement.results.iter().map(|it| it.detail.contains("in the 3 cases before")).collect();
+    // What is given up is not played, and put down to the case that says why.
+    let given_up: Vec<_> = judgement.results.iter().map(|it| it.took.is_zero()).collect();
     assert!(given_up.len() > 4, "{judgement:?}");
     // The next ones may have begun when the third has ended.
     let first = given_up.iter().position(|given_up| *given_up).unwrap();
@@ -258,4 +261,94 @@ async fn what_was_lost_under_a_policy_is_told_with_the_cell_that_decided() {
     let lost: Vec<_> =
         judgement.results.iter().map(|result| result.detail.split_once("\nlost under ").unwrap().1).collect();
     insta::assert_snapshot!(lost.join("\n\n"));
+}
+
+#[tokio::test]
+async fn a_state_that_is_gone_for_good_is_noticed_once() {
+    let paragon = FakeParagon::start().await;
+    let app = Receiver::start(&paragon).await;
+    let looks = Arc::new(AtomicUsize::new(0));
+    let counted = looks.clone();
+    let gone = StateUrl::new("http://127.0.0.1:9/state".parse().unwrap());
+    let probe = Counted { probe: gone, looks: counted };
+    let suite = Suite::for_receiver(app.webhook()).state(probe);
+    let judgement = suite.select(|case| case.id.starts_with("rec-")).run(&paragon).await;
+    assert!(judgement.results.len() > 10);
+    assert!(judgement.results.iter().all(|result| result.verdict == Verdict::NotEvaluable), "{judgement:?}");
+    // If each case looked for the settle time, there would be thousands.
+    let looks = looks.load(Ordering::Relaxed);
+    assert!(looks < 1_000, "{looks} looks");
+}
+
+/// Counts the looks.
+struct Counted {
+    probe: StateUrl,
+    looks: Arc<AtomicUsize>,
+}
+
+impl Probe for Counted {
+    fn look(&self) -> Looking<'_> {
+        self.looks.fetch_add(1, Ordering::Relaxed);
+        self.probe.look()
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_is_told_of_each_sync_before_its_first_event() {
+    let paragon = FakeParagon::start().await;
+    let app = Receiver::start(&paragon).await;
+    let known: Arc<Mutex<Vec<String>>> = Arc::default();
+    let told = |sync: &fake::Sync| {
+        let (known, user) = (known.clone(), sync.envelope().user.id.to_string());
+        // The first run of the sync comes afterwards.
+        assert_eq!(sync.records(), [Value::Null; 0]);
+        async move {
+            known.lock().unwrap().push(user);
+            Ok(())
+        }
+    };
+    let suite = || {
+        let suite = Suite::for_receiver(app.webhook()).state_url(app.state());
+        let few = Histories { cases: 3, ..Histories::default() };
+        suite.select(only(&["rec-created", "iso-two-users", "conv-quiet"])).histories(few)
+    };
+    suite().before_sync(told).run(&paragon).await.assert_passed();
+    let mut users = known.lock().unwrap().clone();
+    users.dedup();
+    assert!(users.len() >= 6, "{users:?}");
+
+    let fails = |_: &fake::Sync| std::future::ready(Err("nobody takes new users".to_owned()));
+    let judgement = suite().seed(1).before_sync(fails).run(&paragon).await;
+    assert_eq!(judgement.count(Verdict::NotEvaluable), 3, "{judgement:?}");
+    assert!(judgement.results.iter().all(|result| result.detail.contains("nobody takes new users")), "{judgement:?}");
+}
+
+/// Two events a minute apart are two steps of a quiet history: a receiver that needs a while for the first, and less for
+/// the second, is no worse for it.
+#[tokio::test]
+async fn between_the_steps_of_a_quiet_history_a_receiver_comes_to_rest() {
+    let paragon = FakeParagon::start().await;
+    let app = Receiver::start(&paragon).await;
+    // The next event finds it busy with the one before, if it comes within 60 ms.
+    let overlaps = Arc::new(AtomicUsize::new(0));
+    let busy: Arc<Mutex<BTreeSet<String>>> = Arc::default();
+    let (counted, inner) = (overlaps.clone(), app.webhook());
+    let webhook = crate::receiver::hook(move |event: Value| {
+        let (busy, overlaps, inner) = (busy.clone(), counted.clone(), inner.clone());
+        async move {
+            let record = format!("{}{}", event["syncInstanceId"], event["data"]["recordId"]);
+            if !busy.lock().unwrap().insert(record.clone()) {
+                overlaps.fetch_add(1, Ordering::Relaxed);
+            }
+            tokio::spawn(async move {
+                reqwest::Client::new().post(inner).json(&event).send().await.unwrap();
+                paragon_testkit::clock::eventually(Duration::from_millis(60), || async { None::<()> }).await;
+                busy.lock().unwrap().remove(&record);
+            });
+        }
+    })
+    .await;
+    let suite = Suite::for_receiver(webhook).state_url(app.state()).select(only(&["conv-quiet"]));
+    suite.run(&paragon).await.assert_passed();
+    assert_eq!(overlaps.load(Ordering::Relaxed), 0);
 }

@@ -100,6 +100,16 @@ fn one_behind_a_prefix_passes_and_one_that_refuses_old_events_does_when_time_beg
     assert!(all_pass(&fresh), "{fresh:?}");
 }
 
+#[test]
+fn one_that_knows_its_users_beforehand_passes_when_it_is_told_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let users = folder.path().join("users").display().to_string();
+    let (told, env) = (format!("echo \"$PARAGON_USER_ID\" >> '{users}'"), format!("USERS_FILE={users}"));
+    let spawn = "python3 tests/receivers/right/right.py knows-users";
+    let known = verdicts(spawn, &["--before-sync", &told, "--env", &env]);
+    assert!(all_pass(&known), "{known:?}");
+}
+
 /// None of them is accused, whatever the seed. Hours.
 #[test]
 #[ignore = "plays all cases to all right receivers, under five seeds"]

@@ -65,7 +65,7 @@ impl Driver {
 
     async fn perform(self: &Arc<Self>, scenario: &Scenario) -> Reply {
         let mark = lock(&self.world).log.end();
-        match self.play(scenario, &|_| Box::pin(async {})).await {
+        match self.play(scenario).await {
             Ok(syncs) => {
                 let mut answer = self.fired(mark);
                 answer["syncs"] = syncs.iter().map(|sync| sync.id().as_str()).collect();

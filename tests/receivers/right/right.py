@@ -541,6 +541,22 @@ class FreshEvents(QueueReceiver):
         return answer
 
 
+class KnowsUsers(QueueReceiver):
+    """Leaves events of users alone that it does not know. USERS_FILE has one user on each line."""
+
+    def on_event(self, event):
+        if event.user and event.user not in self.users():
+            return 200, "not one of ours"
+        return super().on_event(event)
+
+    def users(self):
+        try:
+            with open(os.environ["USERS_FILE"]) as file:
+                return set(file.read().split())
+        except FileNotFoundError:
+            return set()
+
+
 class EmptyBodyIsPing(QueueReceiver):
     """Takes an empty body for a check of the URL, and answers 200."""
 
@@ -559,6 +575,7 @@ STYLES = {
     "fresh-events": FreshEvents,
     "http-1.0": Http10,
     "instants": Instants,
+    "knows-users": KnowsUsers,
     "newest-wins": NewestWins,
     "no-folders": NoFolders,
     "one-worker": OneWorker,

@@ -1,24 +1,26 @@
-//! `--state-cmd`: a command that prints what the receiver holds.
+//! Shell commands of the user, which look at the receiver or prepare it.
 
 use std::process::Stdio;
 use std::time::Duration;
 
 use paragon_testkit::check::{Held, Looking, Probe, ProbeError};
+use paragon_testkit::fake::Sync;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 
 use crate::group::Group;
 
-/// How long the command may take.
+/// How long a command may take.
 const WITHIN: Duration = Duration::from_secs(5);
 
 /// How many bytes of its standard error are kept, the last ones.
 const ERROR_BYTES: usize = 8 * 1024;
 
-pub(crate) struct StateCmd {
-    pub(crate) command: String,
-    /// So that the command can reach the receiver.
-    pub(crate) port: u16,
+/// A command, and what it finds in its environment.
+#[derive(Clone)]
+struct Shell {
+    command: String,
+    environment: Vec<(&'static str, String)>,
 }
 
 /// Ends the command, and everything that it started, when the look is over: also when nobody waits for it any more,
@@ -31,10 +33,11 @@ impl Drop for EndOnDrop {
     }
 }
 
-impl StateCmd {
-    async fn run(&self) -> Result<Vec<Held>, String> {
+impl Shell {
+    /// Runs it, and returns what it printed.
+    async fn run(&self) -> Result<String, String> {
         let mut shell = Command::new("sh");
-        shell.args(["-c", &self.command]).env("PORT", self.port.to_string());
+        shell.args(["-c", &self.command]).envs(self.environment.iter().map(|(name, value)| (name, value)));
         shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         #[cfg(unix)]
         shell.process_group(0);
@@ -55,7 +58,7 @@ impl StateCmd {
             let last = said.trim().lines().last().unwrap_or("nothing on standard error");
             return Err(format!("it ended with {status}: {last}"));
         }
-        Held::parse(&String::from_utf8_lossy(&stdout))
+        Ok(String::from_utf8_lossy(&stdout).into_owned())
     }
 }
 
@@ -84,11 +87,41 @@ async fn tail(output: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
     kept
 }
 
+/// `--state-cmd`: prints what the receiver holds.
+pub(crate) struct StateCmd(Shell);
+
+impl StateCmd {
+    /// The command can reach the receiver at this port.
+    pub(crate) fn new(command: String, port: u16) -> Self {
+        Self(Shell { command, environment: vec![("PORT", port.to_string())] })
+    }
+}
+
 impl Probe for StateCmd {
     fn look(&self) -> Looking<'_> {
         Box::pin(async {
-            let look = self.run().await;
-            look.map_err(|why| ProbeError(format!("the state command {:?} is of no use: {why}", self.command)))
+            let look = self.0.run().await.and_then(|printed| Held::parse(&printed));
+            look.map_err(|why| ProbeError(format!("the state command {:?} is of no use: {why}", self.0.command)))
         })
+    }
+}
+
+/// `--before-sync`: lets the receiver know of a sync.
+pub(crate) fn before_sync(
+    command: &str,
+    port: u16,
+    sync: &Sync,
+) -> impl Future<Output = Result<(), String>> + Send + use<> {
+    let of = sync.envelope();
+    let environment = vec![
+        ("PORT", port.to_string()),
+        ("PARAGON_USER_ID", of.user.id.to_string()),
+        ("PARAGON_SYNC_ID", of.sync_instance_id.to_string()),
+        ("PARAGON_INTEGRATION", of.sync),
+    ];
+    let shell = Shell { command: command.to_owned(), environment };
+    async move {
+        let ran = shell.run().await;
+        ran.map(drop).map_err(|why| format!("the command {:?} of --before-sync failed: {why}", shell.command))
     }
 }
