@@ -7,6 +7,7 @@ Without a style it lists them. README.md says what is unusual about each.
 
 import hashlib
 import json
+import os
 import sys
 import threading
 import time
