@@ -24,6 +24,14 @@ impl Group {
         self.signal(rustix::process::Signal::KILL);
     }
 
+    /// Whether one of them still runs. Those that have ended are no children of ours any more.
+    pub(crate) fn is_alive(&self) -> bool {
+        let Some(id) = self.id else { return false };
+        let ended = || rustix::process::waitpgid(id, rustix::process::WaitOptions::NOHANG);
+        while matches!(ended(), Ok(Some(_))) {}
+        rustix::process::test_kill_process_group(id).is_ok()
+    }
+
     fn signal(&self, signal: rustix::process::Signal) {
         if let Some(id) = self.id {
             let _ = rustix::process::kill_process_group(id, signal);
@@ -40,4 +48,8 @@ impl Group {
     pub(crate) fn ask_to_end(&self) {}
 
     pub(crate) fn end(&self) {}
+
+    pub(crate) fn is_alive(&self) -> bool {
+        false
+    }
 }

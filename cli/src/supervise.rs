@@ -7,12 +7,18 @@
 use std::io::Read;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::group::Group;
 
 /// After being asked to, a receiver may take so long to end.
-const GRACE: Duration = Duration::from_secs(1);
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether it has ended.
+const LOOK_EACH: Duration = Duration::from_millis(10);
+
+/// A program that is told to end as well ends within this time.
+const PROGRAM_ENDS: Duration = Duration::from_secs(1);
 
 /// Asks for the end without a grace.
 pub(crate) const AT_ONCE: u8 = b'k';
@@ -26,6 +32,7 @@ enum Happened {
 pub(crate) fn run(command: &str) -> u8 {
     // Before there is a receiver that nobody would end.
     let told_to_end = told_to_end();
+    adopt_orphans();
     let mut shell = Command::new("sh");
     shell.args(["-c", command]).stdin(Stdio::null());
     #[cfg(unix)]
@@ -63,21 +70,34 @@ pub(crate) fn run(command: &str) -> u8 {
             0
         }
         Ok(Happened::ProgramGone { at_once: false }) | Err(_) => {
-            group.ask_to_end();
-            let _ = wait.recv_timeout(GRACE);
+            end_in_order(&group);
             0
         }
         Ok(Happened::ToldToEnd) => {
-            group.ask_to_end();
-            // The receiver ends, and the program, if it was told as well: it shall not take us for a receiver that
-            // has ended by itself.
-            let _ = (wait.recv_timeout(GRACE), wait.recv_timeout(GRACE));
+            end_in_order(&group);
+            // The program ends too, if it was told as well: it shall not take us for a receiver that has ended by itself.
+            let _ = (wait.recv_timeout(PROGRAM_ENDS), wait.recv_timeout(PROGRAM_ENDS));
             0
         }
     };
     // What the receiver started and left behind.
     group.end();
     code
+}
+
+/// What a shell has started is ours when the shell has ended, so that it is seen when that ends as well.
+fn adopt_orphans() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+}
+
+/// Asks all of a group to end, and waits until they have. The shell may end long before the receiver that it started.
+fn end_in_order(group: &Group) {
+    group.ask_to_end();
+    let asked = Instant::now();
+    while group.is_alive() && asked.elapsed() < GRACE {
+        std::thread::park_timeout(LOOK_EACH);
+    }
 }
 
 /// Waits for a signal that asks for the end, from this call on. Without a runtime it ends us as it ends everybody.

@@ -40,29 +40,29 @@ impl Board {
         presumed(case).iter().any(|other| self.of(other).failed > 0)
     }
 
-    /// Whether the case with this id has failed, or could only fail because of others.
-    pub(super) fn has_failed_or_is_doomed(&self, id: &str) -> bool {
-        cases().iter().filter(|case| case.id == id).any(|case| self.of(case).failed > 0 || self.is_doomed(case))
+    /// Whether all cases have ended to which a failure may be put down, as far as they are of this run.
+    pub(super) fn knows_causes(&self, presumed: &[&'static Case]) -> bool {
+        presumed.iter().map(|other| self.of(other)).all(|counts| counts.ended >= counts.planned)
     }
 
-    /// Whether all cases that this one presumes have ended, as far as they are of this run.
-    pub(super) fn knows_causes(&self, case: &Case) -> bool {
-        presumed(case).iter().map(|other| self.of(other)).all(|counts| counts.ended >= counts.planned)
-    }
-
-    /// The cases to which a failure of this one is put down: those that it presumes and that have failed, but none that
-    /// itself presumes one that has failed.
-    pub(super) fn causes(&self, case: &Case) -> Vec<&'static str> {
-        let failed = presumed(case).into_iter().filter(|other| self.of(other).failed > 0);
+    /// The cases to which a failure is put down: those of the presumed ones that have failed. One that has failed only
+    /// because of another one is no cause.
+    pub(super) fn causes(&self, presumed: &[&'static Case]) -> Vec<&'static str> {
+        let failed = presumed.iter().filter(|other| self.of(other).failed > 0);
         failed.filter(|other| !self.is_doomed(other)).map(|other| other.id).collect()
     }
 }
 
 /// All cases that a case presumes, also by way of others, in the order in which they run.
 pub(super) fn presumed(case: &Case) -> Vec<&'static Case> {
+    presumed_by(case.presumes)
+}
+
+/// These cases, and all that they presume.
+pub(super) fn presumed_by(ids: &[&'static str]) -> Vec<&'static Case> {
     let find = |id: &str| cases().iter().find(|case| case.id == id);
     let mut known = BTreeSet::new();
-    let mut open: Vec<&str> = case.presumes.to_vec();
+    let mut open: Vec<&str> = ids.to_vec();
     while let Some(id) = open.pop() {
         if known.insert(id) {
             open.extend(find(id).into_iter().flat_map(|case| case.presumes));

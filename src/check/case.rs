@@ -119,12 +119,17 @@ impl Case {
     pub(super) fn is_alone(&self) -> bool {
         const DANGEROUS: [&str; 6] =
             ["pull-deleted-sync", "rec-forged-sync", "iso-forged-user", "pull-hangs", "ack-slow-api", "ack-malformed"];
-        self.needs.contains(&Need::Process) || DANGEROUS.contains(&self.id)
+        self.ends_process() || DANGEROUS.contains(&self.id)
+    }
+
+    /// Whether it ends the receiver's process.
+    pub(super) fn ends_process(&self) -> bool {
+        self.needs.contains(&Need::Process)
     }
 
     /// Whether the case takes long to play. Such a case is not played if a case that it presumes has failed.
     pub(super) fn is_long(&self) -> bool {
-        self.needs.contains(&Need::Process) || matches!(self.family(), Family::Conv | Family::Pol)
+        self.ends_process() || matches!(self.family(), Family::Conv | Family::Pol)
     }
 
     /// The rules that a verdict rests on.

@@ -24,6 +24,7 @@ pub(super) struct Run<'a> {
     pub(super) board: Board,
     remarks: Mutex<BTreeSet<String>>,
     keeps_no_folders: AtomicBool,
+    gone: Mutex<Option<String>>,
 }
 
 impl<'a> Run<'a> {
@@ -37,11 +38,31 @@ impl<'a> Run<'a> {
             board: Board::default(),
             remarks: Mutex::default(),
             keeps_no_folders: AtomicBool::new(false),
+            gone: Mutex::default(),
         }
     }
 
     pub(super) fn limits(&self) -> Limits {
         Limits { settle: self.suite.settle, patience: self.suite.patience }
+    }
+
+    /// Starts the receiver's process again if it has ended. Returns whether it had.
+    pub(super) async fn revived(&self) -> bool {
+        let ended = self.suite.process.as_ref().filter(|process| self.gone().is_none() && !process.is_running());
+        let Some(process) = ended else { return false };
+        let started = async {
+            process.launch().await?;
+            process.ready().await
+        };
+        if let Err(why) = started.await {
+            *self.gone.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_string());
+        }
+        true
+    }
+
+    /// Why the receiver did not come up again, if it did not.
+    pub(super) fn gone(&self) -> Option<String> {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Notes what is unusual and not wrong.

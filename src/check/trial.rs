@@ -23,10 +23,17 @@ pub(super) const PAGE_SIZE_CAP: usize = 10;
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Between two attempts of an event that a receiver refuses, so much real time passes, and each time twice as much.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+
 /// Why a case ends before its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
     Fail(String),
+    /// Events were answered as they should be, and what they say was not followed. It says nothing of its own when the
+    /// receiver does not follow such events anyway.
+    NotFollowed(String),
     NotEvaluable(String),
     /// The receiver is not right yet, and still at work after all patience.
     AtWork {
@@ -48,7 +55,7 @@ impl Stop {
     /// What was found, or what could not be seen.
     pub(super) fn told(self) -> String {
         match self {
-            Self::Fail(told) | Self::NotEvaluable(told) | Self::AtWork { told, .. } => told,
+            Self::Fail(told) | Self::NotFollowed(told) | Self::NotEvaluable(told) | Self::AtWork { told, .. } => told,
         }
     }
 
@@ -203,9 +210,28 @@ impl<'a> Trial<'a> {
         self.right(syncs).await.map_err(Stop::before)
     }
 
-    /// Lets everything be delivered that will be, and waits until the receiver holds what it should.
+    /// Waits until events that were answered 2xx have been followed.
+    pub(super) async fn follows(&self, sync: &Sync) -> Result<(), Stop> {
+        self.right(&[sync]).await.map_err(|stop| match stop {
+            Stop::Fail(found) => Stop::NotFollowed(found),
+            stop => stop,
+        })
+    }
+
+    /// Lets everything be delivered that will be, and waits until the receiver holds what it should. Before an event that
+    /// it has refused comes again, real time passes too: it may hold back its calls by a clock of its own.
     pub(super) async fn ends_right(&self, syncs: &[&Sync]) -> Result<(), Stop> {
-        self.paragon.run_until_idle().await;
+        let mut pause = FIRST_PAUSE;
+        let mut mark = self.paragon.timeline_mark();
+        while self.paragon.next_delivery().await {
+            let since = self.timeline_since(mark);
+            let was_refused = since.attempts().any(|(_, attempt)| was_refused(&attempt.outcome));
+            mark = self.paragon.timeline_mark();
+            if was_refused && pause <= LONGEST_PAUSE {
+                self.a_while(pause).await;
+                pause *= 2;
+            }
+        }
         self.right(syncs).await
     }
 
@@ -239,11 +265,6 @@ impl<'a> Trial<'a> {
                 problem(&last.outcome).map_or(Ok(()), |problem| Err(Stop::Fail(format!("{kind}: {problem}"))))
             }
         }
-    }
-
-    /// Whether the receiver follows updates, as far as is known.
-    pub(super) fn follows_updates(&self) -> bool {
-        !self.run.board.has_failed_or_is_doomed("rec-updated")
     }
 
     pub(super) fn webhook(&self) -> &'a Url {
@@ -328,6 +349,11 @@ pub(super) fn event(sync: &Sync, kind: &str, more: Value) -> Value {
 /// An event about a record.
 pub(super) fn about(sync: &Sync, kind: &str, record: impl Serialize) -> Value {
     event(sync, kind, json!({"data": {"recordId": record, "model": "files"}}))
+}
+
+/// Whether the receiver itself answered, and not 2xx.
+fn was_refused(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Answered(answer) if !(200..=299).contains(&answer.status))
 }
 
 /// What is wrong with an answer that should have been 2xx.

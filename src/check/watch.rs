@@ -107,14 +107,6 @@ impl Watch {
         }
     }
 
-    /// Whether no event was sent later in another lane.
-    pub(super) fn is_latest(&self, paragon: &Arc<FakeParagon>) -> bool {
-        let seen = self.seen();
-        let with_events = seen.lanes.iter().filter(|lane| lane.activity.attempts > 0);
-        let latest = with_events.min_by_key(|lane| lane.last_event.elapsed());
-        latest.is_none_or(|lane| Arc::ptr_eq(&lane.paragon, paragon))
-    }
-
     /// All lanes, which are watched no longer.
     pub(super) fn end(&self) -> Vec<Arc<FakeParagon>> {
         std::mem::take(&mut self.seen().lanes).into_iter().map(|lane| lane.paragon).collect()

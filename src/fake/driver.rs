@@ -97,16 +97,30 @@ impl Driver {
         let _turn = self.turn().await;
         let now = lock(&self.world).clock.now();
         self.drive(now).await?;
-        loop {
-            let due = {
-                let world = lock(&self.world);
-                world.queue.next_due().filter(|_| world.queue.is_busy())
-            };
-            let Some(due) = due else { break };
-            self.drive(due).await?;
-        }
+        while self.deliver_next().await? {}
         self.world.go_on();
         Ok(())
+    }
+
+    /// As [`run_until_idle`](Self::run_until_idle), but only until the next moment at which something is delivered.
+    /// Returns whether there was one.
+    pub(super) async fn next_delivery(self: &Arc<Self>) -> Result<bool, Replaced> {
+        let _turn = self.turn().await;
+        let now = lock(&self.world).clock.now();
+        self.drive(now).await?;
+        let delivered = self.deliver_next().await?;
+        self.world.go_on();
+        Ok(delivered)
+    }
+
+    async fn deliver_next(self: &Arc<Self>) -> Result<bool, Replaced> {
+        let due = {
+            let world = lock(&self.world);
+            world.queue.next_due().filter(|_| world.queue.is_busy())
+        };
+        let Some(due) = due else { return Ok(false) };
+        self.drive(due).await?;
+        Ok(true)
     }
 
     async fn drive(self: &Arc<Self>, until: Moment) -> Result<(), Replaced> {

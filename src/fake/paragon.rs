@@ -534,6 +534,12 @@ impl FakeParagon {
         let _ = self.driver.run_until_idle().await;
     }
 
+    /// Moves the clock to the next moment at which an event is delivered. Returns whether there was one.
+    #[cfg(feature = "check")]
+    pub(crate) async fn next_delivery(&self) -> bool {
+        self.driver.next_delivery().await.unwrap_or_default()
+    }
+
     /// Lets time pass by itself, so many times as fast as real time, for as long as the future is polled: syncs run and
     /// webhooks are sent when they are due, as many at once as the policy allows. A slow receiver holds up no run.
     /// [`advance`](Self::advance) jumps ahead meanwhile. At speed 0 time stands still, and

@@ -261,11 +261,7 @@ async fn odd(trial: &Trial<'_>) -> Result<(), Stop> {
             return Err(Stop::Fail(format!("{what}: {problem}")));
         }
     }
-    match trial.right(&[&sync]).await {
-        // The answers decide.
-        Err(Stop::Fail(_)) if !trial.follows_updates() => Ok(()),
-        followed => followed,
-    }
+    trial.follows(&sync).await
 }
 
 pub(super) const BURST: Case = Case {
@@ -302,12 +298,7 @@ async fn over(trial: &Trial<'_>, wire: Wire) -> Result<(), Stop> {
     trial.paragon.advance(MINUTE).await;
     trial.paragon.end_adversity(Mishap::Wire(wire));
     trial.answered(mark, &[EventKind::RecordUpdated])?;
-    match trial.right(&[&sync]).await {
-        Err(Stop::Fail(_)) if !trial.follows_updates() => Err(Stop::NotEvaluable(
-            "it was answered 2xx; whether it is followed can be seen when the receiver passes rec-updated".to_owned(),
-        )),
-        followed => followed,
-    }
+    trial.follows(&sync).await
 }
 
 pub(super) const CHUNKED: Case = Case {

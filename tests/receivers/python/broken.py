@@ -253,6 +253,17 @@ class PullsOnePage(Receiver):
         pass
 
 
+class CrashesAtEmptyPage(QueueWorker):
+    """A page without data that is not the last one is what nobody thought of."""
+
+    class API(SyncApi):
+        def page(self, *asked):
+            page = super().page(*asked)
+            if not page.records and page.remaining > 0:
+                os._exit(1)
+            return page
+
+
 class StopsAtEmptyPage(QueueWorker):
     """No data, so the sync is done, for good."""
 
@@ -1004,6 +1015,7 @@ BUGS = {
     "ascii-only": AsciiOnly,
     "believes-404": Believes404,
     "checks-then-inserts": ChecksThenInserts,
+    "crashes-at-empty-page": CrashesAtEmptyPage,
     "crashes-at-event": CrashesAtEvent,
     "crashes-on-malformed": CrashesOnMalformed,
     "crashes-on-unknown-sync": CrashesOnUnknownSync,

@@ -1,0 +1,184 @@
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::case::{Case, Family};
+use super::lane::{Lane, Turn};
+use super::result::{CaseResult, Verdict};
+use super::run::Run;
+use super::suite::Suite;
+use super::trial::{Stop, Trial, humane};
+use crate::clock::Stopwatch;
+use crate::contract::scramble;
+use crate::delivery::{Outcome, Policy, PolicyError};
+use crate::scenario::Scenario;
+
+/// What is found when the receiver's process has ended, and no case has ended it.
+const ENDED: &str = "the receiver has ended by itself";
+
+/// Who fails one of these does not follow what events say, however they come.
+const FOLLOWED: [&str; 2] = ["rec-updated", "rec-errored"];
+
+/// How a case was judged.
+pub(super) struct Judged {
+    pub(super) result: CaseResult,
+    /// The ids of the cases to which a failure may be put down.
+    pub(super) presumes: Vec<&'static str>,
+    /// Whether the receiver answered nothing, though it was asked.
+    pub(super) is_silent: bool,
+}
+
+impl Judged {
+    /// The receiver ended by itself while nothing else was under way.
+    pub(super) fn ended_receiver(&mut self) {
+        self.result.detail = match self.result.verdict {
+            Verdict::Fail | Verdict::NotEvaluable => format!("{ENDED}\n{}", self.result.detail),
+            Verdict::Pass | Verdict::Skipped => ENDED.to_owned(),
+        };
+        self.result.verdict = Verdict::Fail;
+    }
+}
+
+impl Suite<'_> {
+    /// Plays a case in a lane of its own.
+    pub(super) async fn judged(
+        &self,
+        run: &Run<'_>,
+        case: &'static Case,
+        policy: &Policy,
+        scenario: Option<&Scenario>,
+        permit: OwnedSemaphorePermit,
+        is_again: bool,
+    ) -> Judged {
+        let watch = Stopwatch::start();
+        let turn = Turn::with(run.turns.clone(), Some(permit));
+        let several = self.policies.len() > 1 && case.family() == Family::Pol;
+        let name = if several { format!("{}/{}", case.id, policy.name) } else { case.id.to_owned() };
+        // The receiver knows the users of the first time.
+        let name = if is_again { format!("{name}/again") } else { name };
+        // Under several policies the question is which of them the receiver survives.
+        let lane = Lane::open(run, case, seed_of(self.seed, &name), turn).await;
+        // A scenario that was given is not one that is kept.
+        let failures = self.failures.as_ref().filter(|_| scenario.is_none());
+        let known = failures.map_or_else(|| Ok(scenario.cloned()), |failures| failures.of(case.id));
+        let (known, unreadable) = match known {
+            Ok(known) => (known, None),
+            Err(error) => (None, Some(format!("the history that failed before cannot be read: {error}"))),
+        };
+        let trial = Trial::new(lane, name, known);
+        let missing = case.needs.iter().find(|need| !trial.has(**need));
+        let may_be_caused = !several && missing.is_none();
+        let policed = self.deliver_by(&trial, policy).await;
+        let is_hopeless = may_be_caused && (case.is_long() || is_again) && run.board.is_doomed(case);
+        let outcome = match (policed, missing, unreadable) {
+            (Err(error), ..) => Err(Stop::NotEvaluable(error.to_string())),
+            (_, Some(need), _) => Err(Stop::NotEvaluable(need.missing().to_owned())),
+            (_, None, Some(why)) => Err(Stop::NotEvaluable(why)),
+            // A failure would say nothing.
+            (_, None, None) if is_hopeless => Err(Stop::Fail("it was not played".to_owned())),
+            (_, None, None) => self.in_time(case, &trial).await,
+        };
+        let outcome = match outcome {
+            // A case that ends the receiver starts it again: then the receiver ended by itself once more.
+            Err(Stop::NotEvaluable(why)) if case.ends_process() && trial.was_told() && trial.has_ended() => {
+                Err(Stop::Fail(format!("{ENDED}\n{why}")))
+            }
+            outcome => outcome,
+        };
+        let is_silent = trial.is_silent() && outcome.is_err();
+        let mut presumes = if may_be_caused { case.presumes.to_vec() } else { Vec::new() };
+        if matches!(outcome, Err(Stop::NotFollowed(_))) {
+            presumes.extend(FOLLOWED);
+        }
+        let mut kept = None;
+        let (verdict, mut detail) = match outcome {
+            Ok(()) => (Verdict::Pass, self.judged_by(case).to_owned()),
+            Err(Stop::Fail(found) | Stop::NotFollowed(found)) => (Verdict::Fail, found),
+            Err(stop) => (Verdict::NotEvaluable, stop.told()),
+        };
+        if let Some(failures) = failures {
+            match (verdict, trial.kept()) {
+                (Verdict::Fail, Some(scenario)) => match failures.keep(case.id, &scenario) {
+                    Ok(file) => kept = Some(file),
+                    Err(error) => detail = format!("{detail}\n(it could not be kept as a file: {error})"),
+                },
+                (Verdict::Pass, _) => failures.forget(case.id),
+                _ => {}
+            }
+        }
+        if trial.paragon.tally().reconnected > 0 {
+            run.remark([
+                "the receiver closes connections without saying `connection: close`: requests were sent again"
+                    .to_owned(),
+            ]);
+        }
+        let timeline = trial.story().from_first().with_calls().lines();
+        let (policy, took) = (policy.name.clone(), watch.elapsed());
+        let (title, because_of) = (self.title_of(case), Vec::new());
+        let result = CaseResult { case, title, policy, verdict, detail, because_of, timeline, scenario: kept, took };
+        Judged { result, presumes, is_silent }
+    }
+
+    /// Delivers the events of a case under this policy.
+    async fn deliver_by(&self, trial: &Trial<'_>, policy: &Policy) -> Result<(), PolicyError> {
+        if trial.paragon.policy() != *policy {
+            trial.paragon.set_policy(policy.clone())?;
+            trial.paragon.set_webhook(self.webhook.clone()).await;
+        }
+        Ok(())
+    }
+
+    /// Runs a case, but not for ever: each of its deliveries may take its time-out, and each wait its patience.
+    async fn in_time(&self, case: &'static Case, trial: &Trial<'_>) -> Result<(), Stop> {
+        let histories = if case.family() == Family::Conv { 6 * self.histories.max_time } else { Duration::ZERO };
+        let limit = 4 * self.patience + 12 * trial.paragon.answers_within() + histories;
+        let ended = tokio::time::timeout(limit, (case.run)(trial)).await;
+        ended.unwrap_or_else(|_| {
+            let late = |outcome: &Outcome| matches!(outcome, Outcome::Failed(_));
+            let unanswered = trial.timeline().attempts().filter(|(_, attempt)| late(&attempt.outcome)).count();
+            let told = format!("the case was ended after {}", humane(limit));
+            Err(if unanswered > 0 {
+                Stop::Fail(format!("{unanswered} deliveries were not answered; {told}"))
+            } else {
+                Stop::NotEvaluable(told)
+            })
+        })
+    }
+
+    fn judged_by(&self, case: &Case) -> &'static str {
+        match (case.family(), self.state.is_some()) {
+            (Family::Ack, _) => "judged by its answers",
+            (_, true) => "judged by its state and by what it fetched",
+            (_, false) => "judged by what it fetched; what it keeps was not seen",
+        }
+    }
+
+    /// What a verdict claims: with fewer means, less.
+    fn title_of(&self, case: &Case) -> &'static str {
+        case.title_unseen.filter(|_| self.state.is_none()).unwrap_or(case.title)
+    }
+}
+
+/// What everything that is made up for a case follows from.
+fn seed_of(seed: u64, name: &str) -> u64 {
+    name.bytes().fold(seed, |seed, byte| scramble(seed ^ u64::from(byte)))
+}
+
+impl Trial<'_> {
+    /// Whether the receiver answered nothing, though it was asked.
+    fn is_silent(&self) -> bool {
+        let timeline = self.timeline();
+        let mut outcomes = timeline.attempts().map(|(_, attempt)| &attempt.outcome).peekable();
+        outcomes.peek().is_some() && outcomes.all(|outcome| matches!(outcome, Outcome::Failed(_)))
+    }
+
+    /// Whether an event of the case was sent.
+    fn was_told(&self) -> bool {
+        self.timeline().attempts().next().is_some()
+    }
+
+    /// Whether the receiver's process runs no more: the cases that end it start it again.
+    fn has_ended(&self) -> bool {
+        self.process.is_some_and(|process| !process.is_running())
+    }
+}

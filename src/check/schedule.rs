@@ -1,0 +1,232 @@
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+
+use super::board::{Board, presumed_by};
+use super::case::Case;
+use super::judged::Judged;
+use super::result::{CaseResult, Verdict};
+use super::run::Run;
+use super::suite::{Starting, Suite};
+use crate::delivery::Policy;
+use crate::scenario::Scenario;
+
+/// How often it is looked at what the receiver does for all users.
+const LOOK_EACH: Duration = Duration::from_millis(100);
+
+/// After so many cases in a row in which the receiver answered nothing at all, the others are not tried.
+const SILENT: usize = 3;
+
+/// A case, and how its events are delivered.
+pub(super) type Planned<'a> = (&'static Case, &'a Policy);
+
+/// A part of a run: cases that go on side by side, or one after another.
+struct Part {
+    /// By their numbers in the plan.
+    queue: VecDeque<usize>,
+    is_alone: bool,
+    /// They were played before, and the receiver ended by itself meanwhile.
+    is_again: bool,
+}
+
+impl Part {
+    fn new(numbers: &[usize], is_alone: bool) -> Self {
+        Self { queue: numbers.iter().copied().collect(), is_alone, is_again: false }
+    }
+}
+
+/// Plays the cases of a run, each when it may be played.
+pub(super) struct Schedule<'a> {
+    run: &'a Run<'a>,
+    planned: &'a [Planned<'a>],
+    scenario: Option<&'a Scenario>,
+    verdicts: Verdicts,
+    /// How many have begun, or were left out.
+    begun: usize,
+    /// In how many cases in a row the receiver answered nothing.
+    silent: usize,
+    ticks: tokio::time::Interval,
+}
+
+impl<'a> Schedule<'a> {
+    pub(super) fn of(run: &'a Run<'a>, planned: &'a [Planned<'a>], scenario: Option<&'a Scenario>) -> Self {
+        for (case, _) in planned {
+            run.board.plan(case);
+        }
+        let (verdicts, ticks) = (Verdicts::new(planned.len()), tokio::time::interval(LOOK_EACH));
+        Self { run, planned, scenario, verdicts, begun: 0, silent: 0, ticks }
+    }
+
+    /// All results, in the order of the plan.
+    pub(super) async fn play(mut self) -> Vec<CaseResult> {
+        let numbered: Vec<usize> = (0..self.planned.len()).collect();
+        let is_alone = |number: &usize| self.case(*number).is_alone();
+        let parts = numbered.chunk_by(|one, next| is_alone(one) == is_alone(next));
+        let mut parts: VecDeque<Part> = parts.map(|numbers| Part::new(numbers, numbers.iter().any(is_alone))).collect();
+        while let Some(mut part) = parts.pop_front() {
+            let disturbed = self.play_part(&mut part).await;
+            if !disturbed.is_empty() {
+                parts.push_front(part);
+                parts.push_front(Part { queue: disturbed.into_iter().collect(), is_alone: true, is_again: true });
+            }
+        }
+        self.verdicts.all(self.run.suite, &self.run.board)
+    }
+
+    fn case(&self, number: usize) -> &'static Case {
+        self.planned[number].0
+    }
+
+    /// Plays cases until none is left, or until the receiver has ended by itself while several were under way: then these
+    /// are returned, without a verdict, so that each of them is played again, alone.
+    async fn play_part(&mut self, part: &mut Part) -> BTreeSet<usize> {
+        let run = self.run;
+        let mut playing = FuturesUnordered::new();
+        // Those that are under way, and those of them during which the receiver ended by itself.
+        let (mut under_way, mut disturbed) = (BTreeSet::new(), BTreeSet::new());
+        loop {
+            let is_over = part.queue.is_empty() || (!disturbed.is_empty() && !part.is_alone);
+            if playing.is_empty() && is_over {
+                return if part.is_alone { BTreeSet::new() } else { disturbed };
+            }
+            let may_begin = playing.is_empty() || !(part.is_alone || run.suite.fail_fast || !disturbed.is_empty());
+            if let Some(number) = part.queue.front().copied()
+                && let Some(result) = self.left_out(number, may_begin)
+            {
+                part.queue.pop_front();
+                self.begun += 1;
+                // Why a receiver answers nothing may be known.
+                let is_open = result.verdict == Verdict::NotEvaluable;
+                self.end(number, result, if is_open { self.case(number).presumes } else { &[] });
+                continue;
+            }
+            tokio::select! {
+                biased;
+                _ = self.ticks.tick() => {
+                    run.watch.look();
+                    let may_end = under_way.iter().any(|number| self.case(*number).ends_process());
+                    if !may_end && run.revived().await {
+                        disturbed.extend(self.open(&under_way));
+                    }
+                }
+                Some((number, judged)) = playing.next() => {
+                    let mut judged: Judged = judged;
+                    // A case that ends the receiver may leave it so.
+                    if run.revived().await && !self.case(number).ends_process() {
+                        disturbed.extend(self.open(&under_way));
+                    }
+                    under_way.remove(&number);
+                    self.silent = if judged.is_silent { self.silent + 1 } else { 0 };
+                    if disturbed.contains(&number) {
+                        if !part.is_alone {
+                            continue;
+                        }
+                        judged.ended_receiver();
+                    }
+                    self.end(number, judged.result, &judged.presumes);
+                }
+                Ok(permit) = run.turns.clone().acquire_owned(), if !part.queue.is_empty() && may_begin => {
+                    let Some(number) = part.queue.pop_front() else { continue };
+                    if under_way.is_empty() && run.revived().await {
+                        run.remark(["the receiver ended by itself when a case had just been judged".to_owned()]);
+                    }
+                    let (case, policy) = self.planned[number];
+                    if !part.is_again {
+                        (run.suite.on_start)(&Starting { case, before: self.begun, of: self.planned.len() });
+                        self.begun += 1;
+                    }
+                    under_way.insert(number);
+                    let judged = run.suite.judged(run, case, policy, self.scenario, permit, part.is_again);
+                    playing.push(async move { (number, judged.await) });
+                }
+            }
+        }
+    }
+
+    /// Those of them that are not put down to another case anyway.
+    fn open(&self, numbers: &BTreeSet<usize>) -> Vec<usize> {
+        numbers.iter().copied().filter(|number| !self.run.board.is_doomed(self.case(*number))).collect()
+    }
+
+    /// What is told of a case that is not played.
+    fn left_out(&self, number: usize, may_begin: bool) -> Option<CaseResult> {
+        let (case, policy) = self.planned[number];
+        if self.run.suite.fail_fast && self.verdicts.has_failed() && may_begin {
+            let why = "a case before it failed, and --fail-fast was asked for";
+            return Some(not_run(case, policy, Verdict::Skipped, why));
+        }
+        if let Some(why) = self.run.gone() {
+            return Some(not_run(case, policy, Verdict::NotEvaluable, &format!("the receiver is gone: {why}")));
+        }
+        let why = format!("the receiver did not answer anything in the {SILENT} cases before");
+        (self.silent >= SILENT).then(|| not_run(case, policy, Verdict::NotEvaluable, &why))
+    }
+
+    /// `presumes` are the ids of the cases to which a failure may be put down.
+    fn end(&mut self, number: usize, result: CaseResult, presumes: &[&'static str]) {
+        self.run.board.end(result.case, result.verdict == Verdict::Fail);
+        self.verdicts.results[number] = Some((result, presumed_by(presumes)));
+        self.verdicts.tell(self.run.suite, &self.run.board);
+    }
+}
+
+/// The results of a run, which are told in the order of the plan, however long each takes.
+struct Verdicts {
+    /// With the cases to which a failure may be put down.
+    results: Vec<Option<(CaseResult, Vec<&'static Case>)>>,
+    told: usize,
+}
+
+impl Verdicts {
+    fn new(planned: usize) -> Self {
+        Self { results: (0..planned).map(|_| None).collect(), told: 0 }
+    }
+
+    fn has_failed(&self) -> bool {
+        self.results.iter().flatten().any(|(result, _)| result.verdict == Verdict::Fail)
+    }
+
+    /// Tells the verdicts that will not change any more: a failure may be put down to a case that goes on.
+    fn tell(&mut self, suite: &Suite<'_>, board: &Board) {
+        while let Some(Some((result, presumed))) = self.results.get_mut(self.told) {
+            if matches!(result.verdict, Verdict::Fail | Verdict::NotEvaluable) {
+                if !board.knows_causes(presumed) {
+                    return;
+                }
+                put_down(result, board.causes(presumed));
+            }
+            (suite.on_result)(result);
+            self.told += 1;
+        }
+    }
+
+    /// All of them, now that all cases have ended.
+    fn all(mut self, suite: &Suite<'_>, board: &Board) -> Vec<CaseResult> {
+        self.tell(suite, board);
+        self.results.into_iter().flatten().map(|(result, _)| result).collect()
+    }
+}
+
+/// Puts a failure down to others, if there are any: then it says nothing of its own.
+fn put_down(result: &mut CaseResult, causes: Vec<&'static str>) {
+    if causes.is_empty() {
+        return;
+    }
+    result.detail = format!("because of {}", causes.join(", "));
+    (result.verdict, result.because_of, result.scenario) = (Verdict::NotEvaluable, causes, None);
+}
+
+fn not_run(case: &'static Case, policy: &Policy, verdict: Verdict, why: &str) -> CaseResult {
+    CaseResult {
+        case,
+        title: case.title,
+        policy: policy.name.clone(),
+        verdict,
+        detail: why.to_owned(),
+        because_of: Vec::new(),
+        timeline: Vec::new(),
+        scenario: None,
+        took: Duration::ZERO,
+    }
+}
