@@ -7,7 +7,9 @@
 use std::io::Read;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use paragon_testkit::clock::Stopwatch;
 
 use crate::group::Group;
 
@@ -94,7 +96,7 @@ fn adopt_orphans() {
 /// Asks all of a group to end, and waits until they have. The shell may end long before the receiver that it started.
 fn end_in_order(group: &Group) {
     group.ask_to_end();
-    let asked = Instant::now();
+    let asked = Stopwatch::start();
     while group.is_alive() && asked.elapsed() < GRACE {
         std::thread::park_timeout(LOOK_EACH);
     }

@@ -23,10 +23,7 @@ pub(crate) async fn idle() -> Url {
 pub(crate) async fn hook<T: Future<Output = ()> + Send>(
     seen: impl Fn(serde_json::Value) -> T + Clone + Send + Sync + 'static,
 ) -> Url {
-    let take = move |axum::Json(event)| {
-        let seen = seen(event);
-        async { seen.await }
-    };
+    let take = move |axum::Json(event)| seen(event);
     serve(axum::Router::new().fallback(take)).await
 }
 
