@@ -8,11 +8,13 @@ use super::cases::cases;
 #[derive(Debug, Default)]
 pub(super) struct Board(Mutex<BTreeMap<&'static str, Counts>>);
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Counts {
     planned: usize,
     ended: usize,
     failed: usize,
+    /// To what a failure may be put down.
+    presumed: Vec<&'static Case>,
 }
 
 impl Board {
@@ -20,10 +22,11 @@ impl Board {
         self.change(case.id, |counts| counts.planned += 1);
     }
 
-    pub(super) fn end(&self, case: &'static Case, failed: bool) {
+    pub(super) fn end(&self, case: &'static Case, failed: bool, presumed: &[&'static Case]) {
         self.change(case.id, |counts| {
             counts.ended += 1;
             counts.failed += usize::from(failed);
+            counts.presumed = presumed.to_vec();
         });
     }
 
@@ -32,7 +35,7 @@ impl Board {
     }
 
     fn of(&self, case: &Case) -> Counts {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(case.id).copied().unwrap_or_default()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(case.id).cloned().unwrap_or_default()
     }
 
     /// Whether a case that this one presumes has failed, so that a failure of this one would say nothing.
@@ -49,7 +52,8 @@ impl Board {
     /// because of another one is no cause.
     pub(super) fn causes(&self, presumed: &[&'static Case]) -> Vec<&'static str> {
         let failed = presumed.iter().filter(|other| self.of(other).failed > 0);
-        failed.filter(|other| !self.is_doomed(other)).map(|other| other.id).collect()
+        let has_cause = |other: &Case| self.of(other).presumed.iter().any(|cause| self.of(cause).failed > 0);
+        failed.filter(|other| !has_cause(other)).map(|other| other.id).collect()
     }
 }
 

@@ -311,19 +311,13 @@ impl<'a> Play<'a> {
         let mut shrinker = Shrinker::new(best);
         let mut tried = alone.len();
         loop {
-            let candidates = shrinker.suggest_next(SHRINK_SIDE_BY_SIDE);
+            let candidates = shrinker.suggest(SHRINK_SIDE_BY_SIDE);
             if candidates.is_empty() || budget.is_over() {
                 return (shrinker.best().clone(), tried, !candidates.is_empty());
             }
             tried += candidates.len();
             let fails = join_all(candidates.iter().map(|candidate| self.still_fails(candidate))).await;
-            for (candidate, fails) in candidates.into_iter().zip(fails) {
-                shrinker.tell(candidate, fails);
-                if fails {
-                    // The ones after it were made from a longer history.
-                    break;
-                }
-            }
+            shrinker.tell(&fails);
         }
     }
 }

@@ -165,8 +165,9 @@ impl<'a> Schedule<'a> {
 
     /// `presumes` are the ids of the cases to which a failure may be put down.
     fn end(&mut self, number: usize, result: CaseResult, presumes: &[&'static str]) {
-        self.run.board.end(result.case, result.verdict == Verdict::Fail);
-        self.verdicts.results[number] = Some((result, presumed_by(presumes)));
+        let presumed = presumed_by(presumes);
+        self.run.board.end(result.case, result.verdict == Verdict::Fail, &presumed);
+        self.verdicts.results[number] = Some((result, presumed));
         self.verdicts.tell(self.run.suite, &self.run.board);
     }
 }

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -7,10 +8,9 @@ use super::trial::MINUTE;
 use crate::contract::{Object, Pipeline, UserId};
 use crate::scenario::{Action, Fault, Scenario, Step};
 
-/// Looks for a shorter history that still fails, without playing any itself: it suggests one after the other, and is
-/// told of each whether it fails. First whole users and stretches of steps are left out, then single ones, then troubles, times
+/// Looks for a shorter history that still fails, without playing any itself: it suggests some in each round, and is told
+/// which of them fail. First whole users are left out, then stretches of steps down to single ones, then troubles, times
 /// and what records hold; and again, until nothing of that can be left out.
-#[derive(Clone)]
 pub(super) struct Shrinker {
     best: Scenario,
     pass: usize,
@@ -18,6 +18,15 @@ pub(super) struct Shrinker {
     at: usize,
     /// Something became simpler since the first pass.
     progress: bool,
+    /// What several candidates leave out, all at once.
+    bold: Option<Scenario>,
+    round: Vec<Candidate>,
+}
+
+struct Candidate {
+    scenario: Scenario,
+    /// Which pass made it, and its number there; `None` for a bold one.
+    from: Option<(usize, usize)>,
 }
 
 /// Makes the candidate with this number; `None` when there are no more.
@@ -26,51 +35,81 @@ type Pass = fn(&Scenario, usize) -> Option<Scenario>;
 const PASSES: [Pass; 6] =
     [without_user, without_steps, without_fault, without_fault_of_step, with_less_time, with_plainer_records];
 
+/// The pass that leaves out stretches of steps.
+const STEPS: usize = 1;
+
 impl Shrinker {
     pub(super) fn new(failing: Scenario) -> Self {
-        Self { best: tidied(failing), pass: 0, at: 0, progress: false }
+        Self { best: tidied(failing), pass: 0, at: 0, progress: false, bold: None, round: Vec::new() }
     }
 
-    /// The next one to try; `None` when nothing is left to try.
-    pub(super) fn suggest(&mut self) -> Option<Scenario> {
-        loop {
+    /// The next ones to try, at most so many, all of one pass; none when nothing is left to try.
+    pub(super) fn suggest(&mut self, count: usize) -> Vec<Scenario> {
+        let bold = self.bold.take().filter(|bold| bold.steps != self.best.steps);
+        self.round = bold.map(|scenario| Candidate { scenario, from: None }).into_iter().collect();
+        while self.round.len() < count {
             let Some(pass) = PASSES.get(self.pass) else {
                 if !self.progress {
-                    return None;
+                    break;
                 }
                 (self.pass, self.at, self.progress) = (0, 0, false);
                 continue;
             };
             match pass(&self.best, self.at).map(tidied) {
-                Some(candidate) if candidate.steps == self.best.steps => self.at += 1,
-                Some(candidate) => return Some(candidate),
-                None => (self.pass, self.at) = (self.pass + 1, 0),
+                Some(scenario) => {
+                    if scenario.steps != self.best.steps {
+                        self.round.push(Candidate { scenario, from: Some((self.pass, self.at)) });
+                    }
+                    self.at += 1;
+                }
+                None if self.round.is_empty() => (self.pass, self.at) = (self.pass + 1, 0),
+                None => break,
             }
         }
+        self.round.iter().map(|candidate| candidate.scenario.clone()).collect()
     }
 
-    /// The next ones to try, if none of them fails: they can be tried side by side.
-    pub(super) fn suggest_next(&mut self, count: usize) -> Vec<Scenario> {
-        let mut ahead = self.clone();
-        let mut candidates = Vec::new();
-        while candidates.len() < count
-            && let Some(candidate) = ahead.suggest()
-        {
-            candidates.push(candidate.clone());
-            ahead.tell(candidate, false);
+    /// Which of the suggestions failed. The shortest of them is the best one from now on; and what the others leave out
+    /// may be left out as well.
+    pub(super) fn tell(&mut self, fails: &[bool]) {
+        let round = std::mem::take(&mut self.round);
+        let failing: Vec<_> = round.iter().zip(fails).filter(|(_, fails)| **fails).map(|(one, _)| one).collect();
+        let Some(shortest) = failing.iter().min_by_key(|one| one.scenario.steps.len()) else { return };
+        self.progress = true;
+        let numbers: Vec<_> = failing.iter().filter_map(|one| one.from).map(|(_, number)| number).collect();
+        // A bold one was made from what was the best before.
+        if failing.len() > 1 && failing.len() == numbers.len() {
+            self.bold = Some(tidied(self.without_all(&numbers)));
         }
-        candidates
+        if let Some(first) = numbers.iter().min() {
+            let count = self.best.steps.len();
+            self.at = match self.pass {
+                STEPS => first_of_length(shortest.scenario.steps.len(), length_of(count, *first)),
+                // What was there is gone, and something else has moved up.
+                _ => *first,
+            };
+        }
+        self.best = shortest.scenario.clone();
     }
 
-    /// What came of the suggestion.
-    pub(super) fn tell(&mut self, suggestion: Scenario, fails: bool) {
-        if fails {
-            // The same place again: what was there is gone, and something else has moved up.
-            self.best = suggestion;
-            self.progress = true;
-        } else {
-            self.at += 1;
+    /// What the candidates with these numbers leave out, left out of one history.
+    fn without_all(&self, numbers: &[usize]) -> Scenario {
+        if self.pass == STEPS {
+            let count = self.best.steps.len();
+            let stretches: Vec<_> = numbers.iter().filter_map(|number| stretch(count, *number)).collect();
+            let mut shorter = self.best.clone();
+            let mut index = 0;
+            shorter.steps.retain(|_| {
+                index += 1;
+                !stretches.iter().any(|stretch| stretch.contains(&(index - 1)))
+            });
+            return shorter.possible();
         }
+        // From the last one on, so that the numbers of the others stay.
+        numbers
+            .iter()
+            .rev()
+            .fold(self.best.clone(), |shorter, number| PASSES[self.pass](&shorter, *number).unwrap_or(shorter))
     }
 
     pub(super) fn best(&self) -> &Scenario {
@@ -145,21 +184,46 @@ fn idle(scenario: &Scenario, of: impl Fn(&UserId) -> bool) -> Scenario {
 
 /// Halves, quarters and so on, down to single steps, from the end on.
 fn without_steps(scenario: &Scenario, number: usize) -> Option<Scenario> {
-    let count = scenario.steps.len();
+    let mut shorter = scenario.clone();
+    shorter.steps.drain(stretch(scenario.steps.len(), number)?);
+    Some(shorter.possible())
+}
+
+/// How long the stretches are that are left out of so many steps.
+fn lengths(count: usize) -> impl Iterator<Item = usize> {
+    let halved = |length: &usize| (*length > 1).then(|| length.div_ceil(2));
+    std::iter::successors((count > 0).then(|| count.div_ceil(2)), halved)
+}
+
+/// The stretch of steps with this number.
+fn stretch(count: usize, number: usize) -> Option<Range<usize>> {
     let mut left = number;
-    let mut length = count.div_ceil(2);
-    while length > 0 && count > 0 {
+    for length in lengths(count) {
         let stretches = count.div_ceil(length);
         if left < stretches {
             let end = count - left * length;
-            let mut shorter = scenario.clone();
-            shorter.steps.drain(end.saturating_sub(length)..end);
-            return Some(shorter.possible());
+            return Some(end.saturating_sub(length)..end);
         }
         left -= stretches;
-        length = if length == 1 { 0 } else { length.div_ceil(2) };
     }
     None
+}
+
+/// How long the stretch with this number is; the first one of its length may be shorter.
+fn length_of(count: usize, number: usize) -> usize {
+    let mut left = number;
+    let length = lengths(count).find(|length| {
+        let stretches = count.div_ceil(*length);
+        let is_here = left < stretches;
+        left = left.saturating_sub(stretches);
+        is_here
+    });
+    length.unwrap_or(1)
+}
+
+/// The number of the first stretch that is no longer than this.
+fn first_of_length(count: usize, longest: usize) -> usize {
+    lengths(count).take_while(|length| *length > longest).map(|length| count.div_ceil(length)).sum()
 }
 
 fn without_fault(scenario: &Scenario, number: usize) -> Option<Scenario> {
@@ -228,17 +292,49 @@ mod tests {
     use super::*;
     use crate::check::histories::Source;
 
-    fn shrunk(scenario: Scenario, fails: impl Fn(&Scenario) -> bool) -> (Scenario, usize) {
+    /// So many are tried side by side.
+    fn shrunk_by(count: usize, scenario: Scenario, fails: impl Fn(&Scenario) -> bool) -> (Scenario, usize, usize) {
         let mut shrinker = Shrinker::new(scenario);
-        let mut tried = 0;
-        while let Some(candidate) = shrinker.suggest() {
-            candidate.check().unwrap();
-            tried += 1;
+        let (mut tried, mut rounds) = (0, 0);
+        loop {
+            let candidates = shrinker.suggest(count);
+            if candidates.is_empty() {
+                return (shrinker.best().clone(), tried, rounds);
+            }
+            assert!(candidates.len() <= count);
+            (tried, rounds) = (tried + candidates.len(), rounds + 1);
             assert!(tried < 2_000, "it does not end");
-            let failed = fails(&candidate);
-            shrinker.tell(candidate, failed);
+            let failed = |candidate: &Scenario| {
+                candidate.check().unwrap();
+                fails(candidate)
+            };
+            shrinker.tell(&candidates.iter().map(failed).collect::<Vec<_>>());
         }
-        (shrinker.best().clone(), tried)
+    }
+
+    fn shrunk(scenario: Scenario, fails: impl Fn(&Scenario) -> bool) -> (Scenario, usize) {
+        let (best, tried, _) = shrunk_by(1, scenario, fails);
+        (best, tried)
+    }
+
+    #[test]
+    fn side_by_side_it_ends_after_few_rounds() {
+        for seed in 1..=20 {
+            let mut source = Source::new(seed, "conv-test", Fault::ALL, &[Pipeline::Files]);
+            let updates = |scenario: &Scenario| {
+                let mut of_each: BTreeMap<&str, usize> = BTreeMap::new();
+                for step in &scenario.steps {
+                    if let Action::Update { object, .. } = &step.action {
+                        *of_each.entry(object).or_default() += 1;
+                    }
+                }
+                of_each.into_values().max().unwrap_or_default()
+            };
+            let failing = std::iter::repeat_with(|| source.next()).find(|scenario| updates(scenario) >= 3).unwrap();
+            let (best, _, rounds) = shrunk_by(8, failing, |scenario| updates(scenario) >= 3);
+            assert_eq!(best.steps.len(), 4, "{}", best.to_json());
+            assert!(rounds < 30, "{rounds} rounds");
+        }
     }
 
     fn histories(faults: &[Fault]) -> Scenario {

@@ -947,25 +947,22 @@ class PlantedVersions(Receiver):
 
 
 class PlantedCopies(Receiver):
-    """Takes many copies of updates that come at once for an attack, and does not follow the record any more."""
+    """Does not follow a record any more after four updates of it that changed nothing."""
 
     class STORE(Store):
         def __init__(self, path):
             super().__init__(path)
-            self.came, self.copies, self.left_alone = {}, Counter(), set()
+            self.copies = Counter()
 
         def put(self, sync, record):
-            if record["id"] not in self.left_alone:
+            if self.copies[sync, record["id"]] < 4:
                 super().put(sync, record)
 
-    def on_event(self, event):
-        if event.kind == "record_updated":
-            now = time.monotonic()
-            self.store.copies[event.record] += now - self.store.came.get(event.record, 0) < 0.05
-            self.store.came[event.record] = now
-            if self.store.copies[event.record] >= 4:
-                self.store.left_alone.add(event.record)
-        return super().on_event(event)
+    def on_record_updated(self, sync, user, record_id, deadline):
+        # The sync is locked: copies that come together are done one after another.
+        held = self.store.held(sync, record_id)
+        super().on_record_updated(sync, user, record_id, deadline)
+        self.store.copies[sync, record_id] += self.store.held(sync, record_id) == held
 
 
 class FailsOnOlder(Receiver):
