@@ -13,7 +13,7 @@ struct Counts {
     planned: usize,
     ended: usize,
     failed: usize,
-    /// To what a failure may be put down.
+    /// The cases that may be the cause of a failure.
     presumed: Vec<&'static Case>,
 }
 
@@ -43,13 +43,12 @@ impl Board {
         presumed(case).iter().any(|other| self.of(other).failed > 0)
     }
 
-    /// Whether all cases have ended to which a failure may be put down, as far as they are of this run.
+    /// Whether all of these cases that belong to this run have ended.
     pub(super) fn knows_causes(&self, presumed: &[&'static Case]) -> bool {
         presumed.iter().map(|other| self.of(other)).all(|counts| counts.ended >= counts.planned)
     }
 
-    /// The cases to which a failure is put down: those of the presumed ones that have failed. One that has failed only
-    /// because of another one is no cause.
+    /// Returns the ids of the presumed cases that have failed for a reason of their own.
     pub(super) fn causes(&self, presumed: &[&'static Case]) -> Vec<&'static str> {
         let failed = presumed.iter().filter(|other| self.of(other).failed > 0);
         let has_cause = |other: &Case| self.of(other).presumed.iter().any(|cause| self.of(cause).failed > 0);
@@ -62,7 +61,7 @@ pub(super) fn presumed(case: &Case) -> Vec<&'static Case> {
     presumed_by(case.presumes)
 }
 
-/// These cases, and all that they presume.
+/// Returns these cases and all cases that they presume, directly or by way of others.
 pub(super) fn presumed_by(ids: &[&'static str]) -> Vec<&'static Case> {
     let find = |id: &str| cases().iter().find(|case| case.id == id);
     let mut known = BTreeSet::new();

@@ -16,20 +16,20 @@ use crate::scenario::Scenario;
 /// What is found when the receiver's process has ended, and no case has ended it.
 const ENDED: &str = "the receiver has ended by itself";
 
-/// Who fails one of these does not follow what events say, however they come.
+/// A receiver that fails one of these cases does not follow events, whatever form the request has.
 const FOLLOWED: [&str; 2] = ["rec-updated", "rec-errored"];
 
 /// How a case was judged.
 pub(super) struct Judged {
     pub(super) result: CaseResult,
-    /// The ids of the cases to which a failure may be put down.
+    /// The ids of the cases that may be the cause of a failure.
     pub(super) presumes: Vec<&'static str>,
     /// Whether the receiver answered nothing, though it was asked.
     pub(super) is_silent: bool,
 }
 
 impl Judged {
-    /// The receiver ended by itself while nothing else was under way.
+    /// Turns the verdict into a failure: the receiver ended by itself while no other case was under way.
     pub(super) fn ended_receiver(&mut self) {
         self.result.detail = match self.result.verdict {
             Verdict::Fail | Verdict::NotEvaluable => format!("{ENDED}\n{}", self.result.detail),
@@ -54,7 +54,7 @@ impl Suite<'_> {
         let turn = Turn::with(run.turns.clone(), Some(permit));
         let several = self.policies.len() > 1 && case.family() == Family::Pol;
         let name = if several { format!("{}/{}", case.id, policy.name) } else { case.id.to_owned() };
-        // The receiver knows the users of the first time.
+        // New users, because the receiver may still hold data of those of the first attempt.
         let name = if is_again { format!("{name}/again") } else { name };
         // Under several policies the question is which of them the receiver survives.
         let lane = Lane::open(run, case, seed_of(self.seed, &name), turn).await;
@@ -79,7 +79,7 @@ impl Suite<'_> {
             (_, None, None) => self.in_time(case, &trial).await,
         };
         let outcome = match outcome {
-            // A case that ends the receiver starts it again: then the receiver ended by itself once more.
+            // The case has started the receiver again, so the receiver ended by itself after that.
             Err(Stop::NotEvaluable(why)) if case.ends_process() && trial.was_told() && trial.has_ended() => {
                 Err(Stop::Fail(format!("{ENDED}\n{why}")))
             }

@@ -21,7 +21,7 @@ use crate::fake::{Call, FakeParagon, FaultId, Proof, Sync, Timeline};
 /// A probe that keeps failing is given up after this time.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 
-/// A case that waits longer than this lets other cases play meanwhile.
+/// A case that has waited for this long gives its turn to other cases.
 const PARKED_AFTER: Duration = Duration::from_millis(50);
 
 /// A failure whose cause is known is not proven: the receiver has this part of the settle time to be right all the same.
@@ -50,7 +50,7 @@ impl Turn {
         *self.permit() = permit;
     }
 
-    /// Lets others play while this waits.
+    /// Gives the turn to other cases until `wait` is over.
     pub(super) async fn aside<T>(&self, wait: impl Future<Output = T>) -> T {
         self.give();
         let ended = wait.await;
@@ -97,7 +97,7 @@ impl<'a> Lane<'a> {
         Self { run, case, paragon, turn, mark }
     }
 
-    /// Lets the receiver know of a sync that has been enabled, if it has to know beforehand.
+    /// Calls [`Suite::before_sync`](super::suite::Suite::before_sync) with a sync that has just been enabled.
     pub(super) async fn introduce(&self, sync: &Sync) -> Result<(), Stop> {
         let Some(before_sync) = &self.run.suite.before_sync else { return Ok(()) };
         before_sync(sync).await.map_err(Stop::NotEvaluable)
@@ -161,12 +161,13 @@ impl<'a> Lane<'a> {
         }
     }
 
-    /// Whether the state could not be looked at for so long that it never will be.
+    /// Whether the state probe has failed for [`PROBE_PATIENCE`], or there is none.
     fn has_no_probe(&self) -> bool {
         self.run.looks.as_ref().is_none_or(|looks| looks.has_failed_for(PROBE_PATIENCE))
     }
 
-    /// Looks until there is nothing more to wait for.
+    /// Calls `look` again and again until it returns [`Look::Over`], or until the receiver has had its time. Other cases
+    /// play meanwhile.
     async fn wait<T, W, L: Future<Output = Look<T, W>>>(&self, look: impl Fn() -> L) -> Ended<T, W> {
         self.paragon.count_rounds_anew();
         let mut waiting = Waiting::new(self.run.limits(), self.paragon.activity());
@@ -306,20 +307,20 @@ impl<'a> Lane<'a> {
     }
 }
 
-/// What a look at the receiver shows.
+/// The result of one look at the receiver.
 enum Look<T, W> {
-    /// There is nothing more to wait for.
+    /// The wait is over.
     Over(T),
-    /// What is still wrong, and a digest of it.
+    /// A digest of what is still wrong, and what it is.
     Wrong(u64, W),
-    /// It could not be seen this time.
+    /// The state could not be read this time.
     Nothing,
 }
 
-/// How a wait ended: with what was waited for, or with what was wrong at the last look.
+/// How a wait ended. `T` is the result that was waited for, `W` is what was wrong at the last look.
 enum Ended<T, W> {
     Over(T),
-    /// A case that this one presumes has failed, so that it was not waited for.
+    /// The wait was given up, because a case that this one presumes has failed.
     Doomed(W),
     /// The receiver is at rest. The text says how that is known.
     AtRest(W, String),

@@ -21,12 +21,12 @@ const SILENT: usize = 3;
 /// A case, and how its events are delivered.
 pub(super) type Planned<'a> = (&'static Case, &'a Policy);
 
-/// A part of a run: cases that go on side by side, or one after another.
+/// Cases that are played side by side, or one after another.
 struct Part {
-    /// By their numbers in the plan.
+    /// The numbers of the cases in the plan.
     queue: VecDeque<usize>,
     is_alone: bool,
-    /// They were played before, and the receiver ended by itself meanwhile.
+    /// The cases were played before, and the receiver ended by itself meanwhile.
     is_again: bool,
 }
 
@@ -36,15 +36,15 @@ impl Part {
     }
 }
 
-/// Plays the cases of a run, each when it may be played.
+/// Decides when each case of a run is played, and collects the verdicts.
 pub(super) struct Schedule<'a> {
     run: &'a Run<'a>,
     planned: &'a [Planned<'a>],
     scenario: Option<&'a Scenario>,
     verdicts: Verdicts,
-    /// How many have begun, or were left out.
+    /// Number of cases that have begun or were left out.
     begun: usize,
-    /// In how many cases in a row the receiver answered nothing.
+    /// Number of cases in a row in which the receiver answered nothing.
     silent: usize,
     ticks: tokio::time::Interval,
 }
@@ -58,7 +58,7 @@ impl<'a> Schedule<'a> {
         Self { run, planned, scenario, verdicts, begun: 0, silent: 0, ticks }
     }
 
-    /// All results, in the order of the plan.
+    /// Plays all cases, and returns their results in the order of the plan.
     pub(super) async fn play(mut self) -> Vec<CaseResult> {
         let numbered: Vec<usize> = (0..self.planned.len()).collect();
         let is_alone = |number: &usize| self.case(*number).is_alone();
@@ -78,12 +78,12 @@ impl<'a> Schedule<'a> {
         self.planned[number].0
     }
 
-    /// Plays cases until none is left, or until the receiver has ended by itself while several were under way: then these
-    /// are returned, without a verdict, so that each of them is played again, alone.
+    /// Plays the cases of a part. If the receiver ends by itself while several cases are under way, no further case begins.
+    /// Returns the cases that were under way then: they have no verdict, and are to be played again, alone.
     async fn play_part(&mut self, part: &mut Part) -> BTreeSet<usize> {
         let run = self.run;
         let mut playing = FuturesUnordered::new();
-        // Those that are under way, and those of them during which the receiver ended by itself.
+        // `disturbed` are the cases that were under way when the receiver ended by itself.
         let (mut under_way, mut disturbed) = (BTreeSet::new(), BTreeSet::new());
         loop {
             let is_over = part.queue.is_empty() || (!disturbed.is_empty() && !part.is_alone);
@@ -144,12 +144,13 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// Those of them that are not put down to another case anyway.
+    /// Returns the cases among these whose presumed cases have not failed so far. The verdict of any other case is known
+    /// without playing it again.
     fn open(&self, numbers: &BTreeSet<usize>) -> Vec<usize> {
         numbers.iter().copied().filter(|number| !self.run.board.is_doomed(self.case(*number))).collect()
     }
 
-    /// What is told of a case that is not played.
+    /// Returns the result of a case that is not to be played, with the reason.
     fn left_out(&self, number: usize, may_begin: bool) -> Option<CaseResult> {
         let (case, policy) = self.planned[number];
         if self.run.suite.fail_fast && self.verdicts.has_failed() && may_begin {
@@ -163,18 +164,19 @@ impl<'a> Schedule<'a> {
         (self.silent >= SILENT).then(|| not_run(case, policy, Verdict::NotEvaluable, &why))
     }
 
-    /// `presumes` are the ids of the cases to which a failure may be put down.
+    /// Takes the result of a case, and tells the verdicts that are final now. `presumes` are the ids of the cases that may
+    /// be the cause of a failure.
     fn end(&mut self, number: usize, result: CaseResult, presumes: &[&'static str]) {
-        let presumed = presumed_by(presumes);
-        self.run.board.end(result.case, result.verdict == Verdict::Fail, &presumed);
-        self.verdicts.results[number] = Some((result, presumed));
+        let causes = presumed_by(presumes);
+        self.run.board.end(result.case, result.verdict == Verdict::Fail, &causes);
+        self.verdicts.results[number] = Some((result, causes));
         self.verdicts.tell(self.run.suite, &self.run.board);
     }
 }
 
 /// The results of a run, which are told in the order of the plan, however long each takes.
 struct Verdicts {
-    /// With the cases to which a failure may be put down.
+    /// Each result, and the cases that may be the cause of a failure.
     results: Vec<Option<(CaseResult, Vec<&'static Case>)>>,
     told: usize,
 }
@@ -188,7 +190,8 @@ impl Verdicts {
         self.results.iter().flatten().any(|(result, _)| result.verdict == Verdict::Fail)
     }
 
-    /// Tells the verdicts that will not change any more: a failure may be put down to a case that goes on.
+    /// Tells the verdicts that are final, in the order of the plan. A failure is final when all cases that may be its cause
+    /// have ended.
     fn tell(&mut self, suite: &Suite<'_>, board: &Board) {
         while let Some(Some((result, presumed))) = self.results.get_mut(self.told) {
             if matches!(result.verdict, Verdict::Fail | Verdict::NotEvaluable) {

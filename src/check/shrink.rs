@@ -18,14 +18,14 @@ pub(super) struct Shrinker {
     at: usize,
     /// Something became simpler since the first pass.
     progress: bool,
-    /// What several candidates leave out, all at once.
+    /// A history that leaves out what several candidates of the last round left out.
     bold: Option<Scenario>,
     round: Vec<Candidate>,
 }
 
 struct Candidate {
     scenario: Scenario,
-    /// Which pass made it, and its number there; `None` for a bold one.
+    /// The pass that made it, and its number in that pass. `None` if it combines several candidates.
     from: Option<(usize, usize)>,
 }
 
@@ -43,7 +43,7 @@ impl Shrinker {
         Self { best: tidied(failing), pass: 0, at: 0, progress: false, bold: None, round: Vec::new() }
     }
 
-    /// The next ones to try, at most so many, all of one pass; none when nothing is left to try.
+    /// Returns at most `count` histories to try next, all of one pass. Returns none when nothing can be left out any more.
     pub(super) fn suggest(&mut self, count: usize) -> Vec<Scenario> {
         let bold = self.bold.take().filter(|bold| bold.steps != self.best.steps);
         self.round = bold.map(|scenario| Candidate { scenario, from: None }).into_iter().collect();
@@ -69,15 +69,15 @@ impl Shrinker {
         self.round.iter().map(|candidate| candidate.scenario.clone()).collect()
     }
 
-    /// Which of the suggestions failed. The shortest of them is the best one from now on; and what the others leave out
-    /// may be left out as well.
+    /// Takes which of the suggested histories failed. The shortest of those becomes the best one. The next round also
+    /// suggests a history that leaves out everything that any of them leaves out.
     pub(super) fn tell(&mut self, fails: &[bool]) {
         let round = std::mem::take(&mut self.round);
         let failing: Vec<_> = round.iter().zip(fails).filter(|(_, fails)| **fails).map(|(one, _)| one).collect();
         let Some(shortest) = failing.iter().min_by_key(|one| one.scenario.steps.len()) else { return };
         self.progress = true;
         let numbers: Vec<_> = failing.iter().filter_map(|one| one.from).map(|(_, number)| number).collect();
-        // A bold one was made from what was the best before.
+        // A combined history was made from an earlier best one, so its parts cannot be combined again.
         if failing.len() > 1 && failing.len() == numbers.len() {
             self.bold = Some(tidied(self.without_all(&numbers)));
         }
@@ -85,14 +85,14 @@ impl Shrinker {
             let count = self.best.steps.len();
             self.at = match self.pass {
                 STEPS => first_of_length(shortest.scenario.steps.len(), length_of(count, *first)),
-                // What was there is gone, and something else has moved up.
+                // The candidate with this number is another one now, because what it left out is gone.
                 _ => *first,
             };
         }
         self.best = shortest.scenario.clone();
     }
 
-    /// What the candidates with these numbers leave out, left out of one history.
+    /// Returns the best history without everything that the candidates with these numbers leave out.
     fn without_all(&self, numbers: &[usize]) -> Scenario {
         if self.pass == STEPS {
             let count = self.best.steps.len();
@@ -189,13 +189,13 @@ fn without_steps(scenario: &Scenario, number: usize) -> Option<Scenario> {
     Some(shorter.possible())
 }
 
-/// How long the stretches are that are left out of so many steps.
+/// Returns the lengths of the stretches that are left out of `count` steps, the longest first.
 fn lengths(count: usize) -> impl Iterator<Item = usize> {
     let halved = |length: &usize| (*length > 1).then(|| length.div_ceil(2));
     std::iter::successors((count > 0).then(|| count.div_ceil(2)), halved)
 }
 
-/// The stretch of steps with this number.
+/// Returns the stretch of steps with this number.
 fn stretch(count: usize, number: usize) -> Option<Range<usize>> {
     let mut left = number;
     for length in lengths(count) {
@@ -209,7 +209,7 @@ fn stretch(count: usize, number: usize) -> Option<Range<usize>> {
     None
 }
 
-/// How long the stretch with this number is; the first one of its length may be shorter.
+/// Returns the length of the stretches at this number. The last stretch of a length may be shorter.
 fn length_of(count: usize, number: usize) -> usize {
     let mut left = number;
     let length = lengths(count).find(|length| {
@@ -221,7 +221,7 @@ fn length_of(count: usize, number: usize) -> usize {
     length.unwrap_or(1)
 }
 
-/// The number of the first stretch that is no longer than this.
+/// Returns the number of the first stretch that is not longer than `longest`.
 fn first_of_length(count: usize, longest: usize) -> usize {
     lengths(count).take_while(|length| *length > longest).map(|length| count.div_ceil(length)).sum()
 }

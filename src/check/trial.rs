@@ -23,7 +23,7 @@ pub(super) const PAGE_SIZE_CAP: usize = 10;
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Between two attempts of an event that a receiver refuses, so much real time passes, and each time twice as much.
+/// Real time before the next attempt of an event that the receiver refused. It doubles with each attempt.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
@@ -31,8 +31,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
     Fail(String),
-    /// Events were answered as they should be, and what they say was not followed. It says nothing of its own when the
-    /// receiver does not follow such events anyway.
+    /// The events were answered 2xx, but the receiver did not fetch what they announced. If the receiver never follows
+    /// such events, another case tells that.
     NotFollowed(String),
     NotEvaluable(String),
     /// The receiver is not right yet, and still at work after all patience.
@@ -210,7 +210,7 @@ impl<'a> Trial<'a> {
         self.right(syncs).await.map_err(Stop::before)
     }
 
-    /// Waits until events that were answered 2xx have been followed.
+    /// Waits until the receiver holds what events announced that it answered 2xx.
     pub(super) async fn follows(&self, sync: &Sync) -> Result<(), Stop> {
         self.right(&[sync]).await.map_err(|stop| match stop {
             Stop::Fail(found) => Stop::NotFollowed(found),
@@ -218,8 +218,8 @@ impl<'a> Trial<'a> {
         })
     }
 
-    /// Lets everything be delivered that will be, and waits until the receiver holds what it should. Before an event that
-    /// it has refused comes again, real time passes too: it may hold back its calls by a clock of its own.
+    /// Delivers all events that are still due, and waits until the receiver is right. If the receiver refused an event,
+    /// real time passes before the next attempt: the receiver may hold back its calls by its own clock.
     pub(super) async fn ends_right(&self, syncs: &[&Sync]) -> Result<(), Stop> {
         let mut pause = FIRST_PAUSE;
         let mut mark = self.paragon.timeline_mark();
