@@ -286,7 +286,8 @@ pub(crate) struct Target {
     /// The webhook endpoint, such as <http://127.0.0.1:3000/webhook>; `{port}` stands for a free port.
     pub(crate) url: String,
     /// Starts the receiver with this shell command and ends it afterwards. It finds `PORT`, `PARAGON_API_URL`,
-    /// `PARAGON_PROJECT_ID` and `PARAGON_SIGNING_KEY` in its environment. Cases that kill it need this.
+    /// `PARAGON_PROJECT_ID` and `PARAGON_SIGNING_KEY` in its environment. To end the receiver in order, the program sends
+    /// SIGTERM and waits up to 5 s. Cases that kill the receiver need `--spawn`.
     #[arg(long, value_name = "CMD")]
     pub(crate) spawn: Option<String>,
     /// Adds to the environment of the spawned receiver; the template may use `{api_url}`, `{port}`, `{project_id}`
@@ -320,12 +321,12 @@ pub(crate) struct Target {
     /// How long the receiver has to answer an event (assumed: Paragon says only "timely").
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pub(crate) timeout: Duration,
-    /// A receiver that is wrong, and has been silent for this long, is at rest and judged. After a call that failed, and
-    /// until it is known whether it looks again by itself, it has 3.5 times as long.
+    /// A receiver that is not right yet is judged after it has made no call for this long. After a failed call, and at
+    /// the start of a run until it is known whether the receiver polls, it has 3.5 times as long.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub(crate) settle: Duration,
-    /// How long to wait for a receiver that is not right yet and still at work; other cases go on meanwhile. After that the
-    /// case is not evaluable.
+    /// The longest wait for a receiver that is not right yet but still at work. After that, the case is not evaluable.
+    /// Other cases go on meanwhile.
     #[arg(long, value_name = "DURATION", default_value = "90s", value_parser = duration)]
     pub(crate) patience: Duration,
     /// How long to wait for the receiver to come up.

@@ -8,8 +8,9 @@ pub type Acting<'a> = Pin<Box<dyn Future<Output = Result<(), ProcessError>> + Se
 #[error("{0}")]
 pub struct ProcessError(pub String);
 
-/// The process of the receiver, for the cases that end it on purpose. The program has one with `--spawn`; in a test of
-/// your own, implement it for what starts your receiver. Started again, it must have the same environment.
+/// The process of the receiver. Some cases end it on purpose, and a process that has ended by itself is started again.
+/// The program has one with `--spawn`; in a test of your own, implement this trait for what starts your receiver. Started
+/// again, the process must have the same environment.
 pub trait Process: Send + Sync {
     /// Ends it at once, without a chance to do anything (`SIGKILL`).
     fn kill(&self) -> Acting<'_>;

@@ -20,7 +20,7 @@ pub(super) struct Pause {
     pub(super) within: Duration,
 }
 
-/// Before a receiver is looked at once more.
+/// The pause before a receiver that is right is looked at once more, in case it does harm late.
 pub(super) const RESTLESS: Pause = Pause { quiet: Duration::from_millis(300), within: Duration::from_millis(1_500) };
 
 /// Between two steps of a quiet history, when the receiver is right already.

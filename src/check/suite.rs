@@ -102,7 +102,8 @@ impl<'a> Suite<'a> {
         self.state(StateUrl::new(url))
     }
 
-    /// Lets the cases end the receiver's process and start it again. Without it they are not evaluable.
+    /// Lets the cases that need it end the receiver's process and start it again. Without it they are not evaluable. With
+    /// it, a receiver that ends by itself is noticed, started again, and fails the case that made it end.
     pub fn process(mut self, process: impl Process + 'a) -> Self {
         self.process = Some(Box::new(process));
         self

@@ -87,7 +87,7 @@ impl Watch {
         }
     }
 
-    /// The receiver was started again, and with that is another one.
+    /// Forgets when the receiver made its last calls, because it was started again.
     pub(super) fn forget(&self) {
         let mut seen = self.seen();
         for lane in &mut seen.lanes {

@@ -139,7 +139,7 @@ pub(crate) enum LastCall {
     /// It was answered, or there was none.
     #[default]
     Answered,
-    /// A fault let it fail, or answer with what is not true any more: whoever made it may try again after a pause.
+    /// A fault made the call fail, or answer with an older state. The receiver may try again after a pause.
     Failed,
     /// It waits for an answer that never comes.
     Unanswered,

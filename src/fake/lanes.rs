@@ -42,8 +42,8 @@ impl Lanes {
         others.found.retain(|_, other| !Arc::ptr_eq(other, lane));
     }
 
-    /// The world that a call is for: the one that has the sync in its path, or else the user of its token. Whether the
-    /// token is good is for that world to say.
+    /// Returns the world that a call is for: the one with the sync in the path, or else the one with the user of the token.
+    /// The signature of the token is not verified here: that world does it.
     pub(super) fn of(&self, request: &Received<'_>) -> Arc<Shared> {
         if self.others.read().unwrap_or_else(PoisonError::into_inner).all.is_empty() {
             return self.main.clone();
@@ -70,7 +70,7 @@ impl Lanes {
     }
 }
 
-/// The user that a token names, whoever signed it.
+/// Returns the user in a token, without verifying the signature.
 fn user(request: &Received<'_>) -> Option<UserId> {
     let header = request.headers.get(AUTHORIZATION)?.to_str().ok()?;
     let claims = header.split_whitespace().nth(1)?.split('.').nth(1)?;

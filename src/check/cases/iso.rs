@@ -110,7 +110,7 @@ pub(super) const FORGED_USER: Case = Case {
     title: "an event that names a real sync and another user changes nothing of either's data",
     title_unseen: None,
     why: "Webhooks are not signed: whoever knows a sync's id could point it at a user of their own.",
-    fix: "Keep whose sync it is; believe another user only when the Sync API serves the sync under that user's token.",
+    fix: "Store which user each sync belongs to. Accept another user only if the Sync API serves the sync with a token of that user.",
     needs: &[Need::State],
     presumes: &["iso-two-users", "pull-deleted-sync", "rec-forged-deletion"],
     rests_on: &["webhook.malformed", "api.not-found", "sync.incremental"],
