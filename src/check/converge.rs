@@ -22,8 +22,12 @@ use crate::scenario::{Action, Fault, Scenario, Step};
 const TO_CALL: Duration = Duration::from_millis(40);
 
 /// While a history is being shrunk, a receiver that is wrong and has done nothing for this long is taken to stay wrong; or
-/// for four times as long as it usually took to become right.
+/// for four times as long as it usually took to become right, within these bounds.
 const STUCK: Duration = Duration::from_millis(500);
+const LONGEST_STUCK: Duration = Duration::from_millis(1_500);
+
+/// Shrinking may take this many times the time in which histories begin.
+pub(super) const SHRINKING: u32 = 6;
 
 /// This many shorter histories are tried side by side.
 const SHRINK_SIDE_BY_SIDE: usize = 8;
@@ -234,7 +238,7 @@ impl<'a> Play<'a> {
     /// As [`Lane::right`], but a receiver that stands still is not waited for any longer.
     async fn stuck(&self, lane: &Lane<'_>, syncs: &[&Sync]) -> Result<(), Stop> {
         let (took, times) = (self.took.0.load(Ordering::Relaxed), self.took.1.load(Ordering::Relaxed));
-        let stuck = STUCK.max(Duration::from_millis(4 * took / times.max(1)));
+        let stuck = Duration::from_millis(4 * took / times.max(1)).clamp(STUCK, LONGEST_STUCK);
         let mut patience = Patience::of(lane.run.suite.settle.max(stuck));
         let mut seen = None;
         let mut still = Stopwatch::start();
@@ -267,7 +271,7 @@ impl<'a> Play<'a> {
         let length = failing.steps.len();
         // The steps after the failure do not matter.
         failing.steps.truncate(wrong.steps.max(1));
-        let budget = Patience::of(3 * self.trial.histories.max_time);
+        let budget = Patience::of(SHRINKING * self.trial.histories.max_time);
         let (best, tried, is_over) = self.trial.turn.aside(self.shrink(&failing, &wrong.users, budget)).await;
         // It was not waited for in earnest while it shrank.
         let (best, told) = match self.whole(&best).await {
@@ -288,8 +292,8 @@ impl<'a> Play<'a> {
             format!("{count} steps")
         };
         let why = if is_over {
-            let budget = humane(3 * self.trial.histories.max_time);
-            format!(" (shrinking was stopped after {budget}, three times --max-time)")
+            let budget = humane(SHRINKING * self.trial.histories.max_time);
+            format!(" (shrinking was stopped after {budget}, six times --max-time)")
         } else {
             String::new()
         };

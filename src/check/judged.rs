@@ -3,6 +3,7 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::case::{Case, Family};
+use super::converge::SHRINKING;
 use super::lane::{Lane, Turn};
 use super::result::{CaseResult, Verdict};
 use super::run::Run;
@@ -130,7 +131,8 @@ impl Suite<'_> {
 
     /// Runs a case, but not for ever: each of its deliveries may take its time-out, and each wait its patience.
     async fn in_time(&self, case: &'static Case, trial: &Trial<'_>) -> Result<(), Stop> {
-        let histories = if case.family() == Family::Conv { 6 * self.histories.max_time } else { Duration::ZERO };
+        let histories =
+            if case.family() == Family::Conv { (SHRINKING + 3) * self.histories.max_time } else { Duration::ZERO };
         let limit = 4 * self.patience + 12 * trial.paragon.answers_within() + histories;
         let ended = tokio::time::timeout(limit, (case.run)(trial)).await;
         ended.unwrap_or_else(|_| {
