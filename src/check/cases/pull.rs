@@ -200,10 +200,10 @@ pub(super) const RATE_LIMITED: Case = Case {
 
 /// A receiver that answers its webhook 5xx meanwhile is told again only when the time is over.
 async fn rate_limited(trial: &Trial<'_>) -> Result<(), Stop> {
-    const TOLD: Duration = Duration::from_millis(900);
+    const TOLD: Duration = Duration::from_millis(1_900);
     trial.fill(THREE_PAGES);
     let sync = trial.enable().await?;
-    let busy = Trouble::Status { code: 429, retry_after: Some(RetryAfter::Seconds(1)) };
+    let busy = Trouble::Status { code: 429, retry_after: Some(RetryAfter::Seconds(2)) };
     let busy = ApiFault::new(busy).endpoint(Endpoint::PullRecords).user(trial.user.clone()).after(1);
     let fault = trial.paragon.fault(busy);
     trial.paragon.settle().await;
@@ -211,7 +211,7 @@ async fn rate_limited(trial: &Trial<'_>) -> Result<(), Stop> {
     let calls = calls_meanwhile(trial, fault, TOLD).await;
     trial.paragon.end_fault(fault);
     if calls > 3 {
-        let told = format!("{calls} calls were answered 429 with retry-after: 1, all within a second");
+        let told = format!("{calls} calls were answered 429 with retry-after: 2, all within two seconds");
         return Err(Stop::Fail(format!("it asks again at once: {told}")));
     }
     trial.ends_right(&[&sync]).await
