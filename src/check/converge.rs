@@ -188,10 +188,11 @@ impl<'a> Play<'a> {
         let ended = if let Some(stop) = early {
             Err(stop)
         } else {
+            lane.deliver_rest().await;
             if paragon.webhook() != WebhookState::Enabled {
                 paragon.enable_webhook();
             }
-            paragon.play(&finale(&renamed)).await.map_err(impossible)?;
+            paragon.play(&finale(&renamed, lane.gave_up())).await.map_err(impossible)?;
             paragon.run_until_idle().await;
             self.comes_right(&lane, &syncs, until).await
         };
@@ -326,12 +327,12 @@ impl<'a> Play<'a> {
     }
 }
 
-/// A day in which everything works; and where events may be lost for good, one more event for each sync: who pulls at
-/// each event has caught up then.
-fn finale(scenario: &Scenario) -> Scenario {
+/// Returns a day in which everything works. If events may be lost for good, or were given up, there is one more event for
+/// each sync after that: a receiver that pulls at each event has caught up then.
+fn finale(scenario: &Scenario, gave_up: bool) -> Scenario {
     let mut steps = vec![Step::new(Action::Advance { by: DAY })];
     let lossy = |step: &Step| step.during.iter().any(|fault| loses_events(*fault));
-    if scenario.steps.iter().any(lossy) {
+    if gave_up || scenario.steps.iter().any(lossy) {
         let accounts: BTreeSet<_> = scenario
             .steps
             .iter()

@@ -12,14 +12,19 @@ use super::oracle::{Difference, DifferenceKind, compare};
 use super::probe::{Held, ProbeError};
 use super::rest::{Pause, RESTLESS, Rest};
 use super::run::Run;
-use super::trial::{Stop, humane};
+use super::trial::{Stop, humane, was_refused};
 use super::waiting::{Seen, State, Waiting};
-use crate::clock::{Patience, Stopwatch};
+use crate::clock::{Patience, Stopwatch, eventually};
 use crate::contract::{RecordId, SyncId};
+use crate::delivery::Decision;
 use crate::fake::{Call, FakeParagon, FaultId, Proof, Sync, Timeline};
 
 /// A probe that keeps failing is given up after this time.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Real time before the next attempt of an event that the receiver refused. It doubles with each attempt.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
 /// A case that has waited for this long gives its turn to other cases.
 const PARKED_AFTER: Duration = Duration::from_millis(50);
@@ -149,7 +154,12 @@ impl<'a> Lane<'a> {
                 Err(_) => Look::Nothing,
             }
         };
-        match self.wait(look).await {
+        let mut ended = self.wait(look).await;
+        // A receiver that refuses events for a while is told again.
+        while matches!(ended, Ended::AtRest(..)) && self.deliver_rest().await {
+            ended = self.wait(look).await;
+        }
+        match ended {
             Ended::Over(ended) => ended,
             Ended::Doomed(found) => Err(Stop::Fail(texts(&found))),
             Ended::AtRest(found, _) if found.iter().all(|(_, one)| one.kind == DifferenceKind::MissingFolder) => {
@@ -159,6 +169,28 @@ impl<'a> Lane<'a> {
             Ended::AtRest(found, how) => Err(Stop::Fail(self.proven(&found, &how))),
             Ended::OutOfPatience(found, doing) => Err(self.at_work(&found, &doing)),
         }
+    }
+
+    /// Delivers all events that are still due, and returns whether there were any. If the receiver refused an event, real
+    /// time passes before the next attempt: the receiver may hold back its calls by its own clock.
+    pub(super) async fn deliver_rest(&self) -> bool {
+        let (mut pause, mut mark, mut is_any) = (FIRST_PAUSE, self.paragon.timeline_mark(), false);
+        while self.paragon.next_delivery().await {
+            is_any = true;
+            let since = self.paragon.timeline_since(mark);
+            mark = self.paragon.timeline_mark();
+            if since.attempts().any(|(_, attempt)| was_refused(&attempt.outcome)) && pause <= LONGEST_PAUSE {
+                self.turn.aside(eventually(pause, || async { None::<()> })).await;
+                pause *= 2;
+            }
+        }
+        is_any
+    }
+
+    /// Whether an event is not sent any more because the receiver refused each attempt.
+    pub(super) fn gave_up(&self) -> bool {
+        let is_last = |decision: &Decision| matches!(decision, Decision::GivenUp | Decision::Disabled);
+        self.timeline().attempts().any(|(_, attempt)| is_last(&attempt.decision) && was_refused(&attempt.outcome))
     }
 
     /// Whether the state probe has failed for [`PROBE_PATIENCE`], or there is none.

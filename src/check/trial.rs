@@ -23,10 +23,6 @@ pub(super) const PAGE_SIZE_CAP: usize = 10;
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Real time before the next attempt of an event that the receiver refused. It doubles with each attempt.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(4);
-
 /// Why a case ends before its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
@@ -218,20 +214,9 @@ impl<'a> Trial<'a> {
         })
     }
 
-    /// Delivers all events that are still due, and waits until the receiver is right. If the receiver refused an event,
-    /// real time passes before the next attempt: the receiver may hold back its calls by its own clock.
+    /// Delivers all events that are still due, and waits until the receiver is right.
     pub(super) async fn ends_right(&self, syncs: &[&Sync]) -> Result<(), Stop> {
-        let mut pause = FIRST_PAUSE;
-        let mut mark = self.paragon.timeline_mark();
-        while self.paragon.next_delivery().await {
-            let since = self.timeline_since(mark);
-            let was_refused = since.attempts().any(|(_, attempt)| was_refused(&attempt.outcome));
-            mark = self.paragon.timeline_mark();
-            if was_refused && pause <= LONGEST_PAUSE {
-                self.a_while(pause).await;
-                pause *= 2;
-            }
-        }
+        self.deliver_rest().await;
         self.right(syncs).await
     }
 
@@ -352,7 +337,7 @@ pub(super) fn about(sync: &Sync, kind: &str, record: impl Serialize) -> Value {
 }
 
 /// Whether the receiver itself answered, and not 2xx.
-fn was_refused(outcome: &Outcome) -> bool {
+pub(super) fn was_refused(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Answered(answer) if !(200..=299).contains(&answer.status))
 }
 
