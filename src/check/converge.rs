@@ -193,7 +193,7 @@ impl<'a> Play<'a> {
                 paragon.enable_webhook();
             }
             paragon.play(&finale(&renamed, lane.gave_up())).await.map_err(impossible)?;
-            paragon.run_until_idle().await;
+            lane.deliver_rest().await;
             self.comes_right(&lane, &syncs, until).await
         };
         let told = match ended {
