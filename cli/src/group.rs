@@ -24,7 +24,8 @@ impl Group {
         self.signal(rustix::process::Signal::KILL);
     }
 
-    /// Whether one of them still runs. Those that have ended are no children of ours any more.
+    /// Returns whether a process of the group still runs. Children that have ended are waited for first, because a zombie
+    /// would count as running.
     pub(crate) fn is_alive(&self) -> bool {
         let Some(id) = self.id else { return false };
         let ended = || rustix::process::waitpgid(id, rustix::process::WaitOptions::NOHANG);

@@ -192,7 +192,7 @@ impl<'a> Play<'a> {
             if paragon.webhook() != WebhookState::Enabled {
                 paragon.enable_webhook();
             }
-            paragon.play(&finale(&renamed, lane.gave_up())).await.map_err(impossible)?;
+            paragon.play(&finale(&renamed)).await.map_err(impossible)?;
             lane.deliver_rest().await;
             self.comes_right(&lane, &syncs, until).await
         };
@@ -294,7 +294,7 @@ impl<'a> Play<'a> {
         };
         let why = if is_over {
             let budget = humane(SHRINKING * self.trial.histories.max_time);
-            format!(" (shrinking was stopped after {budget}, six times --max-time)")
+            format!(" (shrinking stopped after {budget}, its limit: {SHRINKING} × --max-time)")
         } else {
             String::new()
         };
@@ -327,12 +327,12 @@ impl<'a> Play<'a> {
     }
 }
 
-/// Returns a day in which everything works. If events may be lost for good, or were given up, there is one more event for
-/// each sync after that: a receiver that pulls at each event has caught up then.
-fn finale(scenario: &Scenario, gave_up: bool) -> Scenario {
+/// Returns a day in which everything works. If events may be lost for good, there is one more event for each sync after
+/// that: a receiver that pulls at each event has caught up then.
+fn finale(scenario: &Scenario) -> Scenario {
     let mut steps = vec![Step::new(Action::Advance { by: DAY })];
     let lossy = |step: &Step| step.during.iter().any(|fault| loses_events(*fault));
-    if gave_up || scenario.steps.iter().any(lossy) {
+    if scenario.steps.iter().any(lossy) {
         let accounts: BTreeSet<_> = scenario
             .steps
             .iter()

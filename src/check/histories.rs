@@ -12,7 +12,7 @@ use crate::strategies::{HistoryParams, Params, history};
 pub struct Histories {
     /// How many each case plays, at least one. A history is what happens to one user. Default 36.
     pub cases: usize,
-    /// After so long a case begins no more. Shrinking one that fails may take six times as long. Default 10 s.
+    /// A case begins no further history after this time. Shrinking one that fails may take six times as long. Default 10 s.
     pub max_time: Duration,
     /// What is synced. Default files.
     pub pipelines: Vec<Pipeline>,

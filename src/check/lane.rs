@@ -16,7 +16,6 @@ use super::trial::{Stop, humane, was_refused};
 use super::waiting::{Seen, State, Waiting};
 use crate::clock::{Patience, Stopwatch, eventually};
 use crate::contract::{RecordId, SyncId};
-use crate::delivery::Decision;
 use crate::fake::{Call, FakeParagon, FaultId, Proof, Sync, Timeline};
 
 /// A probe that keeps failing is given up after this time.
@@ -185,12 +184,6 @@ impl<'a> Lane<'a> {
             }
         }
         is_any
-    }
-
-    /// Whether an event is not sent any more because the receiver refused each attempt.
-    pub(super) fn gave_up(&self) -> bool {
-        let is_last = |decision: &Decision| matches!(decision, Decision::GivenUp | Decision::Disabled);
-        self.timeline().attempts().any(|(_, attempt)| is_last(&attempt.decision) && was_refused(&attempt.outcome))
     }
 
     /// Whether the state probe has failed for [`PROBE_PATIENCE`], or there is none.

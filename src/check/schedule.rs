@@ -15,7 +15,7 @@ use crate::scenario::Scenario;
 /// How often it is looked at what the receiver does for all users.
 const LOOK_EACH: Duration = Duration::from_millis(100);
 
-/// After so many cases in a row in which the receiver answered nothing at all, the others are not tried.
+/// After this number of cases in a row in which the receiver answered nothing, no further case is played.
 const SILENT: usize = 3;
 
 /// A case, and how its events are delivered.
@@ -105,8 +105,8 @@ impl<'a> Schedule<'a> {
                 biased;
                 _ = self.ticks.tick() => {
                     run.watch.look();
-                    let may_end = under_way.iter().any(|number| self.case(*number).ends_process());
-                    if !may_end && run.revived().await {
+                    let is_on_purpose = under_way.iter().any(|number| self.case(*number).ends_process());
+                    if !is_on_purpose && run.revived().await {
                         disturbed.extend(self.open(&under_way));
                     }
                 }

@@ -25,8 +25,8 @@ pub(super) struct Shrinker {
 
 struct Candidate {
     scenario: Scenario,
-    /// The pass that made it, and its number in that pass. `None` if it combines several candidates.
-    from: Option<(usize, usize)>,
+    /// Its number in the pass. `None` if it combines several candidates.
+    number: Option<usize>,
 }
 
 /// Makes the candidate with this number; `None` when there are no more.
@@ -46,7 +46,7 @@ impl Shrinker {
     /// Returns at most `count` histories to try next, all of one pass. Returns none when nothing can be left out any more.
     pub(super) fn suggest(&mut self, count: usize) -> Vec<Scenario> {
         let bold = self.bold.take().filter(|bold| bold.steps != self.best.steps);
-        self.round = bold.map(|scenario| Candidate { scenario, from: None }).into_iter().collect();
+        self.round = bold.map(|scenario| Candidate { scenario, number: None }).into_iter().collect();
         while self.round.len() < count {
             let Some(pass) = PASSES.get(self.pass) else {
                 if !self.progress {
@@ -58,7 +58,7 @@ impl Shrinker {
             match pass(&self.best, self.at).map(tidied) {
                 Some(scenario) => {
                     if scenario.steps != self.best.steps {
-                        self.round.push(Candidate { scenario, from: Some((self.pass, self.at)) });
+                        self.round.push(Candidate { scenario, number: Some(self.at) });
                     }
                     self.at += 1;
                 }
@@ -76,7 +76,7 @@ impl Shrinker {
         let failing: Vec<_> = round.iter().zip(fails).filter(|(_, fails)| **fails).map(|(one, _)| one).collect();
         let Some(shortest) = failing.iter().min_by_key(|one| one.scenario.steps.len()) else { return };
         self.progress = true;
-        let numbers: Vec<_> = failing.iter().filter_map(|one| one.from).map(|(_, number)| number).collect();
+        let numbers: Vec<_> = failing.iter().filter_map(|one| one.number).collect();
         // A combined history was made from an earlier best one, so its parts cannot be combined again.
         if failing.len() > 1 && failing.len() == numbers.len() {
             self.bold = Some(tidied(self.without_all(&numbers)));
@@ -292,7 +292,7 @@ mod tests {
     use super::*;
     use crate::check::histories::Source;
 
-    /// So many are tried side by side.
+    /// Shrinks with at most `count` histories in a round. Returns the best one, the number of tries, and of rounds.
     fn shrunk_by(count: usize, scenario: Scenario, fails: impl Fn(&Scenario) -> bool) -> (Scenario, usize, usize) {
         let mut shrinker = Shrinker::new(scenario);
         let (mut tried, mut rounds) = (0, 0);

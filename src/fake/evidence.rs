@@ -24,8 +24,8 @@ struct OfSync {
 }
 
 impl Evidence {
-    /// Notes a page that was served, unless its answer is lost on the way.
-    pub(super) fn note_page(
+    /// Notes the versions that a call served, unless its answer is lost on the way.
+    pub(super) fn note_served(
         &mut self,
         strike: &Decision,
         sync: &SyncId,
@@ -41,19 +41,6 @@ impl Evidence {
             of_sync.told.entry(version).or_insert(call);
         }
         if of_sync.told.len() > known {
-            self.tell_news();
-        }
-    }
-
-    /// Notes a record that was served, unless its answer is lost on the way.
-    pub(super) fn note_record(&mut self, strike: &Decision, sync: &SyncId, version: usize, call: usize) {
-        if strike.is_lost() {
-            return;
-        }
-        let told = &mut self.syncs.entry(sync.clone()).or_default().told;
-        let known = told.len();
-        told.entry(version).or_insert(call);
-        if told.len() > known {
             self.tell_news();
         }
     }

@@ -61,7 +61,8 @@ fn headline_of_judged(report: &Report) -> String {
     }
 }
 
-/// Says what to fix first, if that explains other cases: `fix these 2 first, they explain 51 others: …`.
+/// Says what to fix first, if that explains other cases, such as
+/// `fix pull-all-pages first: it explains 28 other cases that could not be judged`.
 pub(super) fn causes(report: &Report) -> Option<String> {
     let explained = |id: &str| report.cases.iter().filter(|case| case.because_of.contains(&id)).count();
     let causes: Vec<_> = report.causes.iter().filter(|id| explained(id) > 0).copied().collect();

@@ -46,7 +46,7 @@ pub(super) fn write(report: &Report) -> String {
         revision = report.revision,
     );
     if let Some(first) = causes(report) {
-        let _ = writeln!(page, "<p class=\"causes\"><b>First {}.</b></p>", Html(&first));
+        let _ = writeln!(page, "<p class=\"causes\"><b>{}.</b></p>", Html(&first));
     }
     for remark in &report.remarks {
         let _ = writeln!(page, "<p>Remark: {}</p>", Html(remark));

@@ -15,7 +15,7 @@ pub struct Report {
     pub target: String,
     /// The age of the contract that the receiver was judged under.
     pub revision: Revision,
-    /// The ids of the cases that failed, those that explain most others first.
+    /// The ids of the cases that failed. The case that explains most of the cases that could not be judged is the first.
     pub causes: Vec<&'static str>,
     /// What is unusual about the receiver, and not wrong.
     pub remarks: Vec<String>,

@@ -28,7 +28,7 @@ pub(super) fn write(report: &Report) -> String {
     let (target, revision) = (code(&report.target), report.revision);
     let _ = writeln!(text, "{target}: {}. Seed {}{under}, revision `{revision}`.\n", counts(report), report.seed);
     if let Some(first) = causes(report) {
-        let _ = writeln!(text, "**First {}.**\n", inline(&first));
+        let _ = writeln!(text, "**{}.**\n", inline(&first));
     }
     for remark in &report.remarks {
         let _ = writeln!(text, "Remark: {}\n", inline(remark));

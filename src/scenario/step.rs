@@ -40,8 +40,8 @@ pub enum Action {
         pipeline: Pipeline,
         /// What the scenario calls it.
         object: String,
-        /// Its members, without the ids. What is left open is filled in by the source, such as times. Those that name
-        /// another object do so as `{"object": NAME}`.
+        /// The members of the object, without its ids. The source fills in members that are left out, such as times. A
+        /// member that refers to another object has the value `{"object": NAME}`.
         record: Map<String, Value>,
     },
     /// An object changes.

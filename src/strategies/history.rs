@@ -267,7 +267,7 @@ fn act(who: usize, chance: Chance, has: &mut Has, objects: &mut usize, first: Pi
         Chance::Create(pipeline, mut record, within) => {
             *objects += 1;
             let object = format!("object-{objects}");
-            // A member that is there already is one of those that name nothing on purpose.
+            // A `parentFolderId` that is there already refers to no folder on purpose: see `Incoherence`.
             let target = within.and_then(|index| has.pick_target(pipeline, index));
             let target = target.filter(|(member, _)| *member != "parentFolderId" || !record.contains_key(*member));
             if let Some((member, target)) = &target {

@@ -251,16 +251,17 @@ fn no_bug_fails_what_is_not_in_its_row() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Its lock file is there only when it could not end in order, though the shell between us ends at once.
+/// This receiver removes its lock file when it ends in order, and does not start while the file is there. The shell that
+/// starts it ends at once.
 #[test]
 fn a_receiver_that_is_asked_to_end_has_the_time_to_do_so() {
     let verdicts = verdicts("python3 tests/receivers/python/broken.py stale-lock-file", &["--case", "out-restart"]);
     assert_eq!(with(&verdicts, "pass"), ["out-restart"]);
 }
 
-/// Other cases wait for the receiver when it ends by itself: they are not accused.
+/// Other cases are under way when the receiver ends by itself. They are played again, and pass.
 #[test]
-fn a_crash_is_put_down_to_the_case_whose_event_came_last() {
+fn a_crash_is_put_down_to_the_case_that_causes_it() {
     let bug = bugs("Pulling").into_iter().find(|bug| bug.spawn.ends_with("crashes-at-empty-page")).unwrap();
     assert_eq!(bug.wrong_of(&["--case", "pull-*", "--case", "rec-*"]), None);
 }

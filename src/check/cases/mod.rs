@@ -27,9 +27,9 @@ pub(super) const REPLAY: Case = Case {
     run: |trial| Box::pin(replays(trial)),
 };
 
-/// All cases, in the order in which they begin. What most others presume comes first, what may take the receiver down
-/// last. Those that end its process come before the many histories: a receiver that is started again may look at every
-/// sync that it knows.
+/// Returns all cases, in the order in which they begin. Cases that most others presume come first. Cases that may take the
+/// receiver down come last. Cases that end the receiver's process come before the generated histories, because a receiver
+/// may pull every sync that it knows when it starts again, and the histories make many syncs.
 pub fn cases() -> &'static [Case] {
     const CASES: &[Case] = &[
         ack::EVERY_EVENT,

@@ -198,7 +198,7 @@ pub(super) const KILLED_AFTER_ACK: Case = Case {
 async fn killed_after_ack(trial: &Trial<'_>) -> Result<(), Stop> {
     let process = trial.process()?;
     let (sync, _) = trial.synced(&["a.pdf"]).await?;
-    for answers in 1..=3 {
+    for (answers, ordinal) in [(1, "first"), (2, "second"), (3, "third")] {
         for number in 1..=3 {
             trial.create(&format!("{answers}-{number}.pdf"));
         }
@@ -209,7 +209,7 @@ async fn killed_after_ack(trial: &Trial<'_>) -> Result<(), Stop> {
         };
         let ((), killed) = tokio::join!(trial.paragon.advance(MINUTE), kill);
         killed?;
-        again(trial, &sync, &format!("it was killed right after its {answers}. 2xx")).await?;
+        again(trial, &sync, &format!("it was killed right after its {ordinal} 2xx")).await?;
     }
     Ok(())
 }

@@ -198,9 +198,9 @@ pub(super) const RATE_LIMITED: Case = Case {
     run: |trial| Box::pin(rate_limited(trial)),
 };
 
-/// A receiver that answers its webhook 5xx meanwhile is told again only when the time is over.
+/// Watches the calls until just before `Retry-After` is over. A refused webhook is delivered again only after that.
 async fn rate_limited(trial: &Trial<'_>) -> Result<(), Stop> {
-    const TOLD: Duration = Duration::from_millis(1_900);
+    const WATCHED: Duration = Duration::from_millis(1_900);
     trial.fill(THREE_PAGES);
     let sync = trial.enable().await?;
     let busy = Trouble::Status { code: 429, retry_after: Some(RetryAfter::Seconds(2)) };
@@ -208,7 +208,7 @@ async fn rate_limited(trial: &Trial<'_>) -> Result<(), Stop> {
     let fault = trial.paragon.fault(busy);
     trial.paragon.settle().await;
     trial.met(fault, 1).await?;
-    let calls = calls_meanwhile(trial, fault, TOLD).await;
+    let calls = calls_meanwhile(trial, fault, WATCHED).await;
     trial.paragon.end_fault(fault);
     if calls > 3 {
         let told = format!("{calls} calls were answered 429 with retry-after: 2, all within two seconds");

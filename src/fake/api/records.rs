@@ -61,7 +61,7 @@ impl World {
         self.served.note(&self.strike, &id, page.entries.iter().map(|entry| entry.version));
         if let Some(evidence) = &mut self.evidence {
             let versions = page.entries.iter().map(|entry| entry.version);
-            evidence.note_page(&self.strike, &id, versions, self.log.end());
+            evidence.note_served(&self.strike, &id, versions, self.log.end());
         }
         Ok(Answered::Json(body.into()))
     }
@@ -133,7 +133,7 @@ impl World {
         let version = entry.version;
         self.served.note(&self.strike, &id, [version]);
         if let Some(evidence) = &mut self.evidence {
-            evidence.note_record(&self.strike, &id, version, self.log.end());
+            evidence.note_served(&self.strike, &id, [version], self.log.end());
         }
         Ok(Answered::Json(body.into()))
     }

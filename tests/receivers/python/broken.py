@@ -20,7 +20,7 @@ from queue_worker import QueueWorker
 from receiver import Background, Receiver
 from store import Store
 from sync_api import NotFound, Refused, SyncApi, Unavailable
-from webhook import Event, Handler, Malformed, serve
+from webhook import Event, Handler, Malformed, serve_chosen
 
 DAY = 24 * 3600
 
@@ -578,7 +578,7 @@ class FailsOnUnknownDeletion(Receiver):
 
 
 class TrustsDeletions(Receiver):
-    """Removes what an event says is gone, whoever sent it."""
+    """Removes a record at any `record_deleted`, without asking the Sync API."""
 
     def on_record_deleted(self, sync, user, record_id, deadline):
         self.store.remove(sync, record_id)
@@ -1097,7 +1097,4 @@ BUGS = {
 }
 
 if __name__ == "__main__":
-    bug = BUGS.get(" ".join(sys.argv[1:]))
-    if bug is None:
-        sys.exit("usage: broken.py BUG, one of:\n  " + "\n  ".join(BUGS))
-    serve(bug(), getattr(bug, "HANDLER", Handler))
+    serve_chosen(BUGS, "broken.py BUG")

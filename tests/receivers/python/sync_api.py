@@ -57,6 +57,14 @@ class SyncApi:
             raise Unavailable(f"this is no record: {str(answer)[:200]}") from error
 
     def get(self, path, user, deadline):
+        body = self.fetch(path, user, deadline)
+        try:
+            return json.loads(body)
+        except ValueError as error:
+            raise Unavailable(f"{path}: the answer is no JSON: {error}") from error
+
+    def fetch(self, path, user, deadline):
+        """The body of a 200."""
         rest = self.resting.get(user, 0) - time.monotonic()
         if rest > 0:
             raise Unavailable(f"{path}: not to be asked for {rest:.1f} s", rest)
@@ -66,10 +74,7 @@ class SyncApi:
             # A token that looked good is not: the clock is off, or it was revoked. Once.
             status, headers, body = self.call(path, self.tokens.instead_of(token, user), deadline)
         if status == 200:
-            try:
-                return json.loads(body)
-            except ValueError as error:
-                raise Unavailable(f"{path}: the answer is no JSON: {error}") from error
+            return body
         if status in (404, 410):
             raise NotFound(f"{path}: {status}")
         if status in (400, 403):

@@ -153,6 +153,14 @@ def serve(receiver, handler=Handler):
         os._exit(0)
 
 
+def serve_chosen(receivers, usage):
+    """Serves the receiver that the command line names; lists all of them when it names none."""
+    receiver = receivers.get(" ".join(sys.argv[1:]))
+    if receiver is None:
+        sys.exit(f"usage: {usage}, one of:\n  " + "\n  ".join(receivers))
+    serve(receiver(), getattr(receiver, "HANDLER", Handler))
+
+
 def number(digits, base):
     try:
         return int(digits, base)

@@ -19,8 +19,8 @@ from full_pull import DAY, FetchPuller, FetchReceiver, FullPullStore, QueuePulle
 
 # isort: split
 from puller import LOOKS, jitter
-from sync_api import NotFound, Refused, SyncApi, Unavailable, quoted, retry_after
-from webhook import Handler, serve
+from sync_api import Refused, SyncApi, Unavailable, quoted
+from webhook import Handler, serve_chosen
 
 
 # How work is done.
@@ -325,7 +325,7 @@ class ContentStore(FullPullStore):
         self.db.execute("DELETE FROM contents WHERE sync = ? AND record = ?", [sync, record_id])
 
     def next_download(self, seconds):
-        """A file to download. Nobody else gets it for so many seconds."""
+        """Takes a file to download from the queue. It is not handed out again for that many seconds."""
         with self.transaction() as db:
             row = self.one(
                 "SELECT contents.sync, record, failures, user FROM contents JOIN syncs ON syncs.sync = contents.sync"
@@ -368,23 +368,8 @@ class ContentStore(FullPullStore):
 
 class ContentApi(SyncApi):
     def content(self, sync, user, record_id, deadline):
-        """The bytes of a file. Asks as `get` does, but the answer is no JSON."""
-        path = f"/api/syncs/{quoted(sync)}/records/{quoted(record_id)}/content"
-        rest = self.resting.get(user, 0) - time.monotonic()
-        if rest > 0:
-            raise Unavailable(f"{path}: not to be asked for {rest:.1f} s", rest)
-        token = self.tokens.of(user)
-        status, headers, body = self.call(path, token, deadline)
-        if status == 401:
-            status, headers, body = self.call(path, self.tokens.instead_of(token, user), deadline)
-        if status == 200:
-            return body
-        if status in (404, 410):
-            raise NotFound(f"{path}: {status}")
-        rest = retry_after(headers)
-        if rest > 0:
-            self.resting[user] = time.monotonic() + rest
-        raise Unavailable(f"{path}: {status}", rest)
+        """The bytes of a file."""
+        return self.fetch(f"/api/syncs/{quoted(sync)}/records/{quoted(record_id)}/content", user, deadline)
 
 
 class ContentPuller(QueuePuller):
@@ -595,7 +580,4 @@ STYLES = {
 }
 
 if __name__ == "__main__":
-    style = STYLES.get(" ".join(sys.argv[1:]))
-    if style is None:
-        sys.exit("usage: right.py STYLE, one of:\n  " + "\n  ".join(STYLES))
-    serve(style(), getattr(style, "HANDLER", Handler))
+    serve_chosen(STYLES, "right.py STYLE")
