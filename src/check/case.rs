@@ -2,7 +2,8 @@ use std::pin::Pin;
 
 use serde::Serialize;
 
-use super::trial::{Stop, Trial};
+use super::stop::Stop;
+use super::trial::Trial;
 use crate::contract::{Grade, Rule, rule};
 
 /// How much it matters.

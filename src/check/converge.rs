@@ -11,7 +11,8 @@ use super::lane::{Lane, Turn};
 use super::oracle::DifferenceKind;
 use super::rest::BETWEEN_STEPS;
 use super::shrink::{Shrinker, of_user};
-use super::trial::{DAY, MINUTE, Stop, Trial, fresh, humane};
+use super::stop::{Stop, humane};
+use super::trial::{DAY, MINUTE, Trial, fresh};
 use crate::clock::{Patience, Stopwatch, eventually};
 use crate::contract::{Object, UserId};
 use crate::delivery::WebhookState;
@@ -44,12 +45,14 @@ pub(super) async fn converges(trial: &Trial<'_>, faults: &[Fault]) -> Result<(),
     let mut source = Source::new(trial.seed, trial.case.id, faults, &budget.pipelines);
     let watch = Stopwatch::start();
     let mut rest = budget.cases.max(1).div_ceil(SIDE_BY_SIDE);
-    // Each batch takes turns of its own: while a receiver does what is left to do after one, the next ones go on.
+    // Each batch takes turns of its own: while a receiver does what is left to do after one, the next ones go on. If the
+    // case was disturbed before, one goes on at a time.
+    let together = if trial.is_again { 1 } else { BATCHES };
     let playing = async {
         let mut batches = FuturesOrdered::new();
         let mut number = 0;
         loop {
-            while rest > 0 && batches.len() < BATCHES && (number == 0 || watch.elapsed() < budget.max_time) {
+            while rest > 0 && batches.len() < together && (number == 0 || watch.elapsed() < budget.max_time) {
                 let scenario = source.next();
                 let play = &play;
                 batches.push_back(async move { (play.once(&scenario, Until::Settled).await, scenario) });
@@ -188,14 +191,16 @@ impl<'a> Play<'a> {
         let ended = if let Some(stop) = early {
             Err(stop)
         } else {
-            lane.deliver_rest().await;
             if paragon.webhook() != WebhookState::Enabled {
                 paragon.enable_webhook();
             }
             paragon.play(&finale(&renamed)).await.map_err(impossible)?;
-            lane.deliver_rest().await;
+            paragon.run_until_idle().await;
             self.comes_right(&lane, &syncs, until).await
         };
+        if paragon.refusals() > 0 {
+            trial.note_refused();
+        }
         let told = match ended {
             Ok(()) => return Ok(None),
             Err(Stop::Fail(told)) => told,
@@ -268,6 +273,9 @@ impl<'a> Play<'a> {
     async fn shortest(&self, mut failing: Scenario, wrong: Wrong) -> Stop {
         if self.trial.is_doomed() {
             return doomed();
+        }
+        if self.trial.was_refused() && !self.trial.is_again {
+            return Stop::Fail(wrong.told);
         }
         let length = failing.steps.len();
         // The steps after the failure do not matter.

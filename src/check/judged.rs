@@ -7,8 +7,9 @@ use super::converge::SHRINKING;
 use super::lane::{Lane, Turn};
 use super::result::{CaseResult, Verdict};
 use super::run::Run;
+use super::stop::{Stop, humane};
 use super::suite::Suite;
-use super::trial::{Stop, Trial, humane};
+use super::trial::Trial;
 use crate::clock::Stopwatch;
 use crate::contract::scramble;
 use crate::delivery::{Outcome, Policy, PolicyError};
@@ -27,6 +28,9 @@ pub(super) struct Judged {
     pub(super) presumes: Vec<&'static str>,
     /// Whether the receiver answered nothing, though it was asked.
     pub(super) is_silent: bool,
+    /// Whether it did not pass, and the receiver refused events though none of its calls had failed. It may have refused
+    /// them because of what other cases did.
+    pub(super) is_doubtful: bool,
 }
 
 impl Judged {
@@ -66,7 +70,7 @@ impl Suite<'_> {
             Ok(known) => (known, None),
             Err(error) => (None, Some(format!("the history that failed before cannot be read: {error}"))),
         };
-        let trial = Trial::new(lane, name, known);
+        let trial = Trial::new(lane, name, known, is_again);
         let missing = case.needs.iter().find(|need| !trial.has(**need));
         let may_be_caused = !several && missing.is_none();
         let policed = self.deliver_by(&trial, policy).await;
@@ -87,6 +91,7 @@ impl Suite<'_> {
             outcome => outcome,
         };
         let is_silent = trial.is_silent() && outcome.is_err();
+        let is_doubtful = trial.was_refused() && outcome.is_err();
         let mut presumes = if may_be_caused { case.presumes.to_vec() } else { Vec::new() };
         if matches!(outcome, Err(Stop::NotFollowed(_))) {
             presumes.extend(FOLLOWED);
@@ -113,11 +118,17 @@ impl Suite<'_> {
                     .to_owned(),
             ]);
         }
+        if trial.was_refused() && verdict == Verdict::Pass {
+            run.remark([
+                "the receiver refused events though none of its calls had failed; they were sent again, after 0.5 to 4 s of real time"
+                    .to_owned(),
+            ]);
+        }
         let timeline = trial.story().from_first().with_calls().lines();
         let (policy, took) = (policy.name.clone(), watch.elapsed());
         let (title, because_of) = (self.title_of(case), Vec::new());
         let result = CaseResult { case, title, policy, verdict, detail, because_of, timeline, scenario: kept, took };
-        Judged { result, presumes, is_silent }
+        Judged { result, presumes, is_silent, is_doubtful }
     }
 
     /// Delivers the events of a case under this policy.

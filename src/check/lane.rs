@@ -12,18 +12,17 @@ use super::oracle::{Difference, DifferenceKind, compare};
 use super::probe::{Held, ProbeError};
 use super::rest::{Pause, RESTLESS, Rest};
 use super::run::Run;
-use super::trial::{Stop, humane, was_refused};
+use super::stop::{Stop, humane, was_refused};
 use super::waiting::{Seen, State, Waiting};
 use crate::clock::{Patience, Stopwatch, eventually};
 use crate::contract::{RecordId, SyncId};
 use crate::fake::{Call, FakeParagon, FaultId, Proof, Sync, Timeline};
 
+/// Pages of a fake that judges are no longer, so that few records make many pages.
+pub(super) const PAGE_SIZE_CAP: usize = 10;
+
 /// A probe that keeps failing is given up after this time.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
-
-/// Real time before the next attempt of an event that the receiver refused. It doubles with each attempt.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
 /// A case that has waited for this long gives its turn to other cases.
 const PARKED_AFTER: Duration = Duration::from_millis(50);
@@ -77,7 +76,7 @@ pub(super) struct Lane<'a> {
     pub(super) run: &'a Run<'a>,
     pub(super) case: &'static Case,
     pub(super) paragon: Arc<FakeParagon>,
-    pub(super) turn: Turn,
+    pub(super) turn: Arc<Turn>,
     /// Where the story begins on the timeline.
     mark: usize,
 }
@@ -94,9 +93,22 @@ impl<'a> Lane<'a> {
     /// Opens a lane. Everything in it that is made up follows from `seed`.
     pub(super) async fn open(run: &'a Run<'a>, case: &'static Case, seed: u64, turn: Turn) -> Self {
         let paragon = Arc::new(run.paragon.open_lane(seed));
-        paragon.limit_pages(super::trial::PAGE_SIZE_CAP);
+        paragon.limit_pages(PAGE_SIZE_CAP);
         paragon.set_webhook(run.suite.webhook.clone()).await;
         run.watch.add(paragon.clone());
+        let turn = Arc::new(turn);
+        // The fake outlives the lane, which gives its turn when it ends.
+        let held = Arc::downgrade(&turn);
+        paragon.pace_refusals(Box::new(move |pause| {
+            let turn = held.upgrade();
+            Box::pin(async move {
+                let pause = eventually(pause, || async { None::<()> });
+                let _ = match turn {
+                    Some(turn) => turn.aside(pause).await,
+                    None => pause.await,
+                };
+            })
+        }));
         let mark = paragon.timeline_mark();
         Self { run, case, paragon, turn, mark }
     }
@@ -154,8 +166,9 @@ impl<'a> Lane<'a> {
             }
         };
         let mut ended = self.wait(look).await;
-        // A receiver that refuses events for a while is told again.
-        while matches!(ended, Ended::AtRest(..)) && self.deliver_rest().await {
+        // What is still to be sent may make it right.
+        while matches!(ended, Ended::AtRest(..)) && self.paragon.owes_events() {
+            self.paragon.run_until_idle().await;
             ended = self.wait(look).await;
         }
         match ended {
@@ -168,22 +181,6 @@ impl<'a> Lane<'a> {
             Ended::AtRest(found, how) => Err(Stop::Fail(self.proven(&found, &how))),
             Ended::OutOfPatience(found, doing) => Err(self.at_work(&found, &doing)),
         }
-    }
-
-    /// Delivers all events that are still due, and returns whether there were any. If the receiver refused an event, real
-    /// time passes before the next attempt: the receiver may hold back its calls by its own clock.
-    pub(super) async fn deliver_rest(&self) -> bool {
-        let (mut pause, mut mark, mut is_any) = (FIRST_PAUSE, self.paragon.timeline_mark(), false);
-        while self.paragon.next_delivery().await {
-            is_any = true;
-            let since = self.paragon.timeline_since(mark);
-            mark = self.paragon.timeline_mark();
-            if since.attempts().any(|(_, attempt)| was_refused(&attempt.outcome)) && pause <= LONGEST_PAUSE {
-                self.turn.aside(eventually(pause, || async { None::<()> })).await;
-                pause *= 2;
-            }
-        }
-        is_any
     }
 
     /// Whether the state probe has failed for [`PROBE_PATIENCE`], or there is none.
@@ -284,29 +281,39 @@ impl<'a> Lane<'a> {
 
     /// What is wrong, and for each kind of it the proof: which call told the receiver, or that none did.
     fn proven(&self, found: &[(Sync, Difference)], how: &str) -> String {
+        let has_proof =
+            |kind: &DifferenceKind| !matches!(kind, DifferenceKind::Copies(_) | DifferenceKind::NotAnObject);
+        let with_proof = found.iter().filter(|(_, difference)| has_proof(&difference.kind));
+        let proofs = with_proof.map(|(sync, difference)| self.paragon.proof(sync.id(), &difference.record));
+        let (told, never): (Vec<_>, Vec<_>) = proofs.partition(|proof| matches!(proof, Proof::Told(_)));
         let mut text = texts(found);
-        let mut told: Option<(String, usize)> = None;
-        let mut never = 0;
-        for (sync, difference) in found {
-            if matches!(difference.kind, DifferenceKind::Copies(_) | DifferenceKind::NotAnObject) {
-                continue;
-            }
-            match self.paragon.proof(sync.id(), &difference.record) {
-                Proof::Told(call) => match &mut told {
-                    Some((_, count)) => *count += 1,
-                    None => told = Some((call, 1)),
-                },
-                Proof::NeverTold => never += 1,
-            }
+        // With both kinds it is told how many there are of each.
+        let of = |proofs: &[Proof]| match (told.is_empty() || never.is_empty(), proofs.len()) {
+            (true, _) => String::new(),
+            (false, count) => format!(" ({count} of these {})", told.len() + never.len()),
+        };
+        if let Some(Proof::Told(call)) = told.first() {
+            let _ = write!(
+                text,
+                "\ntold and not kept{}: {call} brought {}",
+                of(&told),
+                if told.len() > 1 { "the first" } else { "it" }
+            );
         }
-        if let Some((call, _)) = told {
-            let _ = write!(text, "\ntold and not kept: {call} brought it; at rest: {how}");
+        if !never.is_empty() {
+            let _ = write!(
+                text,
+                "\nnever asked{}: no call brought {}",
+                of(&never),
+                if never.len() > 1 { "them" } else { "it" }
+            );
         }
-        if never > 0 {
-            let _ = write!(text, "\nnever asked: no call brought it; at rest: {how}");
-        }
-        if !text.contains(how) {
-            let _ = write!(text, "\nat rest: {how}");
+        let _ = write!(text, "\nat rest: {how}");
+        let timeline = self.timeline();
+        let attempts = timeline.attempts().count();
+        let refused = timeline.attempts().filter(|(_, attempt)| was_refused(&attempt.outcome)).count();
+        if refused > 0 {
+            let _ = write!(text, "\nthe receiver refused {refused} of {attempts} attempts to deliver an event");
         }
         match self.refused_call() {
             Some(call) => format!("{text}\n{call}"),

@@ -36,6 +36,7 @@ mod result;
 mod run;
 mod schedule;
 mod shrink;
+mod stop;
 mod suite;
 mod trial;
 mod waiting;

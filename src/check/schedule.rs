@@ -26,7 +26,7 @@ struct Part {
     /// The numbers of the cases in the plan.
     queue: VecDeque<usize>,
     is_alone: bool,
-    /// The cases were played before, and the receiver ended by itself meanwhile.
+    /// The cases were played before, and something disturbed them.
     is_again: bool,
 }
 
@@ -79,11 +79,12 @@ impl<'a> Schedule<'a> {
     }
 
     /// Plays the cases of a part. If the receiver ends by itself while several cases are under way, no further case begins.
-    /// Returns the cases that were under way then: they have no verdict, and are to be played again, alone.
+    /// Returns the cases that were under way then: they have no verdict, and are to be played again, alone. So is a case in
+    /// which the receiver refused events, perhaps because of another one.
     async fn play_part(&mut self, part: &mut Part) -> BTreeSet<usize> {
         let run = self.run;
         let mut playing = FuturesUnordered::new();
-        // `disturbed` are the cases that were under way when the receiver ended by itself.
+        // `disturbed` are the cases that are to be played again.
         let (mut under_way, mut disturbed) = (BTreeSet::new(), BTreeSet::new());
         loop {
             let is_over = part.queue.is_empty() || (!disturbed.is_empty() && !part.is_alone);
@@ -117,6 +118,9 @@ impl<'a> Schedule<'a> {
                         disturbed.extend(self.open(&under_way));
                     }
                     under_way.remove(&number);
+                    if judged.is_doubtful && !part.is_alone && !run.board.is_doomed(self.case(number)) {
+                        disturbed.insert(number);
+                    }
                     self.silent = if judged.is_silent { self.silent + 1 } else { 0 };
                     if disturbed.contains(&number) {
                         if !part.is_alone {

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,65 +11,16 @@ use super::case::Need;
 use super::histories::Histories;
 use super::lane::Lane;
 use super::probe::Held;
-use super::process::{Process, ProcessError};
+use super::process::Process;
+use super::stop::{Stop, problem, was_refused};
 use crate::clock::eventually;
 use crate::contract::{Event, EventKind, File, UserId};
-use crate::delivery::{Answer, Failure, Outcome};
-use crate::fake::{Connection, FakeParagon, Item, Sync, Timeline};
+use crate::delivery::{Answer, Outcome};
+use crate::fake::{Connection, FakeParagon, Item, PAUSES, Sync, Timeline};
 use crate::scenario::Scenario;
-
-/// Pages of a fake that judges are no longer, so that few records make many pages.
-pub(super) const PAGE_SIZE_CAP: usize = 10;
 
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Why a case ends before its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
-    Fail(String),
-    /// The events were answered 2xx, but the receiver did not fetch what they announced. If the receiver never follows
-    /// such events, another case tells that.
-    NotFollowed(String),
-    NotEvaluable(String),
-    /// The receiver is not right yet, and still at work after all patience.
-    AtWork {
-        /// A call of it waits for an answer that never comes.
-        unanswered: bool,
-        told: String,
-    },
-}
-
-impl Stop {
-    /// What was to be so before the case can tell anything, and is not.
-    fn before(self) -> Self {
-        match self {
-            Self::Fail(found) => Self::NotEvaluable(format!("the receiver is wrong before this case begins:\n{found}")),
-            stop => stop,
-        }
-    }
-
-    /// What was found, or what could not be seen.
-    pub(super) fn told(self) -> String {
-        match self {
-            Self::Fail(told) | Self::NotFollowed(told) | Self::NotEvaluable(told) | Self::AtWork { told, .. } => told,
-        }
-    }
-
-    /// The same, with more to say of a failure.
-    pub(super) fn map_fail(self, tell: impl FnOnce(String) -> String) -> Self {
-        match self {
-            Self::Fail(found) => Self::Fail(tell(found)),
-            stop => stop,
-        }
-    }
-}
-
-impl From<ProcessError> for Stop {
-    fn from(error: ProcessError) -> Self {
-        Self::NotEvaluable(error.to_string())
-    }
-}
 
 /// One case on one receiver: a lane with fresh users and their accounts, and the means to look at the receiver.
 pub(super) struct Trial<'a> {
@@ -82,16 +34,21 @@ pub(super) struct Trial<'a> {
     pub(super) user: UserId,
     pub(super) drive: Connection,
     known: Option<Scenario>,
+    /// The case was played before, and something disturbed it: this time nothing else goes on.
+    pub(super) is_again: bool,
     mine: Mutex<Mine>,
 }
 
 /// What belongs to a case.
-#[derive(Default)]
 struct Mine {
     /// The lane whose story is told, if it is not the case's own: that of the history that failed.
     story: Option<(Arc<FakeParagon>, usize)>,
     /// The shortest history that shows the failure.
     scenario: Option<Scenario>,
+    /// The receiver refused events of a history although no call of it had failed.
+    was_refused: bool,
+    /// The pauses that are left before bodies that the receiver could not take.
+    pauses: std::array::IntoIter<Duration, 4>,
 }
 
 impl<'a> Deref for Trial<'a> {
@@ -103,7 +60,7 @@ impl<'a> Deref for Trial<'a> {
 
 impl<'a> Trial<'a> {
     /// `known` is a history that has failed before, or the one that is to be played.
-    pub(super) fn new(lane: Lane<'a>, name: String, known: Option<Scenario>) -> Self {
+    pub(super) fn new(lane: Lane<'a>, name: String, known: Option<Scenario>, is_again: bool) -> Self {
         let suite = lane.run.suite;
         let user = lane.paragon.user(UserId::for_case(&lane.paragon.project().id, suite.seed, &name));
         Self {
@@ -114,7 +71,8 @@ impl<'a> Trial<'a> {
             user: user.id().clone(),
             drive: user.connect("googledrive"),
             known,
-            mine: Mutex::default(),
+            is_again,
+            mine: Mutex::new(Mine { story: None, scenario: None, was_refused: false, pauses: PAUSES.into_iter() }),
             lane,
         }
     }
@@ -132,6 +90,16 @@ impl<'a> Trial<'a> {
     pub(super) fn story(&self) -> Timeline {
         let story = self.mine().story.clone();
         story.map_or_else(|| self.timeline(), |(paragon, mark)| paragon.timeline().skip(mark))
+    }
+
+    /// Whether the receiver refused events although no call of it had failed.
+    pub(super) fn was_refused(&self) -> bool {
+        self.mine().was_refused || self.paragon.refusals() > 0
+    }
+
+    /// Notes that the receiver did so in the lane of a history.
+    pub(super) fn note_refused(&self) {
+        self.mine().was_refused = true;
     }
 
     pub(super) fn known(&self) -> Option<Scenario> {
@@ -216,18 +184,33 @@ impl<'a> Trial<'a> {
 
     /// Delivers all events that are still due, and waits until the receiver is right.
     pub(super) async fn ends_right(&self, syncs: &[&Sync]) -> Result<(), Stop> {
-        self.deliver_rest().await;
+        self.paragon.run_until_idle().await;
         self.right(syncs).await
     }
 
-    /// Every attempt since `mark` was answered 2xx, and there was one for each of these events.
-    pub(super) fn answered(&self, mark: usize, kinds: &[EventKind]) -> Result<(), Stop> {
-        let timeline = self.timeline_since(mark);
-        let mut found = Vec::new();
+    /// Every event since `mark` was answered 2xx in time, and there was one for each of these. An event that the receiver
+    /// refused is sent again first, as by any sender: to refuse what cannot be taken now is no mistake.
+    pub(super) async fn answered(&self, mark: usize, kinds: &[EventKind]) -> Result<(), Stop> {
+        let mut timeline = self.timeline_since(mark);
+        let outcomes = || timeline.attempts().map(|(_, attempt)| &attempt.outcome);
+        if outcomes().any(was_refused) && !outcomes().any(|outcome| matches!(outcome, Outcome::Failed(_))) {
+            self.paragon.run_until_idle().await;
+            timeline = self.timeline_since(mark);
+        }
+        let mut deliveries: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (event, attempt) in timeline.attempts() {
-            if let Some(problem) = problem(&attempt.outcome) {
-                found.push(format!("{event}: {problem}"));
-            }
+            deliveries.entry(attempt.delivery).or_default().push((event, &attempt.outcome));
+        }
+        let mut found = Vec::new();
+        for attempts in deliveries.values() {
+            let is_final = |outcome: &Outcome| matches!(outcome, Outcome::Failed(_));
+            let decisive = attempts.iter().find(|(_, outcome)| is_final(outcome)).or(attempts.last());
+            let Some((event, problem)) = decisive.and_then(|(event, outcome)| Some((event, problem(outcome)?))) else {
+                continue;
+            };
+            let refused = attempts.iter().filter(|(_, outcome)| was_refused(outcome)).count();
+            let times = if refused > 1 { format!(", {refused} times") } else { String::new() };
+            found.push(format!("{event}: {problem}{times}"));
         }
         found.dedup();
         if !found.is_empty() {
@@ -261,9 +244,19 @@ impl<'a> Trial<'a> {
         self.turn.aside(eventually(span, || async { None::<()> })).await;
     }
 
-    /// POSTs a body as it is, beside all queues; what is wrong with the answer, if it is not 2xx.
+    /// POSTs a body as it is, beside all queues. A receiver that answers that it cannot take it now gets it again.
+    pub(super) async fn post_raw(&self, body: &[u8]) -> Outcome {
+        loop {
+            let outcome = self.paragon.post_raw(self.webhook(), body).await;
+            let is_for_now = matches!(outcome, Outcome::Answered(Answer { status: 429 | 502..=504, .. }));
+            let Some(pause) = self.mine().pauses.next().filter(|_| is_for_now) else { return outcome };
+            self.a_while(pause).await;
+        }
+    }
+
+    /// As [`Trial::post_raw`]; what is wrong with the answer, if it is not 2xx.
     pub(super) async fn post(&self, body: &[u8]) -> Option<String> {
-        problem(&self.paragon.post_raw(self.webhook(), body).await)
+        problem(&self.post_raw(body).await)
     }
 
     pub(super) fn send(&self, event: Value) -> Result<(), Stop> {
@@ -334,57 +327,4 @@ pub(super) fn event(sync: &Sync, kind: &str, more: Value) -> Value {
 /// An event about a record.
 pub(super) fn about(sync: &Sync, kind: &str, record: impl Serialize) -> Value {
     event(sync, kind, json!({"data": {"recordId": record, "model": "files"}}))
-}
-
-/// Whether the receiver itself answered, and not 2xx.
-pub(super) fn was_refused(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Answered(answer) if !(200..=299).contains(&answer.status))
-}
-
-/// What is wrong with an answer that should have been 2xx.
-pub(super) fn problem(outcome: &Outcome) -> Option<String> {
-    match outcome {
-        Outcome::Answered(Answer { status: 200..=299, .. }) => None,
-        Outcome::Answered(Answer { status, body, .. }) if body.trim().is_empty() => {
-            Some(format!("answered {status}, expected 2xx"))
-        }
-        Outcome::Answered(Answer { status, body, .. }) => {
-            let start: String = body.trim().chars().take(200).collect();
-            Some(format!("answered {status} {start:?}, expected 2xx"))
-        }
-        Outcome::Failed(failure @ (Failure::TimedOut | Failure::BodyTimedOut { .. })) => {
-            Some(format!("{failure}, expected 2xx (see --timeout)"))
-        }
-        Outcome::Failed(failure) => Some(format!("{failure}, expected 2xx")),
-    }
-}
-
-pub(super) fn humane(span: Duration) -> String {
-    if span.subsec_millis() == 0 { format!("{} s", span.as_secs()) } else { format!("{} ms", span.as_millis()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn answers_that_are_no_success_are_told_with_what_they_say() {
-        let answered = |status: u16, body: &str| {
-            let mut answer = Answer::new(status);
-            answer.body = body.to_owned();
-            problem(&Outcome::Answered(answer))
-        };
-        assert_eq!((answered(200, "ok"), answered(299, "")), (None, None));
-        assert_eq!(answered(300, " \n").as_deref(), Some("answered 300, expected 2xx"));
-        assert_eq!(answered(500, " no\n").as_deref(), Some("answered 500 \"no\", expected 2xx"));
-        assert_eq!(answered(500, &"y".repeat(900)).map(|told| told.matches('y').count()), Some(200));
-        let failed = |failure| problem(&Outcome::Failed(failure)).unwrap();
-        assert!(failed(Failure::TimedOut).ends_with("(see --timeout)"));
-        assert!(failed(Failure::Refused).ends_with(", expected 2xx"));
-    }
-
-    #[test]
-    fn spans_are_told_in_whole_seconds_or_in_milliseconds() {
-        assert_eq!([1_000, 1_500, 40].map(|millis| humane(Duration::from_millis(millis))), ["1 s", "1500 ms", "40 ms"]);
-    }
 }

@@ -1,10 +1,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
+use super::evidence::Evidence;
+use super::play::Waiting;
 use super::shared::{Shared, lock};
 use crate::clock::Moment;
 use crate::delivery::{Attempt, Change, Failure, Outcome, Request, Timeouts, Transmission, Transport};
@@ -21,7 +23,12 @@ pub(super) struct Driver {
     turn: tokio::sync::Mutex<()>,
     /// How many attempts are under way beside those of whoever has the turn.
     flying: watch::Sender<usize>,
+    /// Lets real time pass between attempts that the receiver refuses. Only lanes have one.
+    pub(super) pacer: OnceLock<Pacer>,
 }
+
+/// Waits in real time.
+pub(crate) type Pacer = Box<dyn Fn(Duration) -> Waiting<'static> + Send + Sync>;
 
 pub(super) type Hook = Arc<dyn Fn(&Change) + Send + Sync>;
 
@@ -32,7 +39,8 @@ pub(super) struct Replaced;
 impl Driver {
     pub(super) fn new(world: Arc<Shared>, transport: Arc<dyn Transport>, answer_within: Duration) -> Self {
         let (turn, flying) = (tokio::sync::Mutex::new(()), watch::Sender::new(0));
-        Self { world, transport: Mutex::new(transport), answer_within, hooks: Vec::new(), turn, flying }
+        let (transport, hooks, pacer) = (Mutex::new(transport), Vec::new(), OnceLock::new());
+        Self { world, transport, answer_within, hooks, turn, flying, pacer }
     }
 
     pub(super) fn transport(&self) -> Arc<dyn Transport> {
@@ -97,30 +105,25 @@ impl Driver {
         let _turn = self.turn().await;
         let now = lock(&self.world).clock.now();
         self.drive(now).await?;
-        while self.deliver_next().await? {}
+        loop {
+            let due = {
+                let world = lock(&self.world);
+                world.queue.next_due().filter(|_| world.queue.is_busy())
+            };
+            let Some(due) = due else { break };
+            self.drive(due).await?;
+        }
         self.world.go_on();
         Ok(())
     }
 
-    /// As [`run_until_idle`](Self::run_until_idle), but only until the next moment at which something is delivered.
-    /// Returns whether there was one.
-    pub(super) async fn next_delivery(self: &Arc<Self>) -> Result<bool, Replaced> {
-        let _turn = self.turn().await;
-        let now = lock(&self.world).clock.now();
-        self.drive(now).await?;
-        let delivered = self.deliver_next().await?;
-        self.world.go_on();
-        Ok(delivered)
-    }
-
-    async fn deliver_next(self: &Arc<Self>) -> Result<bool, Replaced> {
-        let due = {
-            let world = lock(&self.world);
-            world.queue.next_due().filter(|_| world.queue.is_busy())
-        };
-        let Some(due) = due else { return Ok(false) };
-        self.drive(due).await?;
-        Ok(true)
+    /// Lets real time pass before a receiver that refused events by itself gets the next one, if there is a pacer.
+    async fn hold_back(&self) {
+        let Some(pacer) = self.pacer.get() else { return };
+        let pause = lock(&self.world).evidence.as_mut().and_then(Evidence::take_pause);
+        if let Some(pause) = pause {
+            pacer(pause).await;
+        }
     }
 
     async fn drive(self: &Arc<Self>, until: Moment) -> Result<(), Replaced> {
@@ -143,7 +146,10 @@ impl Driver {
                     tokio::task::yield_now().await;
                 }
                 // The clock stands still while something is under way.
-                Some(attempts) => Wave::send(self, life, attempts).await,
+                Some(attempts) => {
+                    self.hold_back().await;
+                    Wave::send(self, life, attempts).await;
+                }
                 None if others == 0 => return Ok(()),
                 None => drop(flying.changed().await),
             }

@@ -1,6 +1,7 @@
 #![cfg_attr(not(feature = "check"), expect(dead_code, reason = "lanes are for the suite"))]
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::faults::Decision;
 use crate::contract::SyncId;
@@ -13,7 +14,31 @@ pub(super) struct Evidence {
     news: u64,
     /// How often each call was made since the last one of these.
     repeated: BTreeMap<String, u64>,
+    /// Number of calls that a fault made fail.
+    failed: u64,
+    refusals: Refusals,
 }
+
+/// Events that a receiver refused by itself: no call of it failed meanwhile.
+#[derive(Clone, Debug, Default)]
+struct Refusals {
+    /// How many calls had failed when the last attempts were sent.
+    failed_before: u64,
+    /// One of the last attempts was refused.
+    pending: bool,
+    /// Number of pauses since an event was taken or given up.
+    pauses: usize,
+    /// All pauses together.
+    paused: Duration,
+    /// Number of attempts that were refused.
+    count: u64,
+}
+
+/// The pauses in real time before a receiver that refused an event by itself gets the next one.
+pub(crate) const PAUSES: [Duration; 4] =
+    [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
+/// All pauses of a lane together.
+const MOST_PAUSED: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Debug, Default)]
 struct OfSync {
@@ -56,6 +81,48 @@ impl Evidence {
     fn tell_news(&mut self) {
         self.news += 1;
         self.repeated.clear();
+    }
+
+    /// Notes that a call failed because of a fault.
+    pub(super) fn note_failed_call(&mut self) {
+        self.failed += 1;
+    }
+
+    /// Notes that attempts are sent.
+    pub(super) fn note_sending(&mut self) {
+        self.refusals.failed_before = self.failed;
+    }
+
+    /// Notes how the receiver answered an event, and whether the event will be sent again.
+    pub(super) fn note_answer(&mut self, status: u16, again: bool) {
+        let is_refused = !(200..=299).contains(&status);
+        if is_refused && self.failed == self.refusals.failed_before {
+            self.refusals.pending = true;
+            self.refusals.count += 1;
+        }
+        if !again {
+            self.refusals.pauses = 0;
+        }
+        if !is_refused {
+            self.refusals.pending = false;
+        }
+    }
+
+    /// Returns how long to wait before the next attempt, if at all. Each pause is longer than the one before.
+    pub(super) fn take_pause(&mut self) -> Option<Duration> {
+        let Refusals { pending, pauses, paused, .. } = &mut self.refusals;
+        let pause = *PAUSES.get(*pauses)?;
+        if !std::mem::take(pending) || *paused + pause > MOST_PAUSED {
+            return None;
+        }
+        *pauses += 1;
+        *paused += pause;
+        Some(pause)
+    }
+
+    /// Returns the number of attempts that the receiver refused by itself.
+    pub(super) fn refusals(&self) -> u64 {
+        self.refusals.count
     }
 
     /// Notes a call, and returns how often it was made since something new was told.
@@ -130,4 +197,36 @@ pub(crate) enum LastCall {
     Failed,
     /// It waits for an answer that never comes.
     Unanswered,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(evidence: &mut Evidence, again: bool) -> Option<u128> {
+        evidence.note_sending();
+        evidence.note_answer(503, again);
+        evidence.take_pause().map(|pause| pause.as_millis())
+    }
+
+    #[test]
+    fn a_receiver_that_refuses_by_itself_is_given_more_and_more_time() {
+        let mut evidence = Evidence::default();
+        let pauses: Vec<_> = (0..6).map(|_| refused(&mut evidence, true)).collect();
+        assert_eq!(pauses, [Some(500), Some(1_000), Some(2_000), Some(4_000), None, None]);
+        evidence.note_answer(204, false);
+        assert_eq!(refused(&mut evidence, true), Some(500), "anew after an event that it took");
+        assert_eq!(refused(&mut evidence, false), Some(500), "and after one that was given up");
+        evidence.note_sending();
+        evidence.note_failed_call();
+        evidence.note_answer(503, true);
+        assert_eq!((evidence.take_pause(), evidence.refusals()), (None, 8), "it refused because a call failed");
+    }
+
+    #[test]
+    fn pauses_have_an_end() {
+        let mut evidence = Evidence::default();
+        let pauses: u128 = (0..1_000).filter_map(|number| refused(&mut evidence, number % 6 < 5)).sum();
+        assert_eq!(Duration::from_millis(u64::try_from(pauses).unwrap()), MOST_PAUSED);
+    }
 }

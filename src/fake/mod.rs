@@ -51,6 +51,8 @@ mod world;
 pub use crate::source::content::{Content, LONGEST, NotDownloadable, content};
 pub use endpoint::Endpoint;
 #[cfg(feature = "check")]
+#[cfg(feature = "check")]
+pub(crate) use evidence::PAUSES;
 pub(crate) use evidence::{Activity, LastCall, Proof};
 pub use fault::{ApiFault, RetryAfter, Stale, Target, Trouble, Window};
 pub use faults::FaultId;

@@ -534,12 +534,6 @@ impl FakeParagon {
         let _ = self.driver.run_until_idle().await;
     }
 
-    /// Moves the clock to the next moment at which an event is delivered. Returns whether there was one.
-    #[cfg(feature = "check")]
-    pub(crate) async fn next_delivery(&self) -> bool {
-        self.driver.next_delivery().await.unwrap_or_default()
-    }
-
     /// Lets time pass by itself, so many times as fast as real time, for as long as the future is polled: syncs run and
     /// webhooks are sent when they are due, as many at once as the policy allows. A slow receiver holds up no run.
     /// [`advance`](Self::advance) jumps ahead meanwhile. At speed 0 time stands still, and
@@ -586,6 +580,26 @@ impl FakeParagon {
         self.lanes.open(world.clone());
         let driver = Arc::new(Driver::new(world, self.driver.transport(), self.driver.answer_within));
         Self { driver, server: self.server.clone(), lanes: self.lanes.clone(), admin: false }
+    }
+
+    /// Lets `pacer` wait before a receiver that refused events by itself gets the next one: it may hold back its calls by a
+    /// clock of its own, which does not jump as the virtual clock does. The waits are 0.5, 1, 2 and 4 s in a row, and begin
+    /// anew after an event that the receiver took or that was given up; 30 s in all.
+    #[cfg(feature = "check")]
+    pub(crate) fn pace_refusals(&self, pacer: super::driver::Pacer) {
+        let _ = self.driver.pacer.set(pacer);
+    }
+
+    /// Returns how many attempts the receiver refused although no call of it had failed.
+    #[cfg(feature = "check")]
+    pub(crate) fn refusals(&self) -> u64 {
+        self.world().evidence.as_ref().map_or(0, super::evidence::Evidence::refusals)
+    }
+
+    /// Returns whether events are still to be sent.
+    #[cfg(feature = "check")]
+    pub(crate) fn owes_events(&self) -> bool {
+        self.world().queue.is_busy()
     }
 
     /// Closes a lane: the API does not know its syncs and users any more.

@@ -23,8 +23,8 @@ use crate::contract::{
     UserId, integration,
 };
 use crate::delivery::{
-    Adversity, Attempt, Change, Completed, DeliveryId, Enqueued, Mishap, Policy, PolicyError, Polled, Purpose, Queue,
-    Transmission,
+    Adversity, Attempt, Change, Completed, DeliveryId, Enqueued, Mishap, Outcome, Policy, PolicyError, Polled, Purpose,
+    Queue, Transmission,
 };
 use crate::source::{Account, Collection, Trouble};
 use crate::sync::{Enable, EnableError, Engine, Found, Run};
@@ -368,6 +368,9 @@ impl World {
         let due = self.next_due().filter(|due| *due <= until)?;
         self.clock.advance_to(due);
         self.run_due();
+        if let Some(evidence) = &mut self.evidence {
+            evidence.note_sending();
+        }
         Some(self.poll())
     }
 
@@ -414,6 +417,9 @@ impl World {
         }
         let Completed { record, dropped, .. } = self.queue.complete(attempt, result, self.clock.now());
         let finished = !matches!(record.decision, crate::delivery::Decision::RetryAt(_));
+        if let (Some(evidence), Outcome::Answered(answer)) = (&mut self.evidence, &record.outcome) {
+            evidence.note_answer(answer.status, !finished);
+        }
         let told = match record.purpose {
             Purpose::Event => self.in_delivery.get(&record.delivery).map(|events| Delivered::together(events)),
             _ => Some(Delivered { event: "webhook_verification".to_owned(), about: None, user: None, sync: None }),
@@ -532,6 +538,9 @@ impl World {
         const EVENTS: u64 = 60;
         self.last_call = self.strike.leaves(status);
         if let Some(evidence) = &mut self.evidence {
+            if self.last_call == LastCall::Failed {
+                evidence.note_failed_call();
+            }
             let times = evidence.note_call(target);
             let is_pull = self.strike.endpoint == Some(Endpoint::PullRecords);
             self.work += u64::from(times <= if is_pull { ROUNDS } else { EVENTS });

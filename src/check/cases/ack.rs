@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::check::case::{Case, Level};
 use crate::check::rest::RESTLESS;
-use crate::check::trial::{DAY, MINUTE, Stop, Trial, about, event};
+use crate::check::stop::Stop;
+use crate::check::trial::{DAY, MINUTE, Trial, about, event};
 use crate::contract::{EventKind, File, Revision};
 use crate::delivery::{Adversity, Answer, Mishap, Outcome, Wire};
 use crate::fake::{ApiFault, Trouble};
@@ -30,18 +31,18 @@ async fn every_event(trial: &Trial<'_>) -> Result<(), Stop> {
     let (a, b) = (trial.create("a.pdf"), trial.create("b.pdf"));
     let sync = trial.enable().await?;
     paragon.settle().await;
-    trial.answered(0, &[EventKind::SyncComplete])?;
+    trial.answered(0, &[EventKind::SyncComplete]).await?;
     trial.create("c.pdf");
     trial.drive.update(&a, |file| file.size = Some(2048));
     paragon.advance(MINUTE).await;
-    trial.answered(0, &[EventKind::RecordCreated, EventKind::RecordUpdated])?;
+    trial.answered(0, &[EventKind::RecordCreated, EventKind::RecordUpdated]).await?;
     trial.drive.delete(&b);
     paragon.advance(DAY).await;
     let unreadable = json!({"message": "the file cannot be read", "recordId": sync.record_of(&a), "model": "files"});
     trial.send(event(&sync, "record_errored", json!({"error": unreadable})))?;
     let revoked = json!({"message": "the credential is no longer valid"});
     trial.deliver(event(&sync, "sync_errored", json!({"error": revoked}))).await?;
-    trial.answered(0, &EventKind::ALL)
+    trial.answered(0, &EventKind::ALL).await
 }
 
 pub(super) const UNKNOWN_MEMBERS: Case = Case {
@@ -69,7 +70,7 @@ async fn unknown_members(trial: &Trial<'_>) -> Result<(), Stop> {
         trial.send(event)?;
     }
     trial.paragon.settle().await;
-    trial.answered(mark, &[EventKind::RecordUpdated])
+    trial.answered(mark, &[EventKind::RecordUpdated]).await
 }
 
 pub(super) const UNKNOWN_EVENT: Case = Case {
@@ -122,7 +123,7 @@ async fn older_revision(trial: &Trial<'_>) -> Result<(), Stop> {
         trial.paragon.settle().await;
         trial.create("b.pdf");
         trial.paragon.advance(MINUTE).await;
-        trial.answered(0, &[EventKind::SyncComplete, EventKind::RecordCreated])?;
+        trial.answered(0, &[EventKind::SyncComplete, EventKind::RecordCreated]).await?;
         trial.right(&[&sync]).await
     };
     let synced = synced.await;
@@ -203,7 +204,7 @@ async fn large(trial: &Trial<'_>) -> Result<(), Stop> {
     let record = sync.record_of(&files[0]);
     let error = json!({"message": "the provider says no. ".repeat(3_000), "recordId": record, "model": "files"});
     trial.deliver(event(&sync, "record_errored", json!({"error": error}))).await?;
-    trial.answered(mark, &[EventKind::RecordErrored])
+    trial.answered(mark, &[EventKind::RecordErrored]).await
 }
 
 pub(super) const ODD: Case = Case {
@@ -285,7 +286,7 @@ async fn burst(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.paragon.adversity(Adversity::new(Mishap::Together(50)).next(1));
     let mark = trial.paragon.timeline_mark();
     trial.paragon.advance(MINUTE).await;
-    trial.answered(mark, &[EventKind::RecordUpdated])
+    trial.answered(mark, &[EventKind::RecordUpdated]).await
 }
 
 /// An event over an odd wire has to be answered and followed as any other.
@@ -296,8 +297,9 @@ async fn over(trial: &Trial<'_>, wire: Wire) -> Result<(), Stop> {
     trial.paragon.adversity(Adversity::new(Mishap::Wire(wire)));
     let mark = trial.paragon.timeline_mark();
     trial.paragon.advance(MINUTE).await;
+    let answered = trial.answered(mark, &[EventKind::RecordUpdated]).await;
     trial.paragon.end_adversity(Mishap::Wire(wire));
-    trial.answered(mark, &[EventKind::RecordUpdated])?;
+    answered?;
     trial.follows(&sync).await
 }
 
@@ -357,7 +359,7 @@ async fn malformed(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.drive.create(File::named("a.pdf"));
     let sync = trial.enable().await?;
     trial.paragon.settle().await;
-    trial.answered(0, &[EventKind::SyncComplete]).map_err(|stop| match stop {
+    trial.answered(0, &[EventKind::SyncComplete]).await.map_err(|stop| match stop {
         Stop::Fail(found) => Stop::NotEvaluable(format!("it does not answer good events either:\n{found}")),
         stop => stop,
     })?;
@@ -372,7 +374,7 @@ async fn malformed(trial: &Trial<'_>) -> Result<(), Stop> {
     ];
     let mut found = Vec::new();
     for (body, refuse) in bodies {
-        let problem = match trial.paragon.post_raw(trial.webhook(), body).await {
+        let problem = match trial.post_raw(body).await {
             Outcome::Answered(Answer { status: 400..=499, .. }) => continue,
             // Parsers may differ about it, but it is no failure of the receiver's.
             Outcome::Answered(Answer { status: 200..=499, .. }) if !refuse => continue,
@@ -384,7 +386,7 @@ async fn malformed(trial: &Trial<'_>) -> Result<(), Stop> {
     }
     let mark = trial.paragon.timeline_mark();
     trial.deliver(trial.complete(&sync, 1)).await?;
-    if let Err(Stop::Fail(problem)) = trial.answered(mark, &[EventKind::SyncComplete]) {
+    if let Err(Stop::Fail(problem)) = trial.answered(mark, &[EventKind::SyncComplete]).await {
         found.push(format!("a good event afterwards: {problem}"));
     }
     if found.is_empty() { Ok(()) } else { Err(Stop::Fail(found.join("\n"))) }

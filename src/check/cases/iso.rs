@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use crate::check::case::{Case, Level, Need};
-use crate::check::trial::{DAY, MINUTE, Stop, Trial, about};
+use crate::check::stop::Stop;
+use crate::check::trial::{DAY, MINUTE, Trial, about};
 use crate::contract::File;
 use crate::fake::Sync;
 

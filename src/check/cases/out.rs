@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::check::case::{Case, Level, Need};
 use crate::check::rest::RESTLESS;
-use crate::check::trial::{DAY, MINUTE, Stop, Trial};
+use crate::check::stop::Stop;
+use crate::check::trial::{DAY, MINUTE, Trial};
 use crate::contract::{EventKind, File};
 use crate::delivery::{Adversity, Decision, Mishap, Wire};
 use crate::fake::{ApiFault, Endpoint, Sync, Trouble};

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::check::case::{Case, Level};
-use crate::check::trial::{DAY, MINUTE, Stop, Trial};
+use crate::check::stop::Stop;
+use crate::check::trial::{DAY, MINUTE, Trial};
 use crate::delivery::{Decision, WebhookState};
 use crate::fake::What;
 

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use crate::check::case::{Case, Level, Need};
+use crate::check::lane::PAGE_SIZE_CAP;
 use crate::check::rest::RESTLESS;
-use crate::check::trial::{MINUTE, PAGE_SIZE_CAP, Stop, Trial, about};
+use crate::check::stop::Stop;
+use crate::check::trial::{MINUTE, Trial, about};
 use crate::fake::{ApiFault, Call, Endpoint, RetryAfter, Stale, Sync, Trouble};
 use crate::sync::RunKind;
 

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use crate::check::case::{Case, Level, Need};
-use crate::check::trial::{DAY, MINUTE, Stop, Trial, about};
+use crate::check::stop::Stop;
+use crate::check::trial::{DAY, MINUTE, Trial, about};
 use crate::contract::{EventKind, File, SyncId};
 use crate::delivery::{Adversity, Mishap};
 use crate::source::Trouble;
@@ -79,7 +80,7 @@ async fn restored(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.drive.restore(&files[0], first);
     let mark = trial.paragon.timeline_mark();
     trial.paragon.advance(MINUTE).await;
-    trial.answered(mark, &[EventKind::RecordUpdated])?;
+    trial.answered(mark, &[EventKind::RecordUpdated]).await?;
     let followed = trial.right(&[&sync]).await;
     let held = trial.held(sync.id()).await;
     let keeps_newer =
@@ -143,7 +144,7 @@ async fn duplicate(trial: &Trial<'_>) -> Result<(), Stop> {
     other.delete(&deleted);
     let mark = trial.paragon.timeline_mark();
     trial.paragon.advance(DAY).await;
-    trial.answered(mark, &[EventKind::RecordDeleted])?;
+    trial.answered(mark, &[EventKind::RecordDeleted]).await?;
     trial.stays_right(&[&sync]).await
 }
 
@@ -238,7 +239,7 @@ async fn deleted_unknown(trial: &Trial<'_>) -> Result<(), Stop> {
     let (sync, _) = trial.synced(&["a.pdf"]).await?;
     let mark = trial.paragon.timeline_mark();
     trial.deliver(about(&sync, "record_deleted", "00000000-0000-5000-8000-000000000000")).await?;
-    trial.answered(mark, &[EventKind::RecordDeleted])?;
+    trial.answered(mark, &[EventKind::RecordDeleted]).await?;
     trial.stays_right(&[&sync]).await
 }
 
@@ -338,7 +339,7 @@ async fn sync_errored(trial: &Trial<'_>) -> Result<(), Stop> {
     let mark = trial.paragon.timeline_mark();
     trial.drive.trouble(Trouble::CredentialRevoked, None);
     trial.paragon.advance(MINUTE).await;
-    trial.answered(mark, &[EventKind::SyncErrored])?;
+    trial.answered(mark, &[EventKind::SyncErrored]).await?;
     trial.drive.update(&files[0], |file| file.name = "a 2.pdf".into());
     trial.drive.mend();
     sync.reenable();

@@ -1,0 +1,106 @@
+//! Why a case ends before its end, and in which words.
+
+use std::time::Duration;
+
+use super::process::ProcessError;
+use crate::delivery::{Answer, Failure, Outcome};
+
+/// Why a case ends before its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    Fail(String),
+    /// The events were answered 2xx, but the receiver did not fetch what they announced. If the receiver never follows
+    /// such events, another case tells that.
+    NotFollowed(String),
+    NotEvaluable(String),
+    /// The receiver is not right yet, and still at work after all patience.
+    AtWork {
+        /// A call of it waits for an answer that never comes.
+        unanswered: bool,
+        told: String,
+    },
+}
+
+impl Stop {
+    /// What was to be so before the case can tell anything, and is not.
+    pub(super) fn before(self) -> Self {
+        match self {
+            Self::Fail(found) => Self::NotEvaluable(format!("the receiver is wrong before this case begins:\n{found}")),
+            stop => stop,
+        }
+    }
+
+    /// What was found, or what could not be seen.
+    pub(super) fn told(self) -> String {
+        match self {
+            Self::Fail(told) | Self::NotFollowed(told) | Self::NotEvaluable(told) | Self::AtWork { told, .. } => told,
+        }
+    }
+
+    /// The same, with more to say of a failure.
+    pub(super) fn map_fail(self, tell: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Fail(found) => Self::Fail(tell(found)),
+            stop => stop,
+        }
+    }
+}
+
+impl From<ProcessError> for Stop {
+    fn from(error: ProcessError) -> Self {
+        Self::NotEvaluable(error.to_string())
+    }
+}
+
+/// Whether the receiver itself answered, and not 2xx.
+pub(super) fn was_refused(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Answered(answer) if !(200..=299).contains(&answer.status))
+}
+
+/// What is wrong with an answer that should have been 2xx.
+pub(super) fn problem(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Answered(Answer { status: 200..=299, .. }) => None,
+        Outcome::Answered(Answer { status, body, .. }) if body.trim().is_empty() => {
+            Some(format!("answered {status}, expected 2xx"))
+        }
+        Outcome::Answered(Answer { status, body, .. }) => {
+            let start: String = body.trim().chars().take(200).collect();
+            Some(format!("answered {status} {start:?}, expected 2xx"))
+        }
+        Outcome::Failed(failure @ (Failure::TimedOut | Failure::BodyTimedOut { .. })) => {
+            Some(format!("{failure}, expected 2xx (see --timeout)"))
+        }
+        Outcome::Failed(failure) => Some(format!("{failure}, expected 2xx")),
+    }
+}
+
+pub(super) fn humane(span: Duration) -> String {
+    if span.subsec_millis() == 0 { format!("{} s", span.as_secs()) } else { format!("{} ms", span.as_millis()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_that_are_no_success_are_told_with_what_they_say() {
+        let answered = |status: u16, body: &str| {
+            let mut answer = Answer::new(status);
+            answer.body = body.to_owned();
+            problem(&Outcome::Answered(answer))
+        };
+        assert_eq!((answered(200, "ok"), answered(299, "")), (None, None));
+        assert_eq!(answered(300, " \n").as_deref(), Some("answered 300, expected 2xx"));
+        assert_eq!(answered(500, " no\n").as_deref(), Some("answered 500 \"no\", expected 2xx"));
+        assert_eq!(answered(500, &"y".repeat(900)).map(|told| told.matches('y').count()), Some(200));
+        let failed = |failure| problem(&Outcome::Failed(failure)).unwrap();
+        assert!(failed(Failure::TimedOut).ends_with("(see --timeout)"));
+        assert!(failed(Failure::Refused).ends_with(", expected 2xx"));
+    }
+
+    #[test]
+    fn spans_are_told_in_whole_seconds_or_in_milliseconds() {
+        assert_eq!([1_000, 1_500, 40].map(|millis| humane(Duration::from_millis(millis))), ["1 s", "1500 ms", "40 ms"]);
+    }
+}
