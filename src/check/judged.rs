@@ -28,7 +28,7 @@ pub(super) struct Judged {
     pub(super) presumes: Vec<&'static str>,
     /// Whether the receiver answered nothing, though it was asked.
     pub(super) is_silent: bool,
-    /// Whether it did not pass, and the receiver refused events though none of its calls had failed. It may have refused
+    /// Whether it did not pass, and the receiver refused events though nothing was wrong with its calls. It may have refused
     /// them because of what other cases did.
     pub(super) is_doubtful: bool,
 }
@@ -120,7 +120,7 @@ impl Suite<'_> {
         }
         if trial.was_refused() && verdict == Verdict::Pass {
             run.remark([
-                "the receiver refused events though none of its calls had failed; they were sent again, after 0.5 to 4 s of real time"
+                "the receiver refused events though nothing was wrong with its calls; they were sent again, after 0.5 to 4 s of real time"
                     .to_owned(),
             ]);
         }

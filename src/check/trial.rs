@@ -45,7 +45,7 @@ struct Mine {
     story: Option<(Arc<FakeParagon>, usize)>,
     /// The shortest history that shows the failure.
     scenario: Option<Scenario>,
-    /// The receiver refused events of a history although no call of it had failed.
+    /// The receiver refused events of a history although nothing was wrong with its calls.
     was_refused: bool,
     /// The pauses that are left before bodies that the receiver could not take.
     pauses: std::array::IntoIter<Duration, 4>,
@@ -92,7 +92,7 @@ impl<'a> Trial<'a> {
         story.map_or_else(|| self.timeline(), |(paragon, mark)| paragon.timeline().skip(mark))
     }
 
-    /// Whether the receiver refused events although no call of it had failed.
+    /// Whether the receiver refused events although nothing was wrong with its calls.
     pub(super) fn was_refused(&self) -> bool {
         self.mine().was_refused || self.paragon.refusals() > 0
     }

@@ -14,16 +14,17 @@ pub(super) struct Evidence {
     news: u64,
     /// How often each call was made since the last one of these.
     repeated: BTreeMap<String, u64>,
-    /// Number of calls that a fault made fail.
-    failed: u64,
+    /// Number of calls that a fault struck, or that were not answered 200.
+    troubled: u64,
     refusals: Refusals,
 }
 
-/// Events that a receiver refused by itself: no call of it failed meanwhile.
+/// Events that a receiver refused by itself, with a status that says that it may take them later: nothing went
+/// wrong with a call of it meanwhile.
 #[derive(Clone, Debug, Default)]
 struct Refusals {
-    /// How many calls had failed when the last attempts were sent.
-    failed_before: u64,
+    /// How many such calls there were when the last attempts were sent.
+    troubled_before: u64,
     /// One of the last attempts was refused.
     pending: bool,
     /// Number of pauses since an event was taken or given up.
@@ -83,20 +84,20 @@ impl Evidence {
         self.repeated.clear();
     }
 
-    /// Notes that a call failed because of a fault.
-    pub(super) fn note_failed_call(&mut self) {
-        self.failed += 1;
+    /// Notes that a fault struck a call, or that it was not answered 200.
+    pub(super) fn note_troubled_call(&mut self) {
+        self.troubled += 1;
     }
 
     /// Notes that attempts are sent.
     pub(super) fn note_sending(&mut self) {
-        self.refusals.failed_before = self.failed;
+        self.refusals.troubled_before = self.troubled;
     }
 
     /// Notes how the receiver answered an event, and whether the event will be sent again.
     pub(super) fn note_answer(&mut self, status: u16, again: bool) {
-        let is_refused = !(200..=299).contains(&status);
-        if is_refused && self.failed == self.refusals.failed_before {
+        let is_refused = matches!(status, 429 | 500..=599);
+        if is_refused && self.troubled == self.refusals.troubled_before {
             self.refusals.pending = true;
             self.refusals.count += 1;
         }
@@ -218,9 +219,12 @@ mod tests {
         assert_eq!(refused(&mut evidence, true), Some(500), "anew after an event that it took");
         assert_eq!(refused(&mut evidence, false), Some(500), "and after one that was given up");
         evidence.note_sending();
-        evidence.note_failed_call();
+        evidence.note_troubled_call();
         evidence.note_answer(503, true);
-        assert_eq!((evidence.take_pause(), evidence.refusals()), (None, 8), "it refused because a call failed");
+        assert_eq!((evidence.take_pause(), evidence.refusals()), (None, 8), "it refused because of a call");
+        evidence.note_sending();
+        evidence.note_answer(404, true);
+        assert_eq!((evidence.take_pause(), evidence.refusals()), (None, 8), "it will not take it later either");
     }
 
     #[test]

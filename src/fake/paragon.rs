@@ -590,7 +590,7 @@ impl FakeParagon {
         let _ = self.driver.pacer.set(pacer);
     }
 
-    /// Returns how many attempts the receiver refused although no call of it had failed.
+    /// Returns how many attempts the receiver refused for now, although nothing had gone wrong with a call of it.
     #[cfg(feature = "check")]
     pub(crate) fn refusals(&self) -> u64 {
         self.world().evidence.as_ref().map_or(0, super::evidence::Evidence::refusals)

@@ -538,8 +538,8 @@ impl World {
         const EVENTS: u64 = 60;
         self.last_call = self.strike.leaves(status);
         if let Some(evidence) = &mut self.evidence {
-            if self.last_call == LastCall::Failed {
-                evidence.note_failed_call();
+            if !self.strike.struck.is_empty() || status != 200 {
+                evidence.note_troubled_call();
             }
             let times = evidence.note_call(target);
             let is_pull = self.strike.endpoint == Some(Endpoint::PullRecords);

@@ -195,24 +195,33 @@ pub(super) const KILLED_AFTER_ACK: Case = Case {
     run: |trial| Box::pin(killed_after_ack(trial)),
 };
 
-/// Of three events the first, the second, the third is the last that it answers.
+/// First the event that makes a sync known is the last that it answers: no other event leads to that sync. Then, of three
+/// events, the first, the second, the third.
 async fn killed_after_ack(trial: &Trial<'_>) -> Result<(), Stop> {
-    let process = trial.process()?;
-    let (sync, _) = trial.synced(&["a.pdf"]).await?;
-    for (answers, ordinal) in [(1, "first"), (2, "second"), (3, "third")] {
+    trial.fill(3);
+    let sync = trial.enable().await?;
+    killed_after(trial, &sync, Duration::ZERO, 1, "sync_complete of a new sync").await?;
+    for (answers, ordinal) in [(1, "the first"), (2, "the second"), (3, "the third")] {
         for number in 1..=3 {
             trial.create(&format!("{answers}-{number}.pdf"));
         }
-        let mark = trial.paragon.timeline_mark();
-        let kill = async {
-            answered(trial, mark, answers).await?;
-            process.kill().await.map_err(Stop::from)
-        };
-        let ((), killed) = tokio::join!(trial.paragon.advance(MINUTE), kill);
-        killed?;
-        again(trial, &sync, &format!("it was killed right after its {ordinal} 2xx")).await?;
+        killed_after(trial, &sync, MINUTE, answers, &format!("{ordinal} of three events")).await?;
     }
     Ok(())
+}
+
+/// Lets the time pass, kills the receiver as soon as it has answered so many events, starts it again, and expects it to
+/// end up right.
+async fn killed_after(trial: &Trial<'_>, sync: &Sync, time: Duration, answers: usize, what: &str) -> Result<(), Stop> {
+    let process = trial.process()?;
+    let mark = trial.paragon.timeline_mark();
+    let kill = async {
+        answered(trial, mark, answers).await?;
+        process.kill().await.map_err(Stop::from)
+    };
+    let ((), killed) = tokio::join!(trial.paragon.advance(time), kill);
+    killed?;
+    again(trial, sync, &format!("it was killed right after its 2xx to {what}")).await
 }
 
 /// Waits until so many events were answered 2xx.

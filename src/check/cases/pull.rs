@@ -7,6 +7,7 @@ use crate::check::lane::PAGE_SIZE_CAP;
 use crate::check::rest::RESTLESS;
 use crate::check::stop::Stop;
 use crate::check::trial::{MINUTE, Trial, about};
+use crate::contract::File;
 use crate::fake::{ApiFault, Call, Endpoint, RetryAfter, Stale, Sync, Trouble};
 use crate::sync::RunKind;
 
@@ -50,9 +51,14 @@ async fn token(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.create("a.pdf");
     let sync = trial.enable().await?;
     trial.paragon.settle().await;
+    // A second user, so that it is seen whose token is used.
+    let other = trial.other_drive("other");
+    other.create(File::named("other.pdf"));
+    let of_other = trial.enable_of(&other, "default").await?;
+    trial.paragon.settle().await;
     trial.create("b.pdf");
     trial.paragon.advance(MINUTE).await;
-    let right = trial.right(&[&sync]).await;
+    let right = trial.right(&[&sync, &of_other]).await;
     let timeline = trial.timeline();
     let refused = |call: &&Call| {
         let is_of_another = call.reason.as_deref().is_some_and(|why| why.contains("the token's user"));
@@ -401,7 +407,9 @@ async fn resume(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.rest(RESTLESS).await;
     let calls = trial.calls_since(mark);
     if calls > BUDGET {
-        return Err(Stop::Fail(format!("{calls} calls for one new record, in a feed of {PAGES} pages")));
+        return Err(Stop::Fail(format!(
+            "{calls} calls for one new record, in a feed of {PAGES} pages; at most {BUDGET} are expected"
+        )));
     }
     Ok(())
 }
@@ -430,7 +438,9 @@ async fn no_hammering(trial: &Trial<'_>) -> Result<(), Stop> {
     let calls = calls_meanwhile(trial, fault, Duration::from_secs(1)).await;
     trial.paragon.end_fault(fault);
     if calls > MOST {
-        return Err(Stop::Fail(format!("{calls} calls within a second, all answered 503")));
+        return Err(Stop::Fail(format!(
+            "{calls} calls within a second, all answered 503; at most {MOST} are expected"
+        )));
     }
     Ok(())
 }
@@ -466,7 +476,9 @@ async fn deleted_sync(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.a_while(Duration::from_secs(1)).await;
     let calls = trial.timeline_since(mark).calls().filter(|call| call.path.contains(gone.id().as_str())).count();
     if calls > MOST {
-        return Err(Stop::Fail(format!("{calls} calls for a sync that is deleted, within a second")));
+        return Err(Stop::Fail(format!(
+            "{calls} calls for a sync that is deleted, within a second; at most {MOST} are expected"
+        )));
     }
     Ok(())
 }

@@ -1,7 +1,6 @@
 use crate::contract::{ExternalId, File, Hash, Object, Pipeline};
 
 use super::filler::Numbers;
-use super::md5::md5;
 use super::ooxml::{document, presentation, spreadsheet};
 use super::pdf::pdf;
 use super::png::png;
@@ -77,7 +76,11 @@ pub(crate) fn checked(file: &File, external: &ExternalId, integration: &str) -> 
         return Some((size, None));
     }
     let bytes = of_file(file, external, integration).ok()?.bytes;
-    let hash = Hash { kind: "MD5".to_owned(), value: Some(md5(&bytes)), other: serde_json::Map::new() };
+    let hash = Hash {
+        kind: "MD5".to_owned(),
+        value: Some(format!("{:x}", md5::compute(&bytes))),
+        other: serde_json::Map::new(),
+    };
     Some((bytes.len() as u64, Some(hash)))
 }
 
@@ -263,7 +266,7 @@ mod tests {
             let open = of(file.clone(), "box").unwrap();
             assert_eq!(
                 (size, hash.clone().unwrap().value),
-                (open.bytes.len() as u64, Some(md5(&open.bytes))),
+                (open.bytes.len() as u64, Some(format!("{:x}", md5::compute(&open.bytes)))),
                 "{name}"
             );
             (file.size, file.hash) = (Some(size), hash.clone());

@@ -17,7 +17,6 @@
 
 mod answer;
 mod filler;
-mod md5;
 mod ooxml;
 mod pdf;
 mod png;

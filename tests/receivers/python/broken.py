@@ -845,6 +845,13 @@ class AcksBeforeStoring(LooksOnce):
         threading.Timer(0.3, super().enqueue, [event]).start()
 
 
+class StoresLate(QueueWorker):
+    """The same, but at its start it looks at each sync that it knows."""
+
+    def enqueue(self, event):
+        threading.Timer(0.3, super().enqueue, [event]).start()
+
+
 class CursorBeforeRecords(QueueWorker):
     """Writes the cursor down with each page, and the records when it has all."""
 
@@ -966,22 +973,14 @@ class PlantedCopies(Receiver):
 
 
 class FailsOnOlder(Receiver):
-    """500 when a record comes with an older time than what is held."""
+    """503 for as long as a record is served with an older time than what is held."""
 
-    class Older(Exception):
-        pass
-
-    def keep(self, sync, user, record):
-        held = self.store.held(sync, record["id"])
-        if held and record["updatedAt"] < held["updatedAt"]:
-            raise self.Older
-        super().keep(sync, user, record)
-
-    def handle(self, body):
-        try:
-            return super().handle(body)
-        except self.Older:
-            return 500, "older than what is held"
+    class STORE(Store):
+        def put(self, sync, record):
+            held = self.held(sync, record["id"])
+            if held and record["updatedAt"] < held["updatedAt"]:
+                raise Unavailable("older than what is held")
+            super().put(sync, record)
 
 
 class FloodsLog(Receiver):
@@ -1086,6 +1085,7 @@ BUGS = {
     "starts-over": StartsOver,
     "stops-at-empty-page": StopsAtEmptyPage,
     "stops-at-sync-errored": StopsAtSyncErrored,
+    "stores-late": StoresLate,
     "stores-stubs": StoresStubs,
     "stubs-for-unknown-syncs": StubsForUnknownSyncs,
     "swallows-api-errors": SwallowsApiErrors,
