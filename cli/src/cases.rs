@@ -27,7 +27,7 @@ fn of_case(case: &Case) -> Value {
     let rests_on: Vec<_> =
         case.rules().map(|rule| json!({"id": rule.id, "grade": rule.grade, "says": rule.says})).collect();
     json!({
-        "id": case.id, "family": case.family(), "level": case.level, "grade": case.grade(), "title": case.title,
+        "id": case.id, "family": case.family, "level": case.level, "grade": case.grade(), "title": case.title,
         "why": case.why, "fix": case.fix, "needs": case.needs, "rests_on": rests_on,
     })
 }

@@ -78,6 +78,8 @@ pub(super) type Running<'a> = Pin<Box<dyn Future<Output = Result<(), Stop>> + Se
 pub struct Case {
     /// Stable: `rec-deleted`. The part before the dash is the family.
     pub id: &'static str,
+    /// What it is about.
+    pub family: Family,
     /// How much it matters.
     pub level: Level,
     /// What is required, in plain words.
@@ -98,24 +100,6 @@ pub struct Case {
 }
 
 impl Case {
-    /// What it is about.
-    ///
-    /// # Panics
-    ///
-    /// Never for a case of [`cases`](super::cases): a test reads all ids.
-    pub fn family(&self) -> Family {
-        match self.id.split('-').next() {
-            Some("ack") => Family::Ack,
-            Some("pull") => Family::Pull,
-            Some("rec") => Family::Rec,
-            Some("iso") => Family::Iso,
-            Some("out") => Family::Out,
-            Some("conv") => Family::Conv,
-            Some("pol") => Family::Pol,
-            _ => unreachable!("{} is of no family", self.id),
-        }
-    }
-
     /// Whether nothing else may go on meanwhile: it ends the receiver's process, or may take the receiver down.
     pub(super) fn is_alone(&self) -> bool {
         const DANGEROUS: [&str; 6] =
@@ -130,7 +114,7 @@ impl Case {
 
     /// Whether the case takes long to play. Such a case is not played if a case that it presumes has failed.
     pub(super) fn is_long(&self) -> bool {
-        self.ends_process() || matches!(self.family(), Family::Conv | Family::Pol)
+        self.ends_process() || matches!(self.family, Family::Conv | Family::Pol)
     }
 
     /// The rules that a verdict rests on.

@@ -57,7 +57,7 @@ impl Suite<'_> {
     ) -> Judged {
         let watch = Stopwatch::start();
         let turn = Turn::with(run.turns.clone(), Some(permit));
-        let several = self.policies.len() > 1 && case.family() == Family::Pol;
+        let several = self.policies.len() > 1 && case.family == Family::Pol;
         let name = if several { format!("{}/{}", case.id, policy.name) } else { case.id.to_owned() };
         // New users, because the receiver may still hold data of those of the first attempt.
         let name = if is_again { format!("{name}/again") } else { name };
@@ -143,7 +143,7 @@ impl Suite<'_> {
     /// Runs a case, but not for ever: each of its deliveries may take its time-out, and each wait its patience.
     async fn in_time(&self, case: &'static Case, trial: &Trial<'_>) -> Result<(), Stop> {
         let histories =
-            if case.family() == Family::Conv { (SHRINKING + 3) * self.histories.max_time } else { Duration::ZERO };
+            if case.family == Family::Conv { (SHRINKING + 3) * self.histories.max_time } else { Duration::ZERO };
         let limit = 4 * self.patience + 12 * trial.paragon.answers_within() + histories;
         let ended = tokio::time::timeout(limit, (case.run)(trial)).await;
         ended.unwrap_or_else(|_| {
@@ -159,7 +159,7 @@ impl Suite<'_> {
     }
 
     fn judged_by(&self, case: &Case) -> &'static str {
-        match (case.family(), self.state.is_some()) {
+        match (case.family, self.state.is_some()) {
             (Family::Ack, _) => "judged by its answers",
             (_, true) => "judged by its state and by what it fetched",
             (_, false) => "judged by what it fetched; what it keeps was not seen",

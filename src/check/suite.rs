@@ -30,7 +30,7 @@ type BeforeSync<'a> =
 /// use paragon_testkit::check::{Family, Suite};
 ///
 /// let paragon = FakeParagon::start().await;
-/// let suite = Suite::for_receiver(app_url).select(|case| case.family() == Family::Rec);
+/// let suite = Suite::for_receiver(app_url).select(|case| case.family == Family::Rec);
 /// suite.run(&paragon).await.assert_passed();
 /// # }
 /// ```
@@ -196,10 +196,10 @@ impl<'a> Suite<'a> {
     pub async fn run(&self, paragon: &FakeParagon) -> Judgement {
         let own = paragon.policy();
         let selected: Vec<_> = cases().iter().filter(|case| (self.select)(case)).collect();
-        let of_policies: Vec<_> = selected.iter().copied().filter(|case| case.family() == Family::Pol).collect();
+        let of_policies: Vec<_> = selected.iter().copied().filter(|case| case.family == Family::Pol).collect();
         let mut planned: Vec<Planned<'_>> = Vec::new();
         for case in selected {
-            if case.family() != Family::Pol || self.policies.is_empty() {
+            if case.family != Family::Pol || self.policies.is_empty() {
                 planned.push((case, &own));
             } else if of_policies.first().is_some_and(|first| first.id == case.id) {
                 // All of them in the place of the first, so that each policy is taken up once.

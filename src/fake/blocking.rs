@@ -31,11 +31,19 @@ use crate::delivery::Outcome;
 ///
 /// # Panics
 ///
-/// What waits panics inside of an async runtime, as all waiting does there.
+/// Inside of an async runtime, where nothing may wait like this: use the [other one](super::FakeParagon) there.
 pub struct FakeParagon {
     // Dropped first: it needs the runtime until then.
     paragon: super::FakeParagon,
     runtime: Runtime,
+}
+
+#[track_caller]
+fn not_async() {
+    assert!(
+        tokio::runtime::Handle::try_current().is_err(),
+        "fake::blocking::FakeParagon cannot wait inside of async code: use paragon_testkit::FakeParagon there"
+    );
 }
 
 impl fmt::Debug for FakeParagon {
@@ -76,6 +84,7 @@ impl FakeParagon {
     /// When no thread is to be had.
     #[track_caller]
     pub fn start_with(builder: Builder) -> Result<Self, StartError> {
+        not_async();
         // One thread: what the fake leaves running, such as its connections, goes on while the test does other things.
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
@@ -97,6 +106,7 @@ impl FakeParagon {
     /// ```
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        not_async();
         self.runtime.block_on(future)
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::shared::{Shared, lock};
+use super::shared::{Guard, Shared, lock};
 use crate::clock::Moment;
 use crate::contract::api::EventLogEntry;
 use crate::contract::{
@@ -91,6 +91,10 @@ impl<T> fmt::Debug for Item<T> {
 }
 
 /// An account in the simulated integration. What is changed here is seen by the syncs when they run.
+///
+/// # Panics
+///
+/// What it does panics after the fake was reset, or another state was put in its place, unless the account is there again.
 #[derive(Clone)]
 pub struct Connection {
     world: Arc<Shared>,
@@ -104,6 +108,21 @@ impl fmt::Debug for Connection {
 }
 
 impl Connection {
+    /// The world, in which the account is.
+    #[track_caller]
+    fn world(&self) -> Guard<'_> {
+        let world = lock(&self.world);
+        let is_there = world.accounts.contains_key(&self.credential);
+        if !is_there {
+            drop(world);
+            panic!(
+                "the account {} is gone: the fake was reset, or another state was put in its place",
+                self.credential
+            );
+        }
+        world
+    }
+
     /// `credentialId` of the events of its syncs.
     pub fn credential(&self) -> &CredentialId {
         &self.credential
@@ -121,9 +140,10 @@ impl Connection {
     /// jira.update(&bug, |ticket| ticket.priority = "urgent".into());
     /// # }
     /// ```
+    #[track_caller]
     pub fn create<T: Synced>(&self, object: T) -> Item<T> {
         let object: Object = object.into();
-        Item::new(lock(&self.world).create(&self.credential, object))
+        Item::new(self.world().create(&self.credential, object))
     }
 
     /// Fills a pipeline of the account with objects that are computed when they are looked at: ten million cost
@@ -134,7 +154,7 @@ impl Connection {
     /// When there is something in the pipeline already.
     #[track_caller]
     pub fn fill(&self, pipeline: Pipeline, synthetic: Synthetic) {
-        let mut world = lock(&self.world);
+        let mut world = self.world();
         let now = world.clock.now();
         let filled = world.account(&self.credential).fill(pipeline, synthetic, now);
         drop(world);
@@ -148,13 +168,14 @@ impl Connection {
     /// When there is no such object.
     #[track_caller]
     pub fn update<T: Synced>(&self, item: &Item<T>, change: impl FnOnce(&mut T)) {
-        let change = |object: &mut Object| {
-            if let Some(object) = T::of(object) {
-                change(object);
-            }
-        };
-        let found = lock(&self.world).update(&self.credential, &item.id, change);
-        assert!(found, "cannot update {}: there is no such object in this account", item.id);
+        // Not under the lock: the closure may ask the fake something.
+        let mut object: Object = self.object(item).into();
+        object.touch(self.world().clock.now().as_millis());
+        if let Some(object) = T::of(&mut object) {
+            change(object);
+        }
+        let found = self.world().update(&self.credential, &item.id, |now| *now = object);
+        assert!(found, "cannot update {}: it was deleted meanwhile", item.id);
     }
 
     /// What an object holds now.
@@ -164,7 +185,7 @@ impl Connection {
     /// When there is no such object.
     #[track_caller]
     pub fn object<T: Synced>(&self, item: &Item<T>) -> T {
-        let object = lock(&self.world).account(&self.credential).collection(T::PIPELINE).and_then(|all| all.get(item));
+        let object = self.world().account(&self.credential).collection(T::PIPELINE).and_then(|all| all.get(item));
         let object = object.and_then(|mut object| T::of(&mut object).cloned());
         object.unwrap_or_else(|| panic!("cannot find {}: there is no such object in this account", item.id))
     }
@@ -252,7 +273,7 @@ impl Connection {
         id: &ExternalId,
         change: impl FnOnce(&mut Collection, &ExternalId, Moment) -> Option<Object>,
     ) {
-        let mut world = lock(&self.world);
+        let mut world = self.world();
         let now = world.clock.now();
         let found = world.touch(&self.credential, verb, id, |collection, id| change(collection, id, now));
         drop(world);
@@ -280,13 +301,14 @@ impl Connection {
     }
 
     /// Who owns what is created here: an e-mail address.
+    #[track_caller]
     pub fn owner(&self) -> String {
-        lock(&self.world).account(&self.credential).owner()
+        self.world().account(&self.credential).owner()
     }
 
     #[track_caller]
     fn access(&self, object: &ExternalId, change: impl FnOnce(&mut Account, Moment) -> bool) {
-        let mut world = lock(&self.world);
+        let mut world = self.world();
         let now = world.clock.now();
         let account = world.account(&self.credential);
         let found = account.collection(Pipeline::Files).is_some_and(|files| files.get(object).is_some());
@@ -299,18 +321,21 @@ impl Connection {
 
     /// Puts something in the way of the next `runs` runs of this account's syncs; of all of them until it is
     /// [mended](Connection::mend), without a number.
+    #[track_caller]
     pub fn trouble(&self, trouble: Trouble, runs: Option<u32>) {
-        lock(&self.world).trouble(&self.credential, trouble, runs);
+        self.world().trouble(&self.credential, trouble, runs);
     }
 
     /// Ends all troubles of the account. A sync that is `ERRORED` has to be enabled again as well.
+    #[track_caller]
     pub fn mend(&self) {
-        lock(&self.world).mend(&self.credential);
+        self.world().mend(&self.credential);
     }
 
     /// What of a kind is in the account now.
+    #[track_caller]
     pub fn objects<T: Synced>(&self) -> Vec<(Item<T>, T)> {
-        let mut world = lock(&self.world);
+        let mut world = self.world();
         let collection = world.account(&self.credential).collection_mut(T::PIPELINE);
         let of_kind = |(id, mut object): (ExternalId, Object)| Some((Item::new(id), T::of(&mut object)?.clone()));
         collection.objects().filter_map(of_kind).collect()
@@ -321,6 +346,7 @@ impl Connection {
     /// # Errors
     ///
     /// When the account has this sync already, or the integration does not have the pipeline.
+    #[track_caller]
     pub fn enable(&self, pipeline: &str) -> Result<Sync, EnableError> {
         self.enable_as(pipeline, "default")
     }
@@ -330,6 +356,7 @@ impl Connection {
     /// # Errors
     ///
     /// As [`Connection::enable`].
+    #[track_caller]
     pub fn enable_as(&self, pipeline: &str, configuration_name: &str) -> Result<Sync, EnableError> {
         self.enable_with(pipeline, configuration_name, Map::new(), None)
     }
@@ -339,6 +366,7 @@ impl Connection {
     /// # Errors
     ///
     /// As [`Connection::enable`].
+    #[track_caller]
     pub fn enable_with(
         &self,
         pipeline: &str,
@@ -346,7 +374,7 @@ impl Connection {
         configuration: Map<String, Value>,
         frequency: Option<Frequency>,
     ) -> Result<Sync, EnableError> {
-        let mut world = lock(&self.world);
+        let mut world = self.world();
         let id = world.enable(&self.credential, pipeline, configuration_name, configuration, frequency)?;
         Ok(Sync { world: self.world.clone(), id })
     }
@@ -443,7 +471,13 @@ impl Sync {
     }
 
     /// Lets it read another account of the same user; a full run follows.
+    ///
+    /// # Panics
+    ///
+    /// When the account is gone: see [`Connection`].
+    #[track_caller]
     pub fn use_account(&self, account: &Connection) {
+        drop(account.world());
         self.change(Update { credential: Some(account.credential.clone()), ..Update::default() });
     }
 
@@ -481,6 +515,15 @@ mod tests {
 
     use crate::contract::File;
     use crate::fake::FakeParagon;
+
+    #[tokio::test]
+    async fn a_change_may_ask_the_fake_something() {
+        let paragon = FakeParagon::start().await;
+        let drive = paragon.user("ada").connect("googledrive");
+        let report = drive.create(File::named("report.pdf"));
+        drive.update(&report, |file| file.name = format!("{} of {}", paragon.now(), drive.objects::<File>().len()));
+        assert_eq!(drive.object(&report).name, format!("{} of 1", paragon.now()));
+    }
 
     #[tokio::test]
     async fn a_restored_version_is_told_as_an_update_and_bears_its_old_time() {

@@ -89,14 +89,24 @@ impl Driver {
         scenario.check()?;
         let mut play = Play { users: scenario.users().cloned().collect(), ..Play::default() };
         let mut syncs = Vec::new();
+        let life = lock(&self.world).life;
         for (index, step) in scenario.steps.iter().enumerate() {
             let wrong = |problem: String| ScenarioError::Step { number: index + 1, problem };
-            play.trouble(&mut lock(&self.world), &step.during);
-            let acted = play.act(&mut lock(&self.world), &step.action).map_err(wrong);
+            let replaced = || wrong("the state was replaced meanwhile".to_owned());
+            let acted = {
+                let mut world = lock(&self.world);
+                if world.life != life {
+                    // Its accounts are gone, and so are the faults that were to end.
+                    return Err(replaced());
+                }
+                play.trouble(&mut world, &step.during);
+                let acted = play.act(&mut world, &step.action).map_err(wrong);
+                if acted.is_err() {
+                    play.trouble(&mut world, &[]);
+                }
+                acted
+            };
             self.tell();
-            if acted.is_err() {
-                play.trouble(&mut lock(&self.world), &[]);
-            }
             if let Some(id) = acted? {
                 let sync = Sync { world: self.world.clone(), id };
                 enabled(&sync).await;
@@ -104,8 +114,7 @@ impl Driver {
             }
             let by = if let Action::Advance { by } = step.action { by } else { Duration::ZERO };
             if !(by + step.then).is_zero() {
-                let moved = self.advance(by + step.then).await;
-                moved.map_err(|Replaced| wrong("the state was replaced meanwhile".to_owned()))?;
+                self.advance(by + step.then).await.map_err(|Replaced| replaced())?;
             }
             after(step).await;
         }

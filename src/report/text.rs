@@ -49,7 +49,7 @@ impl Text {
             Verdict::NotEvaluable => ("n/a ", "33"),
             _ => ("skip", "2"),
         };
-        let under = if case.family() == Family::Pol { format!(" (under {})", result.policy) } else { String::new() };
+        let under = if case.family == Family::Pol { format!(" (under {})", result.policy) } else { String::new() };
         let mut text = format!("{}  {:<24} {}{under}\n", self.paint(word, color), case.id, result.title);
         match result.verdict {
             Verdict::Fail => {

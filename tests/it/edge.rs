@@ -4,7 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use paragon_testkit::fake::Server;
+use paragon_testkit::contract::File;
+use paragon_testkit::fake::{Server, Waiting};
+use paragon_testkit::scenario::{Scenario, Step};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -114,25 +116,87 @@ async fn a_users_mock_goes_ahead() {
     assert_eq!(paragon.timeline().calls().count(), 1, "the fake was not asked the first time");
 }
 
-#[tokio::test]
-async fn a_mock_without_wiremock_fails_where_it_is_mounted() {
-    let paragon = FakeParagon::start_on(Server::Hyper).await;
-    let seen: Arc<Mutex<Option<(String, String)>>> = Arc::default();
+/// Returns the line at which a panic is told, and what is told.
+fn panicked(using: impl FnOnce()) -> (u32, String) {
+    let seen: Arc<Mutex<Option<(u32, String)>>> = Arc::default();
     let (see, thread) = (seen.clone(), std::thread::current().id());
     let others = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         if std::thread::current().id() == thread {
-            let file = panic.location().unwrap().file().to_owned();
-            *see.lock().unwrap() = Some((file, panic.payload().downcast_ref::<&str>().unwrap_or(&"").to_string()));
+            let at = panic.location().unwrap();
+            assert!(at.file().ends_with("edge.rs"), "{at}");
+            let text = panic.payload();
+            let text = text
+                .downcast_ref::<String>()
+                .cloned()
+                .or_else(|| text.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            *see.lock().unwrap() = Some((at.line(), text.unwrap_or_default()));
         } else {
             others(panic);
         }
     }));
+    assert!(catch_unwind(AssertUnwindSafe(using)).is_err());
+    seen.lock().unwrap().take().unwrap()
+}
+
+#[tokio::test]
+async fn a_mock_without_wiremock_fails_where_it_is_mounted() {
+    let paragon = FakeParagon::start_on(Server::Hyper).await;
     let mock = Mock::given(path("/")).respond_with(ResponseTemplate::new(200));
-    assert!(catch_unwind(AssertUnwindSafe(|| drop(paragon.mount(mock)))).is_err());
-    let (file, message) = seen.lock().unwrap().take().unwrap();
-    assert!(file.ends_with("edge.rs"), "{file}");
+    let (line, message) = panicked(|| drop(paragon.mount(mock)));
+    assert_eq!(line, line!() - 1);
     assert!(message.contains("without `.server(Server::Hyper)`"), "{message}");
+}
+
+#[tokio::test]
+async fn an_account_that_a_reset_took_fails_where_it_is_used_until_it_is_there_again() {
+    let paragon = paragon_testkit::FakeParagon::builder().admin(true).start().await.unwrap();
+    let drive = paragon.user("ada").connect("googledrive");
+    let file = drive.create(File::named("a.pdf"));
+    let reset = reqwest::Client::new().post(format!("{}/reset", paragon.admin_url().unwrap())).send().await.unwrap();
+    assert_eq!(reset.status(), 200);
+    let panics = [
+        (line!(), panicked(|| drop(drive.create(File::named("b.pdf"))))),
+        (line!(), panicked(|| drive.update(&file, |_| ()))),
+        (line!(), panicked(|| drive.delete(&file))),
+        (line!(), panicked(|| drop(drive.enable("files")))),
+        (line!(), panicked(|| drop(drive.objects::<File>()))),
+    ];
+    for (line, (at, message)) in panics {
+        assert_eq!(at, line);
+        assert!(message.contains("is gone: the fake was reset"), "{message}");
+    }
+    paragon.user("ada").connect("googledrive");
+    drive.create(File::named("c.pdf"));
+}
+
+/// Between two steps that move no clock.
+#[tokio::test]
+async fn a_reset_in_the_middle_of_a_scenario_ends_it() {
+    let paragon = paragon_testkit::FakeParagon::builder().admin(true).start().await.unwrap();
+    let step = |name: &str| {
+        json!({"do": "create", "user": "ada", "integration": "googledrive", "object": name,
+            "record": {"name": name, "mimeType": "text/plain"}})
+    };
+    let steps = [step("a"), json!({"do": "update", "object": "a", "set": {"name": "b"}})];
+    let scenario = Scenario::parse(&json!({"scenario": 1, "seed": 7, "steps": steps}).to_string()).unwrap();
+    let reset = format!("{}/reset", paragon.admin_url().unwrap());
+    let after = |_: &Step| -> Waiting<'_> {
+        Box::pin(async {
+            reqwest::Client::new().post(&reset).send().await.unwrap();
+        })
+    };
+    let error = paragon.play_with(&scenario, &after).await.unwrap_err();
+    assert_eq!(error.to_string(), "step 2: the state was replaced meanwhile");
+}
+
+#[test]
+fn the_blocking_fake_says_what_to_do_inside_of_async_code() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let _inside = runtime.enter();
+    let (line, message) = panicked(|| drop(paragon_testkit::fake::blocking::FakeParagon::start()));
+    assert_eq!(line, line!() - 1);
+    assert!(message.ends_with("use paragon_testkit::FakeParagon there"), "{message}");
 }
 
 #[tokio::test]

@@ -8,12 +8,14 @@ use std::time::Duration;
 use paragon_testkit::FakeParagon;
 use paragon_testkit::check::{Case, Held, Histories, Judgement, Looking, Probe, StateUrl, Suite, Verdict};
 use paragon_testkit::clock::Stopwatch;
+use paragon_testkit::contract::File;
 use paragon_testkit::delivery::{DisableRule, Failing, Limit, Policy};
 use paragon_testkit::fake;
 use paragon_testkit::scenario::Scenario;
 use serde_json::Value;
 use url::Url;
 
+use crate::api::Client;
 use crate::receiver::{Receiver, idle};
 
 /// One that is wrong is not waited for.
@@ -351,4 +353,30 @@ async fn between_the_steps_of_a_quiet_history_a_receiver_comes_to_rest() {
     let suite = Suite::for_receiver(webhook).state_url(app.state()).select(only(&["conv-quiet"]));
     suite.run(&paragon).await.assert_passed();
     assert_eq!(overlaps.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn a_run_that_is_given_up_leaves_the_fake_as_it_was() {
+    let paragon = FakeParagon::start().await;
+    let app = Receiver::start(&paragon).await;
+    let before = paragon.policy();
+    let begun = tokio::sync::Notify::new();
+    let suite = Suite::for_receiver(app.webhook())
+        .policies([Policy::preset_filled("no-retry").unwrap()])
+        .select(only(&["pol-outage-minutes"]))
+        .on_start(|_| begun.notify_one());
+    tokio::select! {
+        _ = suite.run(&paragon) => panic!("it was to be given up"),
+        () = begun.notified() => {}
+    }
+    drop(suite);
+    assert_eq!(paragon.policy(), before);
+    let drive = paragon.user("ada").connect("googledrive");
+    for number in 0..30 {
+        drive.create(File::named(format!("{number}.pdf")));
+    }
+    let sync = drive.enable("files").unwrap();
+    paragon.settle().await;
+    let page = Client::new(&paragon, "ada").pull(sync.id().as_str(), "?pageSize=100").await;
+    assert_eq!(page["data"].as_array().unwrap().len(), 30, "the pages are as long as before");
 }

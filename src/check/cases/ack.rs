@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::check::case::{Case, Level};
+use crate::check::case::{Case, Family, Level};
 use crate::check::rest::RESTLESS;
 use crate::check::stop::Stop;
 use crate::check::trial::{DAY, MINUTE, Trial, about, event};
@@ -14,6 +14,7 @@ use crate::fake::{ApiFault, Trouble};
 
 pub(super) const EVERY_EVENT: Case = Case {
     id: "ack-every-event",
+    family: Family::Ack,
     level: Level::Must,
     title: "each of the six events is answered 2xx in time",
     title_unseen: None,
@@ -47,6 +48,7 @@ async fn every_event(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const UNKNOWN_MEMBERS: Case = Case {
     id: "ack-unknown-members",
+    family: Family::Ack,
     level: Level::Should,
     title: "events with members that the receiver does not know are answered 2xx",
     title_unseen: None,
@@ -75,6 +77,7 @@ async fn unknown_members(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const UNKNOWN_EVENT: Case = Case {
     id: "ack-unknown-event",
+    family: Family::Ack,
     level: Level::Should,
     title: "an event with a name that the receiver does not know is answered 2xx",
     title_unseen: None,
@@ -100,6 +103,7 @@ async fn unknown_event(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const OLDER_REVISION: Case = Case {
     id: "ack-older-revision",
+    family: Family::Ack,
     level: Level::Should,
     title: "events without credentialId, as before March 2026, are answered 2xx and followed",
     title_unseen: None,
@@ -133,6 +137,7 @@ async fn older_revision(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const VERIFICATION: Case = Case {
     id: "ack-verification",
+    family: Family::Ack,
     level: Level::Should,
     title: "the probe webhook_verification, which names no sync and no user, is answered 2xx",
     title_unseen: None,
@@ -151,6 +156,7 @@ async fn verification(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const SLOW_API: Case = Case {
     id: "ack-slow-api",
+    family: Family::Ack,
     level: Level::Should,
     title: "an event is answered in time also when the Sync API is slow",
     title_unseen: None,
@@ -187,6 +193,7 @@ async fn slow_api(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const LARGE: Case = Case {
     id: "ack-large",
+    family: Family::Ack,
     level: Level::Should,
     title: "an event of 64 KB is answered 2xx",
     title_unseen: None,
@@ -209,6 +216,7 @@ async fn large(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const ODD: Case = Case {
     id: "ack-odd",
+    family: Family::Ack,
     level: Level::Should,
     title: "events with odd text, numbers and white space are answered 2xx",
     title_unseen: None,
@@ -267,6 +275,7 @@ async fn odd(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const BURST: Case = Case {
     id: "ack-burst",
+    family: Family::Ack,
     level: Level::Should,
     title: "fifty requests at the same moment are all answered 2xx in time",
     title_unseen: None,
@@ -305,6 +314,7 @@ async fn over(trial: &Trial<'_>, wire: Wire) -> Result<(), Stop> {
 
 pub(super) const CHUNKED: Case = Case {
     id: "ack-chunked",
+    family: Family::Ack,
     level: Level::Should,
     title: "an event that comes in chunks, without a content-length, is answered 2xx and followed",
     title_unseen: None,
@@ -318,6 +328,7 @@ pub(super) const CHUNKED: Case = Case {
 
 pub(super) const DRIBBLED: Case = Case {
     id: "ack-dribbled",
+    family: Family::Ack,
     level: Level::Should,
     title: "an event whose body arrives in small pieces is answered 2xx and followed",
     title_unseen: None,
@@ -331,6 +342,7 @@ pub(super) const DRIBBLED: Case = Case {
 
 pub(super) const EXPECT_CONTINUE: Case = Case {
     id: "ack-expect-continue",
+    family: Family::Ack,
     level: Level::May,
     title: "an event that asks first, with expect: 100-continue, is answered 2xx and followed",
     title_unseen: None,
@@ -344,6 +356,7 @@ pub(super) const EXPECT_CONTINUE: Case = Case {
 
 pub(super) const MALFORMED: Case = Case {
     id: "ack-malformed",
+    family: Family::Ack,
     level: Level::Should,
     title: "a body that is not an event is answered 4xx, and the receiver goes on",
     title_unseen: None,

@@ -1,6 +1,6 @@
 //! Convergence: whatever happened, in the end the receiver holds what the source holds.
 
-use crate::check::case::{Case, Level};
+use crate::check::case::{Case, Family, Level};
 use crate::check::converge::converges;
 use crate::scenario::Fault;
 
@@ -10,6 +10,7 @@ macro_rules! convergence {
     ($($name:ident $id:literal $level:ident $title:literal, $seen:literal, $why:literal, [$($presumed:literal),*], [$($rule:literal),*], [$($fault:ident),*];)*) => {$(
         pub(super) const $name: Case = Case {
             id: $id,
+            family: Family::Conv,
             level: Level::$level,
             title: $title,
             title_unseen: Some($seen),

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::check::case::{Case, Level, Need};
+use crate::check::case::{Case, Family, Level, Need};
 use crate::check::stop::Stop;
 use crate::check::trial::{DAY, MINUTE, Trial, about};
 use crate::contract::File;
@@ -10,6 +10,7 @@ use crate::fake::Sync;
 
 pub(super) const TWO_USERS: Case = Case {
     id: "iso-two-users",
+    family: Family::Iso,
     level: Level::Must,
     title: "events of two users that come interleaved are followed for each, under the user's own token",
     title_unseen: Some(
@@ -52,6 +53,7 @@ fn refused(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const TWO_SYNCS: Case = Case {
     id: "iso-two-syncs",
+    family: Family::Iso,
     level: Level::Should,
     title: "two syncs of one account, which show the same external ids, are held apart",
     title_unseen: None,
@@ -82,6 +84,7 @@ async fn two_syncs(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const DELETION: Case = Case {
     id: "iso-deletion",
+    family: Family::Iso,
     level: Level::Should,
     title: "a record that is gone from one sync stays in the other",
     title_unseen: None,
@@ -107,6 +110,7 @@ async fn deletion(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const FORGED_USER: Case = Case {
     id: "iso-forged-user",
+    family: Family::Iso,
     level: Level::Should,
     title: "an event that names a real sync and another user changes nothing of either's data",
     title_unseen: None,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::check::case::{Case, Level, Need};
+use crate::check::case::{Case, Family, Level, Need};
 use crate::check::rest::RESTLESS;
 use crate::check::stop::Stop;
 use crate::check::trial::{DAY, MINUTE, Trial};
@@ -12,6 +12,7 @@ use crate::fake::{ApiFault, Endpoint, Sync, Trouble};
 
 pub(super) const UNREACHABLE: Case = Case {
     id: "out-unreachable",
+    family: Family::Out,
     level: Level::Should,
     title: "events that come late, after newer ones, leave the right records",
     title_unseen: None,
@@ -48,6 +49,7 @@ async fn unreachable(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const API_FAILING: Case = Case {
     id: "out-api-failing",
+    family: Family::Out,
     level: Level::Should,
     title: "an event that arrives while the Sync API fails is not lost",
     title_unseen: Some(
@@ -75,6 +77,7 @@ async fn api_failing(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const DISABLED: Case = Case {
     id: "out-disabled",
+    family: Family::Out,
     level: Level::Should,
     title: "what happened while the webhook was disabled is caught up",
     title_unseen: Some(
@@ -131,6 +134,7 @@ async fn once_over(trial: &Trial<'_>, wire: Wire) -> Result<(), Stop> {
 
 pub(super) const ANSWER_LOST: Case = Case {
     id: "out-answer-lost",
+    family: Family::Out,
     level: Level::Should,
     title: "an event that was taken, but whose answer was lost, may come again",
     title_unseen: None,
@@ -144,6 +148,7 @@ pub(super) const ANSWER_LOST: Case = Case {
 
 pub(super) const HANG_UP: Case = Case {
     id: "out-hang-up",
+    family: Family::Out,
     level: Level::Should,
     title: "a sender that hangs up before the answer leaves nothing half done",
     title_unseen: None,
@@ -157,6 +162,7 @@ pub(super) const HANG_UP: Case = Case {
 
 pub(super) const RESTART: Case = Case {
     id: "out-restart",
+    family: Family::Out,
     level: Level::Should,
     title: "after a restart the receiver holds what it held, and goes on",
     title_unseen: None,
@@ -182,6 +188,7 @@ async fn restart(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const KILLED_AFTER_ACK: Case = Case {
     id: "out-killed-after-ack",
+    family: Family::Out,
     level: Level::Should,
     title: "a receiver that is killed right after its 2xx has not lost the event",
     title_unseen: Some(
@@ -249,6 +256,7 @@ async fn again(trial: &Trial<'_>, sync: &Sync, after: &str) -> Result<(), Stop> 
 
 pub(super) const KILLED_IN_PULL: Case = Case {
     id: "out-killed-in-pull",
+    family: Family::Out,
     level: Level::Should,
     title: "a receiver that is killed in the middle of a pull ends up with all records",
     title_unseen: Some(
@@ -281,6 +289,7 @@ async fn killed_in_pull(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const KILLED_AT_START: Case = Case {
     id: "out-killed-at-start",
+    family: Family::Out,
     level: Level::Should,
     title: "a receiver that is killed while it starts, starts the next time, and has lost nothing",
     title_unseen: None,

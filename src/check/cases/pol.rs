@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::check::case::{Case, Level};
+use crate::check::case::{Case, Family, Level};
 use crate::check::stop::Stop;
 use crate::check::trial::{DAY, MINUTE, Trial};
 use crate::delivery::{Decision, WebhookState};
@@ -15,6 +15,7 @@ const RESTS_ON: &[&str] = &["webhook.retry", "webhook.disable", "webhook.missed"
 
 pub(super) const MINUTES: Case = Case {
     id: "pol-outage-minutes",
+    family: Family::Pol,
     level: Level::Should,
     title: "after ten minutes without the receiver, and the next event, all records are right",
     title_unseen: Some(
@@ -30,6 +31,7 @@ pub(super) const MINUTES: Case = Case {
 
 pub(super) const HOURS: Case = Case {
     id: "pol-outage-hours",
+    family: Family::Pol,
     level: Level::Should,
     title: "after six hours without the receiver, and the next event, all records are right",
     title_unseen: Some(
@@ -45,6 +47,7 @@ pub(super) const HOURS: Case = Case {
 
 pub(super) const DAYS: Case = Case {
     id: "pol-outage-days",
+    family: Family::Pol,
     level: Level::Should,
     title: "after four days without the receiver, and the next event, all records are right",
     title_unseen: Some(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::check::case::{Case, Level, Need};
+use crate::check::case::{Case, Family, Level, Need};
 use crate::check::lane::PAGE_SIZE_CAP;
 use crate::check::rest::RESTLESS;
 use crate::check::stop::Stop;
@@ -16,6 +16,7 @@ const THREE_PAGES: usize = PAGE_SIZE_CAP * 2 + 3;
 
 pub(super) const ALL_PAGES: Case = Case {
     id: "pull-all-pages",
+    family: Family::Pull,
     level: Level::Must,
     title: "after the initial sync every page is pulled, however short pages are",
     title_unseen: None,
@@ -36,6 +37,7 @@ async fn all_pages(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const TOKEN: Case = Case {
     id: "pull-token",
+    family: Family::Pull,
     level: Level::Must,
     title: "each call has a user token that Paragon takes: RS256, the right audience, the user of the event, not expired",
     title_unseen: None,
@@ -93,6 +95,7 @@ async fn pulls_through(trial: &Trial<'_>, troubles: impl IntoIterator<Item = Api
 
 pub(super) const EMPTY_PAGE: Case = Case {
     id: "pull-empty-page",
+    family: Family::Pull,
     level: Level::Should,
     title: "after an empty page the next pull goes on from there",
     title_unseen: None,
@@ -117,6 +120,7 @@ async fn empty_page(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const NULL_CURSOR: Case = Case {
     id: "pull-null-cursor",
+    family: Family::Pull,
     level: Level::Should,
     title: "a last page without a cursor does not lose the place in the feed",
     title_unseen: None,
@@ -140,6 +144,7 @@ async fn null_cursor(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const REPEATED: Case = Case {
     id: "pull-repeated-record",
+    family: Family::Pull,
     level: Level::Should,
     title: "a record that comes on two pages is held once",
     title_unseen: None,
@@ -158,6 +163,7 @@ async fn repeated(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const CHANGING: Case = Case {
     id: "pull-changing",
+    family: Family::Pull,
     level: Level::Should,
     title: "records that change, come and go while pages are pulled are right in the end",
     title_unseen: None,
@@ -195,6 +201,7 @@ async fn changing(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const RATE_LIMITED: Case = Case {
     id: "pull-rate-limited",
+    family: Family::Pull,
     level: Level::Should,
     title: "429 in the middle of a pull is waited for as Retry-After says, and the pull goes on",
     title_unseen: None,
@@ -233,6 +240,7 @@ async fn calls_meanwhile(trial: &Trial<'_>, fault: crate::fake::FaultId, span: D
 
 pub(super) const SERVER_ERROR: Case = Case {
     id: "pull-server-error",
+    family: Family::Pull,
     level: Level::Should,
     title: "502 in the middle of a pull loses nothing",
     title_unseen: Some("after 502 in the middle of a pull every page is fetched; what is kept was not seen"),
@@ -251,6 +259,7 @@ pub(super) const SERVER_ERROR: Case = Case {
 
 pub(super) const RESET: Case = Case {
     id: "pull-reset",
+    family: Family::Pull,
     level: Level::Should,
     title: "connections that are reset in the middle of a pull lose nothing",
     title_unseen: Some(
@@ -274,6 +283,7 @@ pub(super) const RESET: Case = Case {
 
 pub(super) const CUT_JSON: Case = Case {
     id: "pull-cut-json",
+    family: Family::Pull,
     level: Level::Should,
     title: "a 200 with half of its JSON in the middle of a pull loses nothing",
     title_unseen: Some(
@@ -297,6 +307,7 @@ pub(super) const CUT_JSON: Case = Case {
 
 pub(super) const HANGS: Case = Case {
     id: "pull-hangs",
+    family: Family::Pull,
     level: Level::May,
     title: "a call that is never answered is given up and repeated",
     title_unseen: None,
@@ -318,6 +329,7 @@ pub(super) const HANGS: Case = Case {
 
 pub(super) const TOKEN_EXPIRED: Case = Case {
     id: "pull-token-expired",
+    family: Family::Pull,
     level: Level::Should,
     title: "a token that is refused in the middle of a pull is minted anew, and the pull goes on",
     title_unseen: None,
@@ -335,6 +347,7 @@ pub(super) const TOKEN_EXPIRED: Case = Case {
 
 pub(super) const NEW_MEMBERS: Case = Case {
     id: "pull-new-members",
+    family: Family::Pull,
     level: Level::Should,
     title: "answers of the Sync API with members that the receiver does not know are taken",
     title_unseen: None,
@@ -356,6 +369,7 @@ pub(super) const NEW_MEMBERS: Case = Case {
 
 pub(super) const LATE_RECORD: Case = Case {
     id: "pull-late-record",
+    family: Family::Pull,
     level: Level::May,
     title: "a record that the Sync API does not serve yet when its event comes is fetched later",
     title_unseen: None,
@@ -381,6 +395,7 @@ async fn late_record(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const RESUME: Case = Case {
     id: "pull-resume",
+    family: Family::Pull,
     level: Level::May,
     title: "one new record costs a few calls, not a pull from the start",
     title_unseen: None,
@@ -416,6 +431,7 @@ async fn resume(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const NO_HAMMERING: Case = Case {
     id: "pull-no-hammering",
+    family: Family::Pull,
     level: Level::Should,
     title: "while the Sync API fails, calls are repeated with pauses",
     title_unseen: None,
@@ -447,6 +463,7 @@ async fn no_hammering(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const DELETED_SYNC: Case = Case {
     id: "pull-deleted-sync",
+    family: Family::Pull,
     level: Level::Should,
     title: "events of a sync that is deleted are let go, and others are still followed",
     title_unseen: None,

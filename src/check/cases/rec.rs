@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::check::case::{Case, Level, Need};
+use crate::check::case::{Case, Family, Level, Need};
 use crate::check::stop::Stop;
 use crate::check::trial::{DAY, MINUTE, Trial, about};
 use crate::contract::{EventKind, File, SyncId};
@@ -11,6 +11,7 @@ use crate::source::Trouble;
 
 pub(super) const CREATED: Case = Case {
     id: "rec-created",
+    family: Family::Rec,
     level: Level::Must,
     title: "a record that is created later is fetched and kept",
     title_unseen: Some("a record that is created later is fetched; whether it is kept was not seen"),
@@ -35,6 +36,7 @@ async fn created(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const UPDATED: Case = Case {
     id: "rec-updated",
+    family: Family::Rec,
     level: Level::Must,
     title: "each change of a record is fetched, also when the event is the same bytes as the one before",
     title_unseen: None,
@@ -58,6 +60,7 @@ async fn updated(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const RESTORED: Case = Case {
     id: "rec-restored",
+    family: Family::Rec,
     level: Level::May,
     title: "an earlier version that is put back, with its older updatedAt, is answered 2xx and followed",
     title_unseen: None,
@@ -97,6 +100,7 @@ async fn restored(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const DELETED: Case = Case {
     id: "rec-deleted",
+    family: Family::Rec,
     level: Level::Must,
     title: "a record that is deleted is removed",
     title_unseen: None,
@@ -117,6 +121,7 @@ async fn deleted(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const DUPLICATE: Case = Case {
     id: "rec-duplicate",
+    family: Family::Rec,
     level: Level::Should,
     title: "an event that arrives twice changes nothing more",
     title_unseen: None,
@@ -150,6 +155,7 @@ async fn duplicate(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const TOGETHER: Case = Case {
     id: "rec-duplicate-together",
+    family: Family::Rec,
     level: Level::Should,
     title: "copies of an event that arrive at the same moment leave one record",
     title_unseen: None,
@@ -173,6 +179,7 @@ async fn together(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const RECREATED: Case = Case {
     id: "rec-recreated",
+    family: Family::Rec,
     level: Level::Should,
     title: "a record that was gone and is there again is kept again",
     title_unseen: None,
@@ -196,6 +203,7 @@ async fn recreated(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const UPDATED_FIRST: Case = Case {
     id: "rec-updated-first",
+    family: Family::Rec,
     level: Level::Should,
     title: "record_updated of a record that was never told as created is followed",
     title_unseen: Some(
@@ -224,6 +232,7 @@ async fn updated_first(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const DELETED_UNKNOWN: Case = Case {
     id: "rec-deleted-unknown",
+    family: Family::Rec,
     level: Level::Should,
     title: "record_deleted of a record that the receiver never held is answered 2xx and changes nothing",
     title_unseen: None,
@@ -245,6 +254,7 @@ async fn deleted_unknown(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const FORGED_SYNC: Case = Case {
     id: "rec-forged-sync",
+    family: Family::Rec,
     level: Level::Should,
     title: "an event of a sync that does not exist changes nothing, and good events still work",
     title_unseen: None,
@@ -275,6 +285,7 @@ async fn forged_sync(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const FORGED_DELETION: Case = Case {
     id: "rec-forged-deletion",
+    family: Family::Rec,
     level: Level::May,
     title: "record_deleted of a record that the Sync API still serves does not remove it",
     title_unseen: None,
@@ -294,6 +305,7 @@ async fn forged_deletion(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const ERRORED: Case = Case {
     id: "rec-errored",
+    family: Family::Rec,
     level: Level::Should,
     title: "record_errored leaves everything else right, and the record is followed again when it can be read",
     title_unseen: Some(
@@ -321,6 +333,7 @@ async fn errored(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const SYNC_ERRORED: Case = Case {
     id: "rec-sync-errored",
+    family: Family::Rec,
     level: Level::Should,
     title: "sync_errored does not end the sync: what changes after it is enabled again is followed",
     title_unseen: Some(
@@ -349,6 +362,7 @@ async fn sync_errored(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const ODD: Case = Case {
     id: "rec-odd",
+    family: Family::Rec,
     level: Level::Should,
     title: "records with odd names, null members and large numbers are kept as they are",
     title_unseen: None,
@@ -377,6 +391,7 @@ async fn odd(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const MANY_AT_ONCE: Case = Case {
     id: "rec-many-at-once",
+    family: Family::Rec,
     level: Level::Must,
     title: "changes of many records that come together are all followed",
     title_unseen: None,
@@ -406,6 +421,7 @@ async fn many_at_once(trial: &Trial<'_>) -> Result<(), Stop> {
 
 pub(super) const NOTHING_LEFT: Case = Case {
     id: "rec-nothing-left",
+    family: Family::Rec,
     level: Level::Must,
     title: "when the last record is deleted nothing is held",
     title_unseen: None,

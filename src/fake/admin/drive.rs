@@ -8,16 +8,25 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::body::Refusal;
+use super::state::State;
 use super::{Around, Move, Work};
 use crate::fake::driver::{Driver, Replaced};
 use crate::fake::reply::Reply;
 use crate::fake::shared::lock;
 use crate::fake::timeline::What;
 use crate::fake::told::{delivery, told};
+use crate::fake::world::World;
 use crate::scenario::Scenario;
 
 /// So many lines wait for a follower that reads slowly.
 const AHEAD: usize = 64;
+
+/// The answer when another world has been put in the place of the old one.
+fn replaced(old: Box<World>, value: &Value) -> Reply {
+    // A large one takes its time to be dropped, and others want to be served.
+    drop(tokio::task::spawn_blocking(move || drop(old)));
+    Reply::json(StatusCode::OK, value.to_string())
+}
 
 impl Driver {
     /// Answers a request of the admin API. What was begun is done, also when the client leaves.
@@ -29,16 +38,13 @@ impl Driver {
     async fn work(self: Arc<Self>, request: Request<Bytes>, api_url: String) -> Reply {
         let around = Around { api_url, speed: self.world.pace().map(|pace| pace.speed()) };
         let work = lock(&self.world).administer(&request, &around);
-        drop(request);
+        let body = request.into_body();
         self.tell();
         match work {
             Err(refusal) => refusal.into(),
             Ok(Work::Answered(status, value)) => Reply::json(status, value.to_string()),
-            Ok(Work::Replaced(old, value)) => {
-                // A large one takes its time, and others want to be served.
-                drop(tokio::task::spawn_blocking(move || drop(old)));
-                Reply::json(StatusCode::OK, value.to_string())
-            }
+            Ok(Work::Replaced(old, value)) => replaced(old, &value),
+            Ok(Work::Import) => self.import(body).await,
             Ok(Work::Move(how)) => {
                 let mark = lock(&self.world).log.end();
                 let moved = match how {
@@ -60,6 +66,20 @@ impl Driver {
                 Reply::json(StatusCode::OK, state)
             }
             Ok(Work::Follow(after)) => self.follow(after),
+        }
+    }
+
+    async fn import(self: Arc<Self>, body: Bytes) -> Reply {
+        let project = lock(&self.world).project.id.clone();
+        let reading = tokio::task::spawn_blocking(move || State::read(&body, &project));
+        match reading.await {
+            Ok(Ok(state)) => {
+                let (old, value) = lock(&self.world).import(state);
+                self.tell();
+                replaced(old, &value)
+            }
+            Ok(Err(refusal)) => refusal.into(),
+            Err(error) => Reply::refusal(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
         }
     }
 

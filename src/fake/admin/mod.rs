@@ -44,6 +44,7 @@ enum Work {
     Move(Move),
     Play(Box<Scenario>),
     Export,
+    Import,
     Follow(usize),
 }
 
@@ -107,10 +108,7 @@ impl World {
         match route {
             Route::GetHealth => answered(self.health(around)),
             Route::ExportState => Ok(Work::Export),
-            Route::ImportState => {
-                let (old, answer) = self.import(&asked)?;
-                Ok(Work::Replaced(old, answer))
-            }
+            Route::ImportState => Ok(Work::Import),
             Route::Reset => {
                 let (old, answer) = self.start_again(&asked)?;
                 Ok(Work::Replaced(old, answer))

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Asked;
-use super::body::Refusal;
+use super::body::{Refusal, read};
 use crate::clock::{Clock, Moment};
 use crate::contract::{CredentialId, ProjectId, SyncId};
 use crate::delivery::{DeliveryId, Queue};
@@ -80,17 +80,13 @@ impl World {
         serde_json::to_string(&self.written()).unwrap_or_else(|error| unreachable!("a state is plain data: {error}"))
     }
 
-    /// Puts a state in the place of this one, which is handed back. The timeline goes on.
-    pub(super) fn import(&mut self, asked: &Asked<'_>) -> Result<(Box<World>, Value), Refusal> {
-        let read: Read = asked.read()?;
-        if let Some(why) = read.problem(&self.project.id) {
-            return Err(Refusal::bad(format!("/{why}")));
-        }
+    /// Puts a state in the place of this one, which is returned. The timeline goes on.
+    pub(super) fn import(&mut self, State(read): State) -> (Box<World>, Value) {
         let old = self.replace(read.seed);
         self.take(read);
         self.judge_audience();
         self.note(None, None, What::State("replaced by an imported one".to_owned()));
-        Ok((old, self.summary()))
+        (old, self.summary())
     }
 
     /// As at the start, with another seed if there is one. Project, policy, options and the webhook's URL stay.
@@ -111,6 +107,18 @@ impl World {
             "projectId": self.project.id, "seed": self.seed, "now": self.clock.now(), "accounts": self.accounts.len(),
             "syncs": self.engine.syncs().count(), "webhook": self.webhook(),
         })
+    }
+}
+
+/// A state that can be imported.
+pub(super) struct State(Read);
+
+impl State {
+    /// Reads and checks one. A large one takes its time: not to be done while the world is locked.
+    pub(super) fn read(body: &[u8], project: &ProjectId) -> Result<Self, Refusal> {
+        let read: Read = read(body)?;
+        let problem = read.problem(project);
+        problem.map_or(Ok(Self(read)), |why| Err(Refusal::bad(format!("/{why}"))))
     }
 }
 
