@@ -1,8 +1,8 @@
 //! A fake Paragon for testing Managed Sync webhook receivers.
 //!
 //! [Paragon](https://useparagon.com) pulls a customer's files and records from other services, POSTs webhook events to
-//! your receiver, and serves the records through its Sync API. This crate plays Paragon, so that a test can ask:
-//! will this receiver end up with the right data, whatever Paragon does?
+//! your receiver, and serves the records through its Sync API. This crate takes the place of Paragon in a test. The
+//! test shows whether your receiver ends up with the right data, whatever Paragon does.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -15,57 +15,57 @@
 //! use paragon_testkit::contract::File;
 //!
 //! let paragon = FakeParagon::start().await;
-//! // Start your receiver with paragon.api_url() and paragon.project(), then say where it listens:
+//! // Start your receiver with paragon.api_url() and paragon.project(), then register its webhook URL:
 //! paragon.set_webhook(webhook.parse()?).await;
 //!
 //! let drive = paragon.user("user_ada").connect("googledrive");
 //! let report = drive.create(File::named("Q1 report.pdf"));
 //! let sync = drive.enable("files")?;
-//! paragon.settle().await;                             // the initial sync, and its sync_complete
+//! paragon.settle().await;                             // runs the initial sync and delivers sync_complete
 //!
 //! drive.delete(&report);
-//! paragon.advance(Duration::from_secs(86_400)).await; // a day of syncs; the full one sees the deletion
+//! paragon.advance(Duration::from_secs(86_400)).await; // runs a day of syncs; the full sync notices the deletion
 //!
-//! assert_eq!(sync.records().len(), 0);                // what your receiver should hold now
+//! assert_eq!(sync.records().len(), 0);                // the records that your receiver should hold now
 //! println!("{}", paragon.timeline());
 //! # Ok(()) }
 //! ```
 //!
-//! # The map
+//! # Modules
 //!
-//! | module | what it is |
+//! | module | content |
 //! |---|---|
-//! | [`contract`] | what Paragon says: events, records, schemas, fixtures, rules, each with its grade |
+//! | [`contract`] | Paragon's contract: events, records, schemas, fixtures and rules, each with its grade |
 //! | [`clock`] | virtual time, and waiting for a condition |
-//! | [`source`] | the simulated integration: the truth |
-//! | [`sync`] | when syncs run, and which events follow |
-//! | [`delivery`] | attempts, retries, and the webhook that is disabled |
-//! | [`scenario`] | a history with its troubles, as a file |
-//! | [`strategies`] | proptest strategies of all of it, and of what breaks it |
-//! | [`fake`] | [`FakeParagon`]: all of it behind the Sync API |
+//! | [`source`] | the simulated integration, whose data is the truth that receivers are compared with |
+//! | [`sync`] | the sync engine: when syncs run, and which events follow |
+//! | [`delivery`] | webhook delivery: attempts, retries, and disabling of the webhook |
+//! | [`scenario`] | a history of changes and faults, saved as a file |
+//! | [`strategies`] | proptest strategies for valid and invalid payloads, policies and histories |
+//! | [`fake`] | [`FakeParagon`], which combines these modules behind the Sync API |
 //! | [`check`] | the conformance suite |
-//! | [`report`] | its results as text, JSON, `JUnit`, SARIF, Markdown and HTML |
-//! | [`snapshot`] | timelines, calls, what a receiver holds and what a handler does, as text that stays the same |
+//! | [`report`] | the results of the suite as text, JSON, `JUnit`, SARIF, Markdown and HTML |
+//! | [`snapshot`] | reproducible text of timelines, API calls, a receiver's state and a handler's results |
 //!
-//! Each module imports only from those above it.
+//! Each module imports only from modules above it in this table.
 //!
 //! # Features
 //!
-//! The default is what a dev-dependency needs.
+//! The default features are those that a dev-dependency needs.
 //!
-//! | feature | brings | on |
+//! | feature | what the feature adds | enabled |
 //! |---|---|---|
-//! | | [`contract`], and [`snapshot::handled`] | always |
-//! | `fake` | [`FakeParagon`] and what it is made of, [`snapshot::Snapshot`] | by default |
-//! | `strategies` | [`strategies`]; those of policies and histories together with `fake` | by default |
-//! | `check` | [`check`] and [`report`]; needs both above | by default |
+//! | | [`contract`] and [`snapshot::handled`] | always |
+//! | `fake` | [`FakeParagon`], the modules that it consists of, and [`snapshot::Snapshot`] | by default |
+//! | `strategies` | [`strategies`]; the strategies of policies and histories also need `fake` | by default |
+//! | `check` | [`check`] and [`report`]; enables `fake` and `strategies` | by default |
 //! | `insta` | [`Snapshot::bind`](snapshot::Snapshot::bind) | by default |
 //! | `tower` | [`delivery::InProcess`]: a receiver without a socket | by default |
-//! | `tls` | deliveries to `https` URLs | when asked for |
+//! | `tls` | deliveries to `https` URLs | on request |
 
-// On docs.rs, what needs a feature says so.
+// On docs.rs, items that need a feature show the name of the feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// What modules share is used by those that may be left out.
+// Without `check`, some shared items are unused, because only modules that are left out use them.
 #![cfg_attr(not(feature = "check"), allow(dead_code, unused_imports))]
 
 #[cfg(feature = "check")]

@@ -1,4 +1,5 @@
-//! What can be typed. What it means is worked out in `plan`.
+//! Definition of the command line: commands, options and their help texts. `plan` and the modules of the commands check
+//! the values.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -8,13 +9,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use paragon_testkit::clock::Moment;
 use paragon_testkit::contract::{Pipeline, Revision};
 
-/// Plays Paragon to a Managed Sync webhook receiver, and judges whether it ends up with the right data.
+/// Simulates Paragon for a Managed Sync webhook receiver, and judges whether the receiver ends up with the right data.
 #[derive(Parser)]
 #[command(name = "paragon-testkit", version, after_help = EXITS, args_override_self = true)]
 pub(crate) struct Program {
     #[command(subcommand)]
     pub(crate) verb: Verb,
-    /// Whether to print in colours; `auto`: on a terminal, unless `NO_COLOR` is set.
+    /// When to print in color. `auto` prints in color on a terminal, unless `NO_COLOR` is set.
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: Color,
 }
@@ -31,64 +32,65 @@ pub(crate) enum Color {
 
 #[derive(Subcommand)]
 pub(crate) enum Verb {
-    /// Shows the whole story on a receiver of its own: syncs, changes, retries, a disabled webhook, a judgement.
+    /// Runs a demo with a built-in receiver: syncs, changes, retries, a disabled webhook, the conformance suite.
     Demo,
-    /// Judges the receiver whose webhook endpoint is URL.
+    /// Runs the conformance suite against the receiver whose webhook endpoint is URL.
     Check(Box<Check>),
-    /// Plays a scenario to a receiver again, and judges what it then holds.
+    /// Plays a scenario against a receiver, and judges the records that the receiver then holds.
     ///
-    /// Its seed, revision and policy hold, unless `--seed` or `--policy` says otherwise.
+    /// The seed, the revision and the policy of the scenario apply, unless `--seed` or `--policy` overrides them.
     Replay(Box<Replay>),
-    /// Lists what is judged.
+    /// Lists the cases of the conformance suite.
     Cases(Cases),
-    /// Lists the delivery policies, or prints one as JSON: what a sender is known to do.
+    /// Lists the delivery policies, or prints one as JSON. A policy says how a sender delivers webhooks.
     Policies(Policies),
-    /// Judges payloads against the contract: JSON, NDJSON, or standard input.
+    /// Validates payloads against the contract: JSON, NDJSON, or standard input.
     ///
-    /// An event is judged by the schema that it names, anything else with `--as`. Exit code 1 when one is invalid, 4
-    /// when there was none.
+    /// Without `--as` each payload must be an event, and is validated against the schema of that event. The exit code
+    /// is 1 if a payload is invalid, and 4 if there was no payload.
     Validate(Validate),
-    /// Lists the JSON Schemas, or prints one whole, with those that it refers to.
+    /// Lists the JSON Schemas, or prints one together with the schemas that it refers to.
     Schema(Schema),
     /// Lists the example payloads, or prints one.
     Fixture(Fixture),
-    /// Generates payloads, one in each line: the same for the same seed.
+    /// Generates payloads, one per line. The same seed gives the same payloads.
     Generate(Generate),
-    /// Sends one event and shows the answer. Exit code 1 when the answer is not 2xx, 3 when there is none.
+    /// Sends one event and shows the response. Exit code 1 if the status is not 2xx, 3 if there is no response.
     Send(Send),
-    /// Plays Paragon for as long as it runs, for development and for tests in other languages.
+    /// Runs the fake Paragon as a server, for development and for tests in other languages.
     ///
-    /// Its Sync API is what your app calls; beside it, under `/_testkit/`, lies an admin API (`schema admin`). Ctrl-C
-    /// ends it with a summary and exit code 0.
+    /// Your app calls its Sync API. Your tests control it through an admin API under `/_testkit/`, which `schema admin`
+    /// describes. Ctrl-C ends the server with a summary and exit code 0.
     Serve(Serve),
-    /// Lets a running `serve` send an event now, about one of its syncs, and shows what was answered.
+    /// Makes a running `serve` send an event about one of its syncs now, and shows the response.
     ///
-    /// Exit code 1 when the answer is not 2xx, 3 when nothing was sent.
+    /// The exit code is 1 if the response does not count as delivered, and 3 if nothing was sent or there is no
+    /// response.
     Trigger(Trigger),
-    /// Says what a rule, case, schema, member or fixture is, why, and how sure.
+    /// Explains a rule, case, schema, member or fixture: what it says, why, and how certain that is.
     Explain(Explain),
-    /// Prints a script with which a shell completes what is typed.
+    /// Prints the completion script for a shell.
     ///
-    /// For bash, `source <(paragon-testkit completions bash)` in `~/.bashrc`.
+    /// For bash, put `source <(paragon-testkit completions bash)` into `~/.bashrc`.
     Completions(Completions),
-    /// Prints the manual page of the program, or of a verb, such as for `man -l -`.
+    /// Prints the manual page of the program or of one of its commands, for example for `man -l -`.
     #[command(hide = true)]
     Man(Man),
-    /// Runs a command, and ends it when standard input ends.
+    /// Runs a shell command, and ends the command when standard input ends.
     #[command(name = "__supervise", hide = true)]
     Supervise { command: String },
 }
 
 #[derive(Args)]
 pub(crate) struct Validate {
-    /// What to judge; standard input when left out or `-`.
+    /// Files to validate. Standard input if no file is given, or for `-`.
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// The schema to judge by, such as `records/file`; without it payloads are events.
+    /// Schema to validate against, such as `records/file`. Default: the schema of the event that the payload names.
     #[arg(long = "as", value_name = "SCHEMA")]
     pub(crate) schema: Option<String>,
-    /// Refuses members that are not listed, as the fake's own payloads are judged. Otherwise what a receiver has to
-    /// accept is valid.
+    /// Rejects members that the schema does not list; the fake's own payloads have none. Without this option everything
+    /// that a receiver must accept is valid.
     #[arg(long)]
     pub(crate) strict: bool,
     #[command(flatten)]
@@ -97,62 +99,65 @@ pub(crate) struct Validate {
 
 #[derive(Args)]
 pub(crate) struct OfRevision {
-    /// The age of the contract: `snake_case` (until July 2025), `camel_case` (from then on), `credential_id` (from
-    /// March 2026).
+    /// Revision of the contract: `snake_case` (until July 2025), `camel_case` (since July 2025) or `credential_id`
+    /// (since March 2026).
     #[arg(id = "revision", long = "revision", value_name = "NAME", default_value = "credential_id", value_parser = revision)]
     pub(crate) name: Revision,
 }
 
 #[derive(Args)]
 pub(crate) struct Cases {
-    /// As JSON, with why, how to fix it, what a case needs and what it rests on.
+    /// Prints JSON, with the reason, the fix, the needs and the rules of each case.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 #[derive(Args)]
 pub(crate) struct Policies {
-    /// Which one to print.
+    /// Policy to print.
     pub(crate) name: Option<String>,
-    /// As it runs: what it leaves open filled from `paragon-assumed`.
+    /// Prints the policy as it runs: the cells that it leaves open are filled from `paragon-assumed`.
     #[arg(long, requires = "name")]
     pub(crate) filled: bool,
 }
 
 #[derive(Args)]
 pub(crate) struct Schema {
-    /// Such as `webhooks/sync_complete`, or `sync_complete`; `openapi`, `asyncapi` and `admin` for the descriptions.
+    /// Schema to print, such as `webhooks/sync_complete` or `sync_complete`. `openapi`, `asyncapi` and `admin` print
+    /// the API descriptions.
     pub(crate) name: Option<String>,
-    /// Refuses members that are not listed.
+    /// Prints the strict schema, which rejects members that it does not list.
     #[arg(long)]
     pub(crate) strict: bool,
     #[command(flatten)]
     pub(crate) revision: OfRevision,
-    /// Writes all of them, and both descriptions, into a folder.
+    /// Writes all schemas and all API descriptions into a folder.
     #[arg(long, value_name = "FOLDER", conflicts_with = "name")]
     pub(crate) export: Option<PathBuf>,
 }
 
 #[derive(Args)]
 pub(crate) struct Fixture {
-    /// Such as `webhooks/sync_complete/documented`; a schema, such as `sync_complete`, lists its own.
+    /// Fixture to print, such as `webhooks/sync_complete/documented`. The name of a schema, such as `sync_complete`,
+    /// lists the fixtures of that schema.
     pub(crate) name: Option<String>,
 }
 
 #[derive(Args)]
 pub(crate) struct Generate {
-    /// `event`, a schema such as `record_created` or `records/file`, or `history`.
+    /// Kind of payload: `event`, a schema such as `record_created` or `records/file`, or `history`.
     pub(crate) kind: String,
-    /// How many.
+    /// Number of payloads.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) count: u64,
-    /// What they follow from.
+    /// Seed of the generator.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Odd ones: empty and huge, deep, at the limits, with difficult text.
+    /// Generates edge cases: empty, huge and deeply nested values, values at the limits, difficult text.
     #[arg(long)]
     pub(crate) edge: bool,
-    /// Each breaks exactly one rule, which stands beside it: `{"breaks":{"path":…,"rule":…},"payload":…}`.
+    /// Generates invalid payloads. Each breaks exactly one rule, and is printed with that rule:
+    /// `{"breaks":{"path":…,"rule":…},"payload":…}`.
     #[arg(long)]
     pub(crate) invalid: bool,
     #[command(flatten)]
@@ -161,28 +166,28 @@ pub(crate) struct Generate {
 
 #[derive(Args)]
 pub(crate) struct Send {
-    /// An event such as `record_created`, or a fixture such as `webhooks/sync_complete/documented`.
+    /// Event to send, such as `record_created`, or a fixture, such as `webhooks/sync_complete/documented`.
     #[arg(required_unless_present = "file", conflicts_with = "file")]
     pub(crate) event: Option<String>,
-    /// Where to, such as <http://127.0.0.1:3000/webhook>.
+    /// URL to send the event to, such as <http://127.0.0.1:3000/webhook>.
     #[arg(long, value_name = "URL")]
     pub(crate) to: String,
-    /// Sends a file's bytes as they are, or with `--set` and `--remove` its JSON; `-` is standard input.
+    /// Sends the bytes of a file unchanged, or its JSON as edited by `--set` and `--remove`. `-` is standard input.
     #[arg(long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
-    /// Generates the event from this seed, instead of taking the fixture.
+    /// Generates the event from this seed, instead of sending the example of the event.
     #[arg(long, value_name = "N", conflicts_with = "file")]
     pub(crate) seed: Option<u64>,
-    /// Sets a member, such as `user.id=ada` or `data.numRecords=0`; the value is JSON, or else text. May be repeated.
+    /// Sets a member, such as `user.id=ada` or `data.numRecords=0`. A value that is not JSON is text. May be repeated.
     #[arg(long, value_name = "PATH=VALUE")]
     pub(crate) set: Vec<String>,
     /// Removes a member, such as `credentialId`. May be repeated.
     #[arg(long, value_name = "PATH")]
     pub(crate) remove: Vec<String>,
-    /// How often, one after the other.
+    /// Number of times to send the event, one request after the other.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) times: u32,
-    /// How long to wait for each answer.
+    /// Timeout of each request.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub(crate) timeout: Duration,
     #[command(flatten)]
@@ -191,162 +196,168 @@ pub(crate) struct Send {
 
 #[derive(Args)]
 pub(crate) struct Serve {
-    /// The port; 0: any that is free.
+    /// Port to listen on. 0 takes any free port.
     #[arg(long, value_name = "N", default_value_t = 8642)]
     pub(crate) port: u16,
-    /// The address to listen on. Whoever reaches it may do everything: keep it to this machine.
+    /// Address to listen on. Every client that reaches the address has full control of the fake, so keep it local.
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub(crate) host: IpAddr,
-    /// Where events go, such as <http://127.0.0.1:3000/webhook>.
+    /// URL that events are sent to, such as <http://127.0.0.1:3000/webhook>.
     #[arg(long, value_name = "URL")]
     pub(crate) webhook: Option<String>,
-    /// How webhooks are delivered: a policy that `policies` lists, or a file with one (TOML or JSON). Default
+    /// Delivery policy: one that `policies` lists, or a TOML or JSON file. Default: the policy of the scenario, or
     /// `paragon-assumed`.
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) policy: Option<String>,
-    /// Everything that is made up follows from it. The scenario's own, or 0, when left out.
+    /// Seed of all generated data. Default: the seed of the scenario, or 0.
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// How many times as fast as real time its clock moves. With 0 it stands still, at the beginning of 2026, until
-    /// the admin API moves it: then runs are the same each time.
+    /// Speed of the virtual clock, as a multiple of real time. With 0 the clock moves only when the admin API moves it,
+    /// so that each run is the same.
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = speed, allow_hyphen_values = true)]
     pub(crate) speed: f64,
-    /// What its clock shows at first, such as 2026-01-01T00:00:00Z. Now, when left out and the clock moves.
+    /// Start time of the virtual clock, such as 2026-01-01T00:00:00Z. Default: now, or the beginning of 2026 if
+    /// `--speed` is 0.
     #[arg(long, value_name = "MOMENT", value_parser = moment)]
     pub(crate) start: Option<Moment>,
-    /// Plays a scenario first. Its days pass at once, and the clock goes on from there; its events go to the webhook, so
-    /// the receiver has to be up.
+    /// Plays a scenario at the start. Its days pass at once, and the clock goes on from its end. Its events go to the
+    /// webhook, so the receiver must be running.
     #[arg(long, value_name = "FILE")]
     pub(crate) scenario: Option<PathBuf>,
-    /// Fills the accounts of a user `user_demo`, such as `files=1000,contacts=50`, and enables a sync of each pipeline.
-    /// With `integration=NAME` in the list it is that one; otherwise, for each pipeline, one that has it.
+    /// Fills accounts of the user `user_demo`, such as `files=1000,contacts=50`, and enables a sync of each pipeline.
+    /// `integration=NAME` in the list chooses the integration. Default: for each pipeline, one that supports the
+    /// pipeline.
     #[arg(long, value_name = "PIPELINE=COUNT,…")]
     pub(crate) source: Option<String>,
-    /// The project's id; made from the seed when left out.
+    /// Project id. Default: generated from the seed.
     #[arg(long, value_name = "ID")]
     pub(crate) project: Option<String>,
-    /// The RSA private key that the app signs user tokens with, as PEM; a public test key when left out.
+    /// PEM file with the RSA private key that the app signs user tokens with. Default: a public test key.
     #[arg(long, value_name = "FILE")]
     pub(crate) signing_key: Option<PathBuf>,
-    /// The age of the contract: `snake_case` (until July 2025), `camel_case` (from then on), `credential_id` (from
-    /// March 2026). The scenario's own, or the newest, when left out.
+    /// Revision of the contract: `snake_case` (until July 2025), `camel_case` (since July 2025) or `credential_id`
+    /// (since March 2026). Default: the revision of the scenario, or the newest.
     #[arg(long, value_name = "NAME", value_parser = revision)]
     pub(crate) revision: Option<Revision>,
-    /// Prints where it is, and what the app needs to know, as one line of JSON on standard output.
+    /// Prints the URLs, the project id and the signing key as one line of JSON on standard output.
     #[arg(long)]
     pub(crate) ready_json: bool,
-    /// Does not print what happens.
+    /// Does not print the timeline while the server runs.
     #[arg(long)]
     pub(crate) quiet: bool,
 }
 
 #[derive(Args)]
 pub(crate) struct Trigger {
-    /// An event such as `record_updated`.
+    /// Event to send, such as `record_updated`.
     pub(crate) event: String,
-    /// Where `serve` has its admin API.
+    /// URL of the admin API of `serve`.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8642/_testkit")]
     pub(crate) to: String,
-    /// Which sync it is about; the first when left out.
+    /// Id of the sync that the event is about. Default: the first sync.
     #[arg(long, value_name = "ID")]
     pub(crate) sync: Option<String>,
-    /// Sets a member, such as `data.recordId=x`; the value is JSON, or else text. May be repeated.
+    /// Sets a member, such as `data.recordId=x`. A value that is not JSON is text. May be repeated.
     #[arg(long, value_name = "PATH=VALUE")]
     pub(crate) set: Vec<String>,
 }
 
 #[derive(Args)]
 pub(crate) struct Explain {
-    /// A rule such as `webhook.retry`, a case such as `rec-deleted`, a schema such as `records/file`, a member such as
-    /// `records/file#size`, or a fixture.
+    /// Name of a rule such as `webhook.retry`, a case such as `rec-deleted`, a schema such as `records/file`, a member
+    /// such as `records/file#size`, or a fixture.
     #[arg(required_unless_present = "all")]
     pub(crate) id: Option<String>,
-    /// Prints the whole ledger as Markdown.
+    /// Prints the whole provenance table as Markdown: rules, integrations, members and fixtures.
     #[arg(long, conflicts_with = "id")]
     pub(crate) all: bool,
 }
 
 #[derive(Args)]
 pub(crate) struct Completions {
+    /// Shell to print the script for.
     pub(crate) shell: clap_complete::Shell,
 }
 
 #[derive(Args)]
 pub(crate) struct Man {
-    /// Such as `check`; the program's own page when left out.
+    /// Command to print the page of, such as `check`. Default: the page of the program.
     pub(crate) verb: Option<String>,
-    /// Writes all of them into a folder.
+    /// Writes all manual pages into a folder.
     #[arg(long, value_name = "FOLDER", conflicts_with = "verb")]
     pub(crate) export: Option<PathBuf>,
 }
 
-/// The receiver, and how it is played with: what `check` and `replay` share.
+/// Options that `check` and `replay` share: the receiver, and how to run it.
 #[derive(Args)]
 pub(crate) struct Target {
-    /// The webhook endpoint, such as <http://127.0.0.1:3000/webhook>; `{port}` stands for a free port.
+    /// Webhook endpoint of the receiver, such as <http://127.0.0.1:3000/webhook>. `{port}` stands for a free port.
     pub(crate) url: String,
-    /// Starts the receiver with this shell command and ends it afterwards. It finds `PORT`, `PARAGON_API_URL`,
-    /// `PARAGON_PROJECT_ID` and `PARAGON_SIGNING_KEY` in its environment. To end the receiver in order, the program sends
-    /// SIGTERM and waits up to 5 s. Cases that kill the receiver need `--spawn`.
+    /// Shell command that starts the receiver. The command gets `PORT`, `PARAGON_API_URL`, `PARAGON_PROJECT_ID` and
+    /// `PARAGON_SIGNING_KEY` in its environment. At the end the receiver gets SIGTERM, and has 5 s to end. Cases that
+    /// kill the receiver need `--spawn`.
     #[arg(long, value_name = "CMD")]
     pub(crate) spawn: Option<String>,
-    /// Adds to the environment of the spawned receiver; the template may use `{api_url}`, `{port}`, `{project_id}`
+    /// Sets an environment variable of the spawned receiver. The template may use `{api_url}`, `{port}`, `{project_id}`
     /// and `{signing_key}`. May be repeated.
     #[arg(long, value_name = "NAME=TEMPLATE", requires = "spawn")]
     pub(crate) env: Vec<String>,
-    /// Where the receiver tells what it holds: `{"records":[{"syncInstanceId":…,"recordId":…,"record":…}]}`.
-    /// May contain `{port}`. At most 64 MiB are read.
+    /// URL where the receiver lists the records that it holds:
+    /// `{"records":[{"syncInstanceId":…,"recordId":…,"record":…}]}`. May contain `{port}`. At most 64 MiB are
+    /// read.
     #[arg(long, value_name = "URL")]
     pub(crate) state_url: Option<String>,
-    /// A shell command that prints the same, at most 64 MiB within 5 s. It is run again and again: keep it quick. When it
-    /// has ended, everything that it started is ended too.
+    /// Shell command that prints the same JSON as `--state-url`, at most 64 MiB within 5 s. It is run many times, so it
+    /// must be fast. When the command ends, processes that it started are ended too.
     #[arg(long, value_name = "CMD", conflicts_with = "state_url")]
     pub(crate) state_cmd: Option<String>,
-    /// A shell command that lets the receiver know of a sync before its first event, for a receiver that leaves events of
-    /// users or syncs alone that it does not know. It finds `PARAGON_USER_ID`, `PARAGON_SYNC_ID`, `PARAGON_INTEGRATION`
-    /// and `PORT` in its environment, and has 5 s.
+    /// Shell command that registers a sync with the receiver before the first event of the sync, for receivers that
+    /// ignore unknown users or syncs. The command gets `PARAGON_USER_ID`, `PARAGON_SYNC_ID`, `PARAGON_INTEGRATION` and
+    /// `PORT` in its environment, and has 5 s.
     #[arg(long, value_name = "CMD")]
     pub(crate) before_sync: Option<String>,
-    /// How events are delivered: a policy that `policies` lists, or a file with one (TOML or JSON). Default
-    /// `paragon-assumed`.
+    /// Delivery policy: one that `policies` lists, or a TOML or JSON file. Default: `paragon-assumed`, or the policy of
+    /// the scenario for `replay`.
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) policy: Option<String>,
-    /// Reproduces a run: users, syncs, records and histories follow from it. A new one each time when left out.
+    /// Seed of the generated users, syncs, records and histories. Default: a new seed for each run, or the seed of the
+    /// scenario for `replay`.
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// What the virtual clock shows at first, such as 2026-01-01T00:00:00Z; now, when left out. With the same seed and the
-    /// same start a run is the same again.
+    /// Start time of the virtual clock, such as 2026-01-01T00:00:00Z. Default: now. The same seed and the same start
+    /// time give the same run.
     #[arg(long, value_name = "MOMENT", value_parser = moment)]
     pub(crate) start: Option<Moment>,
-    /// How long the receiver has to answer an event (assumed: Paragon says only "timely").
+    /// Timeout of the receiver's response to an event (assumed: Paragon says only "timely").
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pub(crate) timeout: Duration,
-    /// A receiver that is not right yet is judged after it has made no call for this long. After a failed call, and at
-    /// the start of a run until it is known whether the receiver polls, it has 3.5 times as long.
+    /// A receiver whose data is not right is judged after it has made no call for this long. It has 3.5 times as long
+    /// after a failed call, and at the start of a run until it is known whether the receiver polls.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub(crate) settle: Duration,
-    /// The longest wait for a receiver that is not right yet but still at work. After that, the case is not evaluable.
-    /// Other cases go on meanwhile.
+    /// Longest wait for a receiver whose data is not right yet, but which is still working. After that, the case is not
+    /// evaluable. Other cases go on meanwhile.
     #[arg(long, value_name = "DURATION", default_value = "90s", value_parser = duration)]
     pub(crate) patience: Duration,
-    /// How long to wait for the receiver to come up.
+    /// How long to wait until the receiver listens.
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub(crate) wait_for: Duration,
-    /// Writes a report, such as `junit=report.xml`; the formats are `json`, `junit`, `sarif`, `md` and `html`. May be
-    /// repeated. `md` is added to what is in the file if that is `$GITHUB_STEP_SUMMARY`; any other file is removed when the
-    /// run begins and written when it ends, also when it is interrupted.
+    /// Writes a report, such as `junit=report.xml`. The formats are `json`, `junit`, `sarif`, `md` and `html`. May be
+    /// repeated. An old file is removed when the run begins, and the new one is written when the run ends or is
+    /// interrupted. Only an `md` report to `$GITHUB_STEP_SUMMARY` is appended instead.
     #[arg(long, value_name = "FORMAT=FILE")]
     pub(crate) report: Vec<String>,
-    /// The port of the fake's Sync API on 127.0.0.1; 0: any that is free.
+    /// Port of the fake's Sync API on 127.0.0.1. 0 takes any free port.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) api_port: u16,
-    /// The project's id; made from the seed when left out.
+    /// Project id. Default: generated from the seed.
     #[arg(long, value_name = "ID")]
     pub(crate) project: Option<String>,
-    /// The RSA private key that the receiver signs user tokens with, as PEM; a public test key when left out.
+    /// PEM file with the RSA private key that the receiver signs user tokens with. Default: a public test key.
     #[arg(long, value_name = "FILE")]
     pub(crate) signing_key: Option<PathBuf>,
-    /// Prints what the receiver needs to know as one line of JSON on standard output, before anything else.
+    /// Prints the four values that the receiver needs in its environment, as one line of JSON on standard output,
+    /// before anything else.
     #[arg(long)]
     pub(crate) ready_json: bool,
 }
@@ -359,41 +370,41 @@ pub(crate) struct Check {
     pub(crate) judging: Judging,
 }
 
-/// What is judged.
+/// Options that select the cases of `check`, and say how to run them.
 #[derive(Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Judging {
-    /// Runs only the cases that match, such as `rec-*`. May be repeated.
+    /// Runs only the cases that match the pattern, such as `rec-*`. May be repeated.
     #[arg(long = "case", value_name = "GLOB")]
     pub(crate) cases: Vec<String>,
-    /// Leaves out the cases that match. May be repeated.
+    /// Leaves out the cases that match the pattern. May be repeated.
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
-    /// Runs the cases down to this level.
+    /// Lowest level of the cases to run. `must` is the highest level.
     #[arg(long, default_value = "should")]
     pub(crate) level: Level,
-    /// Lists the cases that would run, and ends.
+    /// Lists the cases that would run, and exits.
     #[arg(long)]
     pub(crate) list: bool,
-    /// Skips what follows the first case that fails.
+    /// Skips all cases after the first one that fails.
     #[arg(long)]
     pub(crate) fail_fast: bool,
-    /// Runs the `pol-` cases under every policy that `policies` lists, and tells under which the receiver is safe.
+    /// Runs the `pol-` cases under every policy of `policies` that can run, and says under which ones no data is lost.
     #[arg(long, conflicts_with = "policy")]
     pub(crate) all_policies: bool,
-    /// What the `conv-` cases sync: `files`, `contacts`, `companies`, `deals`, `custom_objects`, `tickets`.
+    /// Pipelines that the `conv-` cases sync: `files`, `contacts`, `companies`, `deals`, `custom_objects`, `tickets`.
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "files", value_parser = pipeline)]
     pub(crate) pipelines: Vec<Pipeline>,
-    /// How many histories each `conv-` case plays.
+    /// Number of histories that each `conv-` case plays.
     #[arg(long = "cases", value_name = "N", default_value_t = 36, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) histories: u32,
-    /// After so long a `conv-` case begins no more histories.
+    /// Time after which a `conv-` case begins no new history.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub(crate) max_time: Duration,
-    /// Where histories that fail are kept until they pass.
+    /// Folder where failing histories are kept until they pass.
     #[arg(long, value_name = "FOLDER", default_value = ".paragon-testkit/failures")]
     pub(crate) failures: PathBuf,
-    /// Runs only the cases that failed the last time; kept histories first, on users that the receiver does not know.
+    /// Runs only the cases that failed in the last run. Kept histories run first, with users new to the receiver.
     #[arg(long, conflicts_with = "cases")]
     pub(crate) rerun_failed: bool,
     #[command(flatten)]
@@ -402,7 +413,7 @@ pub(crate) struct Judging {
 
 #[derive(Args)]
 pub(crate) struct Replay {
-    /// The scenario: one that `check` has kept, or one of your own.
+    /// Scenario file: one that `check` has kept, or one of your own.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `cases`: what is judged.
+//! `cases`: lists the cases of the conformance suite.
 
 use paragon_testkit::check::{Case, cases};
 use serde_json::{Value, json};
@@ -17,7 +17,8 @@ pub(crate) fn table<'a>(cases: impl IntoIterator<Item = &'a Case>) -> String {
     })
 }
 
-/// All that `explain` says of each, and what it needs: what the guide's pages are made of.
+/// Returns all cases as JSON, with what `explain` says about each and what it needs. The guide's pages on the cases are
+/// generated from this JSON.
 fn json() -> String {
     let cases: Vec<_> = cases().iter().map(of_case).collect();
     format!("{:#}\n", Value::from(cases))

@@ -1,4 +1,4 @@
-//! `check`: which cases are judged, and how to run one again.
+//! `check`: selects the cases to judge, and builds the command that runs a case again.
 
 use std::fs;
 
@@ -33,7 +33,7 @@ pub(crate) fn run(typed: args::Check, color: bool) -> u8 {
     Play { aim, seed: *seed, revision, policy, judging: Judging::Cases(&plan), color }.run()
 }
 
-/// What was typed, worked out. Everything that can be wrong with it is found here, before anything is started.
+/// The checked options of a `check` run. All invalid values are reported here, before anything is started.
 pub(crate) struct Plan {
     typed: args::Judging,
     aim: Aim,
@@ -44,7 +44,7 @@ pub(crate) struct Plan {
     exclude: GlobSet,
 }
 
-/// The report of the last run that failed, among the histories that failed.
+/// Name of the report of the last failed run, in the folder of the failing histories.
 const LAST: &str = "report.json";
 
 impl Plan {
@@ -78,7 +78,7 @@ impl Plan {
         Histories { cases: *histories as usize, max_time: *max_time, pipelines: pipelines.clone() }
     }
 
-    /// The suite, with what was asked for.
+    /// Applies the options of `check` to a suite.
     pub(crate) fn suite<'a>(&'a self, suite: Suite<'a>) -> Suite<'a> {
         suite
             .fail_fast(self.typed.fail_fast)
@@ -88,8 +88,8 @@ impl Plan {
             .select(|case| self.selects(case))
     }
 
-    /// Keeps the report of a run that failed, for `--rerun-failed`, and removes it when nothing fails any more. A run that
-    /// was interrupted does not know that.
+    /// Saves the report of a failed run for `--rerun-failed`. Removes the saved report if no case failed and the run
+    /// was not interrupted: an interrupted run does not know whether a later case would have failed.
     pub(crate) fn remember(&self, judgement: &Judgement, report: &str, is_interrupted: bool) {
         let (folder, file) = (&self.typed.failures, self.typed.failures.join(LAST));
         if judgement.count(Verdict::Fail) > 0 {
@@ -98,12 +98,12 @@ impl Plan {
                 output::note(&format!("cannot keep what failed in {}: {error}", file.display()));
             }
         } else if !is_interrupted && fs::remove_file(&file).is_ok() {
-            // Only when nothing else is in there.
+            // Removes the folder only if it is empty.
             let _ = fs::remove_dir(folder);
         }
     }
 
-    /// The command that runs one case of this run again.
+    /// Returns the command that runs one case of this run again.
     pub(crate) fn reproduce(&self, case: &str) -> String {
         let default = Histories::default();
         let mut more: Vec<(&str, String)> = Vec::new();
@@ -132,7 +132,7 @@ impl Plan {
     }
 }
 
-/// The cases that failed the last time.
+/// Returns the ids of the cases that failed in the last run, from the saved report.
 fn failed_last(file: &std::path::Path) -> Result<Vec<String>, String> {
     let text = match fs::read_to_string(file) {
         Ok(text) => text,

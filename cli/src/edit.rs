@@ -1,8 +1,8 @@
-//! `--set a.b=c` and `--remove a.b`: members by their path.
+//! `--set a.b=c` and `--remove a.b`: edit the members of a payload by path.
 
 use serde_json::Value;
 
-/// Sets a member; what leads to it is made. The value is JSON, or else text.
+/// Sets the member at a path, and creates missing objects on the way. A value that is not JSON is text.
 pub(crate) fn set(payload: &mut Value, text: &str) -> Result<(), String> {
     let wrong = |why: &str| format!("--set {text:?}: {why}");
     let (path, value) = text.split_once('=').ok_or_else(|| wrong("expected PATH=VALUE, such as user.id=ada"))?;
@@ -26,7 +26,7 @@ pub(crate) fn set(payload: &mut Value, text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Removes a member that is there.
+/// Removes the member at a path. Returns an error if there is no such member.
 pub(crate) fn remove(payload: &mut Value, path: &str) -> Result<(), String> {
     let (pointer, name) = match path.rsplit_once('.') {
         Some((parent, name)) => (format!("/{}", parent.replace('.', "/")), name),

@@ -1,4 +1,4 @@
-//! `explain`: what something is, why, and how sure.
+//! `explain`: prints what a rule, case, schema, member or fixture says, why, and how certain that is.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! `fixture`: the example payloads.
+//! `fixture`: lists and prints the example payloads.
 
 use paragon_testkit::contract::{Fixture, fixture, fixtures};
 use paragon_testkit::report::exits;

@@ -1,4 +1,4 @@
-//! `generate`: payloads, one in each line.
+//! `generate`: prints generated payloads, one per line.
 
 use paragon_testkit::contract::{EventKind, Revision};
 use paragon_testkit::report::exits;
@@ -9,14 +9,14 @@ use serde_json::json;
 
 use crate::{args, names, output};
 
-/// So many of a hundred leaves are odd with `--edge`.
+/// Percentage of leaves that are edge cases with `--edge`.
 const EDGE: u32 = 50;
 
 pub(crate) fn run(typed: &args::Generate) -> u8 {
     match strategy(typed) {
         Ok(strategy) => {
             let mut runner = TestRunner::new_with_rng(Config::default(), rng(typed.seed));
-            // Nothing here rejects what it has made, so a value always comes.
+            // None of these strategies rejects values, so `new_tree` always succeeds.
             output::lines((0..typed.count).map_while(|_| Some(strategy.new_tree(&mut runner).ok()?.current())));
             exits::PASSED
         }
@@ -57,19 +57,20 @@ fn strategy(typed: &args::Generate) -> Result<BoxedStrategy<String>, String> {
     }
 }
 
-/// Schemas that let any object through, or one of several forms.
+/// Returns whether a schema has no rule of its own that a payload could break. `records/any` is only a choice between
+/// other schemas.
 fn unbreakable(schema: &str) -> bool {
     matches!(schema, "records/any")
 }
 
-/// The seed, spread over the state of the generator.
+/// Returns the random number generator for a seed. The seed is in the first 8 of its 32 seed bytes.
 fn rng(seed: u64) -> TestRng {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)
 }
 
-/// What `send --seed` sends.
+/// Returns the payload that `send --seed` sends.
 pub(crate) fn one(schema: &str, revision: Revision, seed: u64) -> Option<serde_json::Value> {
     let mut runner = TestRunner::new_with_rng(Config::default(), rng(seed));
     let tree = payload(schema, Params { revision, edge: 0 }).new_tree(&mut runner).ok()?;

@@ -1,6 +1,7 @@
-//! The processes that a command has started: ended together, so that none is left behind.
+//! Process groups: all processes that a command has started are ended together, so that none is left behind.
 
-/// A process group: a command that leads it, and everything that the command started, unless that left on purpose.
+/// A process group: the command that leads it, and all processes that the command started. A process that moved itself
+/// to another group does not belong to it.
 pub(crate) struct Group {
     #[cfg(unix)]
     id: Option<rustix::process::Pid>,
@@ -8,24 +9,24 @@ pub(crate) struct Group {
 
 #[cfg(unix)]
 impl Group {
-    /// The group that a child leads. The child must have been started with `process_group(0)`.
+    /// Returns the group that a child process leads. The child must have been started with `process_group(0)`.
     pub(crate) fn led_by(child: Option<u32>) -> Self {
         let id = child.and_then(|id| i32::try_from(id).ok());
         Self { id: id.and_then(rustix::process::Pid::from_raw) }
     }
 
-    /// Asks all of them to end.
+    /// Sends SIGTERM to all processes of the group.
     pub(crate) fn ask_to_end(&self) {
         self.signal(rustix::process::Signal::TERM);
     }
 
-    /// Ends all of them at once.
+    /// Sends SIGKILL to all processes of the group.
     pub(crate) fn end(&self) {
         self.signal(rustix::process::Signal::KILL);
     }
 
-    /// Returns whether a process of the group still runs. Children that have ended are waited for first, because a zombie
-    /// would count as running.
+    /// Returns whether a process of the group still runs. Children that have ended are waited for first, because a
+    /// zombie would count as running.
     pub(crate) fn is_alive(&self) -> bool {
         let Some(id) = self.id else { return false };
         let ended = || rustix::process::waitpgid(id, rustix::process::WaitOptions::NOHANG);

@@ -1,6 +1,7 @@
-//! Waits for being told to end.
+//! Waits for a signal that asks the program to end.
 
-/// Ctrl-C, or being asked to end. It counts from the call on, not from when it is first awaited.
+/// Waits for Ctrl-C; on Unix also for SIGTERM and SIGHUP. On Unix, signals count from this call on, even before the
+/// returned future is first polled.
 pub(crate) fn interrupted() -> impl Future<Output = ()> {
     #[cfg(unix)]
     let signals = {

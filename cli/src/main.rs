@@ -1,4 +1,4 @@
-//! `paragon-testkit`, the program: what was typed, and what is printed. What it does is the library's.
+//! The `paragon-testkit` program. It reads the command line and prints results; the library does the work.
 
 mod args;
 mod cases;
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     let typed = match args::Program::try_parse() {
         Ok(typed) => typed,
         Err(error) if error.use_stderr() => error.exit(),
-        // The help, or the version: a result like any other.
+        // The help or the version was asked for. It is printed as a result.
         Err(error) => {
             output::remember(error.print());
             return ExitCode::from(output::exit_code(0));

@@ -1,4 +1,4 @@
-//! `man`: the manual pages, from what stands in `args`.
+//! `man`: generates the manual pages from the definitions in `args`.
 
 use std::path::Path;
 use std::{fs, io};
@@ -11,7 +11,7 @@ use crate::{args, names, output};
 
 pub(crate) fn run(typed: &args::Man) -> u8 {
     let mut program = args::Program::command();
-    // Tells the verbs which options are everybody's, and what they are called in full.
+    // Passes the global options and the full names on to the commands.
     program.build();
     let said = match (&typed.export, &typed.verb) {
         (Some(folder), _) => {

@@ -1,8 +1,8 @@
-//! Finds what a name stands for, and what was meant when it stands for nothing.
+//! Looks up names, and suggests the nearest name for one that is unknown.
 
 use paragon_testkit::contract::schemas;
 
-/// The schema with this name, or the one whose last part it is.
+/// Returns the schema with this full name, or else the first one whose last path segment is this name.
 pub(crate) fn schema(name: &str) -> Result<&'static str, String> {
     let all = || schemas().iter().map(|schema| schema.name);
     let last = |schema: &str| schema.rsplit('/').next() == Some(name);
@@ -12,7 +12,7 @@ pub(crate) fn schema(name: &str) -> Result<&'static str, String> {
     })
 }
 
-/// The nearest of some names, as `, did you mean …?`; nothing when none is near.
+/// Returns `, did you mean …?` with the most similar of the known names. Returns an empty string if none is similar.
 pub(crate) fn meant<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> String {
     let likeness = |known: &str| {
         let last = known.rsplit('/').next().unwrap_or(known);

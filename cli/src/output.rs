@@ -1,4 +1,4 @@
-//! Results go to standard output, everything else to standard error. A reader that has gone away is no error; a full disk
+//! Prints results to standard output, and everything else to standard error. A closed pipe is not an error; a full disk
 //! is one.
 
 use std::io::{self, IsTerminal, Write};
@@ -8,8 +8,8 @@ use paragon_testkit::report::exits;
 
 use crate::args::Color;
 
-/// The first error of writing a result. What is printed is no reason to break off, so it is looked at once, at the end:
-/// see [`exit_code`].
+/// First error of writing a result. A failed write does not stop the program, so [`exit_code`] reports the error at the
+/// end.
 static UNWRITTEN: OnceLock<io::Error> = OnceLock::new();
 
 pub(crate) fn color(when: Color) -> bool {
@@ -27,16 +27,16 @@ pub(crate) fn result(text: &str) {
     remember(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
 }
 
-/// Prints many lines as they come, until one cannot be written.
+/// Prints lines as the iterator yields them, until a write fails.
 pub(crate) fn lines(mut lines: impl Iterator<Item = String>) {
     let mut stdout = io::BufWriter::new(io::stdout().lock());
     let written = lines.try_for_each(|line| writeln!(stdout, "{line}")).and_then(|()| stdout.flush());
-    // What is still in the buffer cannot be written either.
+    // After an error the buffer still holds data. This drops it without another attempt to write.
     drop(stdout.into_parts());
     remember(written);
 }
 
-/// Keeps an error of writing to standard output, unless it says that nobody reads any more.
+/// Remembers an error of writing to standard output. A broken pipe is ignored.
 pub(crate) fn remember(written: io::Result<()>) {
     if let Err(error) = written
         && error.kind() != io::ErrorKind::BrokenPipe
@@ -45,7 +45,8 @@ pub(crate) fn remember(written: io::Result<()>) {
     }
 }
 
-/// Returns the exit code of the program. A result that could not be written is told, and is no success.
+/// Returns the exit code of the program. If a result could not be written, prints the error, and turns a success into
+/// [`exits::UNREACHABLE`].
 pub(crate) fn exit_code(code: u8) -> u8 {
     let Some(why) = UNWRITTEN.get() else { return code };
     error(&format!("standard output cannot be written: {why}"));
@@ -56,7 +57,7 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// An error that ends the program, in the form that clap gives its own.
+/// Prints an error that ends the program, in the format that clap uses for its own errors.
 pub(crate) fn error(text: &str) {
     note(&format!("error: {text}"));
 }

@@ -1,5 +1,5 @@
-//! What was typed of the target, worked out: URLs, templates, keys, files. Everything that can be wrong with it is found
-//! here, before anything is started.
+//! Checks the options of the target: URLs, templates, keys, files. All invalid values are reported here, before
+//! anything is started.
 
 use std::fs;
 use std::path::Path;
@@ -9,17 +9,17 @@ use url::Url;
 
 use crate::{args, reports};
 
-/// The receiver, and how it is reached.
+/// The checked options that say which receiver to test and how to reach it.
 pub(crate) struct Aim {
     pub(crate) typed: args::Target,
     pub(crate) webhook: Url,
     pub(crate) state_url: Option<Url>,
-    /// What `{port}` stands for, and `PORT` in the environment.
+    /// Value of `{port}` in templates, and of `PORT` in the environment.
     pub(crate) port: u16,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) signing_key: Option<String>,
     pub(crate) reports: Vec<reports::Asked>,
-    /// What the virtual clock shows at first.
+    /// Start time of the virtual clock.
     pub(crate) start: Moment,
 }
 
@@ -43,7 +43,7 @@ impl Aim {
         Ok(Self { typed, webhook, state_url, port, env, signing_key, reports, start })
     }
 
-    /// The command that does it again, with more options.
+    /// Returns the command that repeats this run, with the additional options in `more`.
     pub(crate) fn again(&self, verb: &str, file: Option<&Path>, more: &[(&str, String)]) -> String {
         let mut words = vec!["paragon-testkit".to_owned(), verb.to_owned()];
         words.extend(file.map(|file| file.display().to_string()));
@@ -93,20 +93,21 @@ impl Aim {
     }
 }
 
-/// Returns the present moment in whole seconds, which every receiver can keep.
+/// Returns the current time, rounded down to whole seconds. Every receiver can store times of this precision.
 pub(crate) fn this_second() -> Moment {
     let now = Moment::wall().as_millis();
     Moment::from_millis(now - now.rem_euclid(1_000))
 }
 
-/// Another one each time, small enough to be typed again.
+/// Returns a seed that differs from run to run. The seed has at most six digits, so that it is easy to type.
 pub(crate) fn a_seed() -> u64 {
     let millis = paragon_testkit::clock::Moment::wall().as_millis().unsigned_abs();
     (millis ^ (u64::from(std::process::id()) << 10)) % 1_000_000
 }
 
-/// Below the ports that systems hand out by themselves (32,768 and up on Linux, 49,152 elsewhere), so that nobody is
-/// given this one between now and the receiver's start. Programs that run side by side begin at different places.
+/// Returns a free port from 10,000 to 29,999. These ports are below the ephemeral range (32,768 and up on Linux, 49,152
+/// elsewhere), so the system does not hand out the port before the receiver starts. The search starts at a place that
+/// depends on the process id, so that programs that run at the same time choose different ports.
 fn free_port() -> Result<u16, String> {
     const LOWEST: u32 = 10_000;
     const PORTS: u32 = 20_000;

@@ -1,5 +1,5 @@
-//! What `check` and `replay` have in common: starts the fake and, if asked to, the receiver; has it judged; prints and
-//! writes what was found; ends everything.
+//! The run that `check` and `replay` share. Starts the fake and, with `--spawn`, the receiver; lets the suite judge the
+//! receiver; prints the results and writes the reports; ends the receiver.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -22,21 +22,22 @@ use crate::shell::{StateCmd, before_sync};
 use crate::spawn::{Receiver, connects};
 use crate::{output, reports};
 
-/// The fake keeps no more of what happened: a receiver that calls it in a loop must not eat the memory.
+/// Number of timeline entries that the fake keeps. The bound limits the memory, even if a receiver calls the fake in a
+/// loop.
 const TIMELINE: usize = 200_000;
 
-/// What was judged so far.
+/// The results so far.
 #[derive(Default)]
 struct Seen {
     results: Vec<CaseResult>,
-    /// How many verdicts there will be.
+    /// Number of verdicts that the whole run will have.
     planned: usize,
 }
 
-/// Why nothing could be judged: what to print, and the exit code.
+/// Error that ends a run: the exit code, and the message to print.
 struct Unable(u8, String);
 
-/// What is judged, and how it is played with.
+/// All that defines a run: the receiver, the settings of the fake, and what to judge.
 pub(crate) struct Play<'a> {
     pub(crate) aim: &'a Aim,
     pub(crate) seed: u64,
@@ -67,11 +68,11 @@ impl Play<'_> {
     }
 
     async fn play(&self) -> Result<u8, Unable> {
-        // Signals count from here on.
+        // A signal interrupts the run from here on.
         let mut interrupted = std::pin::pin!(interrupted());
         let typed = &self.aim.typed;
         let mut builder = FakeParagon::builder().seed(self.seed).port(typed.api_port).answer_within(typed.timeout);
-        // A run may make many calls, and the fake should not keep something of each.
+        // A run may make many calls. Unlike wiremock, hyper keeps nothing of a call.
         builder = builder.server(Server::Hyper).timeline_limit(TIMELINE);
         builder = builder.revision(self.revision).policy(self.policy.clone()).start_at(self.aim.start);
         if let Some(id) = &typed.project {
@@ -132,8 +133,8 @@ impl Play<'_> {
         Ok(self.judgement(paragon, receiver, progress, seen).await)
     }
 
-    /// Prints and writes what was found. `interrupted` is how many verdicts there would have been, of a run that was
-    /// interrupted.
+    /// Prints the summary and writes the reports. `interrupted` is `None` for a whole run, and the number of planned
+    /// verdicts for an interrupted one.
     async fn tell(&self, judgement: &Judgement, receiver: &Receiver, interrupted: Option<usize>) -> Result<u8, Unable> {
         output::result(&Text { color: self.color }.summary(judgement));
         let mut report = Report::new(judgement, |case| self.reproduce(case));
@@ -162,7 +163,7 @@ impl Play<'_> {
         Ok(report::exit_code(judgement))
     }
 
-    /// How the receiver's state is seen, if it is.
+    /// Returns the state probe of `--state-url` or `--state-cmd`; `None` without these options.
     fn probe(&self) -> Option<Box<dyn Probe>> {
         match (&self.aim.state_url, &self.aim.typed.state_cmd) {
             (Some(url), _) => Some(Box::new(StateUrl::new(url.clone()))),
@@ -171,10 +172,10 @@ impl Play<'_> {
         }
     }
 
-    /// Why the receiver's state cannot be seen, if it should be.
+    /// Tries the state probe. Returns an error message if there is a probe and it does not work.
     async fn unseen(&self) -> Option<String> {
         let probe = self.probe()?;
-        // One that has only just begun to listen may need a moment.
+        // A receiver that has just begun to listen may need a moment, so the probe is repeated for up to 1 s.
         let mut patience = Patience::of(Duration::from_secs(1));
         loop {
             match probe.look().await {
@@ -222,7 +223,7 @@ impl Play<'_> {
         }
     }
 
-    /// The command that runs a case again.
+    /// Returns the command that runs a case again.
     fn reproduce(&self, case: &str) -> String {
         match self.judging {
             Judging::Cases(plan) => plan.reproduce(case),
@@ -230,7 +231,8 @@ impl Play<'_> {
         }
     }
 
-    /// What a receiver must know. The key goes only to the receiver, or to whoever asks for it.
+    /// Returns the environment variables that a receiver needs. The signing key is among them: print it only on request
+    /// (`--ready-json`).
     fn environment(&self, paragon: &FakeParagon) -> Vec<(String, String)> {
         let project = paragon.project();
         [
@@ -267,7 +269,7 @@ impl Play<'_> {
         }
     }
 
-    /// The receiver, started if that is asked for.
+    /// Returns the receiver, and starts it if `--spawn` is given.
     async fn receiver(&self, paragon: &FakeParagon) -> Result<Receiver, Unable> {
         let typed = &self.aim.typed;
         let mut environment = self.environment(paragon);
@@ -294,13 +296,13 @@ impl Play<'_> {
     }
 }
 
-/// Returns variables that keep a proxy of the shell away from our own addresses: there the receiver's calls of the Sync API
-/// would get lost.
+/// Returns `NO_PROXY` and `no_proxy` with the local addresses added. If the shell has a proxy, it would otherwise take
+/// the receiver's calls of the Sync API, which it cannot deliver.
 fn without_proxy(variable: impl Fn(&str) -> Option<String>) -> Vec<(String, String)> {
     const NAMES: [&str; 2] = ["NO_PROXY", "no_proxy"];
     const OURS: [&str; 3] = ["127.0.0.1", "localhost", "::1"];
     let known = |name| variable(name).filter(|value| !value.is_empty());
-    // Programs read one of the two, so what only one says must be in both.
+    // A program may read only one of the two variables, so both get the hosts, even if only one has them.
     let extended = |name| {
         let named = known(name).or_else(|| NAMES.into_iter().find_map(known));
         let mut hosts: Vec<String> = named.iter().flat_map(|named| named.split(',')).map(str::to_owned).collect();

@@ -1,4 +1,4 @@
-//! `policies`, and what is meant by `--policy`.
+//! `policies`: lists and prints the presets. Also loads the policy of the option `--policy`.
 
 use std::path::Path;
 
@@ -29,7 +29,7 @@ pub(crate) fn run(typed: &args::Policies) -> u8 {
     }
 }
 
-/// The preset that somebody may have meant.
+/// Returns a suggestion, if a preset has a similar name.
 fn meant(text: &str) -> String {
     names::meant(text, Policy::PRESETS.iter().map(|(name, _)| *name))
 }
@@ -42,7 +42,8 @@ fn table() -> String {
     })
 }
 
-/// The policy of `--policy`: a preset, or a file. What it leaves open is filled from `paragon-assumed`, and said.
+/// Loads the policy of `--policy`: a preset, or a file. The cells that the policy leaves open are filled from
+/// `paragon-assumed`; for a file a note lists them.
 pub(crate) fn named(text: &str) -> Result<Policy, String> {
     let extension = Path::new(text).extension().and_then(|extension| extension.to_str());
     let policy = match extension {
@@ -68,7 +69,7 @@ pub(crate) fn named(text: &str) -> Result<Policy, String> {
     Ok(policy)
 }
 
-/// Every policy that is listed and that runs.
+/// Returns all presets that can run.
 pub(crate) fn runnable() -> Vec<Policy> {
     let filled = Policy::PRESETS.iter().filter_map(|(name, _)| Policy::preset_filled(name).ok());
     filled.filter(|policy| policy.rules().is_ok()).collect()

@@ -1,4 +1,4 @@
-//! Which case is running, and for how long: one line on a terminal, over and over again, on standard error.
+//! Progress line on standard error: which case is running, and for how long. The line is redrawn in place.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use paragon_testkit::check::Starting;
 use paragon_testkit::clock::Stopwatch;
 
-/// Prints nothing when standard error is no terminal.
+/// The progress line. Prints nothing if standard error is not a terminal.
 #[derive(Clone)]
 pub(crate) struct Progress(Option<Arc<Mutex<Line>>>);
 
@@ -26,7 +26,7 @@ impl Progress {
         self.change(|line| line.running = Some((*starting, Stopwatch::start())));
     }
 
-    /// Takes the line away: something else is going to be printed.
+    /// Removes the line from the terminal, so that something else can be printed.
     pub(crate) fn clear(&self) {
         self.change(|line| {
             line.running = None;
@@ -42,7 +42,7 @@ impl Progress {
         }
     }
 
-    /// Shows the line, for as long as it is awaited.
+    /// Redraws the line every 200 ms. Never returns: the caller stops it by dropping the future.
     pub(crate) async fn show(&self) {
         if self.0.is_none() {
             return std::future::pending().await;

@@ -1,4 +1,4 @@
-//! `replay`: one scenario, played to a receiver again.
+//! `replay`: plays one scenario against a receiver, and judges the receiver.
 
 use paragon_testkit::report::exits;
 use paragon_testkit::scenario::Scenario;

@@ -1,7 +1,7 @@
-//! The reports that were asked for: what was typed, and the files that are written.
+//! The reports of `--report`: checks the options, and writes the files.
 //!
-//! A report is written beside its file and then takes the file's place, so that nobody reads half of one. The report of an
-//! earlier run is removed when a run begins, so that it is not taken for the report of this one.
+//! A report is written to a temporary file beside its target, and then renamed, so that no reader sees half a report.
+//! The report of an earlier run is removed when a run begins, so that it is not taken for the report of this run.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -9,30 +9,30 @@ use std::path::{Path, PathBuf};
 
 use paragon_testkit::report::{Format, Report};
 
-/// A report that was asked for.
+/// A requested report.
 pub(crate) struct Asked {
     format: Format,
-    /// As it was typed.
+    /// Path as given on the command line.
     typed: PathBuf,
-    /// The file itself, where `typed` is a link to it.
+    /// Path of the file to write, with all symbolic links in `typed` resolved.
     file: PathBuf,
     how: How,
 }
 
-/// How a report gets into its file.
+/// Way in which a report is written to its file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum How {
-    /// It replaces the file.
+    /// The report replaces the file by a rename.
     Replace,
-    /// It is written over what is in the file, because the folder takes no new one.
+    /// The report is written into the existing file, because no new file can be created in the folder.
     Overwrite,
-    /// It is written to a device or a pipe.
+    /// The report is written to a device or a pipe.
     Stream,
-    /// It is added to what the step of a workflow has said before.
+    /// The report is appended to the summary of a workflow step.
     Append,
 }
 
-/// Reads each `--report`. Everything that can be wrong with its file is found here.
+/// Parses all `--report` options. Returns an error if a format is unknown or a file cannot be written.
 pub(crate) fn asked(typed: &[String]) -> Result<Vec<Asked>, String> {
     let mut reports: Vec<Asked> = Vec::new();
     for text in typed {
@@ -70,14 +70,15 @@ fn report(text: &str) -> Result<Asked, String> {
     Ok(Asked { format, typed, file, how })
 }
 
-/// Follows links, so that two names of one file are seen to be one, and a link stays a link.
+/// Resolves symbolic links. Two names of the same file are then recognized as one file, and writing a report does not
+/// replace a link by a file.
 fn resolved(file: &Path) -> io::Result<PathBuf> {
     if file.exists() {
         return file.canonicalize();
     }
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = folder.canonicalize()?;
-    // The folder alone if the name is `..`, which is refused as a folder then.
+    // Only a path that ends in `..` has no file name. It is a folder, and the caller has already refused it.
     Ok(file.file_name().map_or_else(|| folder.clone(), |name| folder.join(name)))
 }
 
@@ -101,7 +102,7 @@ fn writable(file: &Path) -> io::Result<How> {
     }
 }
 
-/// The name under which a report is written before it takes the file's place.
+/// Returns the path of the temporary file beside a report.
 fn beside(file: &Path) -> PathBuf {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     file.with_file_name(format!(".{name}.{}.new", std::process::id()))
@@ -110,7 +111,7 @@ fn beside(file: &Path) -> PathBuf {
 /// Removes the reports of an earlier run.
 pub(crate) fn remove_old(reports: &[Asked]) {
     for report in reports {
-        // What cannot be removed is told when the report is written.
+        // Errors are ignored here: writing the report fails later for the same reason, and reports the error.
         match report.how {
             How::Replace => drop(fs::remove_file(&report.file)),
             How::Overwrite => drop(File::create(&report.file)),
@@ -119,7 +120,7 @@ pub(crate) fn remove_old(reports: &[Asked]) {
     }
 }
 
-/// Writes as many as can be written; the error names those that cannot.
+/// Writes all reports, and goes on after an error. The error lists the reports that could not be written.
 pub(crate) fn write(reports: &[Asked], report: &Report) -> Result<(), String> {
     let mut unwritten = Vec::new();
     for Asked { format, typed, file, how } in reports {
@@ -136,7 +137,7 @@ pub(crate) fn write(reports: &[Asked], report: &Report) -> Result<(), String> {
     if unwritten.is_empty() { Ok(()) } else { Err(unwritten.join("\n")) }
 }
 
-/// Writes a file beside the other one, and lets it take its place when it is whole.
+/// Writes the text to a temporary file beside `file`, and renames it to `file` when it is complete.
 pub(crate) fn replace(file: &Path, text: &str) -> io::Result<()> {
     let beside = beside(file);
     let written = File::create(&beside).and_then(|mut new| {
@@ -150,7 +151,7 @@ pub(crate) fn replace(file: &Path, text: &str) -> io::Result<()> {
     replaced
 }
 
-/// What the step has said before stays.
+/// Appends the text to a file, after a blank line if the file is not empty.
 fn append(file: &Path, text: &str) -> io::Result<()> {
     let mut summary = OpenOptions::new().create(true).append(true).open(file)?;
     if summary.metadata()?.len() > 0 {

@@ -1,4 +1,4 @@
-//! `schema`: the JSON Schemas and the descriptions.
+//! `schema`: lists, prints and exports the JSON Schemas and the API descriptions.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use paragon_testkit::report::exits;
 
 use crate::{args, names, output};
 
-/// The descriptions that refer to the schemas: name, what it is of, text.
+/// API descriptions, which refer to the schemas. Each has a name, a title and the text.
 const DESCRIPTIONS: [(&str, &str, &str); 3] = [
     ("openapi", "Sync API and Permissions API, in OpenAPI", OPENAPI),
     ("asyncapi", "the webhooks, in AsyncAPI", ASYNCAPI),

@@ -1,4 +1,4 @@
-//! `send`: one event to one URL.
+//! `send`: sends one event to one URL.
 
 use std::io::Read;
 
@@ -55,7 +55,7 @@ async fn post(typed: &args::Send, url: &Url, about: &str, body: &[u8]) -> u8 {
     code
 }
 
-/// What is sent, and how to call it.
+/// Returns a name of the payload for the output, and the bytes to send.
 fn body(typed: &args::Send) -> Result<(String, Vec<u8>), String> {
     let (about, bytes) = match (&typed.file, &typed.event) {
         (Some(file), _) => {
@@ -101,7 +101,7 @@ fn event_named(name: &str, typed: &args::Send) -> Result<Value, String> {
     Ok(generated.unwrap_or_else(|| example(kind, revision)))
 }
 
-/// The plainest example of an event, in the words of a revision.
+/// Returns a simple example of an event, in the format of a revision. Panics if the event has no fixture.
 pub(crate) fn example(kind: EventKind, revision: Revision) -> Value {
     let variants = ["with_credential_id", "observed", "minimal"];
     let found = variants.iter().find_map(|variant| fixture(&format!("{}/{variant}", kind.schema())));

@@ -1,4 +1,4 @@
-//! `serve`: the fake Paragon as a program of its own.
+//! `serve`: runs the fake Paragon as a server.
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
@@ -15,19 +15,20 @@ use url::Url;
 use crate::interrupt::interrupted;
 use crate::{args, output, plan, policies};
 
-/// So much of the timeline is kept; the state of the fake does not depend on it.
+/// Number of timeline entries that the fake keeps. The state of the fake does not depend on the timeline.
 const TIMELINE: usize = 10_000;
-/// Whose account `--source` fills.
+/// Id of the user whose accounts `--source` fills.
 const USER: &str = "user_demo";
-/// A sync keeps a bit for each record.
+/// Largest number of records of a pipeline in `--source`. It bounds the memory, because a sync keeps a bit for each
+/// record.
 const MOST: u64 = 100_000_000;
-/// So many lines wait for a reader of standard error; more are left out.
+/// Number of lines that may wait to be written to standard error. Further lines are left out.
 const AHEAD: usize = 1_000;
 
-/// Why it does not serve: the exit code, and what to print.
+/// Error that ends the server: the exit code, and the message to print.
 struct Unable(u8, String);
 
-/// What was typed, worked out.
+/// The checked options of `serve`.
 struct Served {
     builder: Builder,
     webhook: Option<Url>,
@@ -35,7 +36,7 @@ struct Served {
     sources: Vec<Source>,
 }
 
-/// A part of what `--source` says.
+/// One pipeline of `--source`.
 struct Source {
     integration: String,
     pipeline: Pipeline,
@@ -69,7 +70,7 @@ fn prepare(typed: &args::Serve) -> Result<Served, String> {
     let scenario = typed.scenario.as_ref().map(load).transpose()?;
     let sources = typed.source.as_ref().map(|text| source(text)).transpose()?.unwrap_or_default();
     let mut builder = FakeParagon::builder().host(typed.host).port(typed.port).admin(true).timeline_limit(TIMELINE);
-    // In real time a receiver has as long as the policy says.
+    // There is no limit beyond the timeout of the policy: the receiver has the whole timeout in real time.
     builder = builder.answer_within(Duration::MAX);
     if let Some(scenario) = &scenario {
         builder = builder.scenario(scenario);
@@ -198,7 +199,8 @@ fn announce(typed: &args::Serve, webhook: Option<&Url>, paragon: &FakeParagon) {
     }
 }
 
-/// Prints what happens. A reader that is slow, or not there, must hold up nothing: the lines go through a thread.
+/// Prints the timeline to standard error. A thread writes the lines, so that a slow or missing reader does not block
+/// the server.
 struct Teller {
     lines: SyncSender<String>,
     printed: Receiver<()>,
@@ -240,7 +242,7 @@ impl Teller {
         }
     }
 
-    /// Prints what has happened since, and waits until all is printed, unless nobody reads.
+    /// Prints the rest of the timeline, and waits until the thread has written everything, for at most 1 s.
     fn end(mut self, paragon: &FakeParagon) {
         self.print(&paragon.timeline().skip(self.mark));
         let Self { lines, printed, .. } = self;

@@ -1,4 +1,4 @@
-//! Shell commands of the user, which look at the receiver or prepare it.
+//! Runs the shell commands of `--state-cmd` and `--before-sync`, which read the state of the receiver or prepare it.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -10,21 +10,21 @@ use tokio::process::Command;
 
 use crate::group::Group;
 
-/// How long a command may take.
+/// Timeout of a command.
 const WITHIN: Duration = Duration::from_secs(5);
 
-/// How many bytes of its standard error are kept, the last ones.
+/// Number of bytes that are kept from the end of a command's standard error.
 const ERROR_BYTES: usize = 8 * 1024;
 
-/// A command, and what it finds in its environment.
+/// A shell command, and the variables that are added to its environment.
 #[derive(Clone)]
 struct Shell {
     command: String,
     environment: Vec<(&'static str, String)>,
 }
 
-/// Ends the command, and everything that it started, when the look is over: also when nobody waits for it any more,
-/// because the time is over or the program was interrupted.
+/// Kills the command and all processes that it started when dropped. The drop also happens after a timeout, and when
+/// the program is interrupted.
 struct EndOnDrop(Group);
 
 impl Drop for EndOnDrop {
@@ -34,7 +34,7 @@ impl Drop for EndOnDrop {
 }
 
 impl Shell {
-    /// Runs it, and returns what it printed.
+    /// Runs the command, and returns its standard output.
     async fn run(&self) -> Result<String, String> {
         let mut shell = Command::new("sh");
         shell.args(["-c", &self.command]).envs(self.environment.iter().map(|(name, value)| (name, value)));
@@ -46,7 +46,7 @@ impl Shell {
         let (stdout, stderr) = (shell.stdout.take(), shell.stderr.take());
         let ended = async {
             let status = shell.wait().await.map_err(|error| format!("it cannot be waited for: {error}"));
-            // What it left running would keep the output open.
+            // A process that the command left running would keep the output open.
             group.0.end();
             status
         };
@@ -62,7 +62,7 @@ impl Shell {
     }
 }
 
-/// Reads an output to its end, and gives up when it is longer than a state may be.
+/// Reads an output to its end. Returns an error if the output is longer than [`Held::MAX_STATE_BYTES`].
 async fn whole(output: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, String> {
     let mut read = Vec::new();
     let Some(output) = output else { return Ok(read) };
@@ -75,7 +75,7 @@ async fn whole(output: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, String
     Ok(read)
 }
 
-/// Reads an output to its end, and keeps the last bytes.
+/// Reads an output to its end, and returns its last [`ERROR_BYTES`] bytes.
 async fn tail(output: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
     let (mut kept, mut buffer) = (Vec::new(), [0; 4096]);
     let Some(mut output) = output else { return kept };
@@ -87,11 +87,11 @@ async fn tail(output: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
     kept
 }
 
-/// `--state-cmd`: prints what the receiver holds.
+/// The command of `--state-cmd`, which prints the records that the receiver holds.
 pub(crate) struct StateCmd(Shell);
 
 impl StateCmd {
-    /// The command can reach the receiver at this port.
+    /// Makes a probe from a command. The command gets the port of the receiver as `PORT`.
     pub(crate) fn new(command: String, port: u16) -> Self {
         Self(Shell { command, environment: vec![("PORT", port.to_string())] })
     }
@@ -106,7 +106,7 @@ impl Probe for StateCmd {
     }
 }
 
-/// `--before-sync`: lets the receiver know of a sync.
+/// Runs the command of `--before-sync`, which registers a sync with the receiver.
 pub(crate) fn before_sync(
     command: &str,
     port: u16,

@@ -1,4 +1,5 @@
-//! The receiver: one that the program starts itself, and starts again when a case has ended it, or somebody else's.
+//! The receiver under test. With `--spawn` the program starts the receiver, and restarts it after a case has ended it.
+//! Without `--spawn` the user starts the receiver.
 
 use std::collections::VecDeque;
 use std::process::Stdio;
@@ -13,23 +14,24 @@ use url::Url;
 
 use crate::supervise::AT_ONCE;
 
-/// Of what the receiver prints so many bytes are kept, the last ones.
+/// Number of bytes that are kept from the end of the receiver's output.
 const TAIL: usize = 8 * 1024;
 
-/// A receiver that was ended listens no longer than this.
+/// Time within which the port of an ended receiver must be closed.
 const GONE_WITHIN: Duration = Duration::from_secs(3);
 
-/// Why a receiver that was ended is not gone.
+/// Error message for a receiver whose port is still open [`GONE_WITHIN`] after its process was ended.
 const IN_BACKGROUND: &str = "the port still answers after the process was ended: it seems to run in the background; \
                              start it in the foreground";
 
-/// A receiver. It ends with [`Receiver::end`], or when this program does, however that comes about.
+/// The receiver under test. A spawned receiver ends with [`Receiver::end`], and also whenever this program ends, even
+/// if the program is killed.
 pub(crate) struct Receiver {
-    /// None when somebody else starts it.
+    /// Shell command that starts the receiver; `None` if the user starts the receiver.
     command: Option<String>,
     environment: Vec<(String, String)>,
     webhook: Url,
-    /// How long it may take until it listens.
+    /// Time within which the receiver must listen.
     within: Duration,
     running: tokio::sync::Mutex<Option<Child>>,
     printed: Arc<Mutex<VecDeque<u8>>>,
@@ -46,18 +48,19 @@ impl Receiver {
         Self { command, environment, webhook, within, running, printed }
     }
 
-    /// Whether it is started, and ended, here.
+    /// Returns whether this program starts and ends the receiver.
     pub(crate) fn is_ours(&self) -> bool {
         self.command.is_some()
     }
 
-    /// Starts it, if it is ours.
+    /// Starts the receiver, if this program is to start it.
     pub(crate) async fn start(&self) -> std::io::Result<()> {
         let Some(command) = &self.command else { return Ok(()) };
         let mut supervisor = Command::new(std::env::current_exe()?);
         supervisor.args(["__supervise", command]).envs(self.environment.iter().map(|(name, value)| (name, value)));
         supervisor.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // A Ctrl-C on the terminal is for the program, which then ends the receiver in order.
+        // In a process group of its own, the supervisor does not get the Ctrl-C of the terminal. The program gets the
+        // Ctrl-C, and then ends the receiver by SIGTERM.
         #[cfg(unix)]
         supervisor.process_group(0);
         let mut supervisor = supervisor.spawn()?;
@@ -71,13 +74,13 @@ impl Receiver {
         Ok(())
     }
 
-    /// How it ended, if it did by itself.
+    /// Returns the exit status, if the receiver has ended by itself.
     pub(crate) fn ended(&self) -> Option<String> {
         let mut running = self.running.try_lock().ok()?;
         running.as_mut()?.try_wait().ok().flatten().map(|status| status.to_string())
     }
 
-    /// The last lines that it printed.
+    /// Returns the last 20 lines that the receiver printed.
     pub(crate) fn printed(&self) -> String {
         let printed: Vec<u8> = lock(&self.printed).iter().copied().collect();
         let printed = String::from_utf8_lossy(&printed);
@@ -85,7 +88,8 @@ impl Receiver {
         lines[lines.len().saturating_sub(20)..].join("\n")
     }
 
-    /// Ends it, and everything it started. Returns whether it is gone: one that has put itself into the background is not.
+    /// Ends the receiver and all processes that it started: with SIGKILL if `at_once`, otherwise with SIGTERM first.
+    /// Returns whether the port is closed; it stays open if the receiver has moved to the background.
     pub(crate) async fn end(&self, at_once: bool) -> bool {
         if !self.is_ours() {
             return true;
@@ -99,7 +103,8 @@ impl Receiver {
             }
             let _ = supervisor.wait().await;
         }
-        // What it had started may end a moment later: until then it would be taken for the next one.
+        // Processes that the receiver started may end a moment later. Until then they would be taken for the next
+        // receiver.
         let mut patience = Patience::of(GONE_WITHIN);
         loop {
             if !connects(&self.webhook).await {
@@ -115,7 +120,7 @@ impl Receiver {
         if self.end(at_once).await { Ok(()) } else { Err(ProcessError(IN_BACKGROUND.to_owned())) }
     }
 
-    /// Waits until it listens; says what was in the way otherwise.
+    /// Waits until the receiver listens. Returns an error message if the receiver ends first or the time is over.
     pub(crate) async fn listens(&self) -> Result<(), String> {
         let mut patience = Patience::of(self.within);
         loop {
@@ -163,12 +168,12 @@ impl Process for &Receiver {
     fn is_running(&self) -> bool {
         let Ok(mut running) = self.running.try_lock() else { return true };
         let runs = running.as_mut().is_some_and(|child| child.try_wait().is_ok_and(|status| status.is_none()));
-        // One that has put itself into the background runs, though the command that started it has ended.
+        // A receiver that has moved to the background still runs, although the command that started it has ended.
         runs || answers(&self.webhook)
     }
 }
 
-/// As [`connects`], for where nothing can be awaited.
+/// Returns whether a connection to the host and port of the URL succeeds. Blocking version of [`connects`].
 fn answers(url: &Url) -> bool {
     let Ok(addresses) = url.socket_addrs(|| None) else { return false };
     let connects = |address| std::net::TcpStream::connect_timeout(address, Duration::from_millis(200)).is_ok();

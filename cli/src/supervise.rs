@@ -1,8 +1,9 @@
-//! `__supervise`: stands between the program and a receiver that it spawned.
+//! `__supervise`: supervisor process between the program and a spawned receiver.
 //!
-//! The program holds the other end of our standard input. When that ends, for whatever reason (also when the program
-//! was killed and could do nothing any more), the receiver's whole process group is ended: in order, or at once when
-//! the program has written [`AT_ONCE`] first. So it is when we are told to end ourselves: `pkill` finds both of us.
+//! The program holds the other end of the supervisor's standard input. When standard input ends, for whatever reason,
+//! the supervisor ends the whole process group of the receiver. That works even if the program was killed. The group
+//! gets SIGTERM and a grace period, or SIGKILL at once if the program has written [`AT_ONCE`] before. The supervisor
+//! also ends the group when it gets a signal itself, because `pkill` finds both the program and the supervisor.
 
 use std::io::Read;
 use std::process::{Command, Stdio};
@@ -13,16 +14,16 @@ use paragon_testkit::clock::Stopwatch;
 
 use crate::group::Group;
 
-/// After being asked to, a receiver may take so long to end.
+/// Time that a receiver has to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How often it is looked whether it has ended.
+/// Interval between two checks whether the receiver has ended.
 const LOOK_EACH: Duration = Duration::from_millis(10);
 
-/// A program that is told to end as well ends within this time.
+/// Time within which the program ends, if it got the signal as well.
 const PROGRAM_ENDS: Duration = Duration::from_secs(1);
 
-/// Asks for the end without a grace.
+/// Byte on standard input that asks for SIGKILL without a grace period.
 pub(crate) const AT_ONCE: u8 = b'k';
 
 enum Happened {
@@ -32,7 +33,8 @@ enum Happened {
 }
 
 pub(crate) fn run(command: &str) -> u8 {
-    // Before there is a receiver that nobody would end.
+    // Signals are caught before the receiver is started. Otherwise a signal in between would leave the receiver
+    // running.
     let told_to_end = told_to_end();
     adopt_orphans();
     let mut shell = Command::new("sh");
@@ -77,23 +79,26 @@ pub(crate) fn run(command: &str) -> u8 {
         }
         Ok(Happened::ToldToEnd) => {
             end_in_order(&group);
-            // The program ends too, if it was told as well: it shall not take us for a receiver that has ended by itself.
+            // If the program got the signal as well, it ends too. Until then the supervisor stays, so that the program
+            // does not report a receiver that has ended by itself.
             let _ = (wait.recv_timeout(PROGRAM_ENDS), wait.recv_timeout(PROGRAM_ENDS));
             0
         }
     };
-    // What the receiver started and left behind.
+    // Ends the processes that the receiver has left behind.
     group.end();
     code
 }
 
-/// What a shell has started is ours when the shell has ended, so that it is seen when that ends as well.
+/// Makes this process the parent of orphaned descendants (Linux only). It can then see when a process ends whose shell
+/// has already ended.
 fn adopt_orphans() {
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
 }
 
-/// Asks all of a group to end, and waits until they have. The shell may end long before the receiver that it started.
+/// Sends SIGTERM to the group, and waits until all its processes have ended, for at most [`GRACE`]. It waits for the
+/// group, because the shell may end long before the receiver that it started.
 fn end_in_order(group: &Group) {
     group.ask_to_end();
     let asked = Stopwatch::start();
@@ -102,7 +107,8 @@ fn end_in_order(group: &Group) {
     }
 }
 
-/// Waits for a signal that asks for the end, from this call on. Without a runtime it ends us as it ends everybody.
+/// Catches the signals that ask the program to end, from this call on, and returns a function that waits for one. If
+/// this fails, a signal ends this process as usual.
 fn told_to_end() -> std::io::Result<impl FnOnce() + Send + 'static> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let interrupted = {

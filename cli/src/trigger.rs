@@ -1,4 +1,4 @@
-//! `trigger`: lets a running `serve` send an event.
+//! `trigger`: makes a running `serve` send an event.
 
 use paragon_testkit::contract::EventKind;
 use paragon_testkit::report::exits;
@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::{args, edit, names, output, plan, send};
 
-/// Why nothing was sent: the exit code, and what to print.
+/// Error that ends the command: the exit code, and the message to print.
 struct Unable(u8, String);
 
 pub(crate) fn run(typed: &args::Trigger) -> u8 {
@@ -42,7 +42,8 @@ async fn trigger(typed: &args::Trigger, kind: EventKind, admin: &Admin) -> Resul
         let state = answer["webhook"]["state"].as_str().unwrap_or_default();
         return Err(Unable(exits::UNREACHABLE, format!("{kind} was not sent: the webhook is {state}")));
     }
-    // What was queued stands before its attempts; they are over when everything that is due now is done.
+    // The queued deliveries come before their attempts in the timeline. After `settle` all attempts that are due now
+    // are done.
     let (mark, queued) = (&answer["queued"]["number"], &answer["queued"]["deliveries"]);
     admin.post("clock/settle", &json!({})).await?;
     let deliveries = admin.get(&format!("deliveries?after={mark}")).await?;
@@ -62,7 +63,8 @@ async fn trigger(typed: &args::Trigger, kind: EventKind, admin: &Admin) -> Resul
     Ok(code)
 }
 
-/// The plainest event of its kind, about a sync that is there and, if it is about a record, one of its records.
+/// Returns a simple event of a kind, about an existing sync. If the event names a record, it is the first record of
+/// that sync.
 async fn event(typed: &args::Trigger, kind: EventKind, admin: &Admin) -> Result<Value, Unable> {
     let mut event = send::example(kind, paragon_testkit::contract::Revision::default());
     if kind == EventKind::WebhookVerification {

@@ -1,4 +1,4 @@
-//! `validate`: payloads against the contract.
+//! `validate`: validates payloads against the contract.
 
 use std::fmt::Write as _;
 use std::io::Read;
@@ -49,14 +49,15 @@ impl Judge {
         }
     }
 
-    /// One payload in each line, or one in the whole file: told apart by the first line that is not empty.
+    /// Validates a text with one payload per line, or with one payload in all. The first line that is not empty
+    /// decides: a payload that is incomplete at the end of this line takes up the whole text.
     fn text(&mut self, name: &str, text: impl Read) -> std::io::Result<()> {
         let mut reader = std::io::BufReader::new(text);
         let mut number = 0;
         let mut line = Vec::new();
         let mut first = true;
         if let Some(hint) = looks_like(std::io::BufRead::fill_buf(&mut reader)?) {
-            // Every line would be told as broken, and none of them would say why.
+            // Otherwise each line would be reported as invalid JSON, without the cause.
             self.not_json(name, &hint);
             return Ok(());
         }
@@ -69,11 +70,11 @@ impl Judge {
             }
             if !line.trim_ascii().is_empty() {
                 match serde_json::from_slice::<Value>(&line) {
-                    // It was told what is wrong with it.
+                    // The byte order mark was reported already.
                     Ok(_) if mark => {}
                     Ok(payload) => self.payloads(&format!("{name}:{number}"), payload),
                     Err(error) if first && error.is_eof() => {
-                        // A payload over several lines.
+                        // The payload spans several lines.
                         reader.read_to_end(&mut line)?;
                         match serde_json::from_slice(&line) {
                             _ if mark => {}
@@ -92,7 +93,7 @@ impl Judge {
         Ok(())
     }
 
-    /// A list of payloads is judged one by one, unless the schema is of a list.
+    /// Validates a payload, or each payload of a list. An empty list is validated as a payload itself.
     fn payloads(&mut self, place: &str, payload: Value) {
         match payload {
             Value::Array(items) if !items.is_empty() => {
@@ -126,7 +127,8 @@ impl Judge {
         output::result(&told);
     }
 
-    /// Tells why a text could not be read. `first` is the number of its first line in the file, if it has several.
+    /// Reports why a text is not JSON that can be read. `first` is the line number of the text's first line in the
+    /// file, if the text spans several lines.
     fn broken(&mut self, place: &str, first: Option<usize>, text: &[u8], error: &serde_json::Error) {
         let Some(number) = number_out_of_range(text, error) else {
             return self.not_json(place, &error.to_string());
@@ -161,7 +163,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const BYTE_ORDER_MARK_HINT: &str = "the text begins with a byte order mark (the bytes EF BB BF), which JSON must not \
                                     have (RFC 8259, 8.1); save the file as UTF-8 without BOM";
 
-/// Returns what a file is by its first bytes, and what to do, if it is no text in UTF-8.
+/// Guesses the format of a file from its first bytes. Returns the format and a hint what to do, if the file is not
+/// UTF-8 text.
 fn looks_like(start: &[u8]) -> Option<String> {
     let packed = |format: &str, command: &str| {
         Some(format!("this looks like {format} data; unpack it first: `{command} | paragon-testkit validate`"))
@@ -178,21 +181,21 @@ fn looks_like(start: &[u8]) -> Option<String> {
         [b'P', b'K', 3, 4, ..] => packed("zip", "unzip -p FILE"),
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => encoded("UTF-32"),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => encoded("UTF-16"),
-        // JSON begins with two ASCII characters.
+        // JSON begins with two ASCII characters, so zero bytes show the encoding.
         [first, 0, second, ..] if *first != 0 && *second != 0 => encoded("UTF-16LE"),
         [0, first, 0, ..] if *first != 0 => encoded("UTF-16BE"),
         _ => None,
     }
 }
 
-/// Returns the number that an error is about, if the number is too large for a float.
+/// Returns the number in the text that caused the error, if the error says that a number is too large for a float.
 fn number_out_of_range<'a>(text: &'a [u8], error: &serde_json::Error) -> Option<&'a str> {
     if !error.to_string().starts_with("number out of range") {
         return None;
     }
     let line = text.split(|byte| *byte == b'\n').nth(error.line() - 1)?;
     let of_number = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
-    // The column is somewhere in the number, or right behind it.
+    // The column of the error is in the number or directly after it.
     let end = error.column().min(line.len());
     let inside = line[..end].iter().rposition(of_number)?;
     let start = line[..inside].iter().rposition(|byte| !of_number(byte)).map_or(0, |before| before + 1);

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use super::case::Case;
 use super::cases::cases;
 
-/// What has become of the cases of a run so far.
+/// Progress of the cases of a run: how many are planned, have ended, and have failed.
 #[derive(Debug, Default)]
 pub(super) struct Board(Mutex<BTreeMap<&'static str, Counts>>);
 
@@ -38,12 +38,12 @@ impl Board {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(case.id).cloned().unwrap_or_default()
     }
 
-    /// Whether a case that this one presumes has failed, so that a failure of this one would say nothing.
+    /// Returns whether a case that this case presumes has failed. A failure of this case would then say nothing.
     pub(super) fn is_doomed(&self, case: &Case) -> bool {
         presumed(case).iter().any(|other| self.of(other).failed > 0)
     }
 
-    /// Whether all of these cases that belong to this run have ended.
+    /// Returns whether all of these cases that belong to this run have ended.
     pub(super) fn knows_causes(&self, presumed: &[&'static Case]) -> bool {
         presumed.iter().map(|other| self.of(other)).all(|counts| counts.ended >= counts.planned)
     }
@@ -56,7 +56,7 @@ impl Board {
     }
 }
 
-/// All cases that a case presumes, also by way of others, in the order in which they run.
+/// Returns all cases that a case presumes, directly or by way of others, in the order in which they run.
 pub(super) fn presumed(case: &Case) -> Vec<&'static Case> {
     presumed_by(case.presumes)
 }

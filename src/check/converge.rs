@@ -19,21 +19,23 @@ use crate::delivery::WebhookState;
 use crate::fake::Sync;
 use crate::scenario::{Action, Fault, Scenario, Step};
 
-/// While calls of the Sync API are to go wrong, a receiver that works on its own has this long to make one.
+/// Real time in which a receiver that works by itself may make a call, after a step whose faults affect the Sync API.
 const TO_CALL: Duration = Duration::from_millis(40);
 
-/// While a history is being shrunk, a receiver that is wrong and has done nothing for this long is taken to stay wrong; or
-/// for four times as long as it usually took to become right, within these bounds.
+/// Shortest and longest time after which a wrong receiver counts as stuck while a history is shrunk. A receiver is
+/// stuck if it makes no call and its state does not change for four times its average time to become right, but never
+/// for less than `STUCK` or more than `LONGEST_STUCK`.
 const STUCK: Duration = Duration::from_millis(500);
 const LONGEST_STUCK: Duration = Duration::from_millis(1_500);
 
-/// Shrinking may take this many times the time in which histories begin.
+/// Limit of shrinking, as a multiple of the time in which histories begin.
 pub(super) const SHRINKING: u32 = 6;
 
-/// This many shorter histories are tried side by side.
+/// Number of shorter histories that are tried side by side.
 const SHRINK_SIDE_BY_SIDE: usize = 8;
 
-/// Plays histories with these troubles, until one fails or the budget is spent; then the shortest that fails.
+/// Plays histories with these faults until one fails or the budget is spent. If one fails, shrinks it and fails with
+/// the shortest history that still fails.
 pub(super) async fn converges(trial: &Trial<'_>, faults: &[Fault]) -> Result<(), Stop> {
     let budget = trial.histories;
     let play = Play::new(trial, faults.is_empty());
@@ -45,8 +47,8 @@ pub(super) async fn converges(trial: &Trial<'_>, faults: &[Fault]) -> Result<(),
     let mut source = Source::new(trial.seed, trial.case.id, faults, &budget.pipelines);
     let watch = Stopwatch::start();
     let mut rest = budget.cases.max(1).div_ceil(SIDE_BY_SIDE);
-    // Each batch takes turns of its own: while a receiver does what is left to do after one, the next ones go on. If the
-    // case was disturbed before, one goes on at a time.
+    // Each batch takes its own turns, so the next batches go on while the receiver finishes its work for an earlier
+    // batch. A case that was disturbed before plays one batch at a time.
     let together = if trial.is_again { 1 } else { BATCHES };
     let playing = async {
         let mut batches = FuturesOrdered::new();
@@ -74,7 +76,7 @@ pub(super) async fn converges(trial: &Trial<'_>, faults: &[Fault]) -> Result<(),
     }
 }
 
-/// Plays the scenario that was given, as it is.
+/// Plays the given scenario without changes.
 pub(super) async fn replays(trial: &Trial<'_>) -> Result<(), Stop> {
     let scenario = trial.known().ok_or_else(|| Stop::NotEvaluable("there is no scenario to play".to_owned()))?;
     if !scenario.steps.iter().any(|step| matches!(step.action, Action::Enable { .. })) {
@@ -85,34 +87,34 @@ pub(super) async fn replays(trial: &Trial<'_>) -> Result<(), Stop> {
     wrong.map_or(Ok(()), |wrong| Err(Stop::Fail(wrong.told)))
 }
 
-/// A case that this one presumes has failed, so that a failure would say nothing.
+/// Returns the failure of a case whose presumed case has failed. The failure itself says nothing.
 fn doomed() -> Stop {
     Stop::Fail("it was not played to its end".to_owned())
 }
 
-/// What was wrong after a history.
+/// Findings after a history that failed.
 struct Wrong {
-    /// Whose data, as the scenario calls them.
+    /// Users whose data are wrong, by their names in the scenario.
     users: Vec<UserId>,
-    /// After this many steps.
+    /// Number of steps up to the failure.
     steps: usize,
     told: String,
 }
 
-/// How long a receiver that is wrong is waited for.
+/// When to give up on a receiver that is wrong.
 #[derive(Clone, Copy, PartialEq)]
 enum Until {
     Settled,
     Stuck,
 }
 
-/// Plays histories, each in a lane of its own.
+/// Plays histories, each in its own lane.
 struct Play<'a> {
     trial: &'a Trial<'a>,
-    /// Nothing goes wrong: the next step begins when the receiver has come to rest from the one before.
+    /// Whether nothing goes wrong. Then the next step begins only when the receiver is at rest after the step before.
     quiet: bool,
     number: AtomicUsize,
-    /// The time that the receiver has taken to become right in all histories together, in milliseconds, and their number.
+    /// Total time in milliseconds that the receiver took to become right, and the number of times.
     took: (AtomicU64, AtomicU64),
 }
 
@@ -125,8 +127,8 @@ impl<'a> Play<'a> {
         self.trial.turn.aside(self.once(scenario, Until::Settled)).await
     }
 
-    /// Plays a history in a lane of its own, lets everything work again for a day, and looks at what the receiver then
-    /// holds.
+    /// Plays a history in its own lane, lets everything work again for a day, and compares the receiver's state with
+    /// the expected one.
     async fn once(&self, scenario: &Scenario, until: Until) -> Result<Option<Wrong>, Stop> {
         let trial = self.trial;
         if trial.is_doomed() {
@@ -137,7 +139,7 @@ impl<'a> Play<'a> {
         if trial.is_doomed() {
             return Err(doomed());
         }
-        // The same chances in each: a history that is played again goes wrong in the same way.
+        // Every history has the same seed, so a history that is played again goes wrong in the same way.
         let lane = Lane::open(trial.run, trial.case, trial.paragon.seed(), turn).await;
         trial.tell_of(&lane);
         let paragon = &lane.paragon;
@@ -147,7 +149,7 @@ impl<'a> Play<'a> {
             names.entry(user.clone()).or_insert_with(|| trial.user_named(&format!("{number}/{user}")));
         }
         let impossible = |error: crate::scenario::ScenarioError| Stop::NotEvaluable(error.to_string());
-        // What was wrong after which step, in a quiet history.
+        // Number of steps up to the first failure, and that failure. Only quiet histories are judged after each step.
         let early: Mutex<(usize, Option<Stop>)> = Mutex::new((0, None));
         let begun = AtomicU64::new(0);
         let after = |step: &Step| {
@@ -234,14 +236,14 @@ impl<'a> Play<'a> {
     async fn comes_to_rest(&self, lane: &Lane<'_>, until: Until) -> Result<(), Stop> {
         self.comes_right(lane, &lane.paragon.syncs(), until).await?;
         if until == Until::Stuck {
-            // What was shrunk is played once more as it is.
+            // Shrinking skips the rest below, because the shrunk history is played once more in full.
             return Ok(());
         }
         lane.rest(BETWEEN_STEPS).await;
         Ok(())
     }
 
-    /// As [`Lane::right`], but a receiver that stands still is not waited for any longer.
+    /// Does the same as [`Lane::right`], but gives up early if neither the receiver's calls nor its state change.
     async fn stuck(&self, lane: &Lane<'_>, syncs: &[&Sync]) -> Result<(), Stop> {
         let (took, times) = (self.took.0.load(Ordering::Relaxed), self.took.1.load(Ordering::Relaxed));
         let stuck = Duration::from_millis(4 * took / times.max(1)).clamp(STUCK, LONGEST_STUCK);
@@ -269,7 +271,7 @@ impl<'a> Play<'a> {
         matches!(self.once(scenario, Until::Stuck).await, Ok(Some(_)))
     }
 
-    /// The shortest history that still fails, told as a story.
+    /// Returns the failure with the shortest history that still fails, listed step by step.
     async fn shortest(&self, mut failing: Scenario, wrong: Wrong) -> Stop {
         if self.trial.is_doomed() {
             return doomed();
@@ -278,11 +280,11 @@ impl<'a> Play<'a> {
             return Stop::Fail(wrong.told);
         }
         let length = failing.steps.len();
-        // The steps after the failure do not matter.
+        // Steps after the failure do not matter.
         failing.steps.truncate(wrong.steps.max(1));
         let budget = Patience::of(SHRINKING * self.trial.histories.max_time);
         let (best, tried, is_over) = self.trial.turn.aside(self.shrink(&failing, &wrong.users, budget)).await;
-        // It was not waited for in earnest while it shrank.
+        // While shrinking, the receiver got little time. The result is played again with the full time.
         let (best, told) = match self.whole(&best).await {
             Ok(Some(wrong)) => (best, wrong.told),
             _ => match self.whole(&failing).await {
@@ -311,11 +313,11 @@ impl<'a> Play<'a> {
         Stop::Fail(format!("{told}\nafter this history, {how}{why}, and a day without trouble:\n{steps}"))
     }
 
-    /// The shortest history that still fails, how many were tried, and whether the time was over before nothing could be
-    /// left out any more.
+    /// Returns the shortest history that still fails, the number of histories that were tried, and whether the budget
+    /// ran out before shrinking was complete.
     async fn shrink(&self, failing: &Scenario, users: &[UserId], budget: Patience) -> (Scenario, usize, bool) {
         let mut best = failing.clone();
-        // One of the histories that went on side by side will do, if it fails alone.
+        // The history of a single user is enough, if it fails alone.
         let alone: Vec<_> = users.iter().map(|user| of_user(failing, user)).collect();
         let fails = join_all(alone.iter().map(|alone| self.still_fails(alone))).await;
         if let Some(at) = fails.iter().position(|fails| *fails) {
@@ -335,8 +337,8 @@ impl<'a> Play<'a> {
     }
 }
 
-/// Returns a day in which everything works. If events may be lost for good, there is one more event for each sync after
-/// that: a receiver that pulls at each event has caught up then.
+/// Returns the end of a history: a day in which everything works. If events may have been lost for good, one more event
+/// for each account and pipeline follows, so that a receiver that pulls at each event catches up.
 fn finale(scenario: &Scenario) -> Scenario {
     let mut steps = vec![Step::new(Action::Advance { by: DAY })];
     let lossy = |step: &Step| step.during.iter().any(|fault| loses_events(*fault));
@@ -363,7 +365,7 @@ fn finale(scenario: &Scenario) -> Scenario {
     Scenario { steps, ..scenario.clone() }
 }
 
-/// Whether a sender may give up an event for it.
+/// Returns whether a sender may give up an event because of this fault.
 fn loses_events(fault: Fault) -> bool {
     matches!(fault, Fault::ReceiverUnreachable | Fault::WebhookDisabled) || touches_api(fault)
 }

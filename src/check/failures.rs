@@ -2,8 +2,8 @@ use std::path::PathBuf;
 
 use crate::scenario::{Scenario, ScenarioError};
 
-/// A folder of histories that have failed: for each case the shortest one, as a scenario file with the case's name. It
-/// is played first the next time, and removed when it passes.
+/// Folder of histories that have failed. It keeps the shortest one of each case, as a scenario file named after the
+/// case. The next run plays the file first, and removes the file when the case passes.
 #[derive(Clone, Debug)]
 pub(super) struct Failures(pub(super) PathBuf);
 
@@ -12,24 +12,25 @@ impl Failures {
         self.0.join(format!("{case}.json"))
     }
 
-    /// The history that failed the last time, if one did.
+    /// Returns the history that failed in an earlier run, if there is one.
     pub(super) fn of(&self, case: &str) -> Result<Option<Scenario>, ScenarioError> {
         let file = self.file(case);
         if file.exists() { Scenario::load(file).map(Some) } else { Ok(None) }
     }
 
-    /// Keeps a history in the place of an older one.
+    /// Saves a history, and replaces an older one of the same case.
     pub(super) fn keep(&self, case: &str, scenario: &Scenario) -> std::io::Result<PathBuf> {
         let file = self.file(case);
         std::fs::create_dir_all(&self.0)?;
-        // Whoever reads it meanwhile finds the old one or the new one.
+        // The file is renamed into place, so a concurrent reader finds either the old or the new history, never half of
+        // one.
         let unfinished = file.with_extension("json.new");
         std::fs::write(&unfinished, scenario.to_json())?;
         std::fs::rename(unfinished, &file)?;
         Ok(file)
     }
 
-    /// It passes again. A folder that is empty then is removed too.
+    /// Removes the history of a case that passes again, and the folder if it is then empty.
     pub(super) fn forget(&self, case: &str) {
         if std::fs::remove_file(self.file(case)).is_ok() {
             let _ = std::fs::remove_dir(&self.0);

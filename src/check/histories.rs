@@ -7,14 +7,16 @@ use crate::contract::Pipeline;
 use crate::scenario::{Fault, Scenario};
 use crate::strategies::{HistoryParams, Params, history};
 
-/// How many histories the `conv-` cases play, and of what.
+/// Number and kind of the histories that the `conv-` cases play.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Histories {
-    /// How many each case plays, at least one. A history is what happens to one user. Default 36.
+    /// Number of histories that each case plays, rounded up to a multiple of 3, and at least 3. Each history belongs to
+    /// one user. Default 36.
     pub cases: usize,
-    /// A case begins no further history after this time. Shrinking one that fails may take six times as long. Default 10 s.
+    /// Time after which a case begins no further history. Shrinking a history that fails may take six times as long.
+    /// Default 10 s.
     pub max_time: Duration,
-    /// What is synced. Default files.
+    /// Pipelines that are synced. The default is files.
     pub pipelines: Vec<Pipeline>,
 }
 
@@ -24,16 +26,16 @@ impl Default for Histories {
     }
 }
 
-/// So many histories go on side by side, each of a user of its own.
+/// Number of histories that go on side by side, each with its own user.
 pub(super) const SIDE_BY_SIDE: usize = 3;
 
-/// This many of these are under way at a time.
+/// Number of batches of `SIDE_BY_SIDE` histories that are under way at a time.
 pub(super) const BATCHES: usize = 12;
 
-/// How many syncs an account may have.
+/// Maximum number of syncs of an account.
 const SYNCS: usize = 2;
 
-/// Makes histories: the same ones for the same seed and case.
+/// Generator of histories. The same seed and case give the same histories.
 pub(super) struct Source {
     runner: TestRunner,
     params: HistoryParams,
@@ -60,7 +62,7 @@ impl Source {
         Self { runner: TestRunner::new_with_rng(Config::default(), rng), params }
     }
 
-    /// Some histories side by side.
+    /// Returns the next scenario, with several histories side by side.
     pub(super) fn next(&mut self) -> Scenario {
         let made = history(self.params.clone()).new_tree(&mut self.runner);
         made.unwrap_or_else(|reason| unreachable!("histories reject nothing: {reason}")).current()

@@ -15,26 +15,27 @@ use crate::contract::scramble;
 use crate::delivery::{Outcome, Policy, PolicyError};
 use crate::scenario::Scenario;
 
-/// What is found when the receiver's process has ended, and no case has ended it.
+/// Finding when the receiver's process has ended although no case ended it.
 const ENDED: &str = "the receiver has ended by itself";
 
-/// A receiver that fails one of these cases does not follow events, whatever form the request has.
+/// Cases that show whether a receiver follows events. A receiver that fails one of them does not follow events,
+/// whatever form the request has.
 const FOLLOWED: [&str; 2] = ["rec-updated", "rec-errored"];
 
-/// How a case was judged.
+/// Result of a case, with the facts that decide whether it is final.
 pub(super) struct Judged {
     pub(super) result: CaseResult,
-    /// The ids of the cases that may be the cause of a failure.
+    /// Ids of the cases that may be the cause of a failure.
     pub(super) presumes: Vec<&'static str>,
-    /// Whether the receiver answered nothing, though it was asked.
+    /// Whether the case did not pass, and none of its events got a response.
     pub(super) is_silent: bool,
-    /// Whether it did not pass, and the receiver refused events though nothing was wrong with its calls. It may have refused
-    /// them because of what other cases did.
+    /// Whether the case did not pass, and the receiver refused events although none of its calls failed. Other cases
+    /// may have caused these refusals.
     pub(super) is_doubtful: bool,
 }
 
 impl Judged {
-    /// Turns the verdict into a failure: the receiver ended by itself while no other case was under way.
+    /// Turns the verdict into a failure, because the receiver ended by itself while no other case was under way.
     pub(super) fn ended_receiver(&mut self) {
         self.result.detail = match self.result.verdict {
             Verdict::Fail | Verdict::NotEvaluable => format!("{ENDED}\n{}", self.result.detail),
@@ -45,7 +46,7 @@ impl Judged {
 }
 
 impl Suite<'_> {
-    /// Plays a case in a lane of its own.
+    /// Plays a case in its own lane.
     pub(super) async fn judged(
         &self,
         run: &Run<'_>,
@@ -59,11 +60,10 @@ impl Suite<'_> {
         let turn = Turn::with(run.turns.clone(), Some(permit));
         let several = self.policies.len() > 1 && case.family == Family::Pol;
         let name = if several { format!("{}/{}", case.id, policy.name) } else { case.id.to_owned() };
-        // New users, because the receiver may still hold data of those of the first attempt.
+        // A repeated case gets new users, because the receiver may still hold data of the users of the first attempt.
         let name = if is_again { format!("{name}/again") } else { name };
-        // Under several policies the question is which of them the receiver survives.
         let lane = Lane::open(run, case, seed_of(self.seed, &name), turn).await;
-        // A scenario that was given is not one that is kept.
+        // A given scenario is neither read from the folder of failures nor saved there.
         let failures = self.failures.as_ref().filter(|_| scenario.is_none());
         let known = failures.map_or_else(|| Ok(scenario.cloned()), |failures| failures.of(case.id));
         let (known, unreadable) = match known {
@@ -72,6 +72,8 @@ impl Suite<'_> {
         };
         let trial = Trial::new(lane, name, known, is_again);
         let missing = case.needs.iter().find(|need| !trial.has(**need));
+        // Several policies are compared with each other. So each verdict counts by itself, and a failure is not
+        // attributed to a presumed case.
         let may_be_caused = !several && missing.is_none();
         let policed = self.deliver_by(&trial, policy).await;
         let is_hopeless = may_be_caused && (case.is_long() || is_again) && run.board.is_doomed(case);
@@ -79,12 +81,12 @@ impl Suite<'_> {
             (Err(error), ..) => Err(Stop::NotEvaluable(error.to_string())),
             (_, Some(need), _) => Err(Stop::NotEvaluable(need.missing().to_owned())),
             (_, None, Some(why)) => Err(Stop::NotEvaluable(why)),
-            // A failure would say nothing.
+            // A presumed case has failed, so a failure of this case would say nothing.
             (_, None, None) if is_hopeless => Err(Stop::Fail("it was not played".to_owned())),
             (_, None, None) => self.in_time(case, &trial).await,
         };
         let outcome = match outcome {
-            // The case has started the receiver again, so the receiver ended by itself after that.
+            // The case itself started the receiver again, so the receiver ended by itself after that.
             Err(Stop::NotEvaluable(why)) if case.ends_process() && trial.was_told() && trial.has_ended() => {
                 Err(Stop::Fail(format!("{ENDED}\n{why}")))
             }
@@ -131,7 +133,7 @@ impl Suite<'_> {
         Judged { result, presumes, is_silent, is_doubtful }
     }
 
-    /// Delivers the events of a case under this policy.
+    /// Sets the policy under which the events of a case are delivered.
     async fn deliver_by(&self, trial: &Trial<'_>, policy: &Policy) -> Result<(), PolicyError> {
         if trial.paragon.policy() != *policy {
             trial.paragon.set_policy(policy.clone())?;
@@ -140,7 +142,8 @@ impl Suite<'_> {
         Ok(())
     }
 
-    /// Runs a case, but not for ever: each of its deliveries may take its time-out, and each wait its patience.
+    /// Runs a case with a time limit. The limit allows for a timeout of each delivery and for the patience of each
+    /// wait.
     async fn in_time(&self, case: &'static Case, trial: &Trial<'_>) -> Result<(), Stop> {
         let histories =
             if case.family == Family::Conv { (SHRINKING + 3) * self.histories.max_time } else { Duration::ZERO };
@@ -166,31 +169,31 @@ impl Suite<'_> {
         }
     }
 
-    /// What a verdict claims: with fewer means, less.
-    fn title_of(&self, case: &Case) -> &'static str {
+    /// Returns the requirement that a verdict covers. Without a state probe, that is less than the title of some cases.
+    pub(super) fn title_of(&self, case: &Case) -> &'static str {
         case.title_unseen.filter(|_| self.state.is_none()).unwrap_or(case.title)
     }
 }
 
-/// What everything that is made up for a case follows from.
+/// Returns the seed of a case. All generated ids and values of the case derive from it.
 fn seed_of(seed: u64, name: &str) -> u64 {
     name.bytes().fold(seed, |seed, byte| scramble(seed ^ u64::from(byte)))
 }
 
 impl Trial<'_> {
-    /// Whether the receiver answered nothing, though it was asked.
+    /// Returns whether events were sent and none of them got a response.
     fn is_silent(&self) -> bool {
         let timeline = self.timeline();
         let mut outcomes = timeline.attempts().map(|(_, attempt)| &attempt.outcome).peekable();
         outcomes.peek().is_some() && outcomes.all(|outcome| matches!(outcome, Outcome::Failed(_)))
     }
 
-    /// Whether an event of the case was sent.
+    /// Returns whether an event of the case was sent.
     fn was_told(&self) -> bool {
         self.timeline().attempts().next().is_some()
     }
 
-    /// Whether the receiver's process runs no more: the cases that end it start it again.
+    /// Returns whether the receiver's process has ended. Cases that end the process on purpose start it again.
     fn has_ended(&self) -> bool {
         self.process.is_some_and(|process| !process.is_running())
     }

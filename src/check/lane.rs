@@ -18,22 +18,23 @@ use crate::clock::{Patience, Stopwatch, eventually};
 use crate::contract::{RecordId, SyncId};
 use crate::fake::{Call, FakeParagon, FaultId, Proof, Sync, Timeline};
 
-/// Pages of a fake that judges are no longer, so that few records make many pages.
+/// Maximum page size of a fake that judges. Small pages let few records fill many pages.
 pub(super) const PAGE_SIZE_CAP: usize = 10;
 
-/// A probe that keeps failing is given up after this time.
+/// Time after which a state probe that keeps failing is given up.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 
-/// A case that has waited for this long gives its turn to other cases.
+/// Time after which a waiting case gives its turn to other cases.
 const PARKED_AFTER: Duration = Duration::from_millis(50);
 
-/// A failure whose cause is known is not proven: the receiver has this part of the settle time to be right all the same.
+/// Divisor of the settle time for a case whose presumed case has failed. The cause of the failure is known, so the
+/// receiver gets only this fraction of the settle time to become right.
 const DOOMED: u32 = 10;
 
-/// Of what is wrong with many records this much is told.
+/// Maximum number of differences that a failure lists.
 const TOLD: usize = 8;
 
-/// The right to play. Few cases play at a time, so that the load on a receiver is like that of a single application.
+/// The right to play. Few cases have it at a time, so that the load on a receiver is like that of a single application.
 pub(super) struct Turn {
     turns: Arc<Semaphore>,
     permit: Mutex<Option<OwnedSemaphorePermit>>,
@@ -48,12 +49,12 @@ impl Turn {
         if self.permit().is_some() {
             return;
         }
-        // The semaphore is never closed.
+        // `acquire_owned` cannot fail, because the semaphore is never closed.
         let permit = self.turns.clone().acquire_owned().await.ok();
         *self.permit() = permit;
     }
 
-    /// Gives the turn to other cases until `wait` is over.
+    /// Gives the turn to other cases until `wait` is over, and then takes it again.
     pub(super) async fn aside<T>(&self, wait: impl Future<Output = T>) -> T {
         self.give();
         let ended = wait.await;
@@ -70,18 +71,18 @@ impl Turn {
     }
 }
 
-/// A fake of its own for a case, or for one history of a case, and the means to look at the receiver. Nothing that
-/// happens in one lane is seen in another one.
+/// Separate fake for a case, or for one history of a case, with the means to look at the receiver. Events, calls and
+/// faults of one lane do not show in another lane.
 pub(super) struct Lane<'a> {
     pub(super) run: &'a Run<'a>,
     pub(super) case: &'static Case,
     pub(super) paragon: Arc<FakeParagon>,
     pub(super) turn: Arc<Turn>,
-    /// Where the story begins on the timeline.
+    /// Position on the timeline at which the story of the lane begins.
     mark: usize,
 }
 
-/// Its syncs run no more, and nothing goes wrong any more. Its clock stands still, so that nothing is sent.
+/// Disables the syncs of the lane and clears its faults. The clock of the lane stands still, so nothing more is sent.
 impl Drop for Lane<'_> {
     fn drop(&mut self) {
         self.paragon.syncs().iter().for_each(Sync::disable);
@@ -90,14 +91,15 @@ impl Drop for Lane<'_> {
 }
 
 impl<'a> Lane<'a> {
-    /// Opens a lane. Everything in it that is made up follows from `seed`.
+    /// Opens a lane. All generated ids and values in the lane derive from `seed`.
     pub(super) async fn open(run: &'a Run<'a>, case: &'static Case, seed: u64, turn: Turn) -> Self {
         let paragon = Arc::new(run.paragon.open_lane(seed));
         paragon.limit_pages(PAGE_SIZE_CAP);
         paragon.set_webhook(run.suite.webhook.clone()).await;
         run.watch.add(paragon.clone());
         let turn = Arc::new(turn);
-        // The fake outlives the lane, which gives its turn when it ends.
+        // The fake outlives the lane, but the turn must be free when the lane ends. So the fake holds only a weak
+        // reference.
         let held = Arc::downgrade(&turn);
         paragon.pace_refusals(Box::new(move |pause| {
             let turn = held.upgrade();
@@ -119,14 +121,16 @@ impl<'a> Lane<'a> {
         before_sync(sync).await.map_err(Stop::NotEvaluable)
     }
 
-    /// What the receiver holds of a sync, as far as it tells.
+    /// Returns what the receiver's state says about a sync. Returns nothing without a state probe, or if the probe
+    /// fails.
     pub(super) async fn held(&self, sync: &SyncId) -> Vec<Held> {
         let Some(looks) = &self.run.looks else { return Vec::new() };
         let told = looks.look().await.unwrap_or_default();
         told.get(&key(sync)).cloned().unwrap_or_default()
     }
 
-    /// How what the receiver holds differs from what it should hold.
+    /// Returns the differences between what the receiver holds and what it should hold. Without a state probe, returns
+    /// the records whose latest version was not fetched.
     pub(super) async fn wrong(&self, syncs: &[&Sync]) -> Result<Vec<(Sync, Difference)>, ProbeError> {
         let told = match &self.run.looks {
             Some(looks) => Some(looks.look().await?),
@@ -139,7 +143,8 @@ impl<'a> Lane<'a> {
                 Some(told) => {
                     let held: Vec<&Held> = told.get(&key(sync.id())).into_iter().flatten().collect();
                     let compared = compare(sync.pipeline(), &records, &held, &unfetched);
-                    // A folder may come a moment after the files: that a receiver keeps none is known when it is at rest.
+                    // Folders may arrive a moment after the files. Missing folders count as wrong until the receiver is
+                    // at rest, because only then is it known that the receiver keeps no folders.
                     let is_open = !self.run.keeps_no_folders();
                     let folders = compared.folders.into_iter().filter(|_| is_open);
                     let missing = folders.map(|folder| Difference { kind: DifferenceKind::MissingFolder, ..folder });
@@ -153,9 +158,9 @@ impl<'a> Lane<'a> {
         Ok(wrong)
     }
 
-    /// Waits until the receiver holds what it should of these syncs. A receiver that is still at work is waited for;
-    /// one that is at rest and wrong fails, with the proof of it. Without a state probe: until it has fetched the latest
-    /// version of each record.
+    /// Waits until the receiver holds the right records of these syncs. Without a state probe, waits until it has
+    /// fetched the latest version of each record. A receiver that is still at work gets more time. A receiver that is
+    /// wrong and at rest fails, and the failure includes the proof.
     pub(super) async fn right(&self, syncs: &[&Sync]) -> Result<(), Stop> {
         let look = || async {
             match self.wrong(syncs).await {
@@ -166,7 +171,7 @@ impl<'a> Lane<'a> {
             }
         };
         let mut ended = self.wait(look).await;
-        // What is still to be sent may make it right.
+        // Events that are still due may make the receiver right.
         while matches!(ended, Ended::AtRest(..)) && self.paragon.owes_events() {
             self.paragon.run_until_idle().await;
             ended = self.wait(look).await;
@@ -183,13 +188,13 @@ impl<'a> Lane<'a> {
         }
     }
 
-    /// Whether the state probe has failed for [`PROBE_PATIENCE`], or there is none.
+    /// Returns whether the state probe has failed for [`PROBE_PATIENCE`], or there is none.
     fn has_no_probe(&self) -> bool {
         self.run.looks.as_ref().is_none_or(|looks| looks.has_failed_for(PROBE_PATIENCE))
     }
 
-    /// Calls `look` again and again until it returns [`Look::Over`], or until the receiver has had its time. Other cases
-    /// play meanwhile.
+    /// Calls `look` repeatedly until it returns [`Look::Over`], or until the receiver is at rest or out of patience.
+    /// Other cases play meanwhile.
     async fn wait<T, W, L: Future<Output = Look<T, W>>>(&self, look: impl Fn() -> L) -> Ended<T, W> {
         self.paragon.count_rounds_anew();
         let mut waiting = Waiting::new(self.run.limits(), self.paragon.activity());
@@ -223,20 +228,22 @@ impl<'a> Lane<'a> {
         ended
     }
 
-    /// Whether a case that this one presumes has failed.
+    /// Returns whether a case that this case presumes has failed.
     pub(super) fn is_doomed(&self) -> bool {
         self.run.board.is_doomed(self.case)
     }
 
-    /// As [`Lane::right`], and still so when the receiver has come to rest: for what does its harm late, such as the
-    /// second copy of an event in the queue of a receiver that answered both at once.
+    /// Does the same as [`Lane::right`], waits until the receiver is at rest, and checks once more. The second check
+    /// finds late damage, such as by the second copy of an event in the queue of a receiver that answered both copies
+    /// at once.
     pub(super) async fn stays_right(&self, syncs: &[&Sync]) -> Result<(), Stop> {
         self.right(syncs).await?;
         self.rest(RESTLESS).await;
         self.right(syncs).await
     }
 
-    /// Waits until the receiver has made no call for a while that was work. Other cases go on.
+    /// Waits until the receiver has made no call for a while, not counting repeated calls that find nothing new. Other
+    /// cases go on meanwhile.
     pub(super) async fn rest(&self, pause: Pause) {
         let pause = Pause { within: pause.within.min(self.run.suite.settle), ..pause };
         let mut rest = Rest::from_now(self.paragon.activity().work, pause);
@@ -246,7 +253,7 @@ impl<'a> Lane<'a> {
             .await;
     }
 
-    /// Waits until a fault has struck this often. A receiver that never makes the call cannot be judged by it.
+    /// Waits until a fault has hit this many calls. If the receiver never makes the calls, the case is not evaluable.
     pub(super) async fn met(&self, fault: FaultId, times: u64) -> Result<(), Stop> {
         let struck = || self.struck(fault);
         let what = || if times == 1 { "the call that was to fail".to_owned() } else { format!("{times} such calls") };
@@ -255,7 +262,8 @@ impl<'a> Lane<'a> {
             .map_err(|doing| Stop::NotEvaluable(format!("the receiver did not make {}: {doing}", what())))
     }
 
-    /// Waits until something is so, or the receiver is at rest; then the error says how that is known.
+    /// Waits until `is_so` returns true. Returns an error if the receiver is at rest or out of patience before that.
+    /// The error says how that is known.
     pub(super) async fn until(&self, is_so: impl Fn() -> bool) -> Result<(), String> {
         let look = || std::future::ready(if is_so() { Look::Over(()) } else { Look::Wrong(0, ()) });
         match self.wait(look).await {
@@ -265,12 +273,12 @@ impl<'a> Lane<'a> {
         }
     }
 
-    /// How many calls a fault has struck.
+    /// Returns the number of calls that a fault has hit.
     pub(super) fn struck(&self, fault: FaultId) -> u64 {
         self.paragon.faults().iter().find(|(id, ..)| *id == fault).map_or(0, |(.., struck)| *struck)
     }
 
-    /// Where the story begins on the timeline.
+    /// Returns the position on the timeline at which the story of the lane begins.
     pub(super) fn mark(&self) -> usize {
         self.mark
     }
@@ -279,7 +287,8 @@ impl<'a> Lane<'a> {
         self.paragon.timeline().skip(self.mark)
     }
 
-    /// What is wrong, and for each kind of it the proof: which call told the receiver, or that none did.
+    /// Returns the text of a failure: the differences, and the proof of each kind. The proof is the call that returned
+    /// the latest version, or the fact that no call did.
     fn proven(&self, found: &[(Sync, Difference)], how: &str) -> String {
         let has_proof =
             |kind: &DifferenceKind| !matches!(kind, DifferenceKind::Copies(_) | DifferenceKind::NotAnObject);
@@ -287,7 +296,7 @@ impl<'a> Lane<'a> {
         let proofs = with_proof.map(|(sync, difference)| self.paragon.proof(sync.id(), &difference.record));
         let (told, never): (Vec<_>, Vec<_>) = proofs.partition(|proof| matches!(proof, Proof::Told(_)));
         let mut text = texts(found);
-        // With both kinds it is told how many there are of each.
+        // If both kinds of proof occur, the text says how many there are of each.
         let of = |proofs: &[Proof]| match (told.is_empty() || never.is_empty(), proofs.len()) {
             (true, _) => String::new(),
             (false, count) => format!(" ({count} of these {})", told.len() + never.len()),
@@ -328,10 +337,10 @@ impl<'a> Lane<'a> {
         Stop::AtWork { unanswered, told }
     }
 
-    /// A hint at the usual reason for records that are missing: calls that were refused.
+    /// Returns a hint at the usual cause of missing records: the last call that the Sync API refused.
     fn refused_call(&self) -> Option<String> {
         let timeline = self.timeline();
-        // That a record is not there any more is no trouble.
+        // A 404 for a record is normal, because the record may be deleted.
         let usual = |call: &&Call| call.status == 200 || (call.status == 404 && call.path.contains("/records/"));
         let call = timeline.calls().filter(|call| !usual(call)).last()?.clone();
         let why = call.reason.unwrap_or_default();
@@ -341,18 +350,18 @@ impl<'a> Lane<'a> {
 
 /// The result of one look at the receiver.
 enum Look<T, W> {
-    /// The wait is over.
+    /// The wait is over, with this result.
     Over(T),
-    /// A digest of what is still wrong, and what it is.
+    /// The receiver is still wrong: a digest of the differences, and the differences.
     Wrong(u64, W),
     /// The state could not be read this time.
     Nothing,
 }
 
-/// How a wait ended. `T` is the result that was waited for, `W` is what was wrong at the last look.
+/// Outcome of a wait. `T` is the awaited result, and `W` holds the differences at the last look.
 enum Ended<T, W> {
     Over(T),
-    /// The wait was given up, because a case that this one presumes has failed.
+    /// The wait was given up, because a case that this case presumes has failed.
     Doomed(W),
     /// The receiver is at rest. The text says how that is known.
     AtRest(W, String),
@@ -360,7 +369,7 @@ enum Ended<T, W> {
     OutOfPatience(W, String),
 }
 
-/// Without a look at the state: the records that were not fetched.
+/// Returns a difference for each record whose latest version was not fetched. Serves when there is no state probe.
 fn unseen(records: &[serde_json::Value], unfetched: &[(RecordId, bool)]) -> Vec<Difference> {
     let told = |(id, older): &(RecordId, bool)| {
         let record = records.iter().find(|record| record["id"] == id.as_str());
@@ -371,7 +380,7 @@ fn unseen(records: &[serde_json::Value], unfetched: &[(RecordId, bool)]) -> Vec<
     unfetched.iter().map(told).collect()
 }
 
-/// The first ones, and how many there are besides.
+/// Returns the texts of the first differences, and the number of the others.
 fn texts(found: &[(Sync, Difference)]) -> String {
     let mut lines: Vec<_> = found.iter().take(TOLD).map(|(_, difference)| difference.text.clone()).collect();
     if let Some(more @ 1..) = found.len().checked_sub(TOLD) {

@@ -7,13 +7,13 @@ use super::probe::{Held, Probe, ProbeError};
 use crate::clock::Stopwatch;
 use crate::contract::SyncId;
 
-/// A probe that fails is not asked again by every case, but this often.
+/// Minimum time between two calls of a probe that has been given up.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// What a receiver told of its state, by sync. The ids are in lower case.
+/// State of a receiver, as record lists by sync id. The ids are in lower case.
 pub(super) type Told = Arc<BTreeMap<String, Vec<Held>>>;
 
-/// Looks at a receiver's state for several cases at a time. Cases that ask while a look is under way share the next one.
+/// Shares looks at a receiver's state among cases. Cases that ask while a look is under way share the next look.
 pub(super) struct Looks<'a> {
     probe: &'a dyn Probe,
     begun: AtomicU64,
@@ -25,7 +25,7 @@ pub(super) struct Looks<'a> {
 struct Latest {
     number: u64,
     told: Option<Result<Told, ProbeError>>,
-    /// Since when each look has failed.
+    /// Time since which every look has failed.
     failing: Option<Stopwatch>,
     asked: Option<Stopwatch>,
     dead: bool,
@@ -36,7 +36,8 @@ impl<'a> Looks<'a> {
         Self { probe, begun: AtomicU64::new(0), turn: tokio::sync::Mutex::new(()), latest: Mutex::default() }
     }
 
-    /// Returns a look that began after this call.
+    /// Returns the result of a look that began after this call. A probe that has been given up is called at most every
+    /// 5 s, and in between its last error is returned.
     pub(super) async fn look(&self) -> Result<Told, ProbeError> {
         let before = self.begun.load(Ordering::Acquire);
         let _turn = self.turn.lock().await;
@@ -59,14 +60,15 @@ impl<'a> Looks<'a> {
         told
     }
 
-    /// Whether every look has failed for this long. From then on cases do not wait for it any more.
+    /// Returns whether every look has failed for at least `span`. From then on the probe is given up, and cases do not
+    /// wait for it.
     pub(super) fn has_failed_for(&self, span: Duration) -> bool {
         let mut latest = self.latest();
         latest.dead |= latest.failing.is_some_and(|since| since.elapsed() >= span);
         latest.dead
     }
 
-    /// The receiver was started again.
+    /// Forgets earlier failures of the probe, because the receiver was started again.
     pub(super) fn revive(&self) {
         let mut latest = self.latest();
         (latest.dead, latest.failing) = (false, None);
@@ -85,7 +87,7 @@ fn by_sync(held: Vec<Held>) -> BTreeMap<String, Vec<Held>> {
     by_sync
 }
 
-/// Under which name the records of a sync are found.
+/// Returns the key of a sync in [`Told`].
 pub(super) fn key(sync: &SyncId) -> String {
     sync.as_str().to_ascii_lowercase()
 }

@@ -1,8 +1,8 @@
-//! The conformance suite: what a receiver must do, and whether it does.
+//! The conformance suite: the requirements for a receiver, and the means to judge whether it meets them.
 //!
-//! A [`Case`] drives the fake through its public face on a fresh user and sync, then looks at what the receiver
-//! holds ([`Held`], from a state probe), what it fetched, and what it answered. What could not be observed is
-//! [`Verdict::NotEvaluable`], never a pass.
+//! A [`Case`] drives the fake through its public API, on a fresh user and sync. Then it looks at what the receiver
+//! holds ([`Held`], from a state probe), at what it fetched, and at what it answered. A requirement that could not be
+//! observed is [`Verdict::NotEvaluable`], never a pass.
 //!
 //! ```no_run
 //! # async fn example(app_url: url::Url, api_url: String) {

@@ -9,16 +9,17 @@ use same::Shape;
 
 mod same;
 
-/// How what a receiver holds of one sync compares with what it should hold.
+/// Result of comparing what a receiver holds of one sync with what it should hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Comparison {
-    /// What is wrong. Empty means right.
+    /// Differences that are wrong. Empty means right.
     pub found: Vec<Difference>,
-    /// The folders that are missing, when all folders are and nothing else is: the receiver keeps no folders, which is
-    /// its choice. Otherwise empty, and missing folders are in `found`.
+    /// The missing folders, if every folder is missing and no other record is. Then the receiver keeps no folders,
+    /// which is its choice. Otherwise empty, and missing folders are in `found`.
     pub folders: Vec<Difference>,
-    /// What is unusual and not wrong, such as a moment that is told with another offset. Once for each member.
+    /// Remarks on what is unusual but not wrong, such as a time with another offset. There is one remark for each
+    /// member.
     pub remarks: BTreeSet<String>,
 }
 
@@ -26,53 +27,53 @@ pub struct Comparison {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Difference {
-    /// Which record.
+    /// Id of the record.
     pub record: RecordId,
-    /// What is wrong with it.
+    /// Kind of the difference.
     pub kind: DifferenceKind,
-    /// The same for people.
+    /// The difference in words, for people.
     pub text: String,
 }
 
-/// What is wrong with a held record.
+/// Kind of a [`Difference`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum DifferenceKind {
-    /// It is not held.
+    /// The record is not held.
     Missing,
-    /// It is a folder, and not held, and so is no other folder: perhaps the receiver keeps none.
+    /// The record is a folder, and no folder is held. Perhaps the receiver keeps no folders.
     MissingFolder,
-    /// It is held, and should be gone.
+    /// The record is held, but should be gone.
     Extra,
-    /// It is held several times; the number says how often.
+    /// The record is held this many times.
     Copies(usize),
-    /// A member has not the value of the latest version.
+    /// A member differs from the latest version.
     Member {
-        /// The name of the member.
+        /// Name of the member.
         name: String,
     },
-    /// It is held, but its latest version was never fetched: a stub, not the record.
+    /// The record is held, but its latest version was never fetched. The receiver holds a stub, not the record.
     Stub {
         /// Whether an older version was fetched.
         older: bool,
     },
-    /// What the state tells of it is no JSON object, so that nothing can be compared.
+    /// The state gives a value that is no JSON object, so nothing can be compared.
     NotAnObject,
 }
 
-/// Returns the texts of [`compare`], for a pipeline that is not known. Empty means right.
+/// Returns the texts of [`compare`] without a pipeline. Empty means right.
 pub fn differences(expected: &[Value], held: &[&Held], unfetched: &[(RecordId, bool)]) -> Vec<String> {
     compare(None, expected, held, unfetched).found.into_iter().map(|difference| difference.text).collect()
 }
 
 /// Compares what a receiver holds of one sync with what it should hold.
 ///
-/// A member of a held record is compared if the latest version has it; what the receiver adds is its own affair. Values
-/// are compared as what the schema of the pipeline says they are: two texts for the same moment are the same value, and
-/// so are a number and its digits as text, and a UUID in small and in capital letters. A record that is listed without
-/// its latest version ever having been fetched is a stub, not the record.
+/// A member of a held record is compared if the latest version has it. Members that the receiver adds are ignored.
+/// Values are compared by the types in the schema of the pipeline. Two texts for the same time are equal. So are a
+/// number and its digits as text, and a UUID in lower case and in upper case. A held record whose latest version was
+/// never fetched is a stub, not the record.
 ///
-/// `unfetched` lists the records whose latest version was not fetched, with `true` if an older one was.
+/// `unfetched` lists the records whose latest version was not fetched, with `true` if an older version was.
 ///
 /// ```
 /// use paragon_testkit::check::{Held, compare};
@@ -117,7 +118,7 @@ pub fn compare(
 }
 
 impl Comparison {
-    /// Compares one record.
+    /// Compares one record with the copies that the receiver holds.
     fn record(&mut self, shape: &Shape, latest: &Value, copies: &[&Held], unfetched: &[(RecordId, bool)]) {
         let id = latest["id"].as_str().unwrap_or_default();
         let name = latest["name"].as_str().unwrap_or(id);
@@ -164,7 +165,8 @@ impl Comparison {
         }
     }
 
-    /// Turns missing folders into a remark if every folder is missing and nothing else is.
+    /// Moves missing folders from `found` to `folders` and adds a remark, if every folder is missing and no other
+    /// record is.
     fn put_folders_apart(&mut self, expected: &[Value]) {
         let folders: BTreeSet<&str> =
             expected.iter().filter(|record| is_folder(record)).filter_map(|record| record["id"].as_str()).collect();
@@ -181,7 +183,8 @@ impl Comparison {
     }
 }
 
-/// Whether a record is a folder: by the type of Google Drive, by an empty type, as in `SharePoint`, or by a type of its own.
+/// Returns whether a record is a folder: by a type that names a folder, as in Google Drive, or by an empty type, as in
+/// `SharePoint`.
 fn is_folder(record: &Value) -> bool {
     let kind = ["mimeType", "mime_type"].iter().find_map(|name| record.get(name)?.as_str());
     kind.is_some_and(|kind| {
@@ -190,15 +193,15 @@ fn is_folder(record: &Value) -> bool {
     })
 }
 
-/// What the state tells of a record.
+/// What the state says about a record.
 enum Told<'a> {
-    /// Only that it is held.
+    /// Only that the record is held.
     Nothing,
-    /// Its members.
+    /// The members of the record.
     Members(&'a Map<String, Value>),
-    /// Its members, from a text that holds JSON.
+    /// The members of the record, parsed from a text that holds JSON.
     Text(Map<String, Value>),
-    /// Something that no member can be read from.
+    /// A value from which no member can be read.
     Other(&'a Value),
 }
 
@@ -271,7 +274,7 @@ mod tests {
         assert!(differ(json!({"a": 1}), json!({"b": 1})) && !differ(json!({"a": [1]}), json!({"a": [1.0]})));
     }
 
-    /// Compares one record of a pipeline; returns the texts of what is wrong, and the remarks.
+    /// Compares one record of a pipeline. Returns the texts of the differences, and the remarks.
     fn of(pipeline: Option<Pipeline>, latest: &Value, value: Value) -> (Vec<String>, Vec<String>) {
         let id = latest["id"].as_str().unwrap_or("a");
         let mut latest = latest.clone();
@@ -318,7 +321,7 @@ mod tests {
             assert_eq!((found.len(), remarks.len()), (1, 0), "{value}");
         }
         assert_eq!(told(json!("soon"), json!("Soon")).0.len(), 1, "what is no moment is compared as it is");
-        // Contacts have numbers, deals have dates.
+        // Contacts have times as numbers, and deals have dates.
         let contact = json!({"createdAt": 1_767_261_600_250_i64});
         assert_eq!(of(Some(Pipeline::Contacts), &contact, json!({"createdAt": "2026-01-01T10:00:00.250Z"})).0.len(), 0);
         let deal = json!({"closeDate": "2026-01-01"});
@@ -415,7 +418,7 @@ mod tests {
         let without = compare(Some(Pipeline::Files), &all, &[&e], &[]);
         assert_eq!((without.found.len(), without.folders.len(), without.remarks.len()), (0, 4, 1), "{without:?}");
         assert_eq!(compare(None, &folders, &[], &[]).found.len(), 0, "there is nothing but folders");
-        // One that keeps some folders, or loses a file, is wrong.
+        // A receiver that keeps some folders, or that loses a file, is wrong.
         let some = compare(None, &all, &[&e, &held("a", None)], &[]);
         assert_eq!((some.found.len(), some.folders.len()), (3, 0));
         assert_eq!(compare(None, &all, &[], &[]).found.len(), 5);

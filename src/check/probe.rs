@@ -12,21 +12,21 @@ use crate::contract::{RecordId, SyncId};
 /// A record that a receiver says it holds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Held {
-    /// Of which sync.
+    /// Id of the record's sync.
     pub sync: SyncId,
-    /// Which record.
+    /// Id of the record.
     pub record: RecordId,
-    /// What it holds of it; may be left out or partial.
+    /// Content of the record. It may be left out or partial.
     pub value: Option<Value>,
 }
 
 impl Held {
-    /// A probe reads no more bytes of a state than this: 64 MiB. A longer state is an error, so that one without an end
-    /// does not use up the memory.
+    /// Maximum size of a state that a probe reads: 64 MiB. A longer state is an error, so that an endless response does
+    /// not exhaust the memory.
     pub const MAX_STATE_BYTES: usize = 64 * 1024 * 1024;
 
-    /// Reads a receiver's state: `{"records":[{"syncInstanceId":"…","recordId":"…","record":{…}}]}`. Members beyond
-    /// these are ignored, and `record` may be left out. An id that is a UUID may be in capitals or without hyphens.
+    /// Reads a receiver's state: `{"records":[{"syncInstanceId":"…","recordId":"…","record":{…}}]}`. Other members are
+    /// ignored, and `record` may be left out. An id that is a UUID may be in upper case or without hyphens.
     ///
     /// ```
     /// use paragon_testkit::check::Held;
@@ -37,7 +37,7 @@ impl Held {
     ///
     /// # Errors
     ///
-    /// Says what was expected, and how the text begins.
+    /// Returns an error if the text has another format. The error says what was expected, and how the text begins.
     pub fn parse(text: &str) -> Result<Vec<Self>, String> {
         let state: State = serde_json::from_str(text).map_err(|error| {
             let start: String = text.chars().take(80).collect();
@@ -50,7 +50,7 @@ impl Held {
         Ok(held.map(Held::with_canonical_ids).collect())
     }
 
-    /// Writes ids that are UUIDs as Paragon does, so that they can be compared as text.
+    /// Writes UUIDs in the form that Paragon uses, so that ids can be compared as text.
     fn with_canonical_ids(mut self) -> Self {
         if let Cow::Owned(id) = canonical(self.sync.as_str()) {
             self.sync = id.into();
@@ -62,7 +62,7 @@ impl Held {
     }
 }
 
-/// Returns an id that is a UUID in small letters with hyphens, and any other id as it is.
+/// Returns a UUID in lower case with hyphens, and any other id unchanged.
 pub(super) fn canonical(id: &str) -> Cow<'_, str> {
     match Uuid::parse_str(id).map(|uuid| uuid.to_string()) {
         Ok(uuid) if uuid != id => Cow::Owned(uuid),
@@ -70,21 +70,21 @@ pub(super) fn canonical(id: &str) -> Cow<'_, str> {
     }
 }
 
-/// A state probe that could not be read.
+/// Error of a state probe that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ProbeError(pub String);
 
-/// A look at the receiver's own state that is under way.
+/// Future of a look at the receiver's own state.
 pub type Looking<'a> = Pin<Box<dyn Future<Output = Result<Vec<Held>, ProbeError>> + Send + 'a>>;
 
-/// The receiver's own view of what it holds.
+/// Access to the receiver's own view of the records that it holds.
 pub trait Probe: Send + Sync {
-    /// Asks for it.
+    /// Asks the receiver for its records.
     fn look(&self) -> Looking<'_>;
 }
 
-/// One of several.
+/// A boxed probe is a probe, so that the kind of probe can be chosen at run time.
 impl Probe for Box<dyn Probe> {
     fn look(&self) -> Looking<'_> {
         (**self).look()
@@ -103,8 +103,8 @@ where
     }
 }
 
-/// A URL that answers `{"records":[{"syncInstanceId":"…","recordId":"…","record":{…}}]}`; members beyond these are
-/// ignored, and `record` may be left out. An answer may have [`Held::MAX_STATE_BYTES`].
+/// Probe of a URL that answers `{"records":[{"syncInstanceId":"…","recordId":"…","record":{…}}]}`. Other members are
+/// ignored, and `record` may be left out. A response may have at most [`Held::MAX_STATE_BYTES`].
 #[derive(Clone, Debug)]
 pub struct StateUrl {
     url: Url,
@@ -112,9 +112,11 @@ pub struct StateUrl {
 }
 
 impl StateUrl {
+    /// Creates a probe that reads the state from `url`.
+    ///
     /// # Panics
     ///
-    /// When the system has no means to make an HTTP client at all.
+    /// Panics if the system cannot create an HTTP client.
     pub fn new(url: Url) -> Self {
         let client = reqwest::Client::builder()
             .no_proxy()
@@ -143,7 +145,7 @@ impl Probe for StateUrl {
     }
 }
 
-/// Reads a body, and gives up when it is longer than the bound.
+/// Reads a response body. Returns an error if the body is longer than the bound.
 async fn body_of(mut answer: reqwest::Response, bound: usize) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(|error| root_cause(&error))? {
@@ -240,7 +242,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_url_that_nobody_answers_is_told_with_the_cause() {
-        // A port that was free a moment ago.
+        // This port was free a moment ago, so nobody listens on it.
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let probe = StateUrl::new(format!("http://{free}/state").parse().unwrap());
         let error = probe.look().await.unwrap_err().to_string();

@@ -1,29 +1,29 @@
 use std::pin::Pin;
 
-/// Something that is done to the receiver's process.
+/// Future of an action on the receiver's process.
 pub type Acting<'a> = Pin<Box<dyn Future<Output = Result<(), ProcessError>> + Send + 'a>>;
 
-/// A receiver's process that did not do what it was told.
+/// Error of a receiver's process that did not do what it was told.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ProcessError(pub String);
 
-/// The process of the receiver. Some cases end it on purpose, and a process that has ended by itself is started again.
-/// The program has one with `--spawn`; in a test of your own, implement this trait for what starts your receiver. Started
-/// again, the process must have the same environment.
+/// The receiver's process. Some cases end it on purpose, and a process that has ended by itself is started again. The
+/// program has a process with `--spawn`. In your own tests, implement this trait for whatever starts your receiver. A
+/// process that is started again must have the same environment.
 pub trait Process: Send + Sync {
-    /// Ends it at once, without a chance to do anything (`SIGKILL`).
+    /// Ends the process at once, without a chance to clean up (`SIGKILL`).
     fn kill(&self) -> Acting<'_>;
 
-    /// Asks it to end (`SIGTERM`) and waits until it has.
+    /// Asks the process to end (`SIGTERM`) and waits until it has ended.
     fn stop(&self) -> Acting<'_>;
 
-    /// Starts it again. Does not wait until it listens.
+    /// Starts the process again. Does not wait until it accepts connections.
     fn launch(&self) -> Acting<'_>;
 
-    /// Waits until it listens.
+    /// Waits until the process accepts connections.
     fn ready(&self) -> Acting<'_>;
 
-    /// Whether it runs.
+    /// Returns whether the process is running.
     fn is_running(&self) -> bool;
 }

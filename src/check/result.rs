@@ -8,18 +8,18 @@ use url::Url;
 use super::case::{Case, Level};
 use crate::contract::Revision;
 
-/// What a case found.
+/// Verdict on a requirement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Verdict {
-    /// The receiver did what is required, and that was seen.
+    /// The receiver met the requirement, and that was observed.
     Pass,
-    /// It did not.
+    /// The receiver did not meet the requirement.
     Fail,
-    /// What it takes to judge could not be observed.
+    /// What is needed to judge the requirement could not be observed.
     NotEvaluable,
-    /// Not run.
+    /// The case was not run.
     Skipped,
 }
 
@@ -34,52 +34,53 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// One case, judged.
+/// Result of one case.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CaseResult {
-    /// Which.
+    /// The case.
     pub case: &'static Case,
-    /// What the verdict claims: with fewer means, less than the title of the case.
+    /// The requirement that the verdict covers. Without a look at the receiver's state, this may be less than the title
+    /// of the case.
     pub title: &'static str,
-    /// The policy under which events were delivered.
+    /// Name of the policy under which events were delivered.
     pub policy: String,
-    /// What was found.
+    /// The verdict.
     pub verdict: Verdict,
-    /// The findings, or what could not be observed; for a pass, what it was judged by.
+    /// The findings, or what could not be observed. For a pass, the evidence on which it was judged.
     pub detail: String,
-    /// The ids of the cases that it presumes and that failed: mend these first.
+    /// Ids of the presumed cases that failed. Fix these first.
     pub because_of: Vec<&'static str>,
-    /// What happened, in order.
+    /// Events of the case, in order.
     pub timeline: Vec<String>,
-    /// The file that the history is kept in which shows the failure.
+    /// Path of the saved scenario that reproduces the failure.
     pub scenario: Option<PathBuf>,
-    /// How long it really took.
+    /// Real time that the case took.
     pub took: Duration,
 }
 
-/// A whole run.
+/// Result of a whole run.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Judgement {
     /// The webhook endpoint that was judged.
     pub target: Url,
-    /// What everything that was made up followed from.
+    /// Seed from which all generated ids and values were derived.
     pub seed: u64,
-    /// The policy under which events were delivered.
+    /// Name of the policy under which events were delivered.
     pub policy: String,
-    /// The age of the contract that events and records had.
+    /// Revision of the contract that events and records followed.
     pub revision: Revision,
-    /// What is unusual about the receiver, and not wrong.
+    /// Remarks on what is unusual about the receiver but not wrong.
     pub remarks: Vec<String>,
-    /// The cases, in the order in which they were planned.
+    /// Results of the cases, in the order of the plan.
     pub results: Vec<CaseResult>,
-    /// How long it really took.
+    /// Real time that the run took.
     pub took: Duration,
 }
 
 impl Judgement {
-    /// Makes a judgement from results, for example from those of an interrupted run.
+    /// Creates a judgment from results, for example from those of an interrupted run.
     pub fn of_results(
         target: Url,
         seed: u64,
@@ -92,12 +93,13 @@ impl Judgement {
         Self { target, seed, policy: policy.into(), revision, remarks, results, took }
     }
 
-    /// How many cases ended so.
+    /// Returns the number of cases with this verdict.
     pub fn count(&self, verdict: Verdict) -> usize {
         self.results.iter().filter(|result| result.verdict == verdict).count()
     }
 
-    /// The cases that failed, each with how many others it explains, the most important first.
+    /// Returns the cases that failed, each with the number of other cases that it explains. The most important case
+    /// comes first.
     pub fn causes(&self) -> Vec<(&'static Case, usize)> {
         let failed = self.results.iter().filter(|result| result.verdict == Verdict::Fail);
         let mut causes: Vec<(&'static Case, usize)> = Vec::new();
@@ -111,21 +113,21 @@ impl Judgement {
         causes
     }
 
-    /// Whether a case failed that decides: `may` cases never do.
+    /// Returns whether a case failed at a level that decides. A case at level `may` never decides.
     pub fn failed(&self) -> bool {
         self.results.iter().any(|result| result.verdict == Verdict::Fail && result.case.level != Level::May)
     }
 
-    /// Whether anything was judged at all.
+    /// Returns whether any case passed or failed.
     pub fn judged(&self) -> bool {
         self.results.iter().any(|result| matches!(result.verdict, Verdict::Pass | Verdict::Fail))
     }
 
-    /// Ends a test unless something was judged and nothing failed.
+    /// Asserts that something was judged and that no case failed at a level that decides.
     ///
     /// # Panics
     ///
-    /// With the findings of each case that failed, or with what could not be observed when nothing was judged.
+    /// Panics with the findings of each case that failed, or, if nothing was judged, with what could not be observed.
     #[track_caller]
     pub fn assert_passed(&self) {
         let told = |verdict| {
@@ -167,7 +169,7 @@ mod tests {
         }
     }
 
-    /// What a test that asserts it ends with, if it does.
+    /// Returns the panic message of `assert_passed`, or `None` if it does not panic.
     fn told(judgement: &Judgement) -> Option<String> {
         let asserted = std::panic::catch_unwind(|| judgement.assert_passed());
         asserted.err().map(|panic| *panic.downcast::<String>().unwrap())

@@ -14,7 +14,7 @@ use crate::fake::FakeParagon;
 /// Number of cases that play at the same time. Cases that wait for the receiver do not count.
 const PLAYING: usize = 2;
 
-/// What all cases of a run share.
+/// State that all cases of a run share.
 pub(super) struct Run<'a> {
     pub(super) suite: &'a Suite<'a>,
     pub(super) paragon: &'a FakeParagon,
@@ -46,7 +46,7 @@ impl<'a> Run<'a> {
         Limits { settle: self.suite.settle, patience: self.suite.patience }
     }
 
-    /// Starts the receiver's process again if it has ended. Returns whether it had.
+    /// Starts the receiver's process again if it has ended. Returns whether it had ended.
     pub(super) async fn revived(&self) -> bool {
         let ended = self.suite.process.as_ref().filter(|process| self.gone().is_none() && !process.is_running());
         let Some(process) = ended else { return false };
@@ -60,17 +60,17 @@ impl<'a> Run<'a> {
         true
     }
 
-    /// Why the receiver did not come up again, if it did not.
+    /// Returns why the receiver could not be started again, or `None` if that has not happened.
     pub(super) fn gone(&self) -> Option<String> {
         self.gone.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Notes what is unusual and not wrong.
+    /// Adds remarks on what is unusual but not wrong.
     pub(super) fn remark(&self, remarks: impl IntoIterator<Item = String>) {
         self.remarks.lock().unwrap_or_else(PoisonError::into_inner).extend(remarks);
     }
 
-    /// Whether the receiver was at rest without any folder, and right otherwise.
+    /// Returns whether the receiver once was at rest without any folder and right otherwise.
     pub(super) fn keeps_no_folders(&self) -> bool {
         self.keeps_no_folders.load(Ordering::Relaxed)
     }
@@ -85,7 +85,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The lanes end with the run.
+/// Closes all lanes at the end of the run.
 impl Drop for Run<'_> {
     fn drop(&mut self) {
         self.watch.end().iter().for_each(|lane| lane.close_lane());

@@ -12,21 +12,21 @@ use super::suite::{Starting, Suite};
 use crate::delivery::Policy;
 use crate::scenario::Scenario;
 
-/// How often it is looked at what the receiver does for all users.
+/// Interval between two looks at the receiver's activity for all users.
 const LOOK_EACH: Duration = Duration::from_millis(100);
 
-/// After this number of cases in a row in which the receiver answered nothing, no further case is played.
+/// Number of cases in a row without any response from the receiver, after which no further case is played.
 const SILENT: usize = 3;
 
-/// A case, and how its events are delivered.
+/// A case, and the policy under which its events are delivered.
 pub(super) type Planned<'a> = (&'static Case, &'a Policy);
 
 /// Cases that are played side by side, or one after another.
 struct Part {
-    /// The numbers of the cases in the plan.
+    /// Indices of the cases in the plan.
     queue: VecDeque<usize>,
     is_alone: bool,
-    /// The cases were played before, and something disturbed them.
+    /// Whether the cases were played before and were disturbed then.
     is_again: bool,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Schedule<'a> {
     verdicts: Verdicts,
     /// Number of cases that have begun or were left out.
     begun: usize,
-    /// Number of cases in a row in which the receiver answered nothing.
+    /// Number of latest cases in a row in which the receiver gave no response.
     silent: usize,
     ticks: tokio::time::Interval,
 }
@@ -78,26 +78,31 @@ impl<'a> Schedule<'a> {
         self.planned[number].0
     }
 
-    /// Plays the cases of a part. If the receiver ends by itself while several cases are under way, no further case begins.
-    /// Returns the cases that were under way then: they have no verdict, and are to be played again, alone. So is a case in
-    /// which the receiver refused events, perhaps because of another one.
+    /// Plays the cases of a part. Returns the cases that must be played again, alone; they have no verdict yet.
+    ///
+    /// If the receiver ends by itself while several cases are under way, no further case begins, and these cases are
+    /// returned. A case in which the receiver refused events is returned too, because another case may have caused the
+    /// refusals.
     async fn play_part(&mut self, part: &mut Part) -> BTreeSet<usize> {
         let run = self.run;
         let mut playing = FuturesUnordered::new();
-        // `disturbed` are the cases that are to be played again.
+        // `disturbed` holds the cases that must be played again.
         let (mut under_way, mut disturbed) = (BTreeSet::new(), BTreeSet::new());
         loop {
             let is_over = part.queue.is_empty() || (!disturbed.is_empty() && !part.is_alone);
             if playing.is_empty() && is_over {
                 return if part.is_alone { BTreeSet::new() } else { disturbed };
             }
-            let may_begin = playing.is_empty() || !(part.is_alone || run.suite.fail_fast || !disturbed.is_empty());
+            // Until the receiver has answered an event, few cases begin: it may never answer.
+            let is_known = run.watch.has_answered() || self.silent + under_way.len() < SILENT;
+            let is_free = playing.is_empty() || !(part.is_alone || run.suite.fail_fast || !disturbed.is_empty());
+            let may_begin = is_known && is_free;
             if let Some(number) = part.queue.front().copied()
                 && let Some(result) = self.left_out(number, may_begin)
             {
                 part.queue.pop_front();
                 self.begun += 1;
-                // Why a receiver answers nothing may be known.
+                // The failure of a presumed case may explain why the receiver gives no response.
                 let is_open = result.verdict == Verdict::NotEvaluable;
                 self.end(number, result, if is_open { self.case(number).presumes } else { &[] });
                 continue;
@@ -113,7 +118,7 @@ impl<'a> Schedule<'a> {
                 }
                 Some((number, judged)) = playing.next() => {
                     let mut judged: Judged = judged;
-                    // A case that ends the receiver may leave it so.
+                    // A case that ends the receiver's process may leave it ended. That disturbs no other case.
                     if run.revived().await && !self.case(number).ends_process() {
                         disturbed.extend(self.open(&under_way));
                     }
@@ -148,28 +153,44 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// Returns the cases among these whose presumed cases have not failed so far. The verdict of any other case is known
-    /// without playing it again.
+    /// Returns those of the given cases whose presumed cases have not failed so far. The verdict of any other case is
+    /// known without playing it again.
     fn open(&self, numbers: &BTreeSet<usize>) -> Vec<usize> {
         numbers.iter().copied().filter(|number| !self.run.board.is_doomed(self.case(*number))).collect()
     }
 
-    /// Returns the result of a case that is not to be played, with the reason.
+    /// Returns the result of a case that must not be played, with the reason. Returns `None` for a case that must be
+    /// played.
     fn left_out(&self, number: usize, may_begin: bool) -> Option<CaseResult> {
-        let (case, policy) = self.planned[number];
         if self.run.suite.fail_fast && self.verdicts.has_failed() && may_begin {
             let why = "a case before it failed, and --fail-fast was asked for";
-            return Some(not_run(case, policy, Verdict::Skipped, why));
+            return Some(self.not_run(number, Verdict::Skipped, why));
         }
         if let Some(why) = self.run.gone() {
-            return Some(not_run(case, policy, Verdict::NotEvaluable, &format!("the receiver is gone: {why}")));
+            return Some(self.not_run(number, Verdict::NotEvaluable, &format!("the receiver is gone: {why}")));
         }
         let why = format!("the receiver did not answer anything in the {SILENT} cases before");
-        (self.silent >= SILENT).then(|| not_run(case, policy, Verdict::NotEvaluable, &why))
+        (self.silent >= SILENT).then(|| self.not_run(number, Verdict::NotEvaluable, &why))
     }
 
-    /// Takes the result of a case, and tells the verdicts that are final now. `presumes` are the ids of the cases that may
-    /// be the cause of a failure.
+    /// Returns the result of a case that was not played.
+    fn not_run(&self, number: usize, verdict: Verdict, why: &str) -> CaseResult {
+        let (case, policy) = self.planned[number];
+        CaseResult {
+            case,
+            title: self.run.suite.title_of(case),
+            policy: policy.name.clone(),
+            verdict,
+            detail: why.to_owned(),
+            because_of: Vec::new(),
+            timeline: Vec::new(),
+            scenario: None,
+            took: Duration::ZERO,
+        }
+    }
+
+    /// Records the result of a case, and reports the verdicts that are now final. `presumes` are the ids of the cases
+    /// that may be the cause of a failure.
     fn end(&mut self, number: usize, result: CaseResult, presumes: &[&'static str]) {
         let causes = presumed_by(presumes);
         self.run.board.end(result.case, result.verdict == Verdict::Fail, &causes);
@@ -178,9 +199,9 @@ impl<'a> Schedule<'a> {
     }
 }
 
-/// The results of a run, which are told in the order of the plan, however long each takes.
+/// Results of a run. They are reported in the order of the plan, however long each case takes.
 struct Verdicts {
-    /// Each result, and the cases that may be the cause of a failure.
+    /// Each result, with the cases that may be the cause of a failure.
     results: Vec<Option<(CaseResult, Vec<&'static Case>)>>,
     told: usize,
 }
@@ -194,8 +215,8 @@ impl Verdicts {
         self.results.iter().flatten().any(|(result, _)| result.verdict == Verdict::Fail)
     }
 
-    /// Tells the verdicts that are final, in the order of the plan. A failure is final when all cases that may be its cause
-    /// have ended.
+    /// Reports the verdicts that are final, in the order of the plan. A failure is final when all cases that may be its
+    /// cause have ended.
     fn tell(&mut self, suite: &Suite<'_>, board: &Board) {
         while let Some(Some((result, presumed))) = self.results.get_mut(self.told) {
             if matches!(result.verdict, Verdict::Fail | Verdict::NotEvaluable) {
@@ -209,32 +230,19 @@ impl Verdicts {
         }
     }
 
-    /// All of them, now that all cases have ended.
+    /// Returns all results. All cases have ended by then.
     fn all(mut self, suite: &Suite<'_>, board: &Board) -> Vec<CaseResult> {
         self.tell(suite, board);
         self.results.into_iter().flatten().map(|(result, _)| result).collect()
     }
 }
 
-/// Puts a failure down to others, if there are any: then it says nothing of its own.
+/// Attributes a failure to the causes, if there are any. The failure then counts as not evaluable, because it says
+/// nothing by itself.
 fn put_down(result: &mut CaseResult, causes: Vec<&'static str>) {
     if causes.is_empty() {
         return;
     }
     result.detail = format!("because of {}", causes.join(", "));
     (result.verdict, result.because_of, result.scenario) = (Verdict::NotEvaluable, causes, None);
-}
-
-fn not_run(case: &'static Case, policy: &Policy, verdict: Verdict, why: &str) -> CaseResult {
-    CaseResult {
-        case,
-        title: case.title,
-        policy: policy.name.clone(),
-        verdict,
-        detail: why.to_owned(),
-        because_of: Vec::new(),
-        timeline: Vec::new(),
-        scenario: None,
-        took: Duration::ZERO,
-    }
 }

@@ -8,34 +8,36 @@ use super::trial::MINUTE;
 use crate::contract::{Object, Pipeline, UserId};
 use crate::scenario::{Action, Fault, Scenario, Step};
 
-/// Looks for a shorter history that still fails, without playing any itself: it suggests some in each round, and is told
-/// which of them fail. First whole users are left out, then stretches of steps down to single ones, then troubles, times
-/// and what records hold; and again, until nothing of that can be left out.
+/// Search for a shorter history that still fails. The shrinker plays no history itself: in each round it suggests some,
+/// and is told which of them fail.
+///
+/// It first leaves out whole users, then stretches of steps down to single steps, then faults, times and the content of
+/// records. It repeats this until nothing more can be left out.
 pub(super) struct Shrinker {
     best: Scenario,
     pass: usize,
-    /// Which candidate of the pass comes next.
+    /// Number of the next candidate in the pass.
     at: usize,
-    /// Something became simpler since the first pass.
+    /// Whether something became simpler since the first pass last began.
     progress: bool,
-    /// A history that leaves out what several candidates of the last round left out.
+    /// History without everything that several failing candidates of the last round left out.
     bold: Option<Scenario>,
     round: Vec<Candidate>,
 }
 
 struct Candidate {
     scenario: Scenario,
-    /// Its number in the pass. `None` if it combines several candidates.
+    /// Number of the candidate in the pass. `None` if it combines several candidates.
     number: Option<usize>,
 }
 
-/// Makes the candidate with this number; `None` when there are no more.
+/// Creates the candidate with this number. Returns `None` when there are no more.
 type Pass = fn(&Scenario, usize) -> Option<Scenario>;
 
 const PASSES: [Pass; 6] =
     [without_user, without_steps, without_fault, without_fault_of_step, with_less_time, with_plainer_records];
 
-/// The pass that leaves out stretches of steps.
+/// Index of the pass that leaves out stretches of steps.
 const STEPS: usize = 1;
 
 impl Shrinker {
@@ -43,7 +45,8 @@ impl Shrinker {
         Self { best: tidied(failing), pass: 0, at: 0, progress: false, bold: None, round: Vec::new() }
     }
 
-    /// Returns at most `count` histories to try next, all of one pass. Returns none when nothing can be left out any more.
+    /// Returns at most `count` histories to try next, all from one pass. Returns none when nothing more can be left
+    /// out.
     pub(super) fn suggest(&mut self, count: usize) -> Vec<Scenario> {
         let bold = self.bold.take().filter(|bold| bold.steps != self.best.steps);
         self.round = bold.map(|scenario| Candidate { scenario, number: None }).into_iter().collect();
@@ -69,8 +72,9 @@ impl Shrinker {
         self.round.iter().map(|candidate| candidate.scenario.clone()).collect()
     }
 
-    /// Takes which of the suggested histories failed. The shortest of those becomes the best one. The next round also
-    /// suggests a history that leaves out everything that any of them leaves out.
+    /// Takes the outcome of each suggested history: `true` if it failed. The shortest failing history becomes the best
+    /// one. If several candidates failed, the next round also suggests a history without everything that any of them
+    /// left out.
     pub(super) fn tell(&mut self, fails: &[bool]) {
         let round = std::mem::take(&mut self.round);
         let failing: Vec<_> = round.iter().zip(fails).filter(|(_, fails)| **fails).map(|(one, _)| one).collect();
@@ -85,7 +89,8 @@ impl Shrinker {
             let count = self.best.steps.len();
             self.at = match self.pass {
                 STEPS => first_of_length(shortest.scenario.steps.len(), length_of(count, *first)),
-                // The candidate with this number is another one now, because what it left out is gone.
+                // The steps or faults of the first failing candidate are gone, so its number now belongs to another
+                // candidate.
                 _ => *first,
             };
         }
@@ -105,7 +110,7 @@ impl Shrinker {
             });
             return shorter.possible();
         }
-        // From the last one on, so that the numbers of the others stay.
+        // Applied from the last number to the first, so that the smaller numbers stay valid.
         numbers
             .iter()
             .rev()
@@ -117,12 +122,13 @@ impl Shrinker {
     }
 }
 
-/// Of the steps only those that are this user's. What goes wrong and the time that passes in the others stays.
+/// Returns the history with this user's steps only. The faults and the time of the other steps stay.
 pub(super) fn of_user(scenario: &Scenario, user: &UserId) -> Scenario {
     idle(scenario, |owner| owner != user)
 }
 
-/// The same, with the time that passes by itself put to the step before, where the same things go wrong.
+/// Returns the same history with fewer steps in which only time passes. Their time moves to the step before, if the
+/// same faults are active.
 fn tidied(mut scenario: Scenario) -> Scenario {
     let mut tidy: Vec<Step> = Vec::new();
     for mut step in scenario.steps {
@@ -144,7 +150,7 @@ fn tidied(mut scenario: Scenario) -> Scenario {
     scenario
 }
 
-/// Without what one user does; the time that passes meanwhile stays.
+/// Leaves out the steps of one user. The time of these steps stays.
 fn without_user(scenario: &Scenario, number: usize) -> Option<Scenario> {
     let owners = owners(scenario);
     let users: BTreeSet<_> = owners.iter().flatten().cloned().collect();
@@ -155,7 +161,7 @@ fn without_user(scenario: &Scenario, number: usize) -> Option<Scenario> {
     Some(idle(scenario, |owner| *owner == user))
 }
 
-/// Whose step each of them is.
+/// Returns the user of each step.
 fn owners(scenario: &Scenario) -> Vec<Option<UserId>> {
     let mut objects = BTreeMap::new();
     let owner = |step: &Step| match &step.action {
@@ -170,7 +176,7 @@ fn owners(scenario: &Scenario) -> Vec<Option<UserId>> {
     scenario.steps.iter().map(owner).collect()
 }
 
-/// Nothing but time passes in the steps of these users.
+/// Replaces the actions of these users by time that passes.
 fn idle(scenario: &Scenario, of: impl Fn(&UserId) -> bool) -> Scenario {
     let mut scenario = scenario.clone();
     let owners = owners(&scenario);
@@ -182,7 +188,8 @@ fn idle(scenario: &Scenario, of: impl Fn(&UserId) -> bool) -> Scenario {
     tidied(scenario)
 }
 
-/// Halves, quarters and so on, down to single steps, from the end on.
+/// Leaves out one stretch of steps: first a half, then a quarter and so on, down to single steps, from the end to the
+/// start.
 fn without_steps(scenario: &Scenario, number: usize) -> Option<Scenario> {
     let mut shorter = scenario.clone();
     shorter.steps.drain(stretch(scenario.steps.len(), number)?);
@@ -195,7 +202,7 @@ fn lengths(count: usize) -> impl Iterator<Item = usize> {
     std::iter::successors((count > 0).then(|| count.div_ceil(2)), halved)
 }
 
-/// Returns the stretch of steps with this number.
+/// Returns the stretch of steps with this number, or `None` if there are fewer stretches.
 fn stretch(count: usize, number: usize) -> Option<Range<usize>> {
     let mut left = number;
     for length in lengths(count) {
@@ -209,7 +216,7 @@ fn stretch(count: usize, number: usize) -> Option<Range<usize>> {
     None
 }
 
-/// Returns the length of the stretches at this number. The last stretch of a length may be shorter.
+/// Returns the length of the stretch with this number. The last stretch of each length may be shorter.
 fn length_of(count: usize, number: usize) -> usize {
     let mut left = number;
     let length = lengths(count).find(|length| {
@@ -243,7 +250,7 @@ fn without_fault_of_step(scenario: &Scenario, number: usize) -> Option<Scenario>
     Some(calmer)
 }
 
-/// No time at all, or a minute.
+/// Shortens the time of one step to zero or to a minute.
 fn with_less_time(scenario: &Scenario, number: usize) -> Option<Scenario> {
     let mut quicker = scenario.clone();
     let step = quicker.steps.get_mut(number / 2)?;
@@ -282,7 +289,7 @@ fn with_plainer_records(scenario: &Scenario, number: usize) -> Option<Scenario> 
     None
 }
 
-/// An object with nothing but a name.
+/// Returns an object that has only a name.
 fn plain(pipeline: Pipeline, name: &str) -> Map<String, Value> {
     Object::named(pipeline, name).to_members()
 }
@@ -292,7 +299,8 @@ mod tests {
     use super::*;
     use crate::check::histories::Source;
 
-    /// Shrinks with at most `count` histories in a round. Returns the best one, the number of tries, and of rounds.
+    /// Shrinks with at most `count` histories in a round. Returns the best history, the number of tries, and the number
+    /// of rounds.
     fn shrunk_by(count: usize, scenario: Scenario, fails: impl Fn(&Scenario) -> bool) -> (Scenario, usize, usize) {
         let mut shrinker = Shrinker::new(scenario);
         let (mut tried, mut rounds) = (0, 0);
@@ -370,7 +378,7 @@ mod tests {
         let is = |which: fn(&Action) -> bool| best.steps.iter().filter(|step| which(&step.action)).count();
         let created = is(|action| matches!(action, Action::Create { .. }));
         assert_eq!(is(|action| matches!(action, Action::Update { .. })), 2);
-        // One object, or one for each.
+        // The two updates concern one object, or one object each.
         assert!((1..=2).contains(&created) && best.steps.len() == created + 2, "{}", best.to_json());
         assert!(best.steps.iter().all(|step| step.then.is_zero() && !step.during.contains(&Fault::EventsDoubled)));
         assert!(tried < 300, "{tried}");
@@ -412,7 +420,7 @@ mod tests {
         Scenario::new(7, steps.to_vec())
     }
 
-    /// What a pass makes, one candidate after the other.
+    /// Returns the candidates of a pass, in order.
     fn made(pass: Pass, steps: &[Step]) -> Vec<Vec<Step>> {
         let scenario = scenario(steps);
         (0..100).map_while(|number| pass(&scenario, number)).map(|shorter| shorter.steps).collect()

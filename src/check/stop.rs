@@ -1,28 +1,28 @@
-//! Why a case ends before its end, and in which words.
+//! Reasons why a case ends early, and their texts.
 
 use std::time::Duration;
 
 use super::process::ProcessError;
 use crate::delivery::{Answer, Failure, Outcome};
 
-/// Why a case ends before its end.
+/// Reason why a case ends early.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
     Fail(String),
     /// The events were answered 2xx, but the receiver did not fetch what they announced. If the receiver never follows
-    /// such events, another case tells that.
+    /// such events, another case reports that.
     NotFollowed(String),
     NotEvaluable(String),
-    /// The receiver is not right yet, and still at work after all patience.
+    /// The receiver is not right yet, and still at work when the patience is over.
     AtWork {
-        /// A call of it waits for an answer that never comes.
+        /// Whether a call of the receiver waits for a response that never comes.
         unanswered: bool,
         told: String,
     },
 }
 
 impl Stop {
-    /// What was to be so before the case can tell anything, and is not.
+    /// Turns a failure into `NotEvaluable`, because the precondition of the case did not hold.
     pub(super) fn before(self) -> Self {
         match self {
             Self::Fail(found) => Self::NotEvaluable(format!("the receiver is wrong before this case begins:\n{found}")),
@@ -30,14 +30,14 @@ impl Stop {
         }
     }
 
-    /// What was found, or what could not be seen.
+    /// Returns the finding, or what could not be observed.
     pub(super) fn told(self) -> String {
         match self {
             Self::Fail(told) | Self::NotFollowed(told) | Self::NotEvaluable(told) | Self::AtWork { told, .. } => told,
         }
     }
 
-    /// The same, with more to say of a failure.
+    /// Changes the text of a failure, and leaves other reasons as they are.
     pub(super) fn map_fail(self, tell: impl FnOnce(String) -> String) -> Self {
         match self {
             Self::Fail(found) => Self::Fail(tell(found)),
@@ -52,12 +52,12 @@ impl From<ProcessError> for Stop {
     }
 }
 
-/// Whether the receiver itself answered, and not 2xx.
+/// Returns whether the receiver itself answered with a status other than 2xx.
 pub(super) fn was_refused(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Answered(answer) if !(200..=299).contains(&answer.status))
 }
 
-/// What is wrong with an answer that should have been 2xx.
+/// Returns what is wrong with a response that should have been 2xx, or `None` if it was 2xx.
 pub(super) fn problem(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Answered(Answer { status: 200..=299, .. }) => None,

@@ -18,11 +18,11 @@ use crate::delivery::Policy;
 use crate::fake::{self, FakeParagon};
 use crate::scenario::Scenario;
 
-/// What [`Suite::before_sync`] was given.
+/// Callback set with [`Suite::before_sync`].
 type BeforeSync<'a> =
     Box<dyn Fn(&fake::Sync) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync + 'a>;
 
-/// Cases to run on one receiver.
+/// A selection of cases to run on one receiver, with the options of the run.
 ///
 /// ```no_run
 /// # async fn example(app_url: url::Url) {
@@ -52,15 +52,15 @@ pub struct Suite<'a> {
     pub(super) on_result: Box<dyn Fn(&CaseResult) + Send + Sync + 'a>,
 }
 
-/// A case that begins.
+/// A case that is about to begin.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Starting {
-    /// Which.
+    /// The case.
     pub case: &'static Case,
-    /// How many went before it.
+    /// Number of cases that began or were left out before it.
     pub before: usize,
-    /// How many there are.
+    /// Number of planned cases.
     pub of: usize,
 }
 
@@ -71,7 +71,7 @@ impl std::fmt::Debug for Suite<'_> {
 }
 
 impl<'a> Suite<'a> {
-    /// All cases, on the receiver whose webhook endpoint this is.
+    /// Creates a suite with all cases, for the receiver with this webhook endpoint.
     pub fn for_receiver(webhook: Url) -> Self {
         Self {
             webhook,
@@ -91,26 +91,27 @@ impl<'a> Suite<'a> {
         }
     }
 
-    /// Looks at the receiver's own state: a closure that answers what it holds, or any other [`Probe`].
+    /// Sets the probe of the receiver's own state: a closure that returns the held records, or any other [`Probe`].
     pub fn state(mut self, probe: impl Probe + 'a) -> Self {
         self.state = Some(Box::new(probe));
         self
     }
 
-    /// Looks at the receiver's own state at a URL; for the format see [`StateUrl`].
+    /// Sets the URL of the receiver's own state. For the format see [`StateUrl`].
     pub fn state_url(self, url: Url) -> Self {
         self.state(StateUrl::new(url))
     }
 
-    /// Lets the cases that need it end the receiver's process and start it again. Without it they are not evaluable. With
-    /// it, a receiver that ends by itself is noticed, started again, and fails the case that made it end.
+    /// Lets cases end the receiver's process and start it again. Without a process, the cases that need one are not
+    /// evaluable. With a process, a receiver that ends by itself is noticed and started again, and the case that made
+    /// it end fails.
     pub fn process(mut self, process: impl Process + 'a) -> Self {
         self.process = Some(Box::new(process));
         self
     }
 
-    /// Is called with each sync when it has been enabled, before its first run: for a receiver that must know its users or
-    /// syncs beforehand. When it fails, the case is not evaluable.
+    /// Sets a callback that is called with each sync after the sync is enabled and before its first run. It serves
+    /// receivers that must know their users or syncs beforehand. If the callback fails, the case is not evaluable.
     ///
     /// ```no_run
     /// # async fn example(app_url: url::Url, users: std::sync::Arc<std::sync::Mutex<Vec<String>>>) {
@@ -134,65 +135,66 @@ impl<'a> Suite<'a> {
         self
     }
 
-    /// A receiver that is wrong, and has been silent for this long, is at rest. After a call that failed, and until it is
-    /// known whether it looks again by itself, it has 3.5 times as long. Default 10 s.
+    /// Sets the time without activity after which a wrong receiver counts as at rest. The time is 3.5 times as long
+    /// after a failed call, and until it is known whether the receiver polls by itself. Default 10 s.
     pub fn settle(self, settle: Duration) -> Self {
         Self { settle, ..self }
     }
 
-    /// How long a receiver is waited for that is not right yet and still at work: other cases go on meanwhile. After that
-    /// the case is not evaluable. Default 90 s.
+    /// Sets how long to wait for a receiver that is not right yet and still at work. Other cases go on meanwhile. After
+    /// this time the case is not evaluable. Default 90 s.
     pub fn patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
     }
 
-    /// Other users, histories and choices for other seeds. Default 0.
+    /// Sets the seed. Another seed gives other users, histories and choices. Default 0.
     pub fn seed(self, seed: u64) -> Self {
         Self { seed, ..self }
     }
 
-    /// Skips what follows the first case that fails.
+    /// Skips all cases after the first failure, if `fail_fast` is true. Default false.
     pub fn fail_fast(self, fail_fast: bool) -> Self {
         Self { fail_fast, ..self }
     }
 
-    /// How many histories the `conv-` cases play, and of what.
+    /// Sets the number and kind of the histories that the `conv-` cases play.
     pub fn histories(self, histories: Histories) -> Self {
         Self { histories, ..self }
     }
 
-    /// Runs the `pol-` cases under each of these, instead of the fake's own policy alone.
+    /// Runs the `pol-` cases under each of these policies. By default, they run only under the policy of the fake.
     pub fn policies(self, policies: impl IntoIterator<Item = Policy>) -> Self {
         Self { policies: policies.into_iter().collect(), ..self }
     }
 
-    /// Keeps the shortest history that fails in this folder, as a scenario file for each case. The next time it is
-    /// played first; it is removed when it passes. Default: nothing is kept.
+    /// Keeps the shortest history that fails in this folder, as one scenario file for each case. The next run plays the
+    /// file first, and removes the file when the case passes. By default, nothing is kept.
     pub fn failures(mut self, folder: impl Into<PathBuf>) -> Self {
         self.failures = Some(Failures(folder.into()));
         self
     }
 
-    /// Runs only some of the cases.
+    /// Runs only the cases for which `select` returns true.
     pub fn select(mut self, select: impl Fn(&Case) -> bool + Send + Sync + 'a) -> Self {
         self.select = Box::new(select);
         self
     }
 
-    /// Is called before each case.
+    /// Sets a callback that is called before each case.
     pub fn on_start(mut self, on_start: impl Fn(&Starting) + Send + Sync + 'a) -> Self {
         self.on_start = Box::new(on_start);
         self
     }
 
-    /// Is called with each verdict, in the order of the cases. The next cases may have begun by then.
+    /// Sets a callback that is called with each verdict, in the order of the cases. The next cases may have begun by
+    /// then.
     pub fn on_result(mut self, on_result: impl Fn(&CaseResult) + Send + Sync + 'a) -> Self {
         self.on_result = Box::new(on_result);
         self
     }
 
-    /// Plays the cases, each with a clock, users, faults and a timeline of its own, and tells the verdicts in the order of
-    /// [`cases`]. While a case waits for the receiver, the next ones go on. Sets the webhook of the fake.
+    /// Plays the cases and returns the verdicts in the order of [`cases`]. Each case has its own clock, users, faults
+    /// and timeline. While a case waits for the receiver, the next cases go on. Sets the webhook of the fake.
     pub async fn run(&self, paragon: &FakeParagon) -> Judgement {
         let own = paragon.policy();
         let selected: Vec<_> = cases().iter().filter(|case| (self.select)(case)).collect();
@@ -202,7 +204,7 @@ impl<'a> Suite<'a> {
             if case.family != Family::Pol || self.policies.is_empty() {
                 planned.push((case, &own));
             } else if of_policies.first().is_some_and(|first| first.id == case.id) {
-                // All of them in the place of the first, so that each policy is taken up once.
+                // All `pol-` cases run in the place of the first one, grouped by policy.
                 for policy in &self.policies {
                     planned.extend(of_policies.iter().map(|case| (*case, policy)));
                 }
@@ -211,8 +213,8 @@ impl<'a> Suite<'a> {
         self.judge(paragon, &planned, None).await
     }
 
-    /// Plays one scenario on the receiver, lets everything work again for a day, and judges what it then holds.
-    /// Revision and policy are the fake's own: see [`Builder::scenario`](crate::fake::Builder::scenario).
+    /// Plays one scenario on the receiver, lets everything work again for a day, and judges what the receiver then
+    /// holds. Uses the revision and the policy of the fake, see [`Builder::scenario`](crate::fake::Builder::scenario).
     pub async fn replay(&self, paragon: &FakeParagon, scenario: &Scenario) -> Judgement {
         let own = paragon.policy();
         self.judge(paragon, &[(&REPLAY, &own)], Some(scenario)).await

@@ -27,27 +27,28 @@ pub(super) struct Trial<'a> {
     lane: Lane<'a>,
     pub(super) process: Option<&'a dyn Process>,
     pub(super) histories: &'a Histories,
-    /// What everything that is made up follows from.
+    /// Seed from which all generated ids and values derive.
     pub(super) seed: u64,
-    /// What its users are called after: the case, and the policy where there are several.
+    /// Prefix of the names of the case's users: the case id, and the policy if there are several.
     name: String,
     pub(super) user: UserId,
     pub(super) drive: Connection,
     known: Option<Scenario>,
-    /// The case was played before, and something disturbed it: this time nothing else goes on.
+    /// Whether the case was played before and was disturbed then. This time nothing else goes on.
     pub(super) is_again: bool,
     mine: Mutex<Mine>,
 }
 
-/// What belongs to a case.
+/// Mutable state of a case.
 struct Mine {
-    /// The lane whose story is told, if it is not the case's own: that of the history that failed.
+    /// Lane whose timeline is reported, and its start. `None` stands for the case's own lane. It is set to the lane of
+    /// the latest history.
     story: Option<(Arc<FakeParagon>, usize)>,
-    /// The shortest history that shows the failure.
+    /// Shortest history that shows the failure.
     scenario: Option<Scenario>,
-    /// The receiver refused events of a history although nothing was wrong with its calls.
+    /// Whether the receiver refused events of a history although none of its calls failed.
     was_refused: bool,
-    /// The pauses that are left before bodies that the receiver could not take.
+    /// Remaining pauses before a body that the receiver could not accept is sent again.
     pauses: std::array::IntoIter<Duration, 4>,
 }
 
@@ -59,7 +60,7 @@ impl<'a> Deref for Trial<'a> {
 }
 
 impl<'a> Trial<'a> {
-    /// `known` is a history that has failed before, or the one that is to be played.
+    /// Creates the context of a case. `known` is a history that failed before, or the scenario to play.
     pub(super) fn new(lane: Lane<'a>, name: String, known: Option<Scenario>, is_again: bool) -> Self {
         let suite = lane.run.suite;
         let user = lane.paragon.user(UserId::for_case(&lane.paragon.project().id, suite.seed, &name));
@@ -81,23 +82,23 @@ impl<'a> Trial<'a> {
         self.mine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From here on the story of this lane is told, and not that of the case's own.
+    /// Reports the timeline of this lane from now on, instead of the case's own.
     pub(super) fn tell_of(&self, lane: &Lane<'_>) {
         self.mine().story = Some((lane.paragon.clone(), lane.mark()));
     }
 
-    /// What happened, as it is told in reports.
+    /// Returns the timeline that reports show.
     pub(super) fn story(&self) -> Timeline {
         let story = self.mine().story.clone();
         story.map_or_else(|| self.timeline(), |(paragon, mark)| paragon.timeline().skip(mark))
     }
 
-    /// Whether the receiver refused events although nothing was wrong with its calls.
+    /// Returns whether the receiver refused events although none of its calls failed.
     pub(super) fn was_refused(&self) -> bool {
         self.mine().was_refused || self.paragon.refusals() > 0
     }
 
-    /// Notes that the receiver did so in the lane of a history.
+    /// Notes that the receiver refused events in the lane of a history although none of its calls failed.
     pub(super) fn note_refused(&self) {
         self.mine().was_refused = true;
     }
@@ -114,12 +115,12 @@ impl<'a> Trial<'a> {
         self.mine().scenario.take()
     }
 
-    /// The id of a user of this case alone.
+    /// Returns the id of a user that belongs to this case alone.
     pub(super) fn user_named(&self, name: &str) -> UserId {
         UserId::for_case(&self.paragon.project().id, self.seed, &format!("{}/{name}", self.name))
     }
 
-    /// The account of another user of this case.
+    /// Returns the account of another user of this case.
     pub(super) fn other_drive(&self, name: &str) -> Connection {
         self.paragon.user(self.user_named(name)).connect("googledrive")
     }
@@ -128,12 +129,12 @@ impl<'a> Trial<'a> {
         self.paragon.timeline_since(mark)
     }
 
-    /// How many calls of the Sync API the receiver has made for the users of this case.
+    /// Returns the number of Sync API calls that the receiver has made since `mark` for the users of this case.
     pub(super) fn calls_since(&self, mark: usize) -> usize {
         self.timeline_since(mark).calls().count()
     }
 
-    /// Enables a sync of the account as it is. Nothing runs yet.
+    /// Enables a sync of the case's account. The sync does not run yet.
     pub(super) async fn enable(&self) -> Result<Sync, Stop> {
         self.enable_of(&self.drive, "default").await
     }
@@ -149,12 +150,12 @@ impl<'a> Trial<'a> {
         self.drive.create(File::named(name))
     }
 
-    /// So many files.
+    /// Creates this many files.
     pub(super) fn fill(&self, count: usize) -> Vec<Item<File>> {
         (0..count).map(|number| self.create(&format!("{number}.pdf"))).collect()
     }
 
-    /// An account with these files, and an initial sync of it. The receiver was told, and may still be at work.
+    /// Creates these files and runs an initial sync. The receiver has been notified, and may still be at work.
     pub(super) async fn enabled(&self, names: &[&str]) -> Result<(Sync, Vec<Item<File>>), Stop> {
         let files = names.iter().map(|name| self.create(name)).collect();
         let sync = self.enable().await?;
@@ -162,19 +163,20 @@ impl<'a> Trial<'a> {
         Ok((sync, files))
     }
 
-    /// As [`Trial::enabled`], and a receiver that holds the files: where most cases start.
+    /// Does the same as [`Trial::enabled`], and waits until the receiver holds the files. Most cases start from there.
     pub(super) async fn synced(&self, names: &[&str]) -> Result<(Sync, Vec<Item<File>>), Stop> {
         let (sync, files) = self.enabled(names).await?;
         self.given(&[&sync]).await?;
         Ok((sync, files))
     }
 
-    /// The receiver is right so far, or the case cannot tell what comes next.
+    /// Waits until the receiver is right. A wrong receiver makes the case not evaluable, because the precondition of
+    /// the case does not hold.
     pub(super) async fn given(&self, syncs: &[&Sync]) -> Result<(), Stop> {
         self.right(syncs).await.map_err(Stop::before)
     }
 
-    /// Waits until the receiver holds what events announced that it answered 2xx.
+    /// Waits until the receiver holds the changes whose events it answered 2xx.
     pub(super) async fn follows(&self, sync: &Sync) -> Result<(), Stop> {
         self.right(&[sync]).await.map_err(|stop| match stop {
             Stop::Fail(found) => Stop::NotFollowed(found),
@@ -188,8 +190,9 @@ impl<'a> Trial<'a> {
         self.right(syncs).await
     }
 
-    /// Every event since `mark` was answered 2xx in time, and there was one for each of these. An event that the receiver
-    /// refused is sent again first, as by any sender: to refuse what cannot be taken now is no mistake.
+    /// Checks that every event since `mark` was answered 2xx in time, and that each of these kinds was sent. Events
+    /// that the receiver refused are first sent again, as any sender does. Refusing an event for the moment is no
+    /// mistake.
     pub(super) async fn answered(&self, mark: usize, kinds: &[EventKind]) -> Result<(), Stop> {
         let mut timeline = self.timeline_since(mark);
         let outcomes = || timeline.attempts().map(|(_, attempt)| &attempt.outcome);
@@ -223,7 +226,8 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// An event of this kind was answered 2xx since `mark`, whatever went before.
+    /// Checks that the last attempt to deliver an event of this kind since `mark` was answered 2xx. Earlier attempts
+    /// may have failed.
     pub(super) fn answered_in_the_end(&self, mark: usize, kind: EventKind) -> Result<(), Stop> {
         let timeline = self.timeline_since(mark);
         let of_kind = || timeline.attempts().filter(|(event, _)| *event == kind.name());
@@ -239,12 +243,14 @@ impl<'a> Trial<'a> {
         &self.run.suite.webhook
     }
 
-    /// Lets real time pass: for what is looked at over a span, and not until something is so. Other cases go on.
+    /// Lets real time pass, for cases that observe a span instead of waiting for a condition. Other cases go on
+    /// meanwhile.
     pub(super) async fn a_while(&self, span: Duration) {
         self.turn.aside(eventually(span, || async { None::<()> })).await;
     }
 
-    /// POSTs a body as it is, beside all queues. A receiver that answers that it cannot take it now gets it again.
+    /// POSTs a body unchanged and past all delivery queues. Sends the body again after a pause if the receiver answers
+    /// that it cannot accept the body now (429, 502, 503 or 504).
     pub(super) async fn post_raw(&self, body: &[u8]) -> Outcome {
         loop {
             let outcome = self.paragon.post_raw(self.webhook(), body).await;
@@ -254,7 +260,7 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// As [`Trial::post_raw`]; what is wrong with the answer, if it is not 2xx.
+    /// Does the same as [`Trial::post_raw`]. Returns what is wrong with the response, or `None` if it is 2xx.
     pub(super) async fn post(&self, body: &[u8]) -> Option<String> {
         problem(&self.post_raw(body).await)
     }
@@ -265,13 +271,13 @@ impl<'a> Trial<'a> {
         Ok(())
     }
 
-    /// An event `sync_complete` with this count.
+    /// Returns a `sync_complete` event with this number of records.
     pub(super) fn complete(&self, sync: &Sync, records: u64) -> Value {
         let data = json!({"model": "files", "syncedAt": self.paragon.now(), "numRecords": records});
         event(sync, "sync_complete", json!({"data": data}))
     }
 
-    /// Sends it, and lets it be delivered.
+    /// Sends the event, and waits until it is delivered.
     pub(super) async fn deliver(&self, event: Value) -> Result<(), Stop> {
         self.send(event)?;
         self.paragon.settle().await;
@@ -285,7 +291,7 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// Starts the receiver again, and looks at it anew.
+    /// Starts the receiver again, and forgets what was observed of the old process.
     pub(super) async fn launch(&self) -> Result<(), Stop> {
         let process = self.process()?;
         process.launch().await?;
@@ -296,13 +302,13 @@ impl<'a> Trial<'a> {
         Ok(())
     }
 
-    /// The receiver's process; the case says that it needs one.
+    /// Returns the receiver's process, for cases that need one. Returns an error if there is none.
     pub(super) fn process(&self) -> Result<&'a dyn Process, Stop> {
         self.process.ok_or_else(|| Stop::NotEvaluable(Need::Process.missing().to_owned()))
     }
 }
 
-/// Before anything was sent the receiver holds nothing of these syncs.
+/// Checks that the receiver holds no record of a sync before any event of the sync was sent.
 pub(super) fn fresh(held: &[Held]) -> Result<(), Stop> {
     if held.is_empty() {
         return Ok(());
@@ -314,7 +320,7 @@ pub(super) fn fresh(held: &[Held]) -> Result<(), Stop> {
     ))
 }
 
-/// An event about a sync, with what it says beside the envelope.
+/// Returns an event about a sync: its envelope and the members of `more`.
 pub(super) fn event(sync: &Sync, kind: &str, more: Value) -> Value {
     let mut event = serde_json::to_value(sync.envelope()).unwrap_or_default();
     event["event"] = json!(kind);
@@ -324,7 +330,7 @@ pub(super) fn event(sync: &Sync, kind: &str, more: Value) -> Value {
     event
 }
 
-/// An event about a record.
+/// Returns an event about a record.
 pub(super) fn about(sync: &Sync, kind: &str, record: impl Serialize) -> Value {
     event(sync, kind, json!({"data": {"recordId": record, "model": "files"}}))
 }

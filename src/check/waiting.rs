@@ -1,70 +1,73 @@
-//! When a receiver that is wrong is at rest, so that it can be judged. No I/O: the caller looks, and says what it saw.
+//! Decides when a wrong receiver is at rest, so that it can be judged. Does no I/O: the caller looks at the receiver
+//! and passes in what it saw.
 
 use std::time::Duration;
 
 use crate::fake::{Activity, LastCall};
 
-/// How long a receiver that is wrong is waited for.
+/// Limits on the wait for a receiver that is wrong.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// A receiver that has been silent for this long is at rest.
+    /// Time without activity after which the receiver counts as at rest.
     pub(super) settle: Duration,
-    /// A receiver that is still at work is waited for this long.
+    /// Maximum wait for a receiver that is still at work.
     pub(super) patience: Duration,
 }
 
 impl Limits {
-    /// A receiver that has never called at all is taken to be at rest a little later than one that works by events.
+    /// Returns the settle time of a receiver that has never called the API. It is a little longer than the usual settle
+    /// time.
     fn of_mute(self) -> Duration {
         self.settle * 6 / 5
     }
 
-    /// The pause after a failed call may be this long. A receiver that looks again by itself is noticed within this time.
+    /// Returns the longest expected pause after a failed call. A receiver that polls by itself is noticed within this
+    /// time.
     pub(super) fn of_pause(self) -> Duration {
         self.settle * 7 / 2
     }
 }
 
-/// What is seen of a receiver at one moment.
+/// Observation of a receiver at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
     /// Time since the wait began.
     pub(super) at: Duration,
-    /// What it has done in the lane of the case.
+    /// Activity of the receiver in the lane of the case.
     pub(super) activity: Activity,
-    /// What it has done for everybody.
+    /// Activity of the receiver for all users.
     pub(super) overall: Overall,
 }
 
-/// What a receiver has done for all users of the run.
+/// Activity of a receiver for all users of the run.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Overall {
-    /// Time since its last call that was work, and not one more round of a loop that finds nothing new.
+    /// Time since its last call that was work. Repeated calls of a loop that finds nothing new are no work.
     pub(super) quiet: Duration,
-    /// Age of the newest event that it has followed with a call; `None` if there is no such event.
+    /// Age of the newest event that the receiver followed with a call. `None` if there is no such event.
     pub(super) followed: Option<Duration>,
-    /// Whether it has ever called the API.
+    /// Whether the receiver has ever called the API.
     pub(super) has_called: bool,
-    /// Whether a call of it waits for an answer that never comes.
+    /// Whether a call of the receiver waits for a response that never comes.
     pub(super) waits: bool,
-    /// The longest pause after which it looked again by itself, if it does that.
+    /// Longest pause after which the receiver made a call without an event. `None` if it never did.
     pub(super) looks_again: Option<Duration>,
     /// Time since the run began.
     pub(super) watched: Duration,
 }
 
-/// What a receiver is doing.
+/// State of a receiver that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// It may still become right. The text says what it was last seen doing.
+    /// The receiver may still become right. The text says what it was last seen doing.
     AtWork(String),
-    /// It has had its time. The text says how that is known.
+    /// The receiver has had its time. The text says how that is known.
     AtRest(String),
-    /// It is still at work, and has been waited for long enough. The text says what it was last seen doing.
+    /// The receiver is still at work, but the patience is over. The text says what it was last seen doing.
     OutOfPatience(String),
 }
 
-/// Whole seconds, where there are any.
+/// Formats a duration in whole seconds, or in milliseconds if it is shorter than a second.
 fn rounded(span: Duration) -> String {
     match span.as_secs() {
         0 => format!("{} ms", span.as_millis()),
@@ -72,7 +75,7 @@ fn rounded(span: Duration) -> String {
     }
 }
 
-/// Watches one receiver while it is wrong.
+/// Observes one receiver while it is wrong.
 #[derive(Clone, Debug)]
 pub(super) struct Waiting {
     limits: Limits,
@@ -80,7 +83,7 @@ pub(super) struct Waiting {
     wrong: u64,
     last_call: Duration,
     last_change: Duration,
-    /// The longest pause between a failed call and the next one.
+    /// Longest pause between a failed call and the next call.
     longest_pause: Duration,
 }
 
@@ -90,7 +93,7 @@ impl Waiting {
         Self { limits, seen: activity, wrong: 0, last_call: zero, last_change: zero, longest_pause: zero }
     }
 
-    /// Takes a look. `wrong` is a digest of how the receiver is wrong.
+    /// Takes an observation and returns the receiver's state. `wrong` is a digest of what is wrong.
     pub(super) fn look(&mut self, seen: Seen, wrong: u64) -> State {
         let Seen { at, activity, .. } = seen;
         let was = std::mem::replace(&mut self.seen, activity);
@@ -112,8 +115,8 @@ impl Waiting {
         }
     }
 
-    /// Whether the receiver may not have come to the events of this case yet, because it is busy with those of others. It
-    /// has come to them if it has followed an event that was sent much later.
+    /// Returns whether the receiver may not have reached the events of this case yet, because it is busy with other
+    /// cases. It has reached them if it has followed an event that was sent much later.
     fn is_behind(&self, seen: &Seen) -> bool {
         let settle = self.limits.settle;
         let quiet = seen.at.saturating_sub(self.last_call.max(self.last_change));
@@ -121,7 +124,7 @@ impl Waiting {
         seen.overall.quiet < settle && !has_passed
     }
 
-    /// How it is known that the receiver is at rest, or what it is doing.
+    /// Returns how it is known that the receiver is at rest, or, as an error, what it is doing.
     fn rest(&self, seen: &Seen) -> Result<String, String> {
         let Limits { settle, .. } = self.limits;
         let Seen { at, activity, overall } = *seen;
@@ -142,7 +145,7 @@ impl Waiting {
             }
             LastCall::Answered => {}
         }
-        // A call that is made a third time: whatever loop the receiver has, it has been round it twice.
+        // One call was made at least three times, so the receiver has gone round its loop at least twice.
         if activity.rounds >= 3 {
             let unchanged = at.saturating_sub(self.last_change);
             return if unchanged >= settle {
@@ -160,7 +163,7 @@ impl Waiting {
         let needed = match overall.looks_again {
             _ if !overall.has_called => self.limits.of_mute(),
             Some(pause) => settle.max(2 * pause + settle / 10),
-            // Whether it looks again by itself is not known yet.
+            // It is not known yet whether the receiver polls by itself.
             None if overall.watched < self.limits.of_pause() => settle.max(quiet + settle / 10),
             None => settle,
         };
@@ -180,14 +183,14 @@ mod tests {
     const LIMITS: Limits = Limits { settle: Duration::from_secs(10), patience: Duration::from_secs(90) };
 
     fn activity(calls: u64, news: u64, last: LastCall) -> Activity {
-        Activity { attempts: 1, calls, work: calls, rounds: 1, news, last }
+        Activity { attempts: 1, calls, work: calls, rounds: 1, news, last, has_answered: true }
     }
 
     fn overall() -> Overall {
         Overall { quiet: 100 * SECOND, has_called: true, watched: 100 * SECOND, ..Overall::default() }
     }
 
-    /// Looks each second, and says when and how the wait ended.
+    /// Takes an observation each second. Returns when and how the wait ended.
     fn ends(seen: impl Fn(u32) -> Seen) -> (u32, State) {
         let mut waiting = Waiting::new(LIMITS, seen(0).activity);
         (0..400)
@@ -244,7 +247,7 @@ mod tests {
     fn a_failed_call_is_followed_by_a_pause_that_may_be_long() {
         let once = |second| seen(second, activity(1, 1, LastCall::Failed));
         assert_eq!(ends(once).0, 35);
-        // 1, 2, 4, 8, 16 s: four times the longest pause.
+        // The pauses are 1, 2, 4, 8 and 16 s. The receiver gets four times the longest pause.
         let backs_off = |second: u32| {
             let calls = [1, 3, 7, 15, 31].iter().filter(|at| **at <= second).count() as u64;
             seen(second, activity(calls, 1, LastCall::Failed))
@@ -273,7 +276,7 @@ mod tests {
             }
         };
         assert_eq!(ends(for_ever(None)).0, 90);
-        // It follows events that came later: it has come to those of this case.
+        // The receiver follows events that were sent later, so it has reached the events of this case.
         assert_eq!(ends(for_ever(Some(SECOND))).0, 11);
     }
 

@@ -5,10 +5,11 @@ use super::waiting::Overall;
 use crate::clock::Stopwatch;
 use crate::fake::{Activity, FakeParagon, LastCall};
 
-/// A call this long after everything else was not caused by an event: the receiver looks again by itself.
+/// Time without events and calls after which a new call counts as uncaused. A receiver that makes such a call polls by
+/// itself.
 const UNCAUSED: Duration = Duration::from_secs(4);
 
-/// Watches what the receiver does for all users of a run.
+/// Observes the receiver's activity for all users of a run.
 pub(super) struct Watch {
     started: Stopwatch,
     seen: Mutex<Seen>,
@@ -18,9 +19,10 @@ struct Seen {
     lanes: Vec<Lane>,
     work: u64,
     last_work: Stopwatch,
-    /// When the newest event came that was followed by a call.
+    /// Time since the newest event that was followed by a call.
     followed: Option<Stopwatch>,
     has_called: bool,
+    has_answered: bool,
     waits: bool,
     looks_again: Option<Duration>,
 }
@@ -41,23 +43,24 @@ impl Watch {
             last_work,
             followed: None,
             has_called: false,
+            has_answered: false,
             waits: false,
             looks_again: None,
         };
         Self { started: Stopwatch::start(), seen: Mutex::new(seen) }
     }
 
-    /// Watches this lane too, from now on.
+    /// Adds a lane to the observation.
     pub(super) fn add(&self, paragon: Arc<FakeParagon>) {
         let activity = paragon.activity();
         let (last_event, last_call) = (Stopwatch::start(), Stopwatch::start());
         self.seen().lanes.push(Lane { paragon, activity, last_event, last_call });
     }
 
-    /// Looks at all lanes. To be called several times a second.
+    /// Looks at all lanes. Must be called several times a second.
     pub(super) fn look(&self) {
         let mut seen = self.seen();
-        let Seen { lanes, followed, looks_again, has_called, .. } = &mut *seen;
+        let Seen { lanes, followed, looks_again, has_called, has_answered, .. } = &mut *seen;
         let mut work = 0;
         let mut waits = false;
         for lane in lanes {
@@ -66,6 +69,7 @@ impl Watch {
             if now.attempts != was.attempts {
                 lane.last_event = Stopwatch::start();
             }
+            *has_answered |= now.has_answered;
             if now.calls != was.calls {
                 *has_called = true;
                 let pause = lane.last_call.elapsed();
@@ -87,12 +91,17 @@ impl Watch {
         }
     }
 
-    /// Forgets when the receiver made its last calls, because it was started again.
+    /// Restarts the times since the last events and calls, because the receiver was started again.
     pub(super) fn forget(&self) {
         let mut seen = self.seen();
         for lane in &mut seen.lanes {
             (lane.last_event, lane.last_call) = (Stopwatch::start(), Stopwatch::start());
         }
+    }
+
+    /// Returns whether the receiver has ever answered an event.
+    pub(super) fn has_answered(&self) -> bool {
+        self.seen().has_answered
     }
 
     pub(super) fn overall(&self) -> Overall {
@@ -107,7 +116,7 @@ impl Watch {
         }
     }
 
-    /// All lanes, which are watched no longer.
+    /// Ends the observation and returns all lanes.
     pub(super) fn end(&self) -> Vec<Arc<FakeParagon>> {
         std::mem::take(&mut self.seen().lanes).into_iter().map(|lane| lane.paragon).collect()
     }

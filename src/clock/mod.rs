@@ -1,7 +1,8 @@
-//! Time: [`Moment`]s, the virtual [`Clock`] that a fake lives by, and the only place that looks at the wall clock.
+//! Time: points in time ([`Moment`]), the virtual [`Clock`] of a fake, and the only code that reads the wall clock.
 //!
-//! The fake's days pass when a test says so, or by themselves at some [`Pace`]. What cannot be virtual, because another process lives by it, is here
-//! too: the wall clock that judges a token's `exp`, and [`eventually`], which waits for a condition with a bound.
+//! The virtual time of a fake passes when a test moves the clock, or by itself at a [`Pace`]. Where another process
+//! depends on real time, this module uses real time too: the wall clock, against which the `exp` of a token is checked,
+//! and [`eventually`], which waits for a condition with a timeout.
 //!
 //! ```
 //! use std::time::Duration;

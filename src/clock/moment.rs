@@ -9,22 +9,23 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 pub struct Moment(i64);
 
 impl Moment {
-    /// From milliseconds since 1970.
+    /// Returns the moment this many milliseconds after the beginning of 1970.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 
-    /// Milliseconds since 1970.
+    /// Returns the milliseconds since the beginning of 1970.
     pub const fn as_millis(self) -> i64 {
         self.0
     }
 
-    /// Reads RFC 3339; `None` when it is something else.
+    /// Parses a time in RFC 3339; returns `None` if the text is something else.
     pub fn parse(text: &str) -> Option<Self> {
         text.parse::<jiff::Timestamp>().ok().map(|timestamp| Self(timestamp.as_millisecond()))
     }
 
-    /// What the wall clock says. Tokens are judged by it, because the receiver mints them by it.
+    /// Returns the time of the wall clock. Tokens are checked against this time, because the receiver mints them by the
+    /// wall clock.
     #[expect(clippy::disallowed_methods, reason = "the one place that asks the wall clock")]
     pub fn wall() -> Self {
         let since_1970 = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
@@ -43,7 +44,7 @@ impl Add<Duration> for Moment {
     }
 }
 
-/// How long after the other; zero when it is not after it.
+/// Returns the time since `earlier`; zero if `earlier` is later.
 impl Sub for Moment {
     type Output = Duration;
     fn sub(self, earlier: Self) -> Duration {
@@ -73,7 +74,7 @@ impl<'de> Deserialize<'de> for Moment {
     }
 }
 
-/// A span as people read it in a timeline: `+1d 02:03:04`, with `.005` only when there are milliseconds.
+/// Formats a span for a timeline: `+1d 02:03:04`, with `.005` only if there are milliseconds.
 pub fn offset(span: Duration) -> String {
     let seconds = span.as_secs();
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
@@ -82,7 +83,7 @@ pub fn offset(span: Duration) -> String {
     format!("+{day}{hours:02}:{minutes:02}:{:02}{fraction}", seconds % 60)
 }
 
-/// Durations as people write them, `1h 30m`, for serde.
+/// Serde format for durations as people write them, such as `1h 30m`.
 pub(crate) mod duration {
     use std::time::Duration;
 
@@ -107,7 +108,7 @@ pub(crate) mod duration {
         parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
     }
 
-    /// The same, where it may be left out.
+    /// The same format for an optional duration.
     pub(crate) mod option {
         use super::{Deserialize, Deserializer, Duration, Serializer, de};
 
@@ -125,7 +126,7 @@ pub(crate) mod duration {
         }
     }
 
-    /// The same for a list.
+    /// The same format for a list of durations.
     pub(crate) mod list {
         use super::{Deserialize, Deserializer, Duration, Serializer, de};
 
@@ -148,34 +149,34 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that shows `start`.
+    /// Returns a clock that shows `start`.
     pub fn starting_at(start: Moment) -> Self {
         Self { now: start }
     }
 
-    /// What it shows.
+    /// Returns the time that the clock shows.
     pub fn now(&self) -> Moment {
         self.now
     }
 
-    /// Moves it forward; a moment in the past leaves it alone.
+    /// Moves the clock forward. A moment in the past has no effect.
     pub fn advance_to(&mut self, moment: Moment) {
         self.now = self.now.max(moment);
     }
 }
 
-/// Measures how long something really takes.
+/// Stopwatch for real time.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch(std::time::Instant);
 
 impl Stopwatch {
-    /// Starts to measure.
+    /// Starts a stopwatch.
     #[expect(clippy::disallowed_methods, reason = "the one place that starts a stopwatch")]
     pub fn start() -> Self {
         Self(std::time::Instant::now())
     }
 
-    /// The time since the start.
+    /// Returns the real time since the start.
     pub fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }

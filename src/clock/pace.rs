@@ -2,10 +2,10 @@ use std::time::Duration;
 
 use super::{Moment, Stopwatch};
 
-/// Nobody waits longer without looking at the clock again.
+/// Maximum wait, in real time, before the caller has to look at the clock again.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 
-/// Virtual time that passes by itself: from a moment on, so many times as fast as real time.
+/// Virtual time that passes by itself, from a moment on, at a multiple of the speed of real time.
 ///
 /// ```
 /// use std::time::Duration;
@@ -22,28 +22,29 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Begins now, at `from`.
+    /// Starts virtual time now, at `from`.
     ///
     /// # Panics
     ///
-    /// When the speed is no number from 0 on.
+    /// Panics if the speed is negative or not finite.
     #[track_caller]
     pub fn new(from: Moment, speed: f64) -> Self {
         assert!(speed.is_finite() && speed >= 0.0, "expected a speed from 0 on, got {speed}");
         Self { from, since: Stopwatch::start(), speed }
     }
 
-    /// How many times as fast as real time; 0 when it stands still.
+    /// Returns the speed as a multiple of real time; 0 if virtual time stands still.
     pub fn speed(&self) -> f64 {
         self.speed
     }
 
-    /// What time it is.
+    /// Returns the current virtual time.
     pub fn now(&self) -> Moment {
         self.from + seconds(self.since.elapsed().as_secs_f64() * self.speed)
     }
 
-    /// Waits until it is this time; for an hour at most, so that the caller looks again.
+    /// Waits until virtual time reaches `moment`, but at most an hour of real time. The caller has to look at the clock
+    /// again.
     #[expect(clippy::disallowed_methods, reason = "time that passes by itself is waited for")]
     pub async fn wait_for(&self, moment: Moment) {
         let real = seconds((moment - self.now()).as_secs_f64() / self.speed);
@@ -51,7 +52,7 @@ impl Pace {
     }
 }
 
-/// So many seconds; what no duration can hold is the longest one.
+/// Converts seconds to a duration. Returns [`Duration::MAX`] if no duration can hold the value.
 fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }

@@ -5,8 +5,8 @@ use super::Stopwatch;
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
-/// Asks again and again until the answer is `Some`, for at most `within` of real time; `None` when it never was.
-/// Asks at least once, and once more when the time is over.
+/// Calls `ask` again and again until it returns `Some`, for at most `within` of real time. Returns `None` if `ask`
+/// never returned `Some`. Calls `ask` at least once, and once more when the time is over.
 ///
 /// A receiver may answer its webhook first and work afterwards, so a test waits for what it expects:
 ///
@@ -37,7 +37,7 @@ where
     }
 }
 
-/// A bound on waiting, for loops that [`eventually`] does not fit.
+/// Timeout of a polling loop, for loops that [`eventually`] does not fit.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     watch: Stopwatch,
@@ -47,17 +47,18 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// Lasts for so long, from now.
+    /// Starts a timeout of `within`, in real time, from now.
     pub fn of(within: Duration) -> Self {
         Self { watch: Stopwatch::start(), within, pause: FIRST_PAUSE, over: false }
     }
 
-    /// Whether the time is over.
+    /// Returns whether the time is over.
     pub fn is_over(&self) -> bool {
         self.watch.elapsed() >= self.within
     }
 
-    /// Waits a little. False when the time is over, and the loop has looked once more since.
+    /// Waits a little before the next look at the condition. Returns false if the time is over and the loop has looked
+    /// once more since then.
     #[expect(clippy::disallowed_methods, reason = "the one place that sleeps, between two looks at a condition")]
     pub async fn again(&mut self) -> bool {
         if self.over {

@@ -1,6 +1,6 @@
 //! Requests and responses of the Sync API and the Permissions API, and entries of the event log.
 //!
-//! Each mirrors the schema of its name under `schemas/api/`; members that we do not know are kept in `other`.
+//! The types mirror the schemas in `schemas/api/` and `schemas/common/`. Unknown members are kept in `other`.
 //!
 //! ```
 //! use paragon_testkit::contract::api::EnableSyncRequest;
@@ -17,419 +17,419 @@ use super::id::{CredentialId, ProjectId, RecordId, SyncId, UserId};
 use super::object::objects;
 
 objects! {
-    /// `POST /api/syncs`
+    /// Request body of `POST /api/syncs`.
     EnableSyncRequest {
-        /// Such as `googledrive`.
+        /// Name of the integration, such as `googledrive`.
         integration: String,
-        /// Such as `files`.
+        /// Name of the pipeline, such as `files`.
         pipeline: String,
         [optional]
-        /// What the integration asks for.
+        /// Settings that the integration asks for.
         configuration: Map<String, Value>,
-        /// Tells syncs of the same integration and pipeline apart.
+        /// Name that distinguishes syncs of the same integration and pipeline.
         configuration_name: String,
-        /// Which account; the oldest active one when left out.
+        /// Credential of the account to sync. If it is left out, Paragon uses the oldest active account.
         credential_id: CredentialId,
-        /// How often to look for changes, such as `1m` (assumed here, documented for Update).
+        /// Time between two incremental syncs, such as `1m` (assumed for this request, documented for Update).
         incremental_accumulator_frequency: String,
     }
 
-    /// The answer to `POST /api/syncs`
+    /// Response to `POST /api/syncs`.
     EnableSyncResponse {
-        /// `syncInstanceId` of its events.
+        /// Id of the sync: `syncInstanceId` in the events of the sync.
         id: SyncId,
-        /// Whose it is.
+        /// User that the sync belongs to.
         user_id: UserId,
-        /// Such as `googledrive`.
+        /// Name of the integration, such as `googledrive`.
         integration: String,
-        /// Such as `files`.
+        /// Name of the pipeline, such as `files`.
         pipeline: String,
-        /// The project.
+        /// Project that the sync belongs to.
         project_id: ProjectId,
-        /// Such as `INITIALIZING`.
+        /// Status of the sync, such as `INITIALIZING`.
         status: String,
     }
 
-    /// The answer to `GET /api/syncs`
+    /// Response to `GET /api/syncs`.
     ListSyncsResponse {
-        /// The syncs of the token's user.
+        /// Syncs of the user that the token belongs to.
         data: Vec<ListedSync>,
     }
 
-    /// One of [`ListSyncsResponse`]
+    /// One sync in a [`ListSyncsResponse`].
     ListedSync {
-        /// `syncInstanceId` of its events.
+        /// Id of the sync: `syncInstanceId` in the events of the sync.
         id: SyncId,
-        /// Such as `googledrive`.
+        /// Name of the integration, such as `googledrive`.
         integration: String,
-        /// Such as `files`.
+        /// Name of the pipeline, such as `files`.
         pipeline: String,
-        /// Such as `IDLE`.
+        /// Status of the sync, such as `IDLE`.
         status: String,
         [optional]
-        /// Why it is `ERRORED`.
+        /// Reason for the status `ERRORED`.
         reason: String,
-        /// As given when it was enabled.
+        /// Configuration name that was given when the sync was enabled.
         configuration_name: String,
-        /// When it was enabled, RFC 3339.
+        /// Time at which the sync was enabled, RFC 3339.
         date_created: String,
-        /// When it last changed, RFC 3339.
+        /// Time of the last change of the sync, RFC 3339.
         date_updated: String,
     }
 
-    /// The answer to `GET /api/syncs/{syncId}`
+    /// Response to `GET /api/syncs/{syncId}`.
     SyncStatusResponse {
-        /// Such as `IDLE`.
+        /// Status of the sync, such as `IDLE`.
         status: String,
-        /// What it holds.
+        /// Record counts, time of the last run, and latest cursor.
         summary: SyncSummary,
         [optional]
-        /// The credential that it uses.
+        /// Credential that the sync uses.
         credential_id: CredentialId,
-        /// Only where it was set.
+        /// Time between two incremental syncs. Present only if it was set.
         incremental_accumulator_frequency: String,
-        /// How long to wait, in milliseconds, while `RATE_LIMITED`.
+        /// Backoff in milliseconds while the status is `RATE_LIMITED`.
         rate_limit_backoff_ms: u64,
-        /// Why it is `ERRORED`.
+        /// Reason for the status `ERRORED`.
         reason: String,
     }
 
-    /// `summary` of [`SyncStatusResponse`]
+    /// `summary` of a [`SyncStatusResponse`].
     SyncSummary {
-        /// How many records there are.
+        /// Number of records.
         total_records: u64,
-        /// How many are synced.
+        /// Number of synced records.
         synced_records_count: u64,
-        /// When the last run ended, RFC 3339; null before the first has (assumed).
+        /// Time at which the last run ended, RFC 3339. Null until the first run has ended (assumed).
         last_synced_at: Option<String>,
-        /// The end of the feed; null while it is empty (assumed).
+        /// Cursor at the end of the feed. Null while the feed is empty (assumed).
         latest_cursor: Option<String>,
     }
 
-    /// `PATCH /api/syncs/{syncId}`: at least one of the two.
+    /// Request body of `PATCH /api/syncs/{syncId}`. At least one of the two members is required.
     UpdateSyncRequest {
         [optional]
-        /// Another account; starts a full sync.
+        /// Credential of another account. A new account starts a full sync.
         credential_id: CredentialId,
-        /// How often to look for changes, such as `1m`.
+        /// Time between two incremental syncs, such as `1m`.
         incremental_accumulator_frequency: String,
     }
 
-    /// The answer to `PATCH /api/syncs/{syncId}`
+    /// Response to `PATCH /api/syncs/{syncId}`.
     UpdateSyncResponse {
-        /// The sync.
+        /// Id of the sync.
         id: SyncId,
-        /// What was asked for.
+        /// Members of the request.
         data: UpdateSyncRequest,
-        /// For people.
+        /// Message for people.
         message: String,
     }
 
-    /// The answer to `POST /api/syncs/{syncId}/disable` and `…/reenable` (observed)
+    /// Response to `POST /api/syncs/{syncId}/disable` and `…/reenable` (observed).
     SyncStatusChange {
-        /// The sync.
+        /// Id of the sync.
         id: SyncId,
-        /// Such as `DISABLED`.
+        /// Status of the sync after the request, such as `DISABLED`.
         status: String,
     }
 
-    /// The answer to `GET /api/syncs/{syncId}/records`
+    /// Response to `GET /api/syncs/{syncId}/records`: one page of the feed.
     PullRecordsResponse {
         /// Records and tombstones, in the order of their last change.
         data: Vec<Value>,
-        /// Where the page stands.
+        /// Position of the page in the feed.
         paging: Paging,
     }
 
-    /// `paging` of [`PullRecordsResponse`]
+    /// `paging` of a [`PullRecordsResponse`].
     Paging {
-        /// Everything in the feed, deleted records included.
+        /// Number of records in the feed, including deleted records.
         total_records: u64,
-        /// Without the deleted ones.
+        /// Number of records in the feed, without deleted records.
         total_active_records: u64,
-        /// What comes after this page; 0 means caught up.
+        /// Number of records after this page. 0 means that the receiver has caught up.
         remaining_records: u64,
-        /// Where the next pull goes on; null only in a feed that never held anything (assumed).
+        /// Cursor for the next page. Null only if the feed never held a record (assumed).
         cursor: Option<String>,
-        /// When the page's last record was seen, in milliseconds since 1970 (the unit is assumed).
+        /// Time at which Paragon saw the last record of the page, in milliseconds since 1970 (the unit is assumed).
         last_seen: Option<i64>,
     }
 
-    /// The answer to `GET /api/syncs/{syncId}/records/{recordId}`
+    /// Response to `GET /api/syncs/{syncId}/records/{recordId}`.
     GetRecordResponse {
-        /// The record.
+        /// The record as JSON.
         data: Value,
     }
 
-    /// The body of a refusal (observed for 409, assumed for the others)
+    /// Body of an error response (observed for 409, assumed for the other statuses).
     ErrorBody {
-        /// What is wrong, for people.
+        /// Description of the error, for people.
         message: String,
-        /// The name of the status.
+        /// Name of the HTTP status.
         error: String,
-        /// The HTTP status.
+        /// HTTP status code.
         status_code: u16,
         [optional]
-        /// For programs, such as `PERMISSION_CHANGES_CURSOR_INVALID`.
+        /// Error code for programs, such as `PERMISSION_CHANGES_CURSOR_INVALID`.
         code: String,
     }
 
-    /// `POST /api/permissions/{syncId}/check`, and one question of `…/batch-check`
+    /// Request body of `POST /api/permissions/{syncId}/check`, and one check of `…/batch-check`.
     CheckAccessRequest {
-        /// A file or folder: its record id.
+        /// Record id of a file or folder.
         object: RecordId,
-        /// An e-mail address; with `user:` before it in a batch.
+        /// E-mail address of the user. In a batch, the address has the prefix `user:`.
         user: String,
-        /// `can_read`, `can_write` or `is_owner`.
+        /// Role: `can_read`, `can_write` or `is_owner`.
         role: String,
     }
 
-    /// The answer to `POST /api/permissions/{syncId}/check`
+    /// Response to `POST /api/permissions/{syncId}/check`.
     CheckAccessResponse {
-        /// Whether the user may.
+        /// Whether the user has the role for the object.
         has_access: bool,
     }
 
-    /// `POST /api/permissions/{syncId}/batch-check`
+    /// Request body of `POST /api/permissions/{syncId}/batch-check`.
     BatchCheckAccessRequest {
-        /// The questions.
+        /// Checks to evaluate.
         checks: Vec<CheckAccessRequest>,
     }
 
-    /// The answer to `POST /api/permissions/{syncId}/batch-check`
+    /// Response to `POST /api/permissions/{syncId}/batch-check`.
     BatchCheckAccessResponse {
-        /// One for each question.
+        /// Results, one for each check.
         result: Vec<BatchCheckResult>,
     }
 
-    /// One of [`BatchCheckAccessResponse`]
+    /// One result in a [`BatchCheckAccessResponse`].
     BatchCheckResult {
-        /// Whether the user may.
+        /// Whether the user has the role for the object.
         allowed: bool,
-        /// The question.
+        /// Check that this result belongs to.
         request: CheckAccessRequest,
         [optional]
-        /// Why there is no answer.
+        /// Reason why the check could not be evaluated.
         error: String,
     }
 
-    /// `POST /api/permissions/{syncId}/list-users`
+    /// Request body of `POST /api/permissions/{syncId}/list-users`.
     ListUsersRequest {
-        /// A file or folder: its record id.
+        /// Record id of a file or folder.
         object: RecordId,
-        /// `can_read`, `can_write` or `is_owner`.
+        /// Role: `can_read`, `can_write` or `is_owner`.
         role: String,
     }
 
-    /// The answer to `POST /api/permissions/{syncId}/list-users`
+    /// Response to `POST /api/permissions/{syncId}/list-users`.
     ListUsersResponse {
-        /// E-mail addresses; at most 1,000.
+        /// E-mail addresses of at most 1,000 users.
         users: Vec<String>,
     }
 
-    /// `POST /api/permissions/{syncId}/list-objects`, and both streams of it
+    /// Request body of `POST /api/permissions/{syncId}/list-objects` and of its two streaming variants.
     ListObjectsRequest {
-        /// `file` or `folder`.
+        /// Type of the objects: `file` or `folder`.
         object_type: String,
-        /// An e-mail address.
+        /// E-mail address of the user.
         user: String,
-        /// `can_read`, `can_write` or `is_owner`.
+        /// Role: `can_read`, `can_write` or `is_owner`.
         role: String,
     }
 
-    /// The answer to `POST /api/permissions/{syncId}/list-objects`
+    /// Response to `POST /api/permissions/{syncId}/list-objects`.
     ListObjectsResponse {
-        /// Record ids; at most 1,000.
+        /// Record ids of at most 1,000 objects.
         objects: Vec<RecordId>,
     }
 
-    /// A line of `POST /api/permissions/{syncId}/streamed-list-objects`
+    /// One line of the response to `POST /api/permissions/{syncId}/streamed-list-objects`.
     StreamedObject {
-        /// A record id.
+        /// Record id of the object.
         object: RecordId,
     }
 
-    /// A line of the stream over all syncs: an object or an error
+    /// One line of the stream over all syncs: an object or an error.
     StreamedObjectAllSyncs {
-        /// The sync.
+        /// Id of the sync.
         sync_instance_id: SyncId,
-        /// Such as `googledrive`.
+        /// Name of the integration, such as `googledrive`.
         integration: String,
         [optional]
-        /// A record id.
+        /// Record id of the object.
         object: RecordId,
-        /// Why this sync has no answer; the stream goes on.
+        /// Reason why this sync has no result. The stream continues with the next sync.
         error: String,
     }
 
-    /// `POST /api/permissions/{syncId}/expand`
+    /// Request body of `POST /api/permissions/{syncId}/expand`.
     ExpandRequest {
-        /// A file or folder: its record id.
+        /// Record id of a file or folder.
         object: RecordId,
-        /// `can_read`, `can_write` or `is_owner`.
+        /// Relation: `can_read`, `can_write` or `is_owner`.
         relation: String,
     }
 
-    /// The answer to `POST /api/permissions/{syncId}/expand`
+    /// Response to `POST /api/permissions/{syncId}/expand`.
     ExpandResponse {
-        /// The tree.
+        /// Permission tree of the object.
         tree: UsersetTree,
     }
 
-    /// `tree` of [`ExpandResponse`]
+    /// `tree` of an [`ExpandResponse`].
     UsersetTree {
-        /// Its top.
+        /// Root node of the tree.
         root: Userset,
     }
 
-    /// A node of a permission tree: a name, and one of the four
+    /// A node of a permission tree. It has a name and exactly one of the four optional members.
     Userset {
-        /// `object#relation`
+        /// Name of the node: `object#relation`.
         name: String,
         [optional]
-        /// Where the tree ends.
+        /// Leaf at which the tree ends.
         leaf: Leaf,
-        /// Any of them.
+        /// Nodes of which at least one must hold.
         union: Usersets,
-        /// All of them.
+        /// Nodes that must all hold.
         intersection: Usersets,
-        /// One without the other.
+        /// One node without another node.
         difference: Difference,
     }
 
-    /// Several nodes of a permission tree
+    /// Several nodes of a permission tree.
     Usersets {
-        /// The nodes.
+        /// The nodes of the group.
         nodes: Vec<Userset>,
     }
 
-    /// `difference` of [`Userset`]
+    /// `difference` of a [`Userset`].
     Difference {
-        /// Who would have it.
+        /// Users who have the relation before the subtraction.
         base: Box<Userset>,
-        /// Who is taken out.
+        /// Users to subtract.
         subtract: Box<Userset>,
     }
 
-    /// `leaf` of [`Userset`]: one of the three
+    /// `leaf` of a [`Userset`]. It has exactly one of the three members.
     Leaf {
         [optional]
-        /// Named users.
+        /// Users that are listed by name.
         users: Users,
-        /// Another userset.
+        /// Another userset that the leaf refers to.
         computed: Computed,
-        /// Usersets reached through a tuple.
+        /// Usersets that are reached through a tuple.
         tuple_to_userset: TupleToUserset,
     }
 
-    /// `users` of [`Leaf`]
+    /// `users` of a [`Leaf`].
     Users {
-        /// Each as `user:` and an e-mail address.
+        /// Users, each as `user:` followed by an e-mail address.
         users: Vec<String>,
     }
 
-    /// A userset by its name
+    /// A reference to a userset by its name.
     Computed {
-        /// `object#relation`
+        /// Name of the userset: `object#relation`.
         userset: String,
     }
 
-    /// `tupleToUserset` of [`Leaf`]
+    /// `tupleToUserset` of a [`Leaf`].
     TupleToUserset {
-        /// `object#relation`, such as `file:0f…#parent`
+        /// Name of the tuple set: `object#relation`, such as `file:0f…#parent`.
         tupleset: String,
-        /// The usersets.
+        /// Usersets that the tuple leads to.
         computed: Vec<Computed>,
     }
 
-    /// The answer to `GET /api/permissions/{syncId}/changes`
+    /// Response to `GET /api/permissions/{syncId}/changes`.
     PermissionChangesResponse {
-        /// Oldest first; empty at the end of the feed.
+        /// Changes, oldest first. The list is empty at the end of the feed.
         changes: Vec<PermissionChange>,
-        /// Where to go on; the same one again at the end of the feed.
+        /// Cursor for the next request. At the end of the feed, the response repeats the cursor of the request.
         continuation_token: String,
     }
 
-    /// An entry of the event log of a sync
+    /// An entry of the event log of a sync.
     EventLogEntry {
-        /// `syncInstanceId` of its events.
+        /// Id of the sync: `syncInstanceId` in the events of the sync.
         sync_id: SyncId,
-        /// The same for all entries of one run.
+        /// Trace id, which all entries of one run share.
         trace_id: String,
-        /// Whose it is.
+        /// User that the sync belongs to.
         user_id: UserId,
-        /// Such as `googledrive`.
+        /// Name of the integration, such as `googledrive`.
         integration: String,
-        /// Such as `files`.
+        /// Name of the pipeline, such as `files`.
         pipeline: String,
-        /// Such as `INITIAL_SYNC_COMPLETED`.
+        /// Name of the log event, such as `INITIAL_SYNC_COMPLETED`.
         sync_event: String,
-        /// `INITIAL`, `INCREMENTAL`, `FULL`, `PERMISSION` or `SINGLE_RECORD`.
+        /// Type of the run: `INITIAL`, `INCREMENTAL`, `FULL`, `PERMISSION` or `SINGLE_RECORD`.
         sync_type: String,
-        /// Such as `IDLE`.
+        /// Status of the sync, such as `IDLE`.
         sync_status: String,
         [optional]
-        /// What the run did; the members' names are assumed.
+        /// Counts of the run. The names of its members are assumed.
         summary: RunSummary,
-        /// What went wrong; the members' names are assumed.
+        /// Error of the run. The names of its members are assumed.
         error: RunError,
     }
 
-    /// `summary` of [`EventLogEntry`]
+    /// `summary` of an [`EventLogEntry`].
     RunSummary {
         [optional]
-        /// New records.
+        /// Number of new records.
         created: u64,
-        /// Changed records.
+        /// Number of changed records.
         updated: u64,
-        /// Deleted records.
+        /// Number of deleted records.
         deleted: u64,
-        /// Records looked at.
+        /// Number of records that the run looked at.
         total_processed: u64,
-        /// All changes.
+        /// Number of all changes.
         total_changes: u64,
-        /// How long it took, in milliseconds.
+        /// Duration of the run in milliseconds.
         duration_ms: u64,
     }
 
-    /// `error` of [`EventLogEntry`]
+    /// `error` of an [`EventLogEntry`].
     RunError {
         [optional]
-        /// Whether it is tried again.
+        /// Whether Paragon retries the run.
         recoverable: bool,
-        /// The provider's status.
+        /// HTTP status of the provider's response.
         http_status: u16,
-        /// The provider's code.
+        /// Error code of the provider.
         code: String,
-        /// When it is tried again, in milliseconds.
+        /// Delay before the retry, in milliseconds.
         retry_after_ms: u64,
     }
 }
 
-/// One of [`PermissionChangesResponse`]. Its form is assumed to be that of `OpenFGA`, which Paragon runs.
+/// One change in a [`PermissionChangesResponse`]. The form is assumed to be that of `OpenFGA`, which Paragon runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PermissionChange {
-    /// What was granted or taken.
+    /// Permission that was granted or revoked.
     pub tuple_key: TupleKey,
-    /// `TUPLE_OPERATION_WRITE` or `TUPLE_OPERATION_DELETE`.
+    /// Operation: `TUPLE_OPERATION_WRITE` or `TUPLE_OPERATION_DELETE`.
     pub operation: String,
-    /// When, RFC 3339.
+    /// Time of the change, RFC 3339.
     pub timestamp: String,
-    /// Members beyond these, kept as they are.
+    /// Unknown members, kept unchanged.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// `tuple_key` of [`PermissionChange`]
+/// `tuple_key` of a [`PermissionChange`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TupleKey {
-    /// Who.
+    /// User who has the relation.
     pub user: String,
-    /// What.
+    /// Relation between the user and the object.
     pub relation: String,
-    /// On what.
+    /// Object that the relation applies to.
     pub object: String,
-    /// Members beyond these, kept as they are.
+    /// Unknown members, kept unchanged.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }

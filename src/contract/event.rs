@@ -5,28 +5,29 @@ use serde_json::{Map, Value};
 
 use super::id::{CredentialId, RecordId, SyncId, UserId};
 
-/// The name of an event that this crate knows.
+/// The kind of a webhook event, for all events that this crate knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum EventKind {
-    /// `sync_complete`: an initial sync has completed.
+    /// `sync_complete`: an initial sync completed.
     SyncComplete,
-    /// `sync_errored`: a sync cannot go on without help.
+    /// `sync_errored`: a sync stopped and cannot continue without help.
     SyncErrored,
     /// `record_created`: an incremental sync found a new record.
     RecordCreated,
-    /// `record_updated`: an incremental sync found a change.
+    /// `record_updated`: an incremental sync found a changed record.
     RecordUpdated,
     /// `record_deleted`: a full sync no longer found a record.
     RecordDeleted,
-    /// `record_errored`: one record could not be synced; the sync goes on.
+    /// `record_errored`: one record could not be synced. The sync continues.
     RecordErrored,
-    /// `webhook_verification`: a probe of the URL (observed, not documented).
+    /// `webhook_verification`: Paragon probes the webhook URL (observed, not documented).
     WebhookVerification,
 }
 
 impl EventKind {
-    /// Every documented event, in the order of Paragon's own list. The probe is not among them.
+    /// Every documented event, in the order of Paragon's own list. `webhook_verification` is not documented and not
+    /// included.
     pub const ALL: [Self; 6] = [
         Self::SyncComplete,
         Self::SyncErrored,
@@ -36,7 +37,7 @@ impl EventKind {
         Self::RecordErrored,
     ];
 
-    /// The value of the member `event`.
+    /// Returns the value of the member `event`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::SyncComplete => "sync_complete",
@@ -49,12 +50,12 @@ impl EventKind {
         }
     }
 
-    /// The kind with this name, if it is a known one.
+    /// Returns the kind with this name; `None` if the name is unknown.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().chain([Self::WebhookVerification]).find(|kind| kind.name() == name)
     }
 
-    /// The name of its schema, such as `webhooks/sync_complete`.
+    /// Returns the name of the event's schema, such as `webhooks/sync_complete`.
     pub const fn schema(self) -> &'static str {
         match self {
             Self::SyncComplete => "webhooks/sync_complete",
@@ -74,203 +75,206 @@ impl std::fmt::Display for EventKind {
     }
 }
 
-/// One webhook event. Its fields mirror the JSON; members that we do not know are kept in `other`.
+/// One webhook event. The fields mirror the JSON. Unknown members are kept in `other`.
 ///
-/// An event with an unknown name parses as [`Event::Unknown`], whole: more may come.
+/// An event with an unknown name parses as [`Event::Unknown`] and keeps all its members, because Paragon may add
+/// events.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
-    /// `sync_complete`
+    /// The event `sync_complete`.
     SyncComplete(SyncComplete),
-    /// `sync_errored`
+    /// The event `sync_errored`.
     SyncErrored(SyncErrored),
-    /// `record_created`
+    /// The event `record_created`.
     RecordCreated(RecordChange),
-    /// `record_updated`
+    /// The event `record_updated`.
     RecordUpdated(RecordChange),
-    /// `record_deleted`
+    /// The event `record_deleted`.
     RecordDeleted(RecordChange),
-    /// `record_errored`
+    /// The event `record_errored`.
     RecordErrored(RecordErrored),
-    /// `webhook_verification`
+    /// The event `webhook_verification`.
     WebhookVerification(WebhookVerification),
-    /// Any other name.
+    /// An event with any other name.
     Unknown(UnknownEvent),
 }
 
-/// The members that all six events have in common.
+/// The members that all six documented events have in common.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Envelope {
-    /// The integration, such as `googledrive`.
+    /// Name of the integration, such as `googledrive`.
     pub sync: String,
-    /// The sync that the event is about.
+    /// Id of the sync that the event is about.
     pub sync_instance_id: SyncId,
-    /// The credential that the sync used. Absent before March 2026.
+    /// Id of the credential that the sync used. Absent before March 2026.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential_id: Option<CredentialId>,
-    /// The Connected User whose data it is.
+    /// Connected User who owns the synced data.
     pub user: UserRef,
 }
 
 /// `user` of an event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct UserRef {
-    /// The id that the company's user tokens carry as `sub`.
+    /// Id of the user. The user tokens of the company carry the id as `sub`.
     pub id: UserId,
-    /// Members we do not know.
+    /// Unknown members, kept unchanged.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// `sync_complete`
+/// The event `sync_complete`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SyncComplete {
-    /// Sync, credential and user.
+    /// Members that name the sync, the credential and the user.
     #[serde(flatten)]
     pub envelope: Envelope,
-    /// What was synced.
+    /// Result of the initial sync.
     pub data: SyncCompleteData,
-    /// Members we do not know.
+    /// Unknown members, kept unchanged.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// `data` of `sync_complete`
+/// `data` of a `sync_complete` event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SyncCompleteData {
-    /// The pipeline, such as `files`.
+    /// Name of the pipeline, such as `files`.
     pub model: String,
-    /// When the initial sync completed, RFC 3339.
+    /// Time at which the initial sync completed, RFC 3339.
     pub synced_at: String,
-    /// How many records there are.
+    /// Number of records.
     pub num_records: u64,
-    /// Members we do not know.
+    /// Unknown members, kept unchanged.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// `record_created`, `record_updated` and `record_deleted`
+/// The events `record_created`, `record_updated` and `record_deleted`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordChange {
-    /// Sync, credential and user.
+    /// Members that name the sync, the credential and the user.
     #[serde(flatten)]
     pub envelope: Envelope,
-    /// Which record. Its data has to be fetched.
+    /// Reference to the record. The data of the record must be fetched separately.
     pub data: RecordRef,
-    /// Members we do not know.
+    /// Unknown members, kept unchanged.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// `data` of the three events about a record
+/// `data` of a `record_created`, `record_updated` or `record_deleted` event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RecordRef {
-    /// The record's id in the Sync API.
+    /// Id of the record in the Sync API.
     pub record_id: RecordId,
-    /// The pipeline, such as `files`.
+    /// Name of the pipeline, such as `files`.
     pub model: String,
-    /// Members we do not know.
+    /// Unknown members, kept unchanged.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// `sync_errored`
+/// The event `sync_errored`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SyncErrored {
-    /// Sync, credential and user.
+    /// Members that name the sync, the credential and the user.
     #[serde(flatten)]
     pub envelope: Envelope,
-    /// Why the sync stopped.
+    /// Reason why the sync stopped.
     pub error: SyncError,
-    /// Members we do not know.
+    /// Unknown members, kept unchanged.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// `error` of `sync_errored`
+/// `error` of a `sync_errored` event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SyncError {
-    /// For people.
+    /// Error message for people.
     pub message: String,
-    /// Members we do not know, such as the observed `code`.
+    /// Unknown members, kept unchanged. `code` is one of them (observed).
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// `record_errored`
+/// The event `record_errored`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordErrored {
-    /// Sync, credential and user.
+    /// Members that name the sync, the credential and the user.
     #[serde(flatten)]
     pub envelope: Envelope,
-    /// Which record, and why.
+    /// The record, and the reason why it could not be synced.
     pub error: RecordError,
-    /// Members we do not know.
+    /// Unknown members, kept unchanged.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// `error` of `record_errored`
+/// `error` of a `record_errored` event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RecordError {
-    /// For people.
+    /// Error message for people.
     pub message: String,
-    /// The record that could not be synced.
+    /// Id of the record that could not be synced.
     pub record_id: RecordId,
-    /// The pipeline, such as `files`.
+    /// Name of the pipeline, such as `files`.
     pub model: String,
-    /// Members we do not know.
+    /// Unknown members, kept unchanged.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// `webhook_verification` (observed): sent to see whether the URL answers. It names no sync and no user.
+/// The event `webhook_verification` (observed). Paragon sends it to test whether the URL responds. The event names no
+/// sync and no user.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct WebhookVerification {
-    /// Members we do not know.
+    /// Unknown members, kept unchanged.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// An event whose name is not known.
+/// An event with an unknown name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UnknownEvent {
-    /// The value of `event`.
+    /// Value of the member `event`.
     pub event: String,
-    /// Every other member.
+    /// All other members.
     pub members: Map<String, Value>,
 }
 
-/// Why a body is not an event.
+/// The reason why a body is not an event.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EventError {
     /// The bytes are not JSON.
     #[error("the body is not JSON: {0}")]
     NotJson(#[source] serde_json::Error),
-    /// It is JSON, but no object with a string `event`.
+    /// The body is JSON, but not an object with a string member `event`.
     #[error("expected an object with a string member `event`, got {0}")]
     NoEvent(String),
-    /// A documented event with a missing or wrong member.
+    /// The event is known, but a documented member is missing or wrong.
     #[error("`{event}` does not have its documented form: {source}")]
     Malformed {
-        /// The event's name.
+        /// Name of the event.
         event: &'static str,
-        /// Which member, and what is wrong with it.
+        /// Description of the missing or wrong member.
         source: serde_json::Error,
     },
 }
 
 impl Event {
-    /// Reads a webhook's body.
+    /// Parses the body of a webhook request.
     ///
     /// # Errors
     ///
-    /// When the body is not JSON, has no `event`, or is a documented event without its documented members.
+    /// Returns an error if the body is not JSON, is not an object with a string member `event`, or is a known event
+    /// whose documented members are missing or wrong.
     pub fn parse(body: &[u8]) -> Result<Self, EventError> {
         Self::from_value(serde_json::from_slice(body).map_err(EventError::NotJson)?)
     }
@@ -279,7 +283,7 @@ impl Event {
     ///
     /// # Errors
     ///
-    /// As [`Event::parse`], without the first.
+    /// Returns the same errors as [`Event::parse`], except [`EventError::NotJson`].
     pub fn from_value(value: Value) -> Result<Self, EventError> {
         let Value::Object(mut members) = value else {
             return Err(EventError::NoEvent(format!("{value:.60}")));
@@ -305,7 +309,7 @@ impl Event {
         .map_err(|source| EventError::Malformed { event: kind.name(), source })
     }
 
-    /// The value of the member `event`.
+    /// Returns the value of the member `event`.
     pub fn name(&self) -> &str {
         match self {
             Self::Unknown(unknown) => &unknown.event,
@@ -319,7 +323,8 @@ impl Event {
         }
     }
 
-    /// Sync, credential and user; `None` for the probe and for an unknown event, which need not have them.
+    /// Returns the members that name the sync, the credential and the user. Returns `None` for `webhook_verification`
+    /// and for unknown events, because these need not have the members.
     pub fn envelope(&self) -> Option<&Envelope> {
         match self {
             Self::SyncComplete(event) => Some(&event.envelope),
@@ -332,7 +337,7 @@ impl Event {
         }
     }
 
-    /// The record that the event is about, if it is about one.
+    /// Returns the id of the record that the event is about; `None` if the event is not about a record.
     pub fn record_id(&self) -> Option<&RecordId> {
         match self {
             Self::RecordCreated(event) | Self::RecordUpdated(event) | Self::RecordDeleted(event) => {
@@ -343,7 +348,7 @@ impl Event {
         }
     }
 
-    /// The event as JSON; members in alphabetical order, so equal events are equal bytes.
+    /// Returns the event as JSON. The members are in alphabetical order, so that equal events print as equal bytes.
     pub fn to_value(&self) -> Value {
         let members = match self {
             Self::SyncComplete(event) => serde_json::to_value(event),
@@ -363,7 +368,8 @@ impl Event {
     }
 }
 
-/// Prints as [`Event::to_value`] does, without the detour: each delivery prints an event.
+/// Serializes the same JSON as [`Event::to_value`], without building a [`Value`] first. Every delivery prints an event,
+/// so the shortcut saves work.
 impl Serialize for Event {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut members = match self {
@@ -396,7 +402,7 @@ impl Serialize for Event {
 
 use Member::{Number, Object, Other, Text};
 
-/// A member of an event, lent by it.
+/// A member of an event, borrowed from the event.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Member<'a> {
@@ -408,14 +414,15 @@ enum Member<'a> {
 
 type Members<'a> = BTreeMap<&'a str, Member<'a>>;
 
-/// A struct's own members, and those that we do not know.
+/// Returns a struct's own members and its unknown members in one sorted map.
 fn sorted<'a, const N: usize>(own: [(&'a str, Member<'a>); N], other: &'a Map<String, Value>) -> Members<'a> {
     let other = other.iter().map(|(name, value)| (name.as_str(), Other(value)));
     own.into_iter().chain(other).collect()
 }
 
 impl Envelope {
-    /// Its members, and those of an event around it.
+    /// Returns the members of the envelope, together with the members of the event that contains it. `about` is the
+    /// name of the event's own member (`data` or `error`), `what` its value, and `other` are the unknown members.
     fn with<'a>(&'a self, about: &'a str, what: Members<'a>, other: &'a Map<String, Value>) -> Members<'a> {
         let Self { sync, sync_instance_id, credential_id, user } = self;
         let user = sorted([("id", Text(user.id.as_str()))], &user.other);

@@ -11,53 +11,53 @@ use super::schema::{Contract, Layer, Violation};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Fixture {
-    /// The file below `fixtures/`, without `.json`: `webhooks/sync_complete/documented`.
+    /// Path of the file in `fixtures/`, without `.json`, such as `webhooks/sync_complete/documented`.
     pub name: String,
-    /// What it shows.
+    /// Description of what the fixture shows.
     pub about: String,
-    /// The age of the contract that it is of.
+    /// Revision of the contract that the payload belongs to.
     pub revision: Revision,
-    /// The layer by which it is valid, or that refuses it. One that is valid by the tolerant layer only is something
-    /// that was seen in the wild.
+    /// Layer that accepts the payload, or that rejects it if the payload is invalid. A payload that only the tolerant
+    /// layer accepts was seen in the wild.
     pub layer: Layer,
-    /// The one rule that it breaks, if it is an invalid one.
+    /// The only rule that an invalid payload breaks; `None` for a valid payload.
     pub breaks: Option<Breaks>,
-    /// Where it comes from.
+    /// Source of the payload.
     pub provenance: Provenance,
-    /// The payload.
+    /// The payload as JSON.
     pub body: Value,
 }
 
-/// Which rule a payload breaks, and where.
+/// The rule that a payload breaks, and the place where the payload breaks it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Breaks {
-    /// The member, as a JSON pointer, also when it is the one that is missing; empty for the whole payload.
+    /// JSON pointer to the wrong or missing member. Empty for the whole payload.
     pub path: String,
-    /// The keyword of the schema, such as `required`.
+    /// Keyword of the schema that is broken, such as `required`.
     pub rule: String,
 }
 
 impl Breaks {
-    /// The rule that is broken at a member.
+    /// Creates a `Breaks` from the JSON pointer to the member and the keyword of the schema.
     pub fn new(path: &str, rule: &str) -> Self {
         Self { path: path.to_owned(), rule: rule.to_owned() }
     }
 
-    /// Whether these violations are this one and no other.
+    /// Returns whether the violations consist of exactly this one.
     pub fn is_all_of(&self, violations: &[Violation]) -> bool {
         matches!(violations, [only] if only.path == self.path && only.rule == self.rule)
     }
 }
 
-/// A file that is not a fixture.
+/// The error for a file that is not a fixture.
 #[derive(Debug, thiserror::Error)]
 #[error("fixture {name}: expected an object with about, provenance and body: {source}")]
 pub struct FixtureError {
-    /// The file.
+    /// Name of the file.
     pub name: String,
-    /// What is wrong with it.
+    /// Description of what is wrong with the file.
     pub source: serde_json::Error,
 }
 
@@ -83,7 +83,7 @@ impl Fixture {
     ///
     /// # Errors
     ///
-    /// Names the file, and the member that is missing or wrong.
+    /// Returns an error that names the file, and the missing member or the position of the wrong one.
     pub fn parse(name: &str, text: &str) -> Result<Self, FixtureError> {
         let name = name.to_owned();
         match serde_json::from_str(text) {
@@ -94,33 +94,34 @@ impl Fixture {
         }
     }
 
-    /// The schema that it is judged by, from its name.
+    /// Returns the name of the schema that the fixture is validated against. The schema name is part of the fixture's
+    /// name.
     pub fn schema(&self) -> &str {
         let name = self.name.strip_prefix("invalid/").unwrap_or(&self.name);
         name.rsplit_once('/').map_or(name, |(schema, _)| schema)
     }
 
-    /// The contract that it is judged by.
+    /// Returns the contract that the fixture is validated against.
     pub fn contract(&self) -> Contract {
         Contract { revision: self.revision, layer: self.layer }
     }
 }
 
-/// Listed by the build script.
+/// Name and text of each fixture file. The build script lists the files.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/fixtures.rs"));
 
-/// Read at the first use; a test reads them all, so the panic never reaches a user.
+/// The fixtures, parsed at the first use. A test parses them all, so that the panic never reaches a user.
 static FIXTURES: LazyLock<Vec<Fixture>> = LazyLock::new(|| {
     FILES.iter().map(|(name, text)| Fixture::parse(name, text).unwrap_or_else(|error| panic!("{error}"))).collect()
 });
 
-/// Every shipped fixture, by name.
+/// Returns all shipped fixtures, sorted by path.
 ///
 /// ```
 /// use paragon_testkit::contract::fixtures;
 /// let of_events = fixtures().iter().filter(|fixture| fixture.name.starts_with("webhooks/"));
 /// for fixture in of_events {
-///     let body = serde_json::to_vec(&fixture.body)?; // your handler takes it, whatever the layer and the revision
+///     let body = serde_json::to_vec(&fixture.body)?; // your handler must accept it in every layer and revision
 /// }
 /// # Ok::<(), serde_json::Error>(())
 /// ```
@@ -128,7 +129,7 @@ pub fn fixtures() -> &'static [Fixture] {
     &FIXTURES
 }
 
-/// The fixture with this name, such as `webhooks/sync_complete/documented`.
+/// Returns the fixture with this name, such as `webhooks/sync_complete/documented`; `None` if there is no such fixture.
 pub fn fixture(name: &str) -> Option<&'static Fixture> {
     FIXTURES.iter().find(|fixture| fixture.name == name)
 }
@@ -182,7 +183,7 @@ mod tests {
         assert!(!missing.is_all_of(&violations(serde_json::json!({"error": 7, "statusCode": 409}))), "two");
     }
 
-    /// The members of a schema at its top, by reference too.
+    /// Returns the names of all top-level members of a schema, and the names of the required ones. Follows references.
     fn members(contract: Contract, schema: &str) -> (Vec<&'static str>, Vec<&'static str>) {
         let place = contract.place(schema);
         (place.members().into_iter().map(|(name, _)| name).collect(), place.required())
@@ -206,7 +207,7 @@ mod tests {
                 less.as_object_mut().unwrap().remove(member);
                 assert!(!minimal.contract().is_valid(schema, &less), "{schema}/minimal could do without {member}");
             }
-            // A line of this stream has an object or an error, never all its members.
+            // A line of this stream has either an object or an error, so that no payload has all members.
             if schema != "api/streamed_object_all_syncs" {
                 let maximal = of("maximal").unwrap_or_else(|| panic!("{schema} has no maximal one"));
                 for member in members(maximal.contract(), schema).0 {

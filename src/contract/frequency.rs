@@ -2,37 +2,37 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// How often a sync looks for changes: `incrementalAccumulatorFrequency`. These eight are documented.
+/// The time between two incremental syncs: `incrementalAccumulatorFrequency`. The eight variants are documented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Frequency {
-    /// `1m`
+    /// One minute, `1m`.
     #[serde(rename = "1m")]
     OneMinute,
-    /// `5m`
+    /// Five minutes, `5m`.
     #[serde(rename = "5m")]
     FiveMinutes,
-    /// `10m`
+    /// Ten minutes, `10m`.
     #[serde(rename = "10m")]
     TenMinutes,
-    /// `30m`
+    /// Thirty minutes, `30m`.
     #[serde(rename = "30m")]
     ThirtyMinutes,
-    /// `1h`
+    /// One hour, `1h`.
     #[serde(rename = "1h")]
     OneHour,
-    /// `3h`
+    /// Three hours, `3h`.
     #[serde(rename = "3h")]
     ThreeHours,
-    /// `6h`
+    /// Six hours, `6h`.
     #[serde(rename = "6h")]
     SixHours,
-    /// `24h`
+    /// One day, `24h`.
     #[serde(rename = "24h")]
     Day,
 }
 
 impl Frequency {
-    /// All of them, the shortest first.
+    /// All frequencies, the shortest interval first.
     pub const ALL: [Self; 8] = [
         Self::OneMinute,
         Self::FiveMinutes,
@@ -44,7 +44,7 @@ impl Frequency {
         Self::Day,
     ];
 
-    /// As the API has it, such as `30m`.
+    /// Returns the name in the API, such as `30m`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::OneMinute => "1m",
@@ -58,12 +58,12 @@ impl Frequency {
         }
     }
 
-    /// The frequency with this name.
+    /// Returns the frequency with this name; `None` if the name is unknown.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|frequency| frequency.name() == name)
     }
 
-    /// The time between two runs.
+    /// Returns the time between two runs.
     pub const fn interval(self) -> Duration {
         Duration::from_secs(match self {
             Self::OneMinute => 60,

@@ -1,14 +1,14 @@
 use serde::{Deserialize, Serialize};
 
-/// How sure a fact about Paragon is.
+/// The certainty of a fact about Paragon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Grade {
-    /// Paragon's own documentation states it.
+    /// Paragon's own documentation states the fact.
     Documented,
-    /// Seen in public code or in recorded answers; nobody promises it.
+    /// The fact was seen in public code or in recorded responses. Nobody promises it.
     Observed,
-    /// Our choice where Paragon is silent.
+    /// Paragon says nothing, and this project chose the behavior.
     Assumed,
 }
 
@@ -22,15 +22,15 @@ impl std::fmt::Display for Grade {
     }
 }
 
-/// Where a schema or a fixture comes from.
+/// The source of a schema or a fixture, and the certainty of its content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
-    /// How sure it is.
+    /// Certainty of the content.
     pub grade: Grade,
-    /// Where it was read, or why it was assumed.
+    /// Source of the content, or the reason for the assumption.
     pub source: String,
-    /// The day on which the source was last read, as `YYYY-MM-DD`.
+    /// Day on which the source was last read, as `YYYY-MM-DD`.
     pub checked: String,
 }
 

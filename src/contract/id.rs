@@ -8,11 +8,12 @@ macro_rules! ids {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
         #[serde(from = "String")]
-        // Shared: what happens is told with ids, which would be copied for each call and each event.
+        // The text is shared through an `Arc`, because every logged call and event holds ids, and cloning an id must be
+        // cheap.
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// The id as it stands in JSON.
+            /// Returns the id as it appears in JSON.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -30,7 +31,7 @@ macro_rules! ids {
             }
         }
 
-        /// So that maps are asked by what a path holds, as it stands there.
+        /// Lets maps keyed by this id be looked up with the `&str` from a request path.
         impl std::borrow::Borrow<str> for $name {
             fn borrow(&self) -> &str {
                 &self.0
@@ -46,29 +47,29 @@ macro_rules! ids {
 }
 
 ids! {
-    /// A project of the company in Paragon: the last part of a token's `aud`.
+    /// Id of a company's project in Paragon: the last part of a token's `aud`.
     ProjectId
-    /// A Connected User: `user.id` of an event, `sub` of a token.
+    /// Id of a Connected User: `user.id` of an event, `sub` of a token.
     UserId
-    /// One connected account of a user: `credentialId`.
+    /// Id of one connected account of a user: `credentialId`.
     CredentialId
-    /// A sync: `syncInstanceId` of an event, `id` in the Sync API.
+    /// Id of a sync: `syncInstanceId` of an event, `id` in the Sync API.
     SyncId
-    /// A record as Paragon knows it: `recordId` of an event, `id` of a record.
+    /// Paragon's id of a record: `recordId` of an event, `id` of a record.
     RecordId
-    /// A record as the provider knows it: `externalId`.
+    /// The provider's id of a record: `externalId`.
     ExternalId
 }
 
 impl ProjectId {
-    /// The project that a seed stands for. Everything else that is made from the seed hangs below it.
+    /// Returns the project id for a seed. All other ids that are derived from the seed depend on the project id.
     pub(crate) fn from_seed(seed: u64) -> Self {
         Self::from(Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("paragon-testkit:{seed}").as_bytes()).to_string())
     }
 }
 
 impl UserId {
-    /// A user that no other case and no other seed has.
+    /// Returns a user id that differs for every project, seed and case.
     pub(crate) fn for_case(project: &ProjectId, seed: u64, case: &str) -> Self {
         let id = derive(&["user", project.as_str(), &seed.to_string(), case]).replace('-', "").to_uppercase();
         Self::from(format!("user_{}", &id[..26]))
@@ -76,8 +77,8 @@ impl UserId {
 }
 
 impl SyncId {
-    /// The same project, user, integration, pipeline and configuration always give the same id
-    /// (documented: a sync that is created again has its old id; version 5 is observed).
+    /// Derives a sync id. The same project, user, integration, pipeline and configuration name always give the same id.
+    /// Documented: a sync that is deleted and created again has its old id. Observed: the id is a version 5 UUID.
     pub(crate) fn derive(
         project: &ProjectId,
         user: &UserId,
@@ -90,19 +91,21 @@ impl SyncId {
 }
 
 impl CredentialId {
-    /// `account` tells several accounts of a user in one integration apart.
+    /// Derives a credential id. `account` distinguishes several accounts of a user in one integration.
     pub(crate) fn derive(project: &ProjectId, user: &UserId, integration: &str, account: &str) -> Self {
         Self::from(derive(&["credential", project.as_str(), user.as_str(), integration, account]))
     }
 }
 
-/// Ids that stand for numbers: each number has one, and it can be read back without a table, so that millions of
-/// records cost no memory. They look like any version 5 UUID: 60 bits are the number, mixed; 62 bits tell whether an
-/// id is one of these at all.
+/// A mapping between the numbers below 2^60 and the ids of one scope.
 ///
-/// A record keeps its id for as long as its sync lives; in another sync it has another one (`record.id`, observed).
+/// Every number has its own id. An id is converted back to its number without a table, so that millions of records cost
+/// no memory. The ids look like any version 5 UUID: 60 bits hold the scrambled number, and 62 bits are a checksum that
+/// shows whether an id belongs to the scope.
 ///
-/// In JSON it is text: programs that read every number as a float would lose the last digits of it.
+/// A record keeps its id while its sync exists, and has another id in another sync (rule `record.id`, observed).
+///
+/// In JSON, a numbering is a string, because programs that read every number as a float would lose its last digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Numbering {
@@ -128,20 +131,20 @@ const SIXTY: u64 = (1 << 60) - 1;
 const ODD: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xd6e8_feb8_6659_fd93];
 
 impl Numbering {
-    /// The ids of a scope, such as `["record", sync]`.
+    /// Creates the numbering of a scope, such as `["record", sync]`.
     pub(crate) fn of(scope: &[&str]) -> Self {
         let bytes = Uuid::new_v5(&Uuid::NAMESPACE_OID, name(scope).as_bytes()).into_bytes();
         Self { key: u64::from_le_bytes(std::array::from_fn(|i| bytes[i])) }
     }
 
-    /// The id of a number below 2^60.
+    /// Returns the id of a number. The number must be below 2^60.
     pub(crate) fn id_of(self, number: u64) -> Uuid {
         let mixed = self.mix(number & SIXTY);
         let bits = u128::from(mixed >> 12) << 80 | u128::from(mixed & 0xfff) << 64 | u128::from(self.check(mixed));
         uuid::Builder::from_sha1_bytes(bits.to_be_bytes()).into_uuid()
     }
 
-    /// The number of an id of this scope.
+    /// Returns the number of an id; `None` if the id does not belong to this scope.
     pub(crate) fn number_of(self, id: Uuid) -> Option<u64> {
         let bits = id.as_u128();
         let [high, low] = [bits >> 80, bits >> 64 & 0xfff].map(|part| u64::try_from(part).unwrap_or_default());
@@ -157,7 +160,8 @@ impl Numbering {
         x ^ x >> 30
     }
 
-    /// [`Numbering::mix`] backwards. Half of 60 bits undoes itself; an odd factor has an inverse.
+    /// Reverses [`Numbering::mix`]. XOR with a shift by 30, half of the 60 bits, is its own inverse. Multiplication by
+    /// an odd factor has an inverse modulo 2^60.
     fn unmix(self, mixed: u64) -> u64 {
         let mut x = mixed ^ mixed >> 30;
         for odd in [ODD[1], ODD[0]] {
@@ -172,12 +176,12 @@ impl Numbering {
     }
 }
 
-/// Newton's method: each step doubles the bits that are right.
+/// Returns the inverse of an odd number modulo 2^64 by Newton's method. Each step doubles the number of correct bits.
 fn inverse(odd: u64) -> u64 {
     (0..5).fold(odd, |x, _| x.wrapping_mul(2_u64.wrapping_sub(odd.wrapping_mul(x))))
 }
 
-/// The finaliser of `SplitMix64`: every bit of the result depends on every bit of the input.
+/// Applies the finalizer of `SplitMix64`. Every bit of the result depends on every bit of the input.
 pub(crate) fn scramble(number: u64) -> u64 {
     let x = (number ^ number >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -188,7 +192,7 @@ fn derive(parts: &[&str]) -> String {
     Uuid::new_v5(&Uuid::NAMESPACE_OID, name(parts).as_bytes()).to_string()
 }
 
-/// Length-prefixed, so that no two lists of parts read the same.
+/// Joins the parts, each prefixed with its length, so that different lists of parts never give the same text.
 fn name(parts: &[&str]) -> String {
     parts.iter().fold(String::new(), |name, part| format!("{name}{}:{part};", part.len()))
 }
@@ -237,7 +241,7 @@ mod tests {
 
     #[test]
     fn scrambling_gives_the_numbers_that_split_mix_is_known_for() {
-        // Its states are the seed and, at each step, this much more.
+        // `SplitMix64` starts from the seed, here 1,234,567, and adds this constant to its state at each step.
         let states = [1, 2, 3].map(|step| 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(step).wrapping_add(1_234_567));
         let published = [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423];
         assert_eq!(states.map(scramble), published);

@@ -5,7 +5,7 @@ use super::pipeline::Pipeline;
 use Kind::{Boolean, Id, Object, OneOf, Strings, Text};
 use Need::{Alternative, Optional, Required};
 
-/// One of the integrations that Managed Sync pulls from: its pipelines, and what their configurations hold.
+/// An integration that Managed Sync pulls from, with its pipelines and their settings.
 ///
 /// ```
 /// use paragon_testkit::contract::{Pipeline, integration};
@@ -19,29 +19,29 @@ use Need::{Alternative, Optional, Required};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Integration {
-    /// Its name in the API, such as `googledrive`.
+    /// Name in the API, such as `googledrive`.
     pub name: &'static str,
-    /// What can be synced from it.
+    /// Pipelines that the integration supports.
     pub pipelines: &'static [Supported],
-    /// Whether the Permissions API covers its files.
+    /// Whether the Permissions API covers the integration's files.
     pub permissions: bool,
-    /// How sure all of this is, apart from what has a grade of its own.
+    /// Certainty of these facts, except for those that have a grade of their own.
     pub grade: Grade,
-    /// Where it was read.
+    /// Source of these facts.
     pub source: &'static str,
-    /// The day on which the source was last read, as `YYYY-MM-DD`.
+    /// Day on which the source was last read, as `YYYY-MM-DD`.
     pub checked: &'static str,
 }
 
-/// A pipeline of an integration.
+/// A pipeline that an integration supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Supported {
-    /// Which one.
+    /// The pipeline.
     pub pipeline: Pipeline,
-    /// The documented members of its configuration. Paragon's lists are not complete.
+    /// Documented members of the pipeline's configuration. Paragon's lists are not complete.
     pub settings: &'static [Setting],
-    /// How sure it is that the integration has this pipeline.
+    /// Certainty that the integration supports this pipeline.
     pub grade: Grade,
 }
 
@@ -49,13 +49,13 @@ pub struct Supported {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Setting {
-    /// Its name.
+    /// Name of the member.
     pub key: &'static str,
-    /// Its type.
+    /// Type of the value.
     pub kind: Kind,
-    /// Whether it has to be there.
+    /// Whether the member is required.
     pub need: Need,
-    /// A value, as JSON.
+    /// Example of a value, as JSON.
     pub example: &'static str,
 }
 
@@ -65,65 +65,66 @@ pub struct Setting {
 pub enum Kind {
     /// A string.
     Text,
-    /// A string or an integer: the provider's ids are numbers, and how Paragon takes them is not shown.
+    /// A string or an integer. The provider's ids are numbers, and the documentation does not show which type Paragon
+    /// takes.
     Id,
     /// `true` or `false`.
     Boolean,
     /// A list of strings.
     Strings,
-    /// One of these strings.
+    /// One of the listed strings.
     OneOf(&'static [&'static str]),
-    /// An object with these members.
+    /// An object with the listed members.
     Object(&'static [Setting]),
 }
 
-/// Whether a [`Setting`] has to be there.
+/// Whether a [`Setting`] is required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Need {
-    /// It may be left out.
+    /// The setting may be left out.
     Optional,
-    /// It has to be there.
+    /// The setting is required.
     Required,
-    /// It, or another alternative, or a member that is not listed: some choose single files or pages, and how they
-    /// do is not known.
+    /// At least one of the alternatives, or a member that is not listed, is required. Some configurations choose single
+    /// files or pages, and the members for this choice are not known.
     Alternative,
 }
 
-/// Something in a configuration that its integration would not take.
+/// A reason why an integration rejects a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{key}: expected {expected}, got {got}")]
 #[non_exhaustive]
 pub struct ConfigurationProblem {
-    /// Where, such as `configuration.teamId`, or `pipeline`.
+    /// Path of the member, such as `configuration.teamId` or `pipeline`.
     pub key: String,
-    /// What belongs there.
+    /// Description of the expected value.
     pub expected: String,
-    /// What is there: JSON, or `nothing`.
+    /// The value that was found: JSON, the name of a pipeline, or `nothing`.
     pub got: String,
 }
 
-/// No integration has this name.
+/// The error for an unknown integration name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown integration {name:?}{}", nearest.map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default())]
 #[non_exhaustive]
 pub struct UnknownIntegration {
-    /// What was asked for.
+    /// Name that was looked up.
     pub name: String,
-    /// The one that was probably meant.
+    /// Name of the integration that was probably meant.
     pub nearest: Option<&'static str>,
 }
 
-/// All integrations: files first, then customer relations, then tickets.
+/// Returns all integrations: those for files first, then those for customer relations, then those for tickets.
 pub fn integrations() -> &'static [Integration] {
     INTEGRATIONS
 }
 
-/// The integration with this name.
+/// Returns the integration with this name.
 ///
 /// # Errors
 ///
-/// Names the nearest one when there is none.
+/// Returns an error if no integration has this name. The error suggests an integration with a similar name, if any.
 ///
 /// ```
 /// use paragon_testkit::contract::integration;
@@ -135,11 +136,14 @@ pub fn integration(name: &str) -> Result<&'static Integration, UnknownIntegratio
     known.ok_or_else(|| UnknownIntegration { name: name.to_owned(), nearest: nearest(name) })
 }
 
-/// The type of custom objects that are made up.
+/// Type name of generated custom objects.
 pub(crate) const SAMPLE_OBJECT: &str = "Product_Catalog__c";
 
-/// An integration that has a pipeline, with a configuration that it takes: Google Drive for files, otherwise the first
-/// one that asks for nothing, or else for no more than the name of a custom object.
+/// Returns an integration that supports a pipeline, and a configuration that the integration accepts.
+///
+/// For files, the integration is Google Drive. For other pipelines, the function takes the first integration that
+/// accepts an empty configuration. If there is none, it takes the first one that requires only the name of a custom
+/// object.
 ///
 /// ```
 /// use paragon_testkit::contract::{Pipeline, sample_integration};
@@ -155,7 +159,8 @@ pub fn sample_integration(pipeline: Pipeline) -> (&'static str, Map<String, Valu
     found.unwrap_or_else(|| unreachable!("a test shows that {pipeline} have one"))
 }
 
-/// People write `google-drive`, `Teams` or `monday.com`.
+/// Returns the name of the integration that is most similar to `name`; `None` if no name is similar enough. Ignores
+/// case and punctuation, because people write `google-drive`, `Teams` or `monday.com`.
 fn nearest(name: &str) -> Option<&'static str> {
     let plain = |name: &str| {
         name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect::<String>()
@@ -171,17 +176,17 @@ fn nearest(name: &str) -> Option<&'static str> {
 }
 
 impl Integration {
-    /// The pipeline, if it has it.
+    /// Returns the pipeline of this integration; `None` if the integration does not support the pipeline.
     pub fn supports(&self, pipeline: Pipeline) -> Option<&'static Supported> {
         self.pipelines.iter().find(|supported| supported.pipeline == pipeline)
     }
 
-    /// Judges the configuration of a sync. Members that are not listed are let through, and `null` counts as left
-    /// out (rule `enable.configuration`, assumed).
+    /// Validates the configuration of a sync. Members that are not listed are accepted, and `null` counts as left out
+    /// (rule `enable.configuration`, assumed).
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with it.
+    /// Returns all problems of the configuration.
     pub fn check(
         &self,
         pipeline: Pipeline,
@@ -394,7 +399,8 @@ const INTEGRATIONS: &[Integration] = &[
             on(Pipeline::CustomObjects, &[CUSTOM_OBJECT, DYNAMICS]),
         ],
     ),
-    // Its page was seen in part: contacts stand first in a list like that of its neighbours.
+    // Only a part of the NetSuite page was seen. Contacts come first in its list, and the list looks like those of
+    // similar integrations, so the other three pipelines are assumed.
     documented(
         "netsuite",
         PAGES,

@@ -1,6 +1,7 @@
-//! What Paragon says: events, records, schemas, fixtures, and how sure each fact is.
+//! Paragon's contract: events, records, schemas, fixtures, and the certainty of each fact.
 //!
-//! Nothing here does I/O. [`Event`] is the main type: parse a webhook's body into it, or build one and print it.
+//! Nothing in this module does I/O. [`Event`] is the main type. Parse the body of a webhook request into an `Event`, or
+//! build an `Event` and print it.
 //!
 //! ```
 //! use paragon_testkit::contract::Event;

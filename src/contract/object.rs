@@ -1,5 +1,5 @@
-/// JSON objects as structs: the members that are always there, then those that may be absent. Whatever else an object
-/// holds is kept in `other`.
+/// Defines structs for JSON objects. Each struct lists the required members first and, after `[optional]`, the members
+/// that may be absent. Unknown members are kept in `other`.
 macro_rules! objects {
     ($(
         $(#[$doc:meta])*
@@ -18,7 +18,7 @@ macro_rules! objects {
                 #[serde(default, skip_serializing_if = "Option::is_none")]
                 pub $optional: Option<$optional_type>,
             )*)?
-            /// Members beyond these, kept as they are.
+            /// Unknown members, kept unchanged.
             #[serde(flatten)]
             pub other: serde_json::Map<String, serde_json::Value>,
         }

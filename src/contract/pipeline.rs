@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-/// What a sync pulls: one kind of object. These six are documented.
+/// The type of objects that a sync pulls. The six variants are documented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pipeline {
@@ -12,18 +12,18 @@ pub enum Pipeline {
     Companies,
     /// Deals.
     Deals,
-    /// Records of types that the customer defined.
+    /// Objects of types that the customer defined.
     CustomObjects,
     /// Tickets.
     Tickets,
 }
 
 impl Pipeline {
-    /// All of them, in the order of Paragon's own list.
+    /// All pipelines, in the order of Paragon's own list.
     pub const ALL: [Self; 6] =
         [Self::Files, Self::Contacts, Self::Companies, Self::Deals, Self::CustomObjects, Self::Tickets];
 
-    /// The name in the API, such as `custom_objects`; also `model` of the events.
+    /// Returns the name in the API, such as `custom_objects`. The events carry this name as `model`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Files => "files",
@@ -35,12 +35,12 @@ impl Pipeline {
         }
     }
 
-    /// The pipeline with this name.
+    /// Returns the pipeline with this name; `None` if the name is unknown.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|pipeline| pipeline.name() == name)
     }
 
-    /// The schema of its records, such as `records/custom_object`.
+    /// Returns the name of the schema of the pipeline's records, such as `records/custom_object`.
     pub const fn schema(self) -> &'static str {
         match self {
             Self::Files => "records/file",

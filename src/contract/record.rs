@@ -4,15 +4,15 @@ use serde_json::{Map, Value};
 use super::id::{ExternalId, RecordId};
 use super::object::objects;
 
-/// A synced object as the Sync API serves it: its two ids, and what it holds.
+/// A synced object as the Sync API serves it: two ids and the members of the object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record<T> {
-    /// Paragon's id: `recordId` of the events.
+    /// Paragon's id: `recordId` in the events.
     pub id: RecordId,
     /// The provider's id.
     pub external_id: ExternalId,
-    /// What it holds.
+    /// Members of the object.
     #[serde(flatten)]
     pub object: T,
 }
@@ -26,27 +26,27 @@ objects! {
     /// assert_eq!(file.mime_type, "application/pdf");
     /// ```
     File {
-        /// With its extension.
+        /// File name, including the extension.
         name: String,
-        /// The provider's type; folders of Google Drive are `application/vnd.google-apps.folder`.
+        /// MIME type from the provider. Folders in Google Drive have the type `application/vnd.google-apps.folder`.
         mime_type: String,
-        /// In bytes. When it is left open, the source sets it to the length of the content that a download serves.
-        /// Google-native documents and folders stay without one, `null` (observed).
+        /// Size in bytes. If the size is `None`, the source sets it to the length of the content that a download
+        /// serves. The size of Google-native documents and folders stays `None`, in JSON `null` (observed).
         size: Option<u64>,
         [optional]
-        /// Where a person opens it.
+        /// URL at which a person opens the file.
         url: String,
-        /// A small picture of it.
+        /// URL of a small picture of the file.
         thumbnail_url: String,
-        /// When it was created, RFC 3339 with milliseconds. Set by the source when left out.
+        /// Time of creation, RFC 3339 with milliseconds. If it is left out, the source sets it.
         created_at: String,
-        /// When it was last changed, RFC 3339 with milliseconds. Set by the source at each change, later each time.
+        /// Time of the last change, RFC 3339 with milliseconds. The source sets it at each change to a later time.
         updated_at: String,
-        /// A checksum, if the provider has one. Set by the source to that of the content when left out.
+        /// Checksum, if the provider has one. If it is left out, the source sets it to the checksum of the content.
         hash: Hash,
-        /// The external id of the folder that it lies in.
+        /// External id of the folder that contains the file.
         parent_folder_id: ExternalId,
-        /// What only this integration has.
+        /// Members that only this integration has.
         custom_fields: Map<String, Value>,
     }
 
@@ -57,184 +57,185 @@ objects! {
         first_name: String,
         /// Family name.
         last_name: String,
-        /// Both.
+        /// Given name and family name.
         full_name: String,
-        /// Where the person works.
+        /// Name of the company at which the person works.
         company_name: String,
-        /// As what.
+        /// Title of the person's job.
         job_title: String,
-        /// Addresses of mail; what is in one is not documented.
+        /// E-mail addresses. The members of an address are not documented.
         emails: Vec<Map<String, Value>>,
-        /// Numbers; what is in one is not documented.
+        /// Phone numbers. The members of a phone number are not documented.
         phone_numbers: Vec<Map<String, Value>>,
-        /// Postal addresses; what is in one is not documented.
+        /// Postal addresses. The members of an address are not documented.
         addresses: Vec<Map<String, Value>>,
-        /// Profiles; what is in one is not documented.
+        /// Profiles in social networks. The members of a profile are not documented.
         social_profiles: Vec<Map<String, Value>>,
-        /// `lead`, `customer`, `prospect`, `partner` or `other`.
+        /// Type of the contact: `lead`, `customer`, `prospect`, `partner` or `other`.
         r#type: String,
-        /// `active`, `inactive`, `new`, `qualified` or `unqualified`.
+        /// Status of the contact: `active`, `inactive`, `new`, `qualified` or `unqualified`.
         status: String,
         /// External id of the owner.
         owner_id: ExternalId,
-        /// Shown as an integer; milliseconds since 1970 are assumed.
+        /// Time of creation. The documentation shows an integer; milliseconds since 1970 are assumed.
         created_at: i64,
-        /// Shown as an integer; milliseconds since 1970 are assumed.
+        /// Time of the last change. The documentation shows an integer; milliseconds since 1970 are assumed.
         updated_at: i64,
-        /// Shown as an integer; milliseconds since 1970 are assumed.
+        /// Time of the last activity. The documentation shows an integer; milliseconds since 1970 are assumed.
         last_activity_at: i64,
-        /// In the provider's words.
+        /// Stage in the provider's words.
         lifecycle_stage: String,
-        /// In the provider's words.
+        /// Source of the lead in the provider's words.
         lead_source: String,
         /// Labels.
         tags: Vec<String>,
-        /// Free text.
+        /// Notes as free text.
         notes: String,
-        /// An address.
+        /// URL of the website.
         website: String,
-        /// What only this integration has.
+        /// Members that only this integration has.
         custom_fields: Map<String, Value>,
     }
 
     /// A company (pipeline `companies`), without its ids.
     Company {
-        /// When it was created, RFC 3339.
+        /// Time of creation, RFC 3339.
         created_at: String,
-        /// When it was last changed, RFC 3339.
+        /// Time of the last change, RFC 3339.
         updated_at: String,
-        /// Its name.
+        /// Name of the company.
         name: String,
         [optional]
-        /// Free text.
+        /// Description as free text.
         description: String,
-        /// An address.
+        /// URL of the website.
         website: String,
-        /// Postal addresses; what is in one is not documented.
+        /// Postal addresses. The members of an address are not documented.
         addresses: Vec<Map<String, Value>>,
-        /// Numbers; what is in one is not documented.
+        /// Phone numbers. The members of a phone number are not documented.
         phone_numbers: Vec<Map<String, Value>>,
-        /// A sum; its type is not documented, a number is assumed.
+        /// Annual revenue. The type is not documented; a number is assumed.
         annual_revenue: Value,
-        /// How many work there.
+        /// Number of employees.
         number_of_employees: u64,
-        /// External id of the company above it.
+        /// External id of the parent company.
         parent_company_id: ExternalId,
-        /// An IANA name, such as `America/New_York`.
+        /// IANA name of the time zone, such as `America/New_York`.
         timezone: String,
-        /// Free, such as `Prospect`.
+        /// Type as free text, such as `Prospect`.
         r#type: String,
-        /// Free, such as `Technology`.
+        /// Industry as free text, such as `Technology`.
         industry: String,
         /// External id of the owner.
         owner_id: ExternalId,
-        /// What only this integration has.
+        /// Members that only this integration has.
         custom_fields: Map<String, Value>,
     }
 
     /// A deal (pipeline `deals`), without its ids.
     Deal {
-        /// When it was created, RFC 3339.
+        /// Time of creation, RFC 3339.
         created_at: String,
-        /// When it was last changed, RFC 3339.
+        /// Time of the last change, RFC 3339.
         updated_at: String,
-        /// A sum.
+        /// Amount of money.
         amount: serde_json::Number,
-        /// `open`, `closed_lost` or `closed_won`.
+        /// Type of the status: `open`, `closed_lost` or `closed_won`.
         status_type: String,
-        /// In the provider's words.
+        /// Status in the provider's words.
         status: String,
         /// External id of the company.
         account_id: ExternalId,
         /// External id of the owner.
         owner_id: ExternalId,
-        /// The day on which it closes, `YYYY-MM-DD`.
+        /// Day on which the deal closes, `YYYY-MM-DD`.
         close_date: String,
         [optional]
-        /// Its name.
+        /// Name of the deal.
         name: String,
-        /// Free text.
+        /// Description as free text.
         description: String,
-        /// Free text.
+        /// Next step as free text.
         next_step: String,
-        /// In percent.
+        /// Probability in percent.
         probability: u8,
-        /// What only this integration has.
+        /// Members that only this integration has.
         custom_fields: Map<String, Value>,
     }
 
     /// A record of a type that the customer defined (pipeline `custom_objects`), without its ids.
     CustomObject {
-        /// When it was created, RFC 3339.
+        /// Time of creation, RFC 3339.
         created_at: String,
-        /// When it was last changed, RFC 3339.
+        /// Time of the last change, RFC 3339.
         updated_at: String,
-        /// The provider's name of the type, such as `Product_Catalog__c`.
+        /// Name of the type at the provider, such as `Product_Catalog__c`.
         object_type: String,
         [optional]
-        /// What the customer defined.
+        /// Fields that the customer defined.
         custom_fields: Map<String, Value>,
     }
 
-    /// A ticket (pipeline `tickets`), without its ids. It has no times of creation and change.
+    /// A ticket (pipeline `tickets`), without its ids. Tickets have no time of creation and no time of the last change.
     Ticket {
-        /// Its title.
+        /// Title of the ticket.
         title: String,
-        /// What is in it is not documented.
+        /// Status of the ticket. The members are not documented.
         status: Map<String, Value>,
-        /// `low`, `normal`, `high` or `urgent`.
+        /// Priority: `low`, `normal`, `high` or `urgent`.
         priority: String,
-        /// In the provider's words.
+        /// Type of the ticket in the provider's words.
         r#type: String,
-        /// Who has it; what is in one is not documented.
+        /// People whom the ticket is assigned to. The members of an assignee are not documented.
         assignees: Vec<Map<String, Value>>,
-        /// As the provider has it.
+        /// The ticket in the provider's own form.
         original_record: Map<String, Value>,
         [optional]
-        /// Markdown.
+        /// Description in Markdown.
         description: String,
-        /// What is in it is not documented.
+        /// Creator of the ticket. The members are not documented.
         created_by: Map<String, Value>,
         /// Labels.
         tags: Vec<String>,
-        /// When it is due, RFC 3339.
+        /// Time at which the ticket is due, RFC 3339.
         due_at: String,
-        /// When it was solved, RFC 3339.
+        /// Time at which the ticket was resolved, RFC 3339.
         resolved_at: String,
-        /// Where a person opens it.
+        /// URL at which a person opens the ticket.
         external_url: String,
-        /// Where it belongs; what is in it is not documented.
+        /// Project that the ticket belongs to. The members are not documented.
         project: Map<String, Value>,
     }
 
-    /// What the feed shows of a deleted record. Documented: only the two ids stay. The marker `deleted` is
-    /// observed in a client, its type assumed (rule `feed.tombstone`).
+    /// The tombstone of a deleted record in the feed. Documented: only the two ids stay. The marker `deleted` was
+    /// observed in a client, and its type is assumed (rule `feed.tombstone`).
     Tombstone {
-        /// Paragon's id.
+        /// Paragon's id of the deleted record.
         id: RecordId,
-        /// The provider's id.
+        /// The provider's id of the deleted record.
         external_id: ExternalId,
-        /// Always true.
+        /// Marker of the deletion, always true.
         deleted: bool,
     }
 }
 
-/// `hash` of a file.
+/// The checksum of a file: its member `hash`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Hash {
-    /// The algorithm, such as `MD5`.
+    /// Name of the algorithm, such as `MD5`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Missing where the provider computes none (observed).
+    /// Value of the checksum. Absent if the provider computes none (observed).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
-    /// Members beyond these, kept as they are.
+    /// Unknown members, kept unchanged.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
 impl File {
-    /// A file with the type that its extension suggests. The source sets its size and its hash to those of the content.
+    /// Creates a file with the MIME type that belongs to the extension of its name. The source sets the size and the
+    /// hash to those of the content.
     pub fn named(name: impl Into<String>) -> Self {
         let name = name.into();
         let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
@@ -270,14 +271,15 @@ impl File {
 }
 
 impl File {
-    /// Whether it is a folder: Google Drive has a type for these, `SharePoint` leaves the type empty (observed).
+    /// Returns whether the file is a folder. Google Drive has a MIME type for folders, and `SharePoint` leaves the MIME
+    /// type empty (observed).
     pub fn is_folder(&self) -> bool {
         self.mime_type.is_empty() || self.mime_type.ends_with("folder")
     }
 }
 
 impl Tombstone {
-    /// What stays of a record with these ids.
+    /// Creates the tombstone of a record with these ids.
     pub fn new(id: RecordId, external_id: ExternalId) -> Self {
         Self { id, external_id, deleted: true, other: Map::new() }
     }

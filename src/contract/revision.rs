@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use super::event::{Event, EventKind};
 use super::schema::{referenced, source};
 
-/// An age of Paragon's contract. What differs between ages is said in the schemas, member by member
-/// (`x-since`, `x-in`), and nowhere else.
+/// A revision of Paragon's contract. Only the schemas define how revisions differ, member by member (`x-since`,
+/// `x-in`).
 ///
 /// ```
 /// use paragon_testkit::contract::Revision;
@@ -20,20 +20,20 @@ use super::schema::{referenced, source};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Revision {
-    /// Until July 2025 (observed): `external_id`, times as milliseconds, `model: "File"`.
+    /// The contract until July 2025 (observed): `external_id`, times as milliseconds, `model: "File"`.
     SnakeCase,
-    /// From July 2025 (documented): `externalId`, times in RFC 3339, `model: "files"`.
+    /// The contract from July 2025 (documented): `externalId`, times in RFC 3339, `model: "files"`.
     CamelCase,
-    /// From March 2026 (documented): events and statuses name the `credentialId`.
+    /// The contract from March 2026 (documented): events and statuses name the `credentialId`.
     #[default]
     CredentialId,
 }
 
 impl Revision {
-    /// Oldest first.
+    /// All revisions, the oldest first.
     pub const ALL: [Self; 3] = [Self::SnakeCase, Self::CamelCase, Self::CredentialId];
 
-    /// The name in files and on the command line, such as `snake_case`.
+    /// Returns the name in files and on the command line, such as `snake_case`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::SnakeCase => "snake_case",
@@ -42,24 +42,25 @@ impl Revision {
         }
     }
 
-    /// The revision with this name.
+    /// Returns the revision with this name; `None` if the name is unknown.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|revision| revision.name() == name)
     }
 
-    /// A payload of the newest revision as this one has it: members renamed or left out, values converted.
-    /// Members that the schema does not know stay.
+    /// Converts a payload of the newest revision to this revision: renames or removes members, and converts values.
+    /// Members that the schema does not list stay unchanged.
     ///
     /// # Panics
     ///
-    /// When there is no such schema.
+    /// Panics if there is no schema with this name.
     #[must_use]
     #[track_caller]
     pub fn write(self, schema: &str, newest: &Value) -> Value {
         self.convert(&doc(schema), newest, Direction::Write)
     }
 
-    /// As [`Revision::write`], from a struct and to text; nothing is converted for the newest revision.
+    /// Converts a struct of the newest revision as [`Revision::write`] does, and returns JSON text. For the newest
+    /// revision, nothing is converted.
     pub(crate) fn print(self, schema: &str, newest: &impl Serialize) -> String {
         let impossible = |error| -> String { unreachable!("payloads print as JSON: {error}") };
         if self == Self::default() {
@@ -69,7 +70,7 @@ impl Revision {
         self.write(schema, &newest).to_string()
     }
 
-    /// As [`Revision::print`], to the end of what is there.
+    /// Appends the JSON text that [`Revision::print`] returns to `text`.
     pub(crate) fn print_into(self, text: &mut Vec<u8>, schema: &str, newest: &impl Serialize) {
         if self == Self::default() {
             let printed = serde_json::to_writer(text, newest);
@@ -78,7 +79,7 @@ impl Revision {
         text.extend(self.print(schema, newest).into_bytes());
     }
 
-    /// An event as this revision has it; one with an unknown name stays as it is.
+    /// Converts an event to this revision. An event with an unknown name stays unchanged.
     #[must_use]
     pub fn write_event(self, event: &Event) -> Value {
         let newest = event.to_value();
@@ -91,7 +92,7 @@ impl Revision {
         }
     }
 
-    /// As [`Revision::write_event`], to text.
+    /// Converts an event as [`Revision::write_event`] does, and returns JSON text.
     pub(crate) fn print_event(self, event: &Event) -> String {
         match EventKind::from_name(event.name()) {
             Some(kind) => self.print(kind.schema(), event),
@@ -99,24 +100,26 @@ impl Revision {
         }
     }
 
-    /// A payload of this revision as the newest one has it. What this revision does not tell stays absent.
+    /// Converts a payload of this revision to the newest revision. Members that this revision does not have stay
+    /// absent.
     ///
     /// # Panics
     ///
-    /// When there is no such schema.
+    /// Panics if there is no schema with this name.
     #[must_use]
     #[track_caller]
     pub fn read(self, schema: &str, payload: &Value) -> Value {
         self.convert(&doc(schema), payload, Direction::Read)
     }
 
-    /// Whether a member with this `x-since` exists here.
+    /// Returns whether this revision has the member, according to the member's `x-since`.
     pub(super) fn has(self, member: &Value) -> bool {
         let since = member["x-since"].as_str().and_then(Self::from_name);
         since.is_none_or(|since| self >= since)
     }
 
-    /// How a member or value differs here from the newest revision.
+    /// Returns how a member or value of this revision differs from the newest revision; `None` if `x-in` lists no
+    /// difference.
     pub(super) fn edit(self, node: &Value) -> Option<&Value> {
         node.get("x-in")?.get(self.name())
     }
@@ -167,7 +170,7 @@ impl Revision {
         }
     }
 
-    /// The name of a member in this revision.
+    /// Returns the name of a member in this revision.
     pub(super) fn name_of<'a>(self, newest: &'a str, member: &'a Value) -> &'a str {
         self.edit(member).and_then(|edit| edit["name"].as_str()).unwrap_or(newest)
     }
@@ -185,7 +188,7 @@ enum Direction {
     Read,
 }
 
-/// A place in a shipped schema, with the file that its references are relative to.
+/// A place in a shipped schema. References in `schema` are relative to `file`.
 struct Node<'a> {
     schema: &'a Value,
     file: &'a str,
@@ -202,7 +205,7 @@ impl<'a> Node<'a> {
         Self { schema, file: self.file }
     }
 
-    /// This place, and those that it refers to.
+    /// Returns this place, followed by the places that its references lead to.
     fn chain(&self) -> Vec<Self> {
         let mut chain = vec![self.at(self.schema)];
         while let Some(target) = chain.last().and_then(|last| referenced(last.file, last.schema)) {
@@ -221,12 +224,14 @@ impl<'a> Node<'a> {
     }
 }
 
-/// `None` when the edit changes no values, or not this one.
+/// Converts a value between the newest revision and an older one. Returns `None` if the edit changes no values, or not
+/// this value.
 fn convert_value(edit: &Value, value: &Value, direction: Direction) -> Option<Value> {
     if let Some(values) = edit["values"].as_object() {
         return match direction {
             Direction::Write => values.get(value.as_str()?).cloned(),
-            // Where two values became one, the first by name stands for both.
+            // Two values of the newest revision may share one old value. In that case, the first of the two by name is
+            // used.
             Direction::Read => values.iter().find(|(_, here)| *here == value).map(|(newest, _)| newest.as_str().into()),
         };
     }
@@ -236,10 +241,12 @@ fn convert_value(edit: &Value, value: &Value, direction: Direction) -> Option<Va
     }
 }
 
-/// The first and the last day that a calendar has are no timestamps for jiff, which keeps room for time zones.
+/// The start of 1970 as a civil time. [`date_time`] computes with civil times, and [`epoch_ms`] falls back to them,
+/// because the timestamps of jiff do not cover the first and the last day of the calendar: jiff keeps room for time
+/// zones there.
 const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
-/// Milliseconds since 1970 of an RFC 3339 time.
+/// Returns the milliseconds since 1970 of an RFC 3339 time; `None` if the text cannot be parsed.
 pub(super) fn epoch_ms(text: &str) -> Option<i64> {
     let text = &to_the_nanosecond(text);
     if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
@@ -249,7 +256,7 @@ pub(super) fn epoch_ms(text: &str) -> Option<i64> {
     i64::try_from(civil.duration_since(EPOCH).as_millis()).ok()
 }
 
-/// RFC 3339 sets no limit to the digits of a second; jiff reads nine.
+/// Cuts the fraction of a second to nine digits. RFC 3339 sets no limit to the digits, but jiff reads only nine.
 fn to_the_nanosecond(text: &str) -> String {
     let Some((seconds, rest)) = text.split_once('.') else { return text.to_owned() };
     let zone = rest.trim_start_matches(|digit: char| digit.is_ascii_digit());

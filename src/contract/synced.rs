@@ -6,12 +6,12 @@ use super::pipeline::Pipeline;
 use super::record::{Company, Contact, CustomObject, Deal, File, Ticket};
 use super::revision::{Revision, date_time, epoch_ms};
 
-/// A kind of synced object: what a pipeline pulls.
+/// A type of synced object. Every pipeline pulls one type.
 pub trait Synced: Clone + Into<Object> {
-    /// The pipeline that pulls it.
+    /// Pipeline that pulls objects of this type.
     const PIPELINE: Pipeline;
 
-    /// The object, if it is of this kind.
+    /// Returns the object if it has this type, and `None` otherwise.
     fn of(object: &mut Object) -> Option<&mut Self>;
 }
 
@@ -32,19 +32,19 @@ macro_rules! pipelines {
         }
 
         impl Object {
-            /// The pipeline that pulls it.
+            /// Returns the pipeline that pulls the object.
             pub const fn pipeline(&self) -> Pipeline {
                 match self {
                     $(Self::$kind(_) => Pipeline::$pipeline,)*
                 }
             }
 
-            /// Reads the members of an object of a pipeline. `createdAt` and `updatedAt` may be left out: the source sets
-            /// them.
+            /// Builds an object of a pipeline from its members. `createdAt` and `updatedAt` may be left out, because
+            /// the source sets them.
             ///
             /// # Errors
             ///
-            /// Names the member that is missing or wrong.
+            /// Returns an error if a member is missing or wrong. The message names a missing member.
             pub fn from_members(pipeline: Pipeline, mut members: Map<String, Value>) -> Result<Self, serde_json::Error> {
                 if matches!(pipeline, Pipeline::Companies | Pipeline::Deals | Pipeline::CustomObjects) {
                     for time in ["createdAt", "updatedAt"] {
@@ -57,14 +57,14 @@ macro_rules! pipelines {
                 }
             }
 
-            /// The record that the Sync API serves of it, as JSON.
+            /// Returns the record that the Sync API serves for the object, as JSON text.
             pub(crate) fn record(&self, revision: Revision, id: &RecordId, external_id: &ExternalId) -> String {
                 match self {
                     $(Self::$kind(object) => revision.print(Pipeline::$pipeline.schema(), &Record { id, external_id, object }),)*
                 }
             }
 
-            /// Its members.
+            /// Returns the members of the object as JSON.
             pub fn to_members(&self) -> Map<String, Value> {
                 let members = match self {
                     $(Self::$kind(object) => serde_json::to_value(object),)*
@@ -98,22 +98,22 @@ macro_rules! pipelines {
 }
 
 pipelines! {
-    /// Of `files`.
+    /// An object of the pipeline `files`.
     File = Files, "files";
-    /// Of `contacts`.
+    /// An object of the pipeline `contacts`.
     Contact = Contacts, "contacts";
-    /// Of `companies`.
+    /// An object of the pipeline `companies`.
     Company = Companies, "companies";
-    /// Of `deals`.
+    /// An object of the pipeline `deals`.
     Deal = Deals, "deals";
-    /// Of `custom_objects`.
+    /// An object of the pipeline `custom_objects`.
     CustomObject = CustomObjects, "custom_objects";
-    /// Of `tickets`.
+    /// An object of the pipeline `tickets`.
     Ticket = Tickets, "tickets";
 }
 
 impl Object {
-    /// A plain object of a pipeline with this name.
+    /// Creates a simple object of a pipeline with this name.
     pub fn named(pipeline: Pipeline, name: &str) -> Self {
         match pipeline {
             Pipeline::Files => File::named(name).into(),
@@ -125,7 +125,7 @@ impl Object {
         }
     }
 
-    /// What a person calls it.
+    /// Returns the name that a person uses for the object.
     pub fn title(&self) -> &str {
         let of_contact = |contact: &Contact| contact.full_name.is_some();
         match self {
@@ -142,18 +142,18 @@ impl Object {
         }
     }
 
-    /// The object with some members set.
+    /// Returns a copy of the object in which the members in `set` are added or replaced.
     ///
     /// # Errors
     ///
-    /// Names the member that is wrong.
+    /// Returns an error if a member is wrong.
     pub fn with(&self, set: &Map<String, Value>) -> Result<Self, serde_json::Error> {
         let mut members = self.to_members();
         members.extend(set.clone());
         Self::from_members(self.pipeline(), members)
     }
 
-    /// Gives it another name.
+    /// Sets the name of the object.
     pub fn rename(&mut self, name: &str) {
         let name = name.to_owned();
         match self {
@@ -168,8 +168,9 @@ impl Object {
         }
     }
 
-    /// Fills in the times that a new object leaves open: it is created now and has not changed since. A time that the
-    /// object has stays, and the other one is put on the right side of it. Tickets have no times.
+    /// Fills in the times that a new object leaves open. Both times become `now` if both are open. A time that is set
+    /// stays unchanged, and the other one is chosen so that the creation is not after the last change. Tickets have no
+    /// times.
     pub(crate) fn fill_times(&mut self, now: i64) {
         let (created, updated) = self.times();
         let (created_is_open, updated_is_open) = self.open_times();
@@ -182,7 +183,7 @@ impl Object {
         }
     }
 
-    /// Whether the times of creation and of the last change are left open.
+    /// Returns whether the time of creation and the time of the last change are open: absent or empty.
     fn open_times(&self) -> (bool, bool) {
         match self {
             Self::File(file) => (file.created_at.is_none(), file.updated_at.is_none()),
@@ -196,14 +197,15 @@ impl Object {
         }
     }
 
-    /// Moves the time of the last change to now. A version is always later than the one before it, if only by a
-    /// millisecond: a receiver may tell versions apart by their times. Tickets have no times.
+    /// Moves the time of the last change to `now`. The new time is always at least one millisecond later than the old
+    /// one, because a receiver may tell versions apart by their times. Tickets have no times.
     pub(crate) fn touch(&mut self, now: i64) {
         let (_, before) = self.times();
         self.set_updated(before.map_or(now, |before| now.max(before.saturating_add(1))));
     }
 
-    /// When it was created and last changed, in milliseconds since 1970. `None` is what is open, or no time.
+    /// Returns the time of creation and the time of the last change, in milliseconds since 1970. A time is `None` if it
+    /// is open or cannot be parsed.
     pub(crate) fn times(&self) -> (Option<i64>, Option<i64>) {
         match self {
             Self::File(File { created_at, updated_at, .. }) => {
@@ -220,7 +222,7 @@ impl Object {
     }
 
     fn set_created(&mut self, at: i64) {
-        // Beyond the year 9999 there is no RFC 3339.
+        // RFC 3339 ends with the year 9999. Later times are ignored.
         let Some(text) = date_time(at) else { return };
         match self {
             Self::File(file) => file.created_at = Some(text),
@@ -245,7 +247,7 @@ impl Object {
     }
 }
 
-/// As [`Record`](super::Record), of borrowed parts.
+/// A [`Record`](super::Record) with borrowed parts.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Record<'a, T> {
@@ -255,13 +257,13 @@ struct Record<'a, T> {
     object: &'a T,
 }
 
-/// From members that are surely right.
+/// Builds an object from members that are listed in this file and are always valid.
 fn plain<T: for<'de> Deserialize<'de>>(members: Value) -> T {
     serde_json::from_value(members).unwrap_or_else(|error| unreachable!("the members are listed here: {error}"))
 }
 
 impl Contact {
-    /// A person; the last word is the family name.
+    /// Creates a person. The last word of the name is the family name.
     pub fn named(name: &str) -> Self {
         let (first, last) = name.rsplit_once(' ').unwrap_or(("", name));
         plain(json!({"firstName": first, "lastName": last, "fullName": name}))
@@ -269,14 +271,14 @@ impl Contact {
 }
 
 impl Company {
-    /// A company. Its times are set by the source.
+    /// Creates a company. The source sets its times.
     pub fn named(name: &str) -> Self {
         plain(json!({"name": name, "createdAt": "", "updatedAt": ""}))
     }
 }
 
 impl Deal {
-    /// An open deal of no amount. Its times are set by the source.
+    /// Creates an open deal with the amount 0. The source sets its times.
     pub fn named(name: &str) -> Self {
         plain(json!({
             "name": name, "createdAt": "", "updatedAt": "", "amount": 0, "statusType": "open", "status": "New",
@@ -286,7 +288,7 @@ impl Deal {
 }
 
 impl CustomObject {
-    /// A record of the type `Thing__c` with this name among its fields. Its times are set by the source.
+    /// Creates a custom object of the type `Product_Catalog__c` with the field `name`. The source sets its times.
     pub fn named(name: &str) -> Self {
         plain(
             json!({"objectType": super::integration::SAMPLE_OBJECT, "createdAt": "", "updatedAt": "", "customFields": {"name": name}}),
@@ -295,7 +297,7 @@ impl CustomObject {
 }
 
 impl Ticket {
-    /// An open ticket of normal priority.
+    /// Creates an open ticket with normal priority.
     pub fn named(title: &str) -> Self {
         plain(json!({
             "title": title, "status": {"name": "Open"}, "priority": "normal", "type": "task", "assignees": [],
@@ -365,7 +367,7 @@ mod tests {
     fn an_object_that_has_one_of_its_times_is_created_before_it_changes() {
         for pipeline in with_times() {
             for (set, then) in [
-                // Known: creation, change. Then the same.
+                // The times of creation and of the last change: before, then after `fill_times`.
                 ((None, Some(1_000)), (Some(1_000), Some(1_000))),
                 ((Some(1_000), None), (Some(1_000), Some(FIRST_OF_JANUARY))),
                 ((Some(SECOND_OF_JANUARY), None), (Some(SECOND_OF_JANUARY), Some(SECOND_OF_JANUARY))),

@@ -1,4 +1,4 @@
-/// What made-up names are made of.
+/// Words that generated names consist of.
 pub(crate) const WORDS: [&str; 16] = [
     "quarterly",
     "report",

@@ -2,17 +2,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::contract::scramble;
 
-/// From 0, never, to 1, always, in steps of a millionth.
+/// Probability from 0 (never) to 1 (always), in steps of one millionth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
 pub struct Probability(u32);
 
 impl Probability {
-    /// Always.
+    /// Probability 1: always.
     pub const ALWAYS: Self = Self(Self::ONE);
     const ONE: u32 = 1_000_000;
 
-    /// Whether an even choice among all numbers falls on it.
+    /// Returns whether this probability selects `choice`, a number that is uniformly distributed over all `u64`.
     pub(crate) fn takes(self, choice: u64) -> bool {
         (u128::from(choice) * u128::from(Self::ONE)) >> 64 < u128::from(self.0)
     }
@@ -36,12 +36,13 @@ impl From<Probability> for f64 {
     }
 }
 
-/// An even choice among all numbers, which follows from these.
+/// Returns a pseudo-random number that is uniformly distributed over all `u64`. The same parts always give the same
+/// number.
 pub(super) fn choose(parts: &[u64]) -> u64 {
     parts.iter().fold(0, |state, part| scramble(state.wrapping_add(0x9E37_79B9_7F4A_7C15) ^ scramble(*part)))
 }
 
-/// The same as a share, from 0 to below 1.
+/// Maps a number from [`choose`] to a fraction from 0 to below 1.
 pub(super) fn fraction(choice: u64) -> f64 {
     f64::from(u32::try_from(choice >> 32).unwrap_or(u32::MAX)) / (f64::from(u32::MAX) + 1.0)
 }

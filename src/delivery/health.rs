@@ -6,30 +6,31 @@ use serde::{Deserialize, Serialize};
 use super::policy::{DisableRule, Failing, Rules};
 use crate::clock::Moment;
 
-/// How a webhook has done lately: as much as the rules of disabling look at.
+/// Results of the recent attempts of a webhook, as far as the disable rules need them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Health {
-    /// Failed attempts since the last success.
+    /// Number of failed attempts since the last success.
     pub(super) in_a_row: u32,
-    /// When the first of them was.
+    /// Moment of the first failed attempt since the last success.
     failing_since: Option<Moment>,
-    /// Events given up since the last success.
+    /// Number of events given up since the last success.
     pub(super) exhausted: u32,
-    /// When attempts ended, and whether they failed. No older and no more than a rule looks back.
+    /// Ends of the recent attempts: the moment, and whether the attempt failed. An entry is kept no longer than the
+    /// rules look back, plus one timeout.
     recent: VecDeque<(Moment, bool)>,
-    /// Pauses since the last success.
+    /// Number of pauses since the last success.
     pub(super) pauses: u32,
 }
 
 impl Health {
-    /// An attempt delivered its event.
+    /// Records that an attempt delivered its event.
     pub(super) fn succeeded(&mut self, rules: &Rules, now: Moment) {
         *self = Self { recent: std::mem::take(&mut self.recent), ..Self::default() };
         self.remember(rules, now, false);
     }
 
-    /// An attempt failed, and with it, if it was the last one, its event.
+    /// Records that an attempt failed. `exhausted` says that no retry follows, so that the event is given up.
     pub(super) fn failed(&mut self, rules: &Rules, now: Moment, exhausted: bool) {
         self.in_a_row = self.in_a_row.saturating_add(1);
         self.failing_since.get_or_insert(now);
@@ -37,12 +38,12 @@ impl Health {
         self.remember(rules, now, true);
     }
 
-    /// Nothing is known of a webhook that was enabled.
+    /// Forgets all results. The queue calls this when the webhook is enabled.
     pub(super) fn forget(&mut self) {
         *self = Self::default();
     }
 
-    /// The first rule that holds, and where it stands.
+    /// Returns the first disable rule that holds, with its index.
     pub(super) fn broken<'r>(&self, rules: &'r Rules, now: Moment) -> Option<(usize, &'r DisableRule)> {
         rules.disable.iter().enumerate().find(|(_, rule)| self.is(&rule.when, now))
     }
@@ -83,7 +84,8 @@ impl Health {
             return;
         }
         self.recent.push_back((now, failed));
-        // A time-out is known later than what is sent after it: the next one may lie so far back.
+        // A timeout is recorded at the end of its wait, which may be later than the end of attempts that were sent
+        // after it. So the next attempt to be recorded may have ended up to one timeout earlier than this one.
         let look_back = look_back + rules.timeout;
         while self.recent.front().is_some_and(|(at, _)| now - *at > look_back) {
             self.recent.pop_front();
@@ -105,7 +107,8 @@ mod tests {
         Policy::paragon_assumed().disable(vec![DisableRule::new(when)]).rules().unwrap()
     }
 
-    /// Whether the webhook is broken after each of these: when, in seconds, and whether it failed.
+    /// Returns after each attempt whether a rule holds. An attempt is given by its time in seconds and by whether it
+    /// failed.
     fn told(when: Failing, attempts: &[(i64, bool)]) -> Vec<bool> {
         let (rules, mut health) = (rules(when), Health::default());
         let after = attempts.iter().map(|(seconds, failed)| {
@@ -162,7 +165,8 @@ mod tests {
         }
         assert_eq!(health.recent.len(), 21, "the span, and the ten seconds of a time-out");
         let mut health = Health::default();
-        // The second one is a time-out: it is known later than the third, which the rule looks back from.
+        // The second attempt is a timeout: it ends at 20 s, later than the third attempt, which the rule looks back
+        // from.
         for seconds in [0, 20, 10] {
             health.failed(&rules, at(seconds), true);
         }

@@ -1,4 +1,5 @@
-//! What follows from an attempt.
+//! Evaluates the outcomes of attempts: whether an event is delivered, retried or given up, and whether the webhook is
+//! turned off.
 
 use std::sync::Arc;
 
@@ -13,7 +14,8 @@ use super::transport::{Outcome, Transmission};
 use crate::clock::{Moment, duration};
 
 impl Queue {
-    /// What came of an attempt: an [`Outcome`], or the whole [`Transmission`].
+    /// Takes the outcome of an attempt, as an [`Outcome`] or a whole [`Transmission`], and decides what follows from
+    /// it.
     pub fn complete(&mut self, attempt: Attempt, result: impl Into<Transmission>, now: Moment) -> Completed {
         let Transmission { outcome, reconnected } = result.into();
         let mut completed = self.conclude(attempt, outcome, now);
@@ -30,7 +32,7 @@ impl Queue {
         {
             class = Class::BodyTooLong;
         }
-        // A time-out is short in real time and takes as long as the policy says in virtual time.
+        // In virtual time a timeout takes as long as the policy says, although it is shorter in real time.
         let known = now.max(match class {
             Class::Timeout | Class::BodyTimeout => sent + self.rules.timeout,
             Class::ConnectTimeout => sent + self.rules.connect_timeout.0.unwrap_or(self.rules.timeout),
@@ -48,7 +50,7 @@ impl Queue {
         };
         let mut outcome = outcome;
         if let Outcome::Answered(answer) = &mut outcome {
-            // They were looked at. A kilobyte for each attempt would be kept for nothing.
+            // The headers are not needed any more. Keeping them would cost a kilobyte for each attempt.
             answer.headers = HeaderMap::new();
         }
         let reconnected = false;
@@ -131,7 +133,7 @@ impl Queue {
                 story.resent = 0;
                 story.reason = Some(class);
                 if self.rules.batch.most == 1 {
-                    // It may have been rebuilt.
+                    // The next attempt starts from the body that was sent, because the driver may have rebuilt it.
                     story.bodies = vec![body.clone()];
                 }
                 (Decision::RetryAt(self.plan(story, at)), rule, dropped)
@@ -148,7 +150,7 @@ impl Queue {
         }
     }
 
-    /// When a failed event is sent again and by which rule, or by which it is not.
+    /// Returns the moment of the retry and the rule that sets it, or, as the error, the rule that prevents a retry.
     fn retry(
         &self,
         story: &Pending,

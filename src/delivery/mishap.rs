@@ -6,30 +6,31 @@ use super::chance::{Probability, choose};
 use super::transport::Wire;
 use crate::clock::duration;
 
-/// What goes wrong on purpose with a delivery.
+/// Kind of fault that is injected into deliveries on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Mishap {
     /// The event is sent twice, one after the other.
     Duplicate,
-    /// So many copies of the event are sent at once, whatever the policy says of concurrency.
+    /// This many copies of the event are sent at once, even if the policy allows fewer concurrent requests.
     Together(u32),
-    /// It is sent later than it should be, by up to so long.
+    /// The event is sent late, by up to this duration. The seed decides.
     Delay(#[serde(with = "duration")] Duration),
-    /// It is sent after up to three others that are due at the same time and came later.
+    /// The event is sent after up to three later events that are due at the same time.
     Reorder,
-    /// It is never sent.
+    /// The event is never sent.
     Lose,
-    /// An attempt is made twice, one request after the other, whatever is answered to the first.
+    /// An attempt is made twice, one request after the other, whatever the first response is.
     Resend,
-    /// An attempt does not reach the receiver, as if it were down.
+    /// An attempt does not reach the receiver, as if the receiver were down.
     Unreachable,
-    /// An attempt goes over this wire.
+    /// An attempt is sent in this way.
     Wire(Wire),
 }
 
-/// A [`Mishap`], and which deliveries it strikes: without more, all of them. What is given here holds together.
+/// [`Mishap`] with conditions on the events or attempts that it affects. Without conditions it affects all of them.
+/// With both conditions, `next` counts the events or attempts that the probability decides about.
 ///
 /// ```
 /// use paragon_testkit::delivery::{Adversity, Mishap};
@@ -42,34 +43,34 @@ pub enum Mishap {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Adversity {
-    /// What goes wrong.
+    /// Kind of the fault.
     pub what: Mishap,
-    /// With the next so many events, or attempts.
+    /// Number of coming events, or attempts, that can be affected. `None` means all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<u64>,
-    /// With each with this probability; the seed decides.
+    /// Probability with which each event, or attempt, is affected. `None` means always. The seed decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probability: Option<Probability>,
 }
 
 impl Adversity {
-    /// With each event, or attempt.
+    /// Creates a fault that affects every event, or every attempt.
     pub fn new(what: Mishap) -> Self {
         Self { what, next: None, probability: None }
     }
 
-    /// With the next so many.
+    /// Limits the fault to the next `number` events, or attempts.
     #[must_use]
     pub fn next(mut self, number: u64) -> Self {
         self.next = Some(number);
         self
     }
 
-    /// With each with this probability, from 0 to 1; the seed decides.
+    /// Lets the fault affect each event, or attempt, with this probability, from 0 to 1. The seed decides.
     ///
     /// # Panics
     ///
-    /// When it is no probability.
+    /// When `probability` is not from 0 to 1.
     #[must_use]
     #[track_caller]
     pub fn probability(mut self, probability: f64) -> Self {
@@ -78,7 +79,7 @@ impl Adversity {
     }
 }
 
-/// All of them, and how far each has come.
+/// All active faults, with the number of events or attempts that each has seen.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Mishaps {
@@ -104,7 +105,7 @@ impl Mishaps {
         self.held.retain(|held| held.adversity.what != what);
     }
 
-    /// What is added afterwards strikes as if it were the first.
+    /// Removes all faults. Faults that are added later decide as if no others had been there before.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
@@ -113,8 +114,9 @@ impl Mishaps {
         self.held.iter().map(|held| held.adversity)
     }
 
-    /// What strikes the next event, or the next attempt, in the order in which it was added. To be asked once for
-    /// each. The choice that it was made by comes with it.
+    /// Returns the faults that affect the next event, or the next attempt if `attempt` is true, in the order in which
+    /// they were added. Each comes with a number that is derived from its random choice. Must be called exactly once
+    /// for each event and attempt, because each call advances the counters.
     pub(super) fn strike(&mut self, seed: u64, attempt: bool) -> Vec<(Mishap, u64)> {
         let mut struck = Vec::new();
         for held in &mut self.held {
@@ -168,7 +170,7 @@ mod tests {
         let mut mishaps = both();
         let struck: Vec<_> = (0..100).map(|_| mishaps.strike(7, false)).collect();
         assert!((10..40).contains(&struck.iter().filter(|struck| struck.len() == 2).count()), "{struck:?}");
-        // What comes after everything has ended does not depend on what was before.
+        // After `clear`, the choices do not depend on the faults before it.
         mishaps.clear();
         assert_eq!(mishaps.list().count(), 0);
         mishaps.add(Adversity::new(Mishap::Duplicate).probability(0.5));

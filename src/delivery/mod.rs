@@ -1,9 +1,9 @@
-//! Delivers bytes to a URL under a [`Policy`]: when an attempt is due, what its outcome means, and when the webhook
-//! is disabled.
+//! Delivers bytes to a URL under a [`Policy`], which says when an attempt is due, what its outcome means, and when the
+//! webhook is disabled.
 //!
-//! [`Queue`] is a plain state machine: [`Queue::poll`] says what to send now, [`Queue::complete`] takes what came of
-//! it, [`Queue::next_due`] says when to ask again. [`Transport`] is the one seam to the network; [`Http`] fills it.
-//! Nothing here knows what an event or a sync is.
+//! [`Queue`] is a plain state machine: [`Queue::poll`] returns the attempts to send now, [`Queue::complete`] takes the
+//! outcome of an attempt, and [`Queue::next_due`] returns the time of the next poll. [`Transport`] is the only
+//! interface to the network, and [`Http`] implements it. This module does not know what an event or a sync is.
 //!
 //! ```
 //! use paragon_testkit::clock::Moment;

@@ -26,16 +26,16 @@ pub(super) enum State {
 }
 
 impl State {
-    /// Whether events are sent.
+    /// Returns whether events are sent in this state.
     pub(super) fn is_on(&self) -> bool {
         matches!(self, Self::Enabled | Self::Trial { .. })
     }
 }
 
-/// When something is due, and the order in which it was planned.
+/// Moment at which a delivery is due, and its position among the deliveries of that moment, in the order of planning.
 pub(super) type Place = (Moment, u64);
 
-/// Everything that waits for its time, the state of the webhook, and the policy that rules both.
+/// Deliveries that wait for their time, the state of the webhook, and the policy for both.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct Queue {
@@ -45,15 +45,15 @@ pub struct Queue {
     pub(super) url: Option<Url>,
     pub(super) state: State,
     pub(super) health: Health,
-    /// What no attempt was made of yet.
+    /// Deliveries of which no attempt was made yet.
     pub(super) fresh: BTreeMap<Place, Pending>,
-    /// What is sent again.
+    /// Deliveries that wait for a further attempt.
     pub(super) again: BTreeMap<Place, Pending>,
-    /// A batch that may still grow.
+    /// Place in `fresh` of the batch that may still grow.
     pub(super) batch: Option<Place>,
     pub(super) planned: u64,
     pub(super) deliveries: u64,
-    /// How many requests were made of bodies that are no events.
+    /// Number of requests made by [`Queue::raw_request`], whose bodies are not events.
     pub(super) raw: u64,
     pub(super) in_flight: u32,
     pub(super) probing: bool,
@@ -64,22 +64,22 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Between two places in the order, so that something can be put behind others.
+    /// Distance between two consecutive positions. A reordered delivery gets a position between two others.
     pub(super) const STEP: u64 = 16;
-    /// How many others overtake what is reordered, at most.
+    /// Largest number of deliveries that overtake a reordered one.
     pub(super) const OVERTAKEN_BY: u64 = 3;
 
-    /// Without a URL; see [`Queue::register`].
+    /// Creates an empty queue without a URL; see [`Queue::register`].
     ///
     /// # Errors
     ///
-    /// When the policy does not run.
+    /// When the policy has open or invalid cells.
     pub fn new(policy: Policy, seed: u64) -> Result<Self, PolicyError> {
         let rules = policy.rules()?;
         Ok(Self::empty(policy, rules, seed))
     }
 
-    /// An empty one with the same policy, URL, probe and signature.
+    /// Returns an empty queue with the same policy, URL, probe and signature.
     #[must_use]
     pub fn fresh(&self, seed: u64, now: Moment) -> Self {
         let mut queue = Self::empty(self.policy.clone(), self.rules.clone(), seed);
@@ -115,27 +115,27 @@ impl Queue {
         }
     }
 
-    /// The policy it follows.
+    /// Returns the policy that the queue follows.
     pub fn policy(&self) -> &Policy {
         &self.policy
     }
 
-    /// Its cells.
+    /// Returns the cells of the policy.
     pub fn rules(&self) -> &Rules {
         &self.rules
     }
 
-    /// What a probe sends. Default `{}`.
+    /// Sets the body of a probe. Default `{}`.
     pub fn probes_with(&mut self, body: &[u8]) {
         self.probe = body.into();
     }
 
-    /// Signs each request from now on, or none. Default none.
+    /// Sets the signature of all requests from now on. With `None`, the default, requests are not signed.
     pub fn sign(&mut self, signature: Option<Signature>) {
         self.signature = signature;
     }
 
-    /// Sets the URL and enables the webhook, or, if the policy says so, has it probed first.
+    /// Sets the URL and enables the webhook. If the policy verifies URLs, a changed URL must answer a probe first.
     pub fn register(&mut self, url: Url, now: Moment) {
         let moved = self.url.as_ref() != Some(&url);
         self.url = Some(url);
@@ -147,30 +147,30 @@ impl Queue {
         }
     }
 
-    /// Delivers again, and forgets the failures. The text is for [`Change::text`].
+    /// Enables the webhook and forgets its failures. `text` becomes [`Change::text`].
     pub fn enable(&mut self, text: &str) {
         self.state = State::Enabled;
         self.health.forget();
         self.changed(text);
     }
 
-    /// Stops delivering, until it is enabled by hand; answers what is not sent any more.
-    /// The text is for [`Change::text`].
+    /// Disables the webhook until it is enabled by hand. Returns the deliveries that are dropped. `text` becomes
+    /// [`Change::text`].
     pub fn disable(&mut self, text: &str) -> Vec<DeliveryId> {
         self.state = State::Disabled { until: None, probe_at: None };
         self.changed(text);
         self.drop_pending()
     }
 
-    /// Follows another policy from now on. What was still to come is dropped, and the webhook is off until it is
-    /// [registered](Self::register) again. Answers what is not sent any more.
+    /// Replaces the policy. All waiting deliveries are dropped, and the webhook is off until it is
+    /// [registered](Self::register) again. Returns the dropped deliveries.
     ///
     /// # Errors
     ///
-    /// When the policy does not run. Nothing has changed then.
+    /// When the policy has open or invalid cells. The queue is unchanged then.
     pub fn set_policy(&mut self, policy: Policy) -> Result<Vec<DeliveryId>, PolicyError> {
         let rules = policy.rules()?;
-        // Nothing is held for another policy.
+        // The new policy takes over no deliveries, not even those that the old one would hold.
         self.rules.while_off = WhileOff::Drop;
         let dropped = self.disable("disabled: the policy changes");
         (self.policy, self.rules, self.url) = (policy, rules, None);
@@ -181,7 +181,7 @@ impl Queue {
         self.changes.push(Change { to: self.state(), text: text.to_owned() });
     }
 
-    /// How the state has changed since this was asked last.
+    /// Returns the changes of the state since the last call.
     pub fn take_changes(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.changes)
     }
@@ -198,7 +198,7 @@ impl Queue {
         dropped
     }
 
-    /// Whether it delivers.
+    /// Returns the state of the webhook.
     pub fn state(&self) -> WebhookState {
         match (&self.url, &self.state) {
             (None, _) => WebhookState::Unset,
@@ -210,53 +210,54 @@ impl Queue {
         }
     }
 
-    /// Where it delivers to.
+    /// Returns the URL of the webhook.
     pub fn url(&self) -> Option<&Url> {
         self.url.as_ref()
     }
 
-    /// How many attempts are still to come.
+    /// Returns the number of deliveries that wait for an attempt.
     pub fn pending(&self) -> usize {
         self.fresh.len() + self.again.len()
     }
 
-    /// The number of a delivery's next attempt, and when it is due, if it waits for one.
+    /// Returns the number of a delivery's next attempt and when that attempt is due. Returns `None` if the delivery
+    /// does not wait for an attempt.
     pub fn waiting(&self, delivery: DeliveryId) -> Option<(u32, Moment)> {
         let mut all = self.again.iter().chain(&self.fresh);
         all.find(|(_, pending)| pending.delivery == delivery).map(|((due, _), pending)| (pending.number, *due))
     }
 
-    /// How many attempts are under way.
+    /// Returns the number of attempts under way, including a probe.
     pub fn in_flight(&self) -> u32 {
         self.in_flight + u32::from(self.probing)
     }
 
-    /// How many attempts in a row have failed.
+    /// Returns the number of attempts in a row that have failed.
     pub fn failures_in_a_row(&self) -> u32 {
         self.health.in_a_row
     }
 
-    /// Lets something go wrong on purpose, from now on.
+    /// Begins to inject a fault.
     pub fn begin(&mut self, adversity: Adversity) {
         self.mishaps.add(adversity);
     }
 
-    /// Ends everything that makes this go wrong.
+    /// Ends all faults whose kind and parameters equal `what`.
     pub fn end(&mut self, what: Mishap) {
         self.mishaps.end(what);
     }
 
-    /// Ends everything that goes wrong on purpose.
+    /// Ends all faults.
     pub fn end_all(&mut self) {
         self.mishaps.clear();
     }
 
-    /// What goes wrong on purpose.
+    /// Returns all faults that have begun and were not ended.
     pub fn adversities(&self) -> impl Iterator<Item = Adversity> {
         self.mishaps.list()
     }
 
-    /// Takes the body of an event, to be delivered at once.
+    /// Adds the body of an event. The event is due now, unless the policy batches events or a fault delays it.
     pub fn enqueue(&mut self, body: &[u8], now: Moment) -> Enqueued {
         self.wake(now);
         if self.url.is_none() || !self.state.is_on() && self.rules.while_off == WhileOff::Drop {
@@ -317,7 +318,7 @@ impl Queue {
         Enqueued { deliveries, lost: false }
     }
 
-    /// A full batch waits no longer.
+    /// Makes a full batch due at once.
     fn close_batch(&mut self, place: Place, now: Moment) {
         self.batch = None;
         if let Some(pending) = self.fresh.remove(&place) {
@@ -331,7 +332,8 @@ impl Queue {
         (due, order)
     }
 
-    /// What time alone changes.
+    /// Applies the state changes that time alone causes: the end of a pause, and of the span for which the webhook is
+    /// disabled.
     fn wake(&mut self, now: Moment) {
         match self.state {
             State::Paused { until, rule } if until <= now => {
@@ -343,7 +345,7 @@ impl Queue {
         }
     }
 
-    /// How many more requests may be under way.
+    /// Returns how many more requests may start.
     fn free(&self) -> u32 {
         match self.state {
             State::Enabled => self.rules.concurrent.saturating_sub(self.in_flight),
@@ -352,7 +354,8 @@ impl Queue {
         }
     }
 
-    /// The map in which the next one is, and its place there.
+    /// Returns the place of the next delivery, and whether that place is in `fresh` or else in `again`. With `now`,
+    /// only deliveries that are due count.
     fn next(&self, now: Option<Moment>) -> Option<(bool, Place)> {
         let ready = |map: &BTreeMap<Place, Pending>| {
             let place = map.first_key_value().map(|(place, _)| *place);
@@ -374,7 +377,8 @@ impl Queue {
         }
     }
 
-    /// When there is something to do next. `None` as well while it waits for attempts that are under way.
+    /// Returns when [`Queue::poll`] has something to do next. Returns `None` as well while the queue waits for attempts
+    /// that are under way.
     pub fn next_due(&self) -> Option<Moment> {
         self.url.as_ref()?;
         let waits = self.pending() > 0;
@@ -389,12 +393,13 @@ impl Queue {
         }
     }
 
-    /// Whether it will send events by itself, sooner or later.
+    /// Returns whether attempts are under way, or waiting events will be sent without the webhook being enabled by hand
+    /// or by a probe.
     pub fn is_busy(&self) -> bool {
         self.in_flight() > 0 || (self.pending() > 0 && !matches!(self.state, State::Disabled { until: None, .. }))
     }
 
-    /// What is to be sent now.
+    /// Returns the attempts that are to be sent now, and the deliveries that have expired.
     pub fn poll(&mut self, now: Moment) -> Polled {
         let mut polled = Polled::default();
         let Some(url) = self.url.clone() else { return polled };
@@ -437,7 +442,7 @@ impl Queue {
         for (mishap, _) in self.mishaps.strike(self.seed, true) {
             match mishap {
                 Mishap::Unreachable => unreachable = true,
-                // Once for each attempt.
+                // An attempt is repeated only once.
                 Mishap::Resend => pending.resend = pending.resent == 0,
                 Mishap::Wire(over) => wire = over,
                 _ => {}
@@ -510,12 +515,12 @@ impl Queue {
         }
     }
 
-    /// Builds a request for a body that is no event. The request is what the first attempt of an event would be: it
-    /// has the headers, the signature, the timeouts and the redirects of the policy. The queue does not wait for it,
-    /// and nothing follows from its outcome.
+    /// Builds a request for a body that is not an event. The request equals the first attempt of an event: it has the
+    /// headers, the signature, the timeouts and the redirects of the policy. The queue does not wait for the request,
+    /// and its outcome changes nothing.
     pub fn raw_request(&mut self, url: Url, body: &[u8], now: Moment) -> Request {
         self.raw += 1;
-        // An id of its own: a receiver that has seen the id before would drop the body unread.
+        // The request has its own id, because a receiver that has seen the id before would drop the body unread.
         let id = message_id(&[self.seed, u64::MAX, self.raw]);
         let mut request = Request::new(url, body);
         request.headers = self.headers_of(&id, 1, None, body, now);
@@ -524,7 +529,7 @@ impl Queue {
     }
 
     fn headers(&self, pending: &Pending, body: &[u8], now: Moment) -> HeaderMap {
-        // What stands for an event in its headers: the same in all its attempts.
+        // The id is the same in all attempts of an event.
         let id = message_id(&[self.seed, pending.delivery.0]);
         self.headers_of(&id, pending.number, pending.reason, body, now)
     }
@@ -532,7 +537,7 @@ impl Queue {
     fn headers_of(&self, id: &str, number: u32, reason: Option<Class>, body: &[u8], now: Moment) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let mut add = |name: &str, value: &str| {
-            // What a policy cannot mean was refused when it was read.
+            // Invalid names and values were rejected when the policy was checked.
             if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
                 headers.append(name, value);
             }

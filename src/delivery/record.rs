@@ -9,7 +9,7 @@ use super::policy::Class;
 use super::transport::{Outcome, Timeouts, Wire};
 use crate::clock::Moment;
 
-/// One event on its way, over all its attempts; or several, when the policy sends them in one request.
+/// Id of a delivery: one event over all its attempts, or several events that the policy sends in one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DeliveryId(pub(super) u64);
@@ -20,26 +20,26 @@ impl fmt::Display for DeliveryId {
     }
 }
 
-/// Whether the sender delivers at all.
+/// State of the webhook: whether the sender delivers events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WebhookState {
     /// No URL is set.
     Unset,
-    /// The URL has yet to answer a probe.
+    /// The URL has not answered a probe yet.
     Unverified,
     /// Events are delivered.
     Enabled,
     /// Events are not delivered before this moment.
     Paused(Moment),
-    /// After a pause one attempt shows whether it is enabled again.
+    /// The pause is over. One attempt decides whether the webhook is enabled again.
     OnTrial,
-    /// Events are not delivered until it is enabled.
+    /// Events are not delivered until the webhook is enabled.
     Disabled,
 }
 
 impl WebhookState {
-    /// Its name in JSON: `on_trial`.
+    /// Returns the name of the state in JSON, such as `on_trial`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Unset => "unset",
@@ -52,152 +52,154 @@ impl WebhookState {
     }
 }
 
-/// The webhook's state changed.
+/// Change of the webhook's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change {
-    /// To this.
+    /// New state.
     pub to: WebhookState,
-    /// What happened, in words, such as `disabled: 20 attempts in a row failed`.
+    /// Description of the change, such as `disabled: 20 attempts in a row failed`.
     pub text: String,
 }
 
-/// What a request carries.
+/// Kind of content that a request carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Purpose {
     /// An event.
     Event,
-    /// A probe, which shows whether anybody is there.
+    /// A probe, which checks whether the receiver answers.
     Probe,
 }
 
-/// A request to be made now.
+/// Request that is to be sent now.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Attempt {
-    /// Of which delivery.
+    /// Delivery that the attempt belongs to.
     pub delivery: DeliveryId,
-    /// What it carries.
+    /// Kind of content that the request carries.
     pub purpose: Purpose,
-    /// The first is 1.
+    /// Number of the attempt; the first is 1.
     pub number: u32,
-    /// When it should be sent.
+    /// Moment at which the attempt is due.
     pub due: Moment,
-    /// When it was handed out to be sent.
+    /// Moment at which the queue handed out the attempt.
     pub sent: Moment,
-    /// To where.
+    /// URL that the request goes to.
     pub url: Url,
-    /// With these headers, beside the content type.
+    /// Headers of the request, in addition to the content type.
     pub headers: HeaderMap,
-    /// What.
+    /// Body of the request.
     pub body: Arc<[u8]>,
-    /// Over this wire.
+    /// Way in which the request goes over the connection.
     pub wire: Wire,
-    /// It must not be sent, and fails with [`Failure::Unreachable`](super::Failure::Unreachable).
+    /// Whether the request must not be sent. The attempt then fails with
+    /// [`Failure::Unreachable`](super::Failure::Unreachable).
     pub unreachable: bool,
-    /// It is to be sent at once with the others that have the same number here.
+    /// Group of attempts that are to be sent at the same time: all that have the same number here.
     pub together: Option<u64>,
-    /// The body is to be written anew before it is sent.
+    /// Whether the body must be written anew before the request is sent.
     pub rebuild: bool,
-    /// So many redirects are followed.
+    /// Number of redirects that are followed.
     pub redirects: u32,
-    /// How long it may take, in virtual time.
+    /// Timeouts of the request, in virtual time.
     pub timeouts: Timeouts,
     pub(super) story: Pending,
 }
 
-/// One attempt, as it stands on the timeline.
+/// Completed attempt, as the timeline shows it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AttemptRecord {
-    /// Of which delivery.
+    /// Delivery that the attempt belongs to.
     pub delivery: DeliveryId,
-    /// What it carried.
+    /// Kind of content that the request carried.
     pub purpose: Purpose,
-    /// The first is 1.
+    /// Number of the attempt; the first is 1.
     pub number: u32,
-    /// When it should have been sent.
+    /// Moment at which the attempt was due.
     pub due: Moment,
-    /// When it was sent.
+    /// Moment at which the attempt was sent.
     pub sent: Moment,
-    /// What was sent.
+    /// Body that was sent.
     pub body: Arc<[u8]>,
-    /// Over which wire.
+    /// Way in which the request went over the connection.
     pub wire: Wire,
-    /// What came of it, without the headers of an answer.
+    /// Outcome of the attempt, without the headers of a response.
     pub outcome: Outcome,
-    /// The kept connection that the request went out on was closed before any byte of an answer, and the request was
-    /// sent once more, on a fresh connection; see [`Http`](super::Http). A receiver that closes connections without
-    /// saying `connection: close` is met like this, by chance: equal runs may differ in it.
+    /// Whether the request was sent a second time, on a fresh connection, because the kept connection was closed before
+    /// any byte of a response came; see [`Http`](super::Http). This happens by chance if a receiver closes connections
+    /// without saying `connection: close`, so equal runs may differ here.
     pub reconnected: bool,
-    /// What follows from that.
+    /// Decision that follows from the outcome.
     pub decision: Decision,
-    /// Why: the cell of the policy that decided, such as `backoff` or `on[0]`.
+    /// Cell of the policy that made the decision, such as `backoff` or `on[0]`. For a repetition by
+    /// [`Mishap::Resend`](super::Mishap::Resend) it is `on purpose`.
     pub rule: String,
 }
 
-/// What follows from an attempt.
+/// Decision that follows from an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Decision {
     /// The event is delivered.
     Delivered,
-    /// It is sent again.
+    /// The event is sent again at this moment.
     RetryAt(Moment),
-    /// It is not sent again.
+    /// The event is not sent again.
     GivenUp,
-    /// It is not sent again, because the webhook is off.
+    /// The event is not sent again, because the webhook is off.
     Disabled,
 }
 
-/// What [`Queue::enqueue`](super::Queue::enqueue) answers.
+/// Result of [`Queue::enqueue`](super::Queue::enqueue).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Enqueued {
-    /// The deliveries that carry the event: none when it is not sent, several when it is duplicated on purpose.
+    /// Deliveries that carry the event: none if the event is not sent, several if it is duplicated on purpose.
     pub deliveries: Vec<DeliveryId>,
-    /// It is not sent, on purpose.
+    /// Whether a fault keeps the event from being sent.
     pub lost: bool,
 }
 
-/// What [`Queue::poll`](super::Queue::poll) answers.
+/// Result of [`Queue::poll`](super::Queue::poll).
 #[derive(Clone, Debug, Default)]
 #[must_use]
 #[non_exhaustive]
 pub struct Polled {
-    /// What is to be sent, in order. Each must be handed back to [`Queue::complete`](super::Queue::complete).
+    /// Attempts to send now, in order. Each must be handed back to [`Queue::complete`](super::Queue::complete).
     pub attempts: Vec<Attempt>,
-    /// The deliveries that have become too old to be sent.
+    /// Deliveries that have become too old to be sent.
     pub expired: Vec<DeliveryId>,
 }
 
-/// What [`Queue::complete`](super::Queue::complete) answers.
+/// Result of [`Queue::complete`](super::Queue::complete).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Completed {
-    /// For the timeline.
+    /// Record of the attempt, for the timeline.
     pub record: AttemptRecord,
-    /// The deliveries that were still to come and that are not sent any more, because the webhook is off.
+    /// Deliveries that were still waiting and are dropped, because the webhook is off.
     pub dropped: Vec<DeliveryId>,
 }
 
-/// What waits to be sent.
+/// Delivery that waits to be sent.
 #[derive(Clone, Debug)]
 pub(super) struct Pending {
     pub(super) delivery: DeliveryId,
     pub(super) number: u32,
-    /// How often this attempt has been made already, without a connection or on purpose.
+    /// Number of times that this attempt was repeated already, because there was no connection or because of a fault.
     pub(super) resent: u32,
-    /// One body for each event.
+    /// Bodies of the events, one for each event.
     pub(super) bodies: Vec<Arc<[u8]>>,
     pub(super) born: Moment,
     pub(super) first_sent: Option<Moment>,
-    /// The class of the attempt before.
+    /// Class of the previous attempt's outcome.
     pub(super) reason: Option<Class>,
     pub(super) url: Option<Url>,
     pub(super) together: Option<u64>,
-    /// It is made once more on purpose.
+    /// Whether the attempt is repeated on purpose.
     pub(super) resend: bool,
 }

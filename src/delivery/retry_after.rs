@@ -4,12 +4,12 @@ use http::{HeaderMap, header};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 
-/// How long an answer asks to wait: in seconds, or until a date. Dates are the receiver's, whose clock is not ours: they
-/// count from the answer's `Date`, and without one not at all.
+/// Returns how long a response asks the sender to wait, by a `Retry-After` in seconds or as a date. A date is compared
+/// with the `Date` of the response, because the receiver's clock is not ours. Without a `Date`, a date is ignored.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // Longer than that is for ever.
+        // A number that is too large counts as the largest `u32`, about 136 years.
         return Some(Duration::from_secs(text.parse().unwrap_or(u32::MAX).into()));
     }
     let date = |text: &str| -> Option<Timestamp> { rfc2822::DateTimeParser::new().parse_timestamp(text).ok() };

@@ -5,9 +5,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 
-/// Signs bodies as a sister product of Managed Sync documents it: `x-paragon-signature: v1=…`, an HMAC-SHA256 of the
-/// body. Managed Sync itself documents no signature (`signature`, assumed), and how the bytes are written is not
-/// published: hexadecimal is our guess.
+/// Signature of request bodies, in the header `x-paragon-signature: v1=…`: an HMAC-SHA256 of the body. A sister
+/// product of Managed Sync documents this header. Managed Sync itself documents no signature (`signature`, assumed).
+/// The encoding of the HMAC is not published: hexadecimal is our guess.
 ///
 /// ```
 /// use paragon_testkit::delivery::Signature;
@@ -20,35 +20,35 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Signature {
-    /// What both sides know.
+    /// Secret that sender and receiver share.
     pub secret: String,
-    /// How the bytes are written.
+    /// Encoding of the HMAC.
     #[serde(default)]
     pub encoding: Encoding,
 }
 
-/// How the bytes of a [`Signature`] are written.
+/// Encoding of the HMAC in a [`Signature`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Encoding {
-    /// In hexadecimal digits.
+    /// Hexadecimal digits.
     #[default]
     Hex,
-    /// In base64.
+    /// Base64.
     Base64,
 }
 
 impl Signature {
-    /// The name of the header.
+    /// Name of the header.
     pub const HEADER: &str = "x-paragon-signature";
 
-    /// With this secret, in hexadecimal digits.
+    /// Creates a signature with this secret, in hexadecimal digits.
     pub fn new(secret: impl Into<String>) -> Self {
         Self { secret: secret.into(), encoding: Encoding::Hex }
     }
 
-    /// The value of the header for a body.
+    /// Returns the value of the header for a body.
     pub fn of(&self, body: &[u8]) -> String {
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.secret.as_bytes());
         let tag = hmac::sign(&key, body);
@@ -69,7 +69,7 @@ impl fmt::Debug for Signature {
 mod tests {
     use super::*;
 
-    /// The second test case of RFC 4231.
+    /// Checks the second test case of RFC 4231.
     #[test]
     fn it_is_the_hmac_of_the_standard() {
         let mut signature = Signature::new("Jefe");

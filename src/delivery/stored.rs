@@ -14,7 +14,7 @@ use super::record::{DeliveryId, Pending};
 use super::signature::Signature;
 use crate::clock::Moment;
 
-/// A queue as it is written, when nothing is under way.
+/// Serialized form of a [`Queue`] that has no attempt under way.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Stored {
@@ -23,7 +23,7 @@ pub(super) struct Stored {
     url: Option<String>,
     state: State,
     health: Health,
-    /// In the order in which they are due.
+    /// Deliveries in the order in which they are due, here and in `again`.
     fresh: Vec<StoredPending>,
     again: Vec<StoredPending>,
     planned: u64,
@@ -51,7 +51,7 @@ struct StoredPending {
     together: Option<u64>,
 }
 
-/// Bytes: nearly always text.
+/// Bytes of a body: text if they are UTF-8, which they nearly always are, or else base64.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Body {

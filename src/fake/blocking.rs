@@ -26,14 +26,15 @@ use url::Url;
 use super::paragon::{Builder, StartError};
 use crate::delivery::Outcome;
 
-/// A running fake with a runtime of its own. It is everything that the [other one](super::FakeParagon) is; what is
-/// async there waits here. Dropping it stops everything.
+/// A running fake with its own async runtime. It dereferences to the [async fake](super::FakeParagon), so that all
+/// methods of the async fake are available. The methods that are async there block here. Dropping the fake stops
+/// everything.
 ///
 /// # Panics
 ///
-/// Inside of an async runtime, where nothing may wait like this: use the [other one](super::FakeParagon) there.
+/// Panics inside an async runtime, where blocking is not allowed. Use the [async fake](super::FakeParagon) there.
 pub struct FakeParagon {
-    // Dropped first: it needs the runtime until then.
+    // This field is dropped first, because the fake needs the runtime while it is dropped.
     paragon: super::FakeParagon,
     runtime: Runtime,
 }
@@ -60,11 +61,11 @@ impl Deref for FakeParagon {
 }
 
 impl FakeParagon {
-    /// A fake with the default settings.
+    /// Starts a fake with the default settings.
     ///
     /// # Panics
     ///
-    /// When no port of 127.0.0.1 is free, or no thread.
+    /// Panics if no port of 127.0.0.1 is free, or if no thread can be started.
     #[track_caller]
     pub fn start() -> Self {
         match Self::start_with(super::FakeParagon::builder()) {
@@ -73,26 +74,27 @@ impl FakeParagon {
         }
     }
 
-    /// A fake with these settings.
+    /// Starts a fake with these settings.
     ///
     /// # Errors
     ///
-    /// As [`Builder::start`].
+    /// Returns the same errors as [`Builder::start`].
     ///
     /// # Panics
     ///
-    /// When no thread is to be had.
+    /// Panics if no thread can be started.
     #[track_caller]
     pub fn start_with(builder: Builder) -> Result<Self, StartError> {
         not_async();
-        // One thread: what the fake leaves running, such as its connections, goes on while the test does other things.
+        // The runtime has one thread of its own. Tasks that the fake leaves running, such as its connections, go on
+        // while the test does other things.
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
         let paragon = runtime.block_on(builder.start())?;
         Ok(Self { paragon, runtime })
     }
 
-    /// Waits for anything else that is async, such as `Suite::run`.
+    /// Blocks until `future` is complete. This is for other async functions, such as `Suite::run`.
     ///
     /// ```no_run
     /// # #[cfg(feature = "check")] {
@@ -110,41 +112,42 @@ impl FakeParagon {
         self.runtime.block_on(future)
     }
 
-    /// As [`FakeParagon::set_webhook`](super::FakeParagon::set_webhook).
+    /// Sets the URL that events are sent to; see [`FakeParagon::set_webhook`](super::FakeParagon::set_webhook).
     #[track_caller]
     pub fn set_webhook(&self, url: Url) {
         self.block_on(self.paragon.set_webhook(url));
     }
 
-    /// As [`FakeParagon::settle`](super::FakeParagon::settle).
+    /// Runs and sends everything that is due now; see [`FakeParagon::settle`](super::FakeParagon::settle).
     #[track_caller]
     pub fn settle(&self) {
         self.block_on(self.paragon.settle());
     }
 
-    /// As [`FakeParagon::advance`](super::FakeParagon::advance).
+    /// Moves the clock by `span`; see [`FakeParagon::advance`](super::FakeParagon::advance).
     #[track_caller]
     pub fn advance(&self, span: Duration) {
         self.block_on(self.paragon.advance(span));
     }
 
-    /// As [`FakeParagon::run_until_idle`](super::FakeParagon::run_until_idle).
+    /// Moves the clock until no event is left to send; see
+    /// [`FakeParagon::run_until_idle`](super::FakeParagon::run_until_idle).
     #[track_caller]
     pub fn run_until_idle(&self) {
         self.block_on(self.paragon.run_until_idle());
     }
 
-    /// As [`FakeParagon::post_raw`](super::FakeParagon::post_raw).
+    /// POSTs a body to a URL once; see [`FakeParagon::post_raw`](super::FakeParagon::post_raw).
     #[track_caller]
     pub fn post_raw(&self, url: &Url, body: &[u8]) -> Outcome {
         self.block_on(self.paragon.post_raw(url, body))
     }
 
-    /// As [`FakeParagon::mount`](super::FakeParagon::mount).
+    /// Mounts a mock on the server of the API; see [`FakeParagon::mount`](super::FakeParagon::mount).
     ///
     /// # Panics
     ///
-    /// As there.
+    /// Panics if the API is not served by wiremock; see [`Builder::server`].
     #[track_caller]
     pub fn mount(&self, mock: wiremock::Mock) {
         self.block_on(self.paragon.mount(mock));

@@ -11,28 +11,28 @@ use super::shared::{Shared, lock};
 use crate::clock::Moment;
 use crate::delivery::{Attempt, Change, Failure, Outcome, Request, Timeouts, Transmission, Transport};
 
-/// Moves the clock of a world, and sends what it wants sent.
+/// Driver of a world: it moves the clock, makes the runs that are due, and sends the webhooks.
 pub(super) struct Driver {
     pub(super) world: Arc<Shared>,
     transport: Mutex<Arc<dyn Transport>>,
-    /// How long a receiver really has, at most.
+    /// Maximum time that a receiver has to answer, in real time.
     pub(super) answer_within: Duration,
-    /// Who wants to know what becomes of the webhook.
+    /// Callbacks for changes of the webhook's state.
     hooks: Vec<Hook>,
-    /// One at a time moves the clock.
+    /// Held by the task that moves the clock: only one task may move the clock at a time.
     turn: tokio::sync::Mutex<()>,
-    /// How many attempts are under way beside those of whoever has the turn.
+    /// Number of [`Flight`] guards: one for each wave, and one for each attempt that [`Driver::run`] has started.
     flying: watch::Sender<usize>,
-    /// Lets real time pass between attempts that the receiver refuses. Only lanes have one.
+    /// Callback that lets real time pass before a receiver that refused events gets the next one. Only lanes have one.
     pub(super) pacer: OnceLock<Pacer>,
 }
 
-/// Waits in real time.
+/// Callback that waits for a span of real time.
 pub(crate) type Pacer = Box<dyn Fn(Duration) -> Waiting<'static> + Send + Sync>;
 
 pub(super) type Hook = Arc<dyn Fn(&Change) + Send + Sync>;
 
-/// The world was reset meanwhile, or another state put in its place.
+/// Error: the world was reset meanwhile, or replaced by another state.
 #[derive(Debug)]
 pub(super) struct Replaced;
 
@@ -51,12 +51,13 @@ impl Driver {
         *self.transport.lock().unwrap_or_else(PoisonError::into_inner) = transport;
     }
 
-    /// Tells somebody of what becomes of the webhook.
+    /// Sets the callbacks for changes of the webhook's state.
     pub(super) fn with_hooks(self, hooks: Vec<Hook>) -> Self {
         Self { hooks, ..self }
     }
 
-    /// Tells of it what nobody was told yet. Not under the lock: who is told may ask the fake something.
+    /// Calls the hooks with all pending changes of the webhook's state. Must not be called with the world locked: a
+    /// hook may call back into the fake.
     pub(super) fn tell(&self) {
         let news = std::mem::take(&mut lock(&self.world).news);
         self.spread(&news);
@@ -68,18 +69,20 @@ impl Driver {
         }
     }
 
-    /// Waits until nobody moves the clock.
+    /// Waits until no other task moves the clock. Until the returned guard is dropped, no other task can move the
+    /// clock.
     pub(super) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.turn.lock().await
     }
 
-    /// Waits until no attempt is under way that nobody waits for. To be called with the turn.
+    /// Waits until no attempt is in flight. The caller must hold the guard of [`turn`](Self::turn), so that no other
+    /// task starts one.
     pub(super) async fn landed(&self) {
-        // The sender is our own: it cannot be gone.
+        // `self` owns the sender, so the channel cannot be closed.
         let _ = self.flying.subscribe().wait_for(|flying| *flying == 0).await;
     }
 
-    /// Moves the clock by `span`, through everything that is due.
+    /// Moves the clock by `span`, and runs and sends everything that becomes due on the way.
     pub(super) async fn advance(self: &Arc<Self>, span: Duration) -> Result<(), Replaced> {
         let _turn = self.turn().await;
         let until = lock(&self.world).clock.now() + span;
@@ -89,7 +92,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Moves the clock to what is due next, and does it; nothing happens when nothing is.
+    /// Moves the clock to the next due run or attempt, and executes it. Does nothing if nothing is due.
     pub(super) async fn next(self: &Arc<Self>) -> Result<(), Replaced> {
         let _turn = self.turn().await;
         let due = lock(&self.world).next_due();
@@ -117,7 +120,8 @@ impl Driver {
         Ok(())
     }
 
-    /// Lets real time pass before a receiver that refused events by itself gets the next one, if there is a pacer.
+    /// Lets real time pass before the next attempt if the receiver refused an event and no call of the API had failed.
+    /// Does nothing without a pacer.
     async fn hold_back(&self) {
         let Some(pacer) = self.pacer.get() else { return };
         let pause = lock(&self.world).evidence.as_mut().and_then(Evidence::take_pause);
@@ -130,7 +134,7 @@ impl Driver {
         let life = lock(&self.world).life;
         let mut flying = self.flying.subscribe();
         loop {
-            // Looked at first: what lands after this look wakes us below.
+            // Read the counter before the step: an attempt that ends after this read wakes the `changed` call below.
             let others = *flying.borrow_and_update();
             let attempts = {
                 let mut world = lock(&self.world);
@@ -142,10 +146,10 @@ impl Driver {
             self.tell();
             match attempts {
                 Some(attempts) if attempts.is_empty() => {
-                    // Days without an attempt must not keep others from being served.
+                    // Yield, so that days without an attempt do not keep other tasks from running.
                     tokio::task::yield_now().await;
                 }
-                // The clock stands still while something is under way.
+                // The clock stands still while attempts are in flight.
                 Some(attempts) => {
                     self.hold_back().await;
                     Wave::send(self, life, attempts).await;
@@ -156,7 +160,7 @@ impl Driver {
         }
     }
 
-    /// Makes the request of an attempt, unless it must not be made.
+    /// Sends the request of an attempt. An attempt that is marked unreachable fails without a request.
     fn request(&self, attempt: &Attempt) -> impl Future<Output = Transmission> + Send + use<> {
         let mut request = Request::new(attempt.url.clone(), attempt.body.clone());
         request.headers.clone_from(&attempt.headers);
@@ -168,13 +172,13 @@ impl Driver {
         }
     }
 
-    /// Returns the timeouts of a policy, shortened to what a receiver really has.
+    /// Returns the timeouts of a policy, limited to [`answer_within`](Self::answer_within).
     pub(super) fn in_real_time(&self, Timeouts { connect, total }: Timeouts) -> Timeouts {
         let total = total.min(self.answer_within);
         Timeouts { connect: connect.map(|connect| connect.min(total)), total }
     }
 
-    /// Lets time pass by itself.
+    /// Lets time pass by itself, `speed` times as fast as real time, and executes runs and attempts when they are due.
     pub(super) async fn run(self: Arc<Self>, speed: f64) -> Infallible {
         let passing = Passing::begin(&self.world, speed);
         if speed <= 0.0 {
@@ -199,7 +203,7 @@ impl Driver {
         }
     }
 
-    /// Does what is due, and sends without waiting for the answers.
+    /// Makes the runs that are due, and sends the attempts that are due without waiting for the responses.
     async fn launch(self: &Arc<Self>) {
         let _turn = self.turn().await;
         loop {
@@ -226,31 +230,32 @@ impl Driver {
     }
 }
 
-/// The attempts of one moment, and those that follow from them at the same moment, as many at once as the policy
-/// allows. They are taken note of in the order in which they were sent, whichever is answered first: what happens next
-/// does not depend on how fast a receiver really is.
+/// Attempts of one moment, and the attempts at the same moment that follow from them. As many are in flight at once as
+/// the policy allows. The outcomes are recorded in the order in which the attempts were sent, not in the order of the
+/// responses. So what happens next does not depend on the real speed of the receiver.
 ///
-/// Whoever makes a request makes the next one too, so that nobody has to be woken for each. It goes on when nobody
-/// waits for it any more.
+/// A task that has finished a request takes the next one, so that no task has to be woken for each request. The wave
+/// goes on even if the future of [`send`](Self::send) is dropped.
 struct Wave {
     driver: Arc<Driver>,
     life: u64,
     inside: Mutex<Inside>,
     _flight: Flight,
-    /// Gone when nobody makes requests any more.
+    /// Dropped when the last task of the wave ends, which wakes [`send`](Wave::send).
     _working: oneshot::Sender<Infallible>,
 }
 
 #[derive(Default)]
 struct Inside {
-    /// What is to be sent, with its place in the order.
+    /// Attempts that can be sent now, each with its place in the sending order.
     ready: VecDeque<(u64, Attempt)>,
     sent: u64,
-    /// What has ended before others that were sent before it.
+    /// Attempts that have ended and are not recorded yet, by place: an attempt that was sent earlier is still in
+    /// flight.
     ended: BTreeMap<u64, (Attempt, Transmission)>,
-    /// Everything before this place was taken note of.
+    /// Place of the next attempt to record. All attempts before this place are recorded.
     noted: u64,
-    /// Somebody takes note.
+    /// True while a task records outcomes.
     noting: bool,
 }
 
@@ -269,7 +274,7 @@ impl Wave {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Somebody for each attempt that is ready.
+    /// Spawns a task for each attempt that is ready.
     fn employ(self: &Arc<Self>) {
         loop {
             let Some(first) = self.inside().ready.pop_front() else { return };
@@ -286,8 +291,8 @@ impl Wave {
         }
     }
 
-    /// Takes note of everything whose turn it is, and gets what is to be sent then. One does it for all: the others
-    /// leave what they have, and go on.
+    /// Records every outcome whose turn it is, and queues the attempts that follow from these outcomes. Only one task
+    /// records at a time: the other tasks leave their outcomes in `ended` and go on.
     fn land(&self, place: u64, attempt: Attempt, result: Transmission) {
         let mut inside = self.inside();
         inside.ended.insert(place, (attempt, result));
@@ -328,7 +333,7 @@ impl Inside {
         }
     }
 
-    /// What may be taken note of.
+    /// Takes the outcomes that can be recorded now, in the sending order.
     fn next(&mut self) -> Vec<(Attempt, Transmission)> {
         let mut next = Vec::new();
         while let Some(ended) = self.ended.remove(&self.noted) {
@@ -339,7 +344,7 @@ impl Inside {
     }
 }
 
-/// While it lives the clock moves by itself.
+/// Guard: the clock moves by itself until the guard is dropped.
 struct Passing(Arc<Shared>);
 
 impl Passing {
@@ -355,7 +360,7 @@ impl Drop for Passing {
     }
 }
 
-/// Attempts that nobody waits for.
+/// Guard that counts a wave or an attempt as in flight.
 struct Flight(Arc<Driver>);
 
 impl Flight {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 macro_rules! endpoints {
     ($($name:ident $method:ident $path:literal)*) => {
-        /// An endpoint of the Sync API or the Permissions API. In JSON it is the `operationId` of
+        /// An endpoint of the Sync API or the Permissions API. Its JSON form is the `operationId` in
         /// `schemas/openapi.yaml`, such as `pullRecords`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -17,15 +17,15 @@ macro_rules! endpoints {
         }
 
         impl Endpoint {
-            /// All of them.
+            /// All endpoints.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
-            /// Which one a call is for. A slash at the end makes no difference.
+            /// Returns the endpoint of a call. A slash at the end of the path makes no difference.
             pub(crate) fn of(method: &Method, path: &str) -> Option<Self> {
                 Self::at(method, &Parts::of(path))
             }
 
-            /// Which one a call is for, whose path is in parts.
+            /// Returns the endpoint of a call whose path is already split.
             pub(super) fn at(method: &Method, path: &[Cow<'_, str>]) -> Option<Self> {
                 $(if *method == Method::$method && leads_to(path, $path) {
                     return Some(Self::$name);
@@ -57,16 +57,18 @@ endpoints! {
     GetPermissionChanges GET "/api/permissions/{syncId}/changes"
 }
 
-/// What stands between the slashes of a path, percent-decoded; a slash at the end makes no difference. No more than an
-/// endpoint has, and one more: each call is taken apart, and a list on the heap would cost. A part is copied only if it
-/// is not written in its usual form.
+/// The segments of a path, percent-decoded. A slash at the end of the path makes no difference.
+///
+/// At most 7 segments are kept: one more than the longest path of an endpoint has, so that a longer path matches no
+/// endpoint. Every call is split, and a list on the heap would cost time. A segment is copied only if it is not written
+/// in its usual form.
 pub(super) struct Parts<'a> {
     parts: [Cow<'a, str>; 7],
     count: usize,
 }
 
 impl<'a> Parts<'a> {
-    /// Where both APIs have an id of the fake's own: of a sync or of an account.
+    /// Index of the segment that is the id of a sync or of an account, in both APIs.
     const ID: usize = 2;
 
     pub(super) fn of(path: &'a str) -> Self {
@@ -88,8 +90,8 @@ fn decoded(part: &str) -> Cow<'_, str> {
     percent_decode_str(part).decode_utf8().unwrap_or(part.into())
 }
 
-/// Returns an id as the fake writes it: a UUID in lower case. UUIDs are compared without case (RFC 9562, 4). Another
-/// id stays as it is.
+/// Returns an id as the fake writes it: a UUID in lower case. UUIDs are compared without case (RFC 9562, 4). An id that
+/// is no UUID stays as it is.
 pub(super) fn usual_form(id: &str) -> Cow<'_, str> {
     let is_uuid = || id.len() == 36 && uuid::Uuid::try_parse(id).is_ok();
     if id.bytes().any(|byte| byte.is_ascii_uppercase()) && is_uuid() {
@@ -106,7 +108,8 @@ impl<'a> Deref for Parts<'a> {
     }
 }
 
-/// Whether a path, in parts, is one of a template. The template is not taken apart: each call asks several.
+/// Returns whether a split path matches a template. The template is not split, because each call is compared with
+/// several templates.
 pub(super) fn leads_to(path: &[Cow<'_, str>], template: &str) -> bool {
     let mut rest = template;
     path.iter().all(|part| {
@@ -115,7 +118,7 @@ pub(super) fn leads_to(path: &[Cow<'_, str>], template: &str) -> bool {
         let after = if wanted.starts_with('{') && !part.is_empty() {
             wanted.split_once('}').map(|(_, after)| after)
         } else {
-            // A slash that was percent-encoded separates nothing.
+            // A percent-encoded slash does not separate segments.
             let after = wanted.strip_prefix(part).filter(|after| after.is_empty() || after.starts_with('/'));
             after.filter(|_| !part.contains('/'))
         };

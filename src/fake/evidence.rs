@@ -6,51 +6,54 @@ use std::time::Duration;
 use super::faults::Decision;
 use crate::contract::SyncId;
 
-/// Which call told the receiver what, for each sync. A call is named by its number in the log.
+/// Record of which calls of the API told the receiver which versions of records, for each sync. A call is identified by
+/// its number in the log.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Evidence {
     syncs: BTreeMap<SyncId, OfSync>,
-    /// How many calls told something that no call had told before.
+    /// Number of calls whose response contained something new.
     news: u64,
-    /// How often each call was made since the last one of these.
+    /// Number of times that each call was made since the last response with something new, or since the last reset.
     repeated: BTreeMap<String, u64>,
     /// Number of calls that a fault struck, or that were not answered 200.
     troubled: u64,
+    /// Whether the receiver has answered an event.
+    pub(super) has_answered: bool,
     refusals: Refusals,
 }
 
-/// Events that a receiver refused by itself, with a status that says that it may take them later: nothing went
-/// wrong with a call of it meanwhile.
+/// Counters of refused events. An event counts as refused if the receiver answered 429 or 5xx, and no call of the API
+/// had failed since the event was sent.
 #[derive(Clone, Debug, Default)]
 struct Refusals {
-    /// How many such calls there were when the last attempts were sent.
+    /// Value of [`Evidence::troubled`] when the last attempts were sent.
     troubled_before: u64,
-    /// One of the last attempts was refused.
+    /// True if an attempt was refused, and neither a pause nor a response other than 429 or 5xx has followed.
     pending: bool,
     /// Number of pauses since an event was taken or given up.
     pauses: usize,
-    /// All pauses together.
+    /// Total length of all pauses.
     paused: Duration,
     /// Number of attempts that were refused.
     count: u64,
 }
 
-/// The pauses in real time before a receiver that refused an event by itself gets the next one.
+/// Pauses, in real time, before a receiver that refused an event gets the next one.
 pub(crate) const PAUSES: [Duration; 4] =
     [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
-/// All pauses of a lane together.
+/// Maximum total length of all pauses of a lane.
 const MOST_PAUSED: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Debug, Default)]
 struct OfSync {
-    /// The first call that served each version; a tombstone is a version too.
+    /// First call that served each version. A tombstone is a version too.
     told: BTreeMap<usize, usize>,
-    /// The last call that answered 404 for a deleted record, by the record's key.
+    /// Last call that was answered 404 for a deleted record, by the record's key.
     gone: BTreeMap<u64, usize>,
 }
 
 impl Evidence {
-    /// Notes the versions that a call served, unless its answer is lost on the way.
+    /// Notes the versions that a call served. Does nothing if a fault loses the response.
     pub(super) fn note_served(
         &mut self,
         strike: &Decision,
@@ -71,7 +74,7 @@ impl Evidence {
         }
     }
 
-    /// Notes that a deleted record was answered 404.
+    /// Notes that a call for a deleted record was answered 404.
     pub(super) fn note_gone(&mut self, sync: &SyncId, key: u64, call: usize) {
         let gone = &mut self.syncs.entry(sync.clone()).or_default().gone;
         if gone.insert(key, call).is_none() {
@@ -84,18 +87,19 @@ impl Evidence {
         self.repeated.clear();
     }
 
-    /// Notes that a fault struck a call, or that it was not answered 200.
+    /// Notes that a fault struck a call, or that the call was not answered 200.
     pub(super) fn note_troubled_call(&mut self) {
         self.troubled += 1;
     }
 
-    /// Notes that attempts are sent.
+    /// Notes that attempts are about to be sent.
     pub(super) fn note_sending(&mut self) {
         self.refusals.troubled_before = self.troubled;
     }
 
     /// Notes how the receiver answered an event, and whether the event will be sent again.
     pub(super) fn note_answer(&mut self, status: u16, again: bool) {
+        self.has_answered = true;
         let is_refused = matches!(status, 429 | 500..=599);
         if is_refused && self.troubled == self.refusals.troubled_before {
             self.refusals.pending = true;
@@ -109,7 +113,8 @@ impl Evidence {
         }
     }
 
-    /// Returns how long to wait before the next attempt, if at all. Each pause is longer than the one before.
+    /// Returns the pause before the next attempt; `None` if the attempt can be sent at once. Each pause is longer than
+    /// the one before.
     pub(super) fn take_pause(&mut self) -> Option<Duration> {
         let Refusals { pending, pauses, paused, .. } = &mut self.refusals;
         let pause = *PAUSES.get(*pauses)?;
@@ -121,12 +126,12 @@ impl Evidence {
         Some(pause)
     }
 
-    /// Returns the number of attempts that the receiver refused by itself.
+    /// Returns the number of attempts that the receiver refused although no call of the API had failed.
     pub(super) fn refusals(&self) -> u64 {
         self.refusals.count
     }
 
-    /// Notes a call, and returns how often it was made since something new was told.
+    /// Notes a call, and returns how many times it was made since the last response with something new.
     pub(super) fn note_call(&mut self, target: &str) -> u64 {
         if let Some(times) = self.repeated.get_mut(target) {
             *times += 1;
@@ -136,67 +141,72 @@ impl Evidence {
         1
     }
 
-    /// How often the most frequent call was made since something new was told.
+    /// Returns how many times the most frequent call was made since the last response with something new.
     pub(super) fn rounds(&self) -> u64 {
         self.repeated.values().copied().max().unwrap_or_default()
     }
 
-    /// Counts calls anew.
+    /// Resets the counts of repeated calls.
     pub(super) fn count_anew(&mut self) {
         self.repeated.clear();
     }
 
-    /// How many calls told something that no call had told before.
+    /// Returns the number of calls whose response contained something new.
     pub(super) fn news(&self) -> u64 {
         self.news
     }
 
-    /// The call that served this version first.
+    /// Returns the first call that served this version.
     pub(super) fn told(&self, sync: &SyncId, version: usize) -> Option<usize> {
         self.syncs.get(sync)?.told.get(&version).copied()
     }
 
-    /// The last call that answered 404 for this deleted record.
+    /// Returns the last call that was answered 404 for this deleted record.
     pub(super) fn gone(&self, sync: &SyncId, key: u64) -> Option<usize> {
         self.syncs.get(sync)?.gone.get(&key).copied()
     }
 }
 
-/// What a receiver was told of the latest version of a record, or of its deletion.
+/// Whether a call told the receiver the latest version of a record, or the deletion of the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Proof {
-    /// This call told it: method and path.
+    /// Method and path of the call that told the receiver.
     Told(String),
-    /// No call did.
+    /// No call told the receiver.
     NeverTold,
 }
 
-/// What a receiver has done so far in a lane.
+/// Counters of what a receiver has done in a lane so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Activity {
-    /// Attempts to deliver an event to it.
+    /// Number of attempts to deliver an event to the receiver.
     pub(crate) attempts: u64,
-    /// Its calls of the API.
+    /// Number of calls of the API that the receiver made.
     pub(crate) calls: u64,
-    /// Number of calls that were work. Repeated calls of a loop that finds nothing new do not count.
+    /// Number of calls that count as work. Further repetitions of a call do not count if the responses contain nothing
+    /// new.
     pub(crate) work: u64,
-    /// How often the most frequent call was made since something new was told, or since calls were counted anew.
+    /// Number of times that the most frequent call was made since the last response with something new, or since the
+    /// last reset.
     pub(crate) rounds: u64,
     /// Number of calls whose answer contained something new.
     pub(crate) news: u64,
-    /// What became of the last one.
+    /// Outcome of the last call.
     pub(crate) last: LastCall,
+    /// Whether the receiver has answered an event, with whatever status.
+    pub(crate) has_answered: bool,
 }
 
-/// What became of a call of the API.
+/// Outcome of a call of the API.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum LastCall {
-    /// It was answered, or there was none.
+    /// The call was answered, or no call was made yet.
     #[default]
     Answered,
-    /// A fault made the call fail, or answer with an older state. The receiver may try again after a pause.
+    /// A fault made the call fail, or made the API answer wrongly, for example with an older state. The receiver may
+    /// try again after a pause.
     Failed,
-    /// It waits for an answer that never comes.
+    /// The call waits for a response that never comes.
     Unanswered,
 }
 

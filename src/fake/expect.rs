@@ -1,4 +1,4 @@
-//! What a test expects of the deliveries, and what it is told when that is not so.
+//! Assertions about deliveries. Their failure messages show the nearest delivery and the timeline around it.
 
 use std::fmt::Write as _;
 
@@ -9,11 +9,12 @@ use super::timeline::{Entry, Timeline, What};
 use crate::clock::offset;
 use crate::delivery::{AttemptRecord, Decision};
 
-/// So many lines of the timeline are told on either side of the nearest delivery.
+/// Number of timeline entries that a failure message shows on either side of the nearest delivery.
 const AROUND: usize = 4;
 
 impl FakeParagon {
-    /// Checks that an event with these members was delivered: answered 2xx. Members that are not named may be anything.
+    /// Asserts that an event with these members was delivered, that is, answered 2xx. Members that are not named may
+    /// have any value.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -34,7 +35,8 @@ impl FakeParagon {
     ///
     /// # Panics
     ///
-    /// When none was. The message shows the nearest delivery member by member, and the timeline around it.
+    /// Panics if no event with these members was delivered. The message shows the nearest delivery member by member,
+    /// and the timeline around it.
     #[track_caller]
     pub fn assert_delivered(&self, members: &Value) {
         let timeline = self.timeline();
@@ -44,9 +46,9 @@ impl FakeParagon {
     }
 }
 
-/// An attempt beside what was expected.
+/// Event of an attempt, compared with the expected members.
 struct Candidate<'a> {
-    /// Its place on the timeline.
+    /// Index of the attempt on the timeline.
     at: usize,
     event: &'a str,
     record: &'a AttemptRecord,
@@ -58,7 +60,7 @@ impl Candidate<'_> {
         self.record.decision == Decision::Delivered
     }
 
-    /// Less is nearer.
+    /// Returns the distance from the expected members; the smallest distance is the nearest candidate.
     fn distance(&self) -> (usize, bool) {
         (self.differences.len(), !self.delivered())
     }
@@ -70,7 +72,7 @@ fn delivered(timeline: &Timeline, members: &Value) -> Result<(), String> {
         return Ok(());
     }
     let mut why = format!("no event with these members was delivered:\n  {members}\n");
-    // Of those that are equally near the last one: there a test usually looks.
+    // Of equally near candidates, the last one is shown, because a test usually asks about the newest delivery.
     let nearest = candidates.iter().rev().min_by_key(|candidate| candidate.distance());
     match nearest {
         None => why.push_str("nothing was sent at all; the end of the timeline:\n"),
@@ -90,7 +92,7 @@ fn delivered(timeline: &Timeline, members: &Value) -> Result<(), String> {
     Err(why)
 }
 
-/// All attempts; of a batch each event.
+/// Returns a candidate for each event of each attempt. A batch contains several events.
 fn candidates<'a>(timeline: &'a Timeline, members: &Value) -> impl Iterator<Item = Candidate<'a>> {
     timeline.entries().iter().enumerate().flat_map(move |(at, entry)| {
         let What::Attempt { event, record, .. } = &entry.what else { return Vec::new() };
@@ -108,7 +110,7 @@ fn candidates<'a>(timeline: &'a Timeline, members: &Value) -> impl Iterator<Item
     })
 }
 
-/// What of `expected` is otherwise in `got`, member by member.
+/// Adds to `differences` each member of `expected` that `got` lacks or has with another value.
 fn compare(path: &str, expected: &Value, got: &Value, differences: &mut Vec<String>) {
     match (expected, got) {
         (Value::Object(expected), Value::Object(got)) => {
@@ -125,7 +127,7 @@ fn compare(path: &str, expected: &Value, got: &Value, differences: &mut Vec<Stri
     }
 }
 
-/// The lines of the timeline on either side of a place, or the last ones.
+/// Appends the timeline entries around `place` to `told`, or the last entries if there is no place.
 fn around(told: &mut String, timeline: &Timeline, place: Option<usize>) {
     let entries = timeline.entries();
     let middle = place.unwrap_or(entries.len());

@@ -8,7 +8,8 @@ use crate::clock::offset;
 use crate::delivery::{Decision, DeliveryId, Policy, WebhookState};
 
 impl World {
-    /// What has become of a delivery, by which rule, and what comes next; `None` when the log knows nothing of it.
+    /// Returns the history of a delivery as text: each attempt, the rule that decided, and the next step. Returns
+    /// `None` if the log has no entry of the delivery.
     pub(super) fn explain(&self, delivery: DeliveryId) -> Option<String> {
         let mut text = String::new();
         let mut over = None;
@@ -34,7 +35,8 @@ impl World {
                         record.number,
                         record.outcome
                     );
-                    // A matter of chance, and yet told here: it explains why a receiver got one attempt twice.
+                    // Whether a request is sent again depends on chance. It is printed here all the same, because it
+                    // explains why a receiver got one attempt twice.
                     if record.reconnected {
                         let _ = writeln!(text, "{:<14} attempt {} was {RECONNECTED}", "", record.number);
                     }
@@ -71,7 +73,7 @@ impl World {
     }
 }
 
-/// A cell such as `on[0]`, and what it says.
+/// Returns the name of a policy cell, such as `on[0]`, with its value; only the name if there is no value.
 fn cell(policy: &Policy, rule: &str) -> String {
     let cells = serde_json::to_value(policy).unwrap_or_default();
     let (name, index) = rule.trim_end_matches(']').split_once('[').unwrap_or((rule, ""));

@@ -7,7 +7,7 @@ use crate::clock::{Moment, duration};
 use crate::contract::{SyncId, UserId};
 use crate::delivery::Probability;
 
-/// A trouble of the API: what goes wrong, for which calls, and when. Without more it is every call, always.
+/// A fault of the API: what goes wrong, for which calls, and when. By default the fault applies to every call, always.
 ///
 /// ```
 /// use paragon_testkit::fake::{ApiFault, Endpoint, RetryAfter, Trouble};
@@ -26,178 +26,179 @@ use crate::delivery::Probability;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ApiFault {
-    /// Which calls.
+    /// The calls to which the fault applies.
     #[serde(default, skip_serializing_if = "Target::is_any")]
     pub on: Target,
-    /// What happens to them.
+    /// What goes wrong with these calls.
     pub what: Trouble,
-    /// When.
+    /// When the fault strikes.
     #[serde(default, skip_serializing_if = "Window::is_always")]
     pub when: Window,
 }
 
-/// Which calls an [`ApiFault`] is for: those for which everything that is named here holds.
+/// The calls to which an [`ApiFault`] applies: those that match all members that are set here.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Target {
-    /// Calls of this endpoint.
+    /// Only calls of this endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<Endpoint>,
-    /// Calls under a token of this user.
+    /// Only calls with a token of this user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<UserId>,
-    /// Calls with this sync in their path.
+    /// Only calls with this sync in their path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sync: Option<SyncId>,
 }
 
-/// When an [`ApiFault`] strikes. What is given here holds together: of the next 10 calls each with probability 0.5.
+/// When an [`ApiFault`] strikes. All conditions that are set must hold: `next: 10` with `probability: 0.5` means each
+/// of the next 10 matching calls with a probability of 0.5.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Window {
-    /// Not with the first so many matching calls, nor are they counted by what follows.
+    /// Number of matching calls that pass before the fault starts. `next` does not count these calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<u64>,
-    /// For so many matching calls.
+    /// Number of matching calls that the fault can strike. After these calls the fault is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<u64>,
-    /// For each matching call with this probability; the seed decides.
+    /// Probability with which the fault strikes a matching call. The seed decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probability: Option<Probability>,
-    /// While the virtual clock is before this moment, in RFC 3339.
+    /// End of the fault: the fault strikes only while the virtual clock is before this moment. In RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Moment>,
 }
 
-/// What goes wrong with a call.
+/// A kind of fault: what goes wrong with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Trouble {
-    /// It is refused, and has no effect.
+    /// The call is refused with this status, and has no effect.
     Status {
-        /// From 200 to 599, such as 429 or 503.
+        /// The status, from 200 to 599, such as 429 or 503.
         #[serde(deserialize_with = "status_code")]
         code: u16,
-        /// When to come back.
+        /// The header that says when to retry, if there is one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after: Option<RetryAfter>,
     },
-    /// It is answered after this much real time.
+    /// The call is answered after this much real time.
     Delay(#[serde(with = "duration")] Duration),
-    /// It has its effect, and is never answered.
+    /// The call has its effect, and is never answered.
     NeverAnswers,
-    /// It has its effect; then the connection is reset, before the first byte of an answer.
+    /// The call has its effect. Then the connection is reset before the first byte of the response.
     ResetBefore,
-    /// The connection ends after the head and half of the body. On [`Server::Wiremock`](super::Server::Wiremock) it
-    /// is [`ResetBefore`](Self::ResetBefore).
+    /// The connection ends after the head and half of the body. On [`Server::Wiremock`](super::Server::Wiremock) this
+    /// fault is the same as [`ResetBefore`](Self::ResetBefore).
     ResetInside,
-    /// A complete answer, but of its JSON only the first half.
+    /// The response is complete, but its JSON is cut after the first half.
     CutJson,
-    /// JSON with a comma too many.
+    /// The JSON of the response has a comma too many.
     MalformedJson,
-    /// Right JSON, called HTML.
+    /// The JSON of the response is valid, but `content-type` says HTML.
     WrongContentType,
-    /// Reads show what was there before the last change.
+    /// Reads show the state before the last change.
     StaleReads(Stale),
-    /// Pages hold at most so many records, at least 1.
+    /// Pages hold at most this many records; 0 counts as 1.
     ShortPages(usize),
-    /// A page without records, but with a cursor: there is more behind it.
+    /// The page has no records, but has a cursor: more records follow after this cursor.
     EmptyPage,
-    /// The last record of a page is the first of the next one too.
+    /// The last record of a page is also the first record of the next page.
     RepeatedRecord,
-    /// The last page has no cursor to come back with.
+    /// The last page has no cursor for the next pull.
     NullCursorAtEnd,
-    /// Tokens count as expired, whatever they say.
+    /// All tokens count as expired, whatever they contain.
     ExpiredTokens,
-    /// Every object of the answer has a member more, [`ApiFault::UNKNOWN_MEMBER`].
+    /// Every JSON object of the response has an extra member, [`ApiFault::UNKNOWN_MEMBER`].
     UnknownMembers,
-    /// The status of a sync is one that no revision lists, [`ApiFault::UNKNOWN_STATUS`].
+    /// The status of a sync is [`ApiFault::UNKNOWN_STATUS`], which no revision lists.
     UnknownStatus,
 }
 
-/// The header `retry-after`.
+/// The value of the header `retry-after`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RetryAfter {
-    /// So many seconds.
+    /// A number of seconds.
     Seconds(u64),
     /// An HTTP date, this far ahead of the wall clock.
     Date(#[serde(with = "duration")] Duration),
 }
 
-/// For how long after a change reads are stale.
+/// How long reads are stale after a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Stale {
-    /// For the first so many reads of what has changed.
+    /// This many reads of the changed data are stale: the first ones after the change.
     Reads(u64),
-    /// For so long, by the virtual clock.
+    /// All reads are stale for this long, by the virtual clock.
     For(#[serde(with = "duration")] Duration),
 }
 
 impl Trouble {
-    /// Calls are refused with this status, without saying when to come back.
+    /// Returns the fault that refuses calls with this status, without a `retry-after` header.
     pub const fn status(code: u16) -> Self {
         Self::Status { code, retry_after: None }
     }
 }
 
 impl ApiFault {
-    /// The member that [`Trouble::UnknownMembers`] adds.
+    /// The name of the member that [`Trouble::UnknownMembers`] adds.
     pub const UNKNOWN_MEMBER: &str = "paragonTestkitUnknown";
     /// The status that [`Trouble::UnknownStatus`] shows.
     pub const UNKNOWN_STATUS: &str = "QUARANTINED";
 
-    /// Every call, always.
+    /// Creates a fault that strikes every call, always.
     pub fn new(what: Trouble) -> Self {
         Self { on: Target::default(), what, when: Window::default() }
     }
 
-    /// Only calls of this endpoint.
+    /// Limits the fault to calls of this endpoint.
     #[must_use]
     pub fn endpoint(mut self, endpoint: Endpoint) -> Self {
         self.on.endpoint = Some(endpoint);
         self
     }
 
-    /// Only calls under a token of this user.
+    /// Limits the fault to calls with a token of this user.
     #[must_use]
     pub fn user(mut self, user: impl Into<UserId>) -> Self {
         self.on.user = Some(user.into());
         self
     }
 
-    /// Only calls with this sync in their path.
+    /// Limits the fault to calls with this sync in their path.
     #[must_use]
     pub fn sync(mut self, sync: impl Into<SyncId>) -> Self {
         self.on.sync = Some(sync.into());
         self
     }
 
-    /// Not the first so many matching calls: in the middle of a pull, for example.
+    /// Lets the first `calls` matching calls pass, for example to hit the middle of a pull.
     #[must_use]
     pub fn after(mut self, calls: u64) -> Self {
         self.when.after = Some(calls);
         self
     }
 
-    /// Only the next so many matching calls.
+    /// Limits the fault to the next `calls` matching calls.
     #[must_use]
     pub fn next(mut self, calls: u64) -> Self {
         self.when.next = Some(calls);
         self
     }
 
-    /// Each matching call with this probability.
+    /// Makes the fault strike each matching call with this probability.
     ///
     /// # Panics
     ///
-    /// When it is not from 0 to 1.
+    /// Panics if the probability is not from 0 to 1.
     #[must_use]
     #[track_caller]
     pub fn probability(mut self, probability: f64) -> Self {
@@ -205,7 +206,7 @@ impl ApiFault {
         self
     }
 
-    /// Only while the virtual clock is before this moment.
+    /// Limits the fault to the time while the virtual clock is before this moment.
     #[must_use]
     pub fn until(mut self, moment: Moment) -> Self {
         self.when.until = Some(moment);

@@ -7,31 +7,32 @@ use super::fault::{ApiFault, Stale, Target, Trouble, Window};
 use crate::clock::Moment;
 use crate::contract::{SyncId, UserId, scramble};
 
-/// Names a fault for as long as its [`FakeParagon`](super::FakeParagon) lives.
+/// The id of a fault. The id is not used again until the state of the [`FakeParagon`](super::FakeParagon) is reset or
+/// replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FaultId(pub(super) u64);
 
-/// A call, as far as faults look at it.
+/// The properties of a call that faults can match.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CallInfo<'a> {
-    /// What it is for, if that is an endpoint.
+    /// The endpoint of the call; `None` if the path leads to no endpoint.
     pub(crate) endpoint: Option<Endpoint>,
-    /// Whose token it has.
+    /// The user of the token; `None` if the token is not valid.
     pub(crate) user: Option<&'a UserId>,
-    /// The sync in its path.
+    /// The sync in the path of the call.
     pub(crate) sync: Option<&'a SyncId>,
 }
 
-/// The faults of an API. Whether one strikes follows from the seed, the fault, and how many calls it has matched:
-/// calls that it does not match change nothing.
+/// The faults of an API. Whether a fault strikes depends only on the seed, the fault, and the number of calls that the
+/// fault has matched. Calls that the fault does not match change nothing.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Faults {
     seed: u64,
     next: u64,
-    /// The first one that was added since all were ended: chances count from there, so that what is played again after
-    /// that goes wrong in the same way.
+    /// The id of the first fault that was added since the last [`clear`](Self::clear). The random choices use the
+    /// difference from this id, so that a scenario that is played again after `clear` has the same faults.
     #[serde(default = "first")]
     first: u64,
     held: BTreeMap<FaultId, Held>,
@@ -45,13 +46,13 @@ struct Held {
     struck: u64,
 }
 
-/// What goes wrong with one call.
+/// The faults that strike one call.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub(crate) struct Decision {
-    /// What the call is for.
+    /// The endpoint of the call.
     pub(super) endpoint: Option<Endpoint>,
-    /// Which faults strike, in the order in which they were added.
+    /// The faults that strike, in the order in which they were added.
     pub(super) struck: Vec<(FaultId, Trouble)>,
 }
 
@@ -68,12 +69,12 @@ impl Target {
 }
 
 impl Faults {
-    /// None yet.
+    /// Creates an empty set of faults.
     pub(crate) fn new(seed: u64) -> Self {
         Self { seed, next: first(), first: first(), held: BTreeMap::new() }
     }
 
-    /// Adds one.
+    /// Adds a fault.
     pub(crate) fn add(&mut self, fault: ApiFault) -> FaultId {
         let id = FaultId(self.next);
         self.next += 1;
@@ -81,23 +82,23 @@ impl Faults {
         id
     }
 
-    /// Ends one; `None` when there is none with this id.
+    /// Ends a fault; returns `None` if there is no fault with this id.
     pub(crate) fn remove(&mut self, id: FaultId) -> Option<ApiFault> {
         self.held.remove(&id).map(|held| held.fault)
     }
 
-    /// Ends all.
+    /// Ends all faults.
     pub(crate) fn clear(&mut self) {
         self.held.clear();
         self.first = self.next;
     }
 
-    /// All, also those that are over, and how often each has struck.
+    /// Returns all faults, including those that are over, and the number of times that each has struck.
     pub(crate) fn list(&self) -> impl Iterator<Item = (FaultId, &ApiFault, u64)> {
         self.held.iter().map(|(id, held)| (*id, &held.fault, held.struck))
     }
 
-    /// What goes wrong with this call. To be asked once for each.
+    /// Decides which faults strike a call. Must be called exactly once for each call, because it counts the calls.
     pub(crate) fn decide(&mut self, call: &CallInfo<'_>, now: Moment) -> Decision {
         let mut struck = Vec::new();
         for (id, held) in &mut self.held {
@@ -124,30 +125,30 @@ impl Faults {
     }
 }
 
-/// One step of splitmix64.
+/// Performs one step of splitmix64.
 fn mix(state: u64) -> u64 {
     scramble(state.wrapping_add(0x9E37_79B9_7F4A_7C15))
 }
 
 impl Decision {
-    /// Everything that strikes, in the order in which it was added.
+    /// Returns everything that goes wrong, in the order in which the faults were added.
     pub(crate) fn troubles(&self) -> impl Iterator<Item = Trouble> {
         self.struck.iter().map(|(_, trouble)| *trouble)
     }
 
-    /// Whether this strikes.
+    /// Returns whether this fault strikes.
     pub(crate) fn has(&self, trouble: Trouble) -> bool {
         self.troubles().any(|struck| struck == trouble)
     }
 
-    /// How many records a page holds at most.
+    /// Returns the maximum number of records on a page, if a fault sets one.
     pub(crate) fn short_pages(&self) -> Option<usize> {
         self.troubles()
             .filter_map(|struck| if let Trouble::ShortPages(most) = struck { Some(most.max(1)) } else { None })
             .min()
     }
 
-    /// For how long reads are stale: each of these, while it lasts.
+    /// Returns the limits of all faults that make reads stale. Reads are stale as long as one of these limits lasts.
     pub(crate) fn stale(&self) -> impl Iterator<Item = Stale> {
         self.troubles().filter_map(|struck| if let Trouble::StaleReads(stale) = struck { Some(stale) } else { None })
     }
@@ -175,7 +176,7 @@ mod tests {
 
     #[test]
     fn splitmix64_is_the_published_one() {
-        // The first three outputs for the seed 1234567, as other implementations test them.
+        // These are the first three outputs for the seed 1234567, as the tests of other implementations have them.
         let gamma = 0x9E37_79B9_7F4A_7C15_u64;
         let outputs = [0, 1, 2].map(|n| mix(gamma.wrapping_mul(n).wrapping_add(1_234_567)));
         assert_eq!(outputs, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
@@ -250,7 +251,8 @@ mod tests {
         fn probability_is_kept_over_many_calls(seed: u64, percent in 0..=100_u32) {
             let fault = ApiFault::new(Trouble::EmptyPage).probability(f64::from(percent) / 100.0);
             let struck = strikes(&mut faults(seed, fault), 2_000).into_iter().filter(|struck| *struck).count();
-            // Six standard deviations at the most, where one in 10^9 is outside; never and always are exact.
+            // Six standard deviations are at most 134 calls, and about one run in 10^9 lies outside. Probabilities 0
+            // and 1 are exact.
             let slack = if percent % 100 == 0 { 0 } else { 140 };
             prop_assert!(struck.abs_diff(percent as usize * 20) <= slack, "{}", struck);
         }

@@ -15,7 +15,7 @@ use crate::source::permission::Role;
 use crate::source::{Account, Collection, Synthetic, Trouble};
 use crate::sync::{EnableError, RunKind, Status, Update};
 
-/// A Connected User. Made by [`FakeParagon::user`](super::FakeParagon::user).
+/// A Connected User, returned by [`FakeParagon::user`](super::FakeParagon::user).
 #[derive(Clone)]
 pub struct User {
     pub(super) world: Arc<Shared>,
@@ -29,24 +29,26 @@ impl fmt::Debug for User {
 }
 
 impl User {
-    /// `user.id` of the events, `sub` of the tokens.
+    /// Returns the user's id: `user.id` in the events, `sub` in the tokens.
     pub fn id(&self) -> &UserId {
         &self.id
     }
 
-    /// The user's account in an integration, such as `googledrive`; empty at first.
+    /// Returns the user's account in an integration, such as `googledrive`. The account is created if it does not
+    /// exist, and is empty at first.
     pub fn connect(&self, integration: &str) -> Connection {
         self.connect_as(integration, "default")
     }
 
-    /// One of several accounts of the user in an integration, told apart by a name of yours.
+    /// Returns one of several accounts of the user in an integration. The accounts are told apart by a name that you
+    /// choose.
     pub fn connect_as(&self, integration: &str, name: &str) -> Connection {
         let credential = lock(&self.world).connect(&self.id, integration, name);
         Connection { world: self.world.clone(), credential }
     }
 }
 
-/// An object that was put into an account: its external id, and what kind it is.
+/// An object that was put into an account: its external id, and its kind.
 pub struct Item<T> {
     id: ExternalId,
     kind: PhantomData<fn() -> T>,
@@ -57,7 +59,7 @@ impl<T> Item<T> {
         Self { id, kind: PhantomData }
     }
 
-    /// Its external id.
+    /// Returns the external id.
     pub fn id(&self) -> &ExternalId {
         &self.id
     }
@@ -90,11 +92,11 @@ impl<T> fmt::Debug for Item<T> {
     }
 }
 
-/// An account in the simulated integration. What is changed here is seen by the syncs when they run.
+/// An account in the simulated integration. Syncs see changes of the account when they run.
 ///
 /// # Panics
 ///
-/// What it does panics after the fake was reset, or another state was put in its place, unless the account is there again.
+/// The methods panic after the fake was reset or its state was replaced, unless the new state contains the account.
 #[derive(Clone)]
 pub struct Connection {
     world: Arc<Shared>,
@@ -108,7 +110,7 @@ impl fmt::Debug for Connection {
 }
 
 impl Connection {
-    /// The world, in which the account is.
+    /// Locks the world. Panics if the world does not contain the account.
     #[track_caller]
     fn world(&self) -> Guard<'_> {
         let world = lock(&self.world);
@@ -123,7 +125,7 @@ impl Connection {
         world
     }
 
-    /// `credentialId` of the events of its syncs.
+    /// Returns the `credentialId` in the events of the account's syncs.
     pub fn credential(&self) -> &CredentialId {
         &self.credential
     }
@@ -146,12 +148,12 @@ impl Connection {
         Item::new(self.world().create(&self.credential, object))
     }
 
-    /// Fills a pipeline of the account with objects that are computed when they are looked at: ten million cost
-    /// nothing. What is created later comes after them.
+    /// Fills a pipeline of the account with objects that are computed when they are read: ten million objects cost
+    /// nothing. Objects that are created later come after them.
     ///
     /// # Panics
     ///
-    /// When there is something in the pipeline already.
+    /// Panics if the pipeline has ever contained an object.
     #[track_caller]
     pub fn fill(&self, pipeline: Pipeline, synthetic: Synthetic) {
         let mut world = self.world();
@@ -165,10 +167,10 @@ impl Connection {
     ///
     /// # Panics
     ///
-    /// When there is no such object.
+    /// Panics if there is no such object.
     #[track_caller]
     pub fn update<T: Synced>(&self, item: &Item<T>, change: impl FnOnce(&mut T)) {
-        // Not under the lock: the closure may ask the fake something.
+        // The closure runs without the lock, because it may call methods of the fake.
         let mut object: Object = self.object(item).into();
         object.touch(self.world().clock.now().as_millis());
         if let Some(object) = T::of(&mut object) {
@@ -178,11 +180,11 @@ impl Connection {
         assert!(found, "cannot update {}: it was deleted meanwhile", item.id);
     }
 
-    /// What an object holds now.
+    /// Returns the present version of an object.
     ///
     /// # Panics
     ///
-    /// When there is no such object.
+    /// Panics if there is no such object.
     #[track_caller]
     pub fn object<T: Synced>(&self, item: &Item<T>) -> T {
         let object = self.world().account(&self.credential).collection(T::PIPELINE).and_then(|all| all.get(item));
@@ -190,9 +192,9 @@ impl Connection {
         object.unwrap_or_else(|| panic!("cannot find {}: there is no such object in this account", item.id))
     }
 
-    /// Puts an earlier version of an object back, its `updatedAt` included: some providers date a version that somebody
-    /// restores to the day on which it was written. A receiver is told of `record_updated`, and finds a time that is
-    /// older than the one it holds.
+    /// Puts an earlier version of an object back, including its `updatedAt`. Some providers give a restored version the
+    /// time at which it was first written. A receiver gets `record_updated`, and finds a time that is older than the
+    /// one it holds.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -210,7 +212,7 @@ impl Connection {
     ///
     /// # Panics
     ///
-    /// When there is no such object.
+    /// Panics if there is no such object.
     #[track_caller]
     pub fn restore<T: Synced>(&self, item: &Item<T>, earlier: T) {
         self.touch("restored", item, |collection, id, _| collection.restore(id, earlier.into()));
@@ -220,17 +222,17 @@ impl Connection {
     ///
     /// # Panics
     ///
-    /// When there is no such object.
+    /// Panics if there is no such object.
     #[track_caller]
     pub fn delete(&self, object: &ExternalId) {
         self.touch("deleted", object, |collection, id, _| collection.delete(id));
     }
 
-    /// Takes the account's access to an object away: to Paragon that is a deletion.
+    /// Takes the account's access to an object away. For Paragon this is a deletion.
     ///
     /// # Panics
     ///
-    /// When there is no such object.
+    /// Panics if there is no such object.
     #[track_caller]
     pub fn revoke_access(&self, object: &ExternalId) {
         self.touch("revoked access to", object, |collection, id, _| collection.hide(id));
@@ -240,27 +242,27 @@ impl Connection {
     ///
     /// # Panics
     ///
-    /// When there is no such object.
+    /// Panics if there is no such object.
     #[track_caller]
     pub fn grant_access(&self, object: &ExternalId) {
         self.touch("granted access to", object, Collection::show);
     }
 
-    /// Makes the provider fail when an object is read: the sync sends `record_errored` with this message and goes on.
+    /// Makes the provider fail when an object is read. The sync sends `record_errored` with this message and goes on.
     ///
     /// # Panics
     ///
-    /// When there is no such object.
+    /// Panics if there is no such object.
     #[track_caller]
     pub fn make_unreadable(&self, object: &ExternalId, message: &str) {
         self.touch("broke", object, |collection, id, _| collection.break_reading(id, Some(message)));
     }
 
-    /// Ends what [`Connection::make_unreadable`] began.
+    /// Makes an object readable again after [`Connection::make_unreadable`].
     ///
     /// # Panics
     ///
-    /// When there is no such object.
+    /// Panics if there is no such object.
     #[track_caller]
     pub fn make_readable(&self, object: &ExternalId) {
         self.touch("mended", object, |collection, id, _| collection.break_reading(id, None));
@@ -280,27 +282,28 @@ impl Connection {
         assert!(found, "cannot find {id}: there is no such object in this account");
     }
 
-    /// Gives somebody, by e-mail address, a role on a file or a folder and on what lies in it.
+    /// Gives a user a role on a file, or on a folder and everything in it. `user` is an e-mail address.
     ///
     /// # Panics
     ///
-    /// When there is no such file or folder.
+    /// Panics if there is no such file or folder.
     #[track_caller]
     pub fn share(&self, object: &ExternalId, user: &str, role: Role) {
         self.access(object, |account, now| account.share(object, user, role, now));
     }
 
-    /// Takes a role back that was given by [`Connection::share`]; the account's owner may lose theirs too.
+    /// Takes back a role that was given by [`Connection::share`]. The role of the account's owner can be taken back as
+    /// well.
     ///
     /// # Panics
     ///
-    /// When there is no such file or folder.
+    /// Panics if there is no such file or folder.
     #[track_caller]
     pub fn unshare(&self, object: &ExternalId, user: &str, role: Role) {
         self.access(object, |account, now| account.unshare(object, user, role, now));
     }
 
-    /// Who owns what is created here: an e-mail address.
+    /// Returns the e-mail address of the user who owns the objects that are created here.
     #[track_caller]
     pub fn owner(&self) -> String {
         self.world().account(&self.credential).owner()
@@ -316,11 +319,11 @@ impl Connection {
             change(account, now);
         }
         drop(world);
-        assert!(found, "cannot find {object}: there is no such file in this account");
+        assert!(found, "cannot find {object}: there is no such file or folder in this account");
     }
 
-    /// Puts something in the way of the next `runs` runs of this account's syncs; of all of them until it is
-    /// [mended](Connection::mend), without a number.
+    /// Makes a trouble disturb the next `runs` runs of this account's syncs. With `None`, the trouble disturbs all runs
+    /// until the account is [mended](Connection::mend).
     #[track_caller]
     pub fn trouble(&self, trouble: Trouble, runs: Option<u32>) {
         self.world().trouble(&self.credential, trouble, runs);
@@ -332,7 +335,7 @@ impl Connection {
         self.world().mend(&self.credential);
     }
 
-    /// What of a kind is in the account now.
+    /// Returns all objects of a kind that are in the account now.
     #[track_caller]
     pub fn objects<T: Synced>(&self) -> Vec<(Item<T>, T)> {
         let mut world = self.world();
@@ -341,21 +344,21 @@ impl Connection {
         collection.objects().filter_map(of_kind).collect()
     }
 
-    /// Enables a sync, as the app could by `POST /api/syncs`. It runs when the clock is settled or advanced.
+    /// Enables a sync, as the app could with `POST /api/syncs`. The sync runs when the clock is settled or advanced.
     ///
     /// # Errors
     ///
-    /// When the account has this sync already, or the integration does not have the pipeline.
+    /// Returns an error if the account has this sync already, or if the integration does not have the pipeline.
     #[track_caller]
     pub fn enable(&self, pipeline: &str) -> Result<Sync, EnableError> {
         self.enable_as(pipeline, "default")
     }
 
-    /// Enables one of several syncs of the account, told apart by `configurationName`.
+    /// Enables one of several syncs of the account. The syncs are told apart by their `configurationName`.
     ///
     /// # Errors
     ///
-    /// As [`Connection::enable`].
+    /// Returns the same errors as [`Connection::enable`].
     #[track_caller]
     pub fn enable_as(&self, pipeline: &str, configuration_name: &str) -> Result<Sync, EnableError> {
         self.enable_with(pipeline, configuration_name, Map::new(), None)
@@ -365,7 +368,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// As [`Connection::enable`].
+    /// Returns the same errors as [`Connection::enable`].
     #[track_caller]
     pub fn enable_with(
         &self,
@@ -380,7 +383,7 @@ impl Connection {
     }
 }
 
-/// A sync that is enabled.
+/// A sync that was enabled.
 #[derive(Clone)]
 pub struct Sync {
     pub(super) world: Arc<Shared>,
@@ -394,87 +397,87 @@ impl fmt::Debug for Sync {
 }
 
 impl Sync {
-    /// `syncInstanceId` of its events.
+    /// Returns the `syncInstanceId` in the events of the sync.
     pub fn id(&self) -> &SyncId {
         &self.id
     }
 
-    /// What it pulls; `None` when it is deleted.
+    /// Returns the pipeline that the sync pulls; `None` if the sync is deleted.
     #[cfg(feature = "check")]
     pub(crate) fn pipeline(&self) -> Option<Pipeline> {
         lock(&self.world).engine.get(&self.id).map(|sync| sync.pipeline)
     }
 
-    /// Where it is in its life; `None` when it is deleted.
+    /// Returns the status of the sync; `None` if the sync is deleted.
     pub fn status(&self) -> Option<Status> {
         lock(&self.world).engine.get(&self.id).map(|sync| sync.status)
     }
 
-    /// The records that a receiver should hold now, as the API serves them.
+    /// Returns the records that a receiver should hold now, as the API serves them.
     pub fn records(&self) -> Vec<Value> {
         lock(&self.world).records(&self.id)
     }
 
-    /// The records that live and were not fetched since their last change; true beside those of which an older
-    /// version was fetched.
+    /// Returns the ids of the live records that were not fetched since their last change. The flag is true if an older
+    /// version of the record was fetched.
     pub fn unfetched(&self) -> Vec<(RecordId, bool)> {
         lock(&self.world).unfetched(&self.id)
     }
 
-    /// The cursor after which so many records and tombstones come: where a client stands that has pulled all the others.
-    /// `None` when there are not more than that.
+    /// Returns the cursor that is followed by the last `records` records and tombstones: the position of a client that
+    /// has pulled all the others. Returns `None` if the feed does not have more records and tombstones than that.
     pub fn cursor_before_end(&self, records: usize) -> Option<String> {
         lock(&self.world).engine.get(&self.id)?.feed.cursor_before_end(records)
     }
 
-    /// The record that stands for an object, once a run has seen it.
+    /// Returns the id of the record of an object. Returns `None` until a run has seen the object.
     pub fn record_of(&self, object: &ExternalId) -> Option<RecordId> {
         let world = lock(&self.world);
         let sync = world.engine.get(&self.id)?;
         sync.record_of(object, world.accounts.get(sync.credential())?)
     }
 
-    /// The members that each of its events has, to write one by hand.
+    /// Returns the members that every event of the sync has. Use them to write an event by hand.
     ///
     /// # Panics
     ///
-    /// When it is deleted.
+    /// Panics if the sync is deleted.
     #[track_caller]
     pub fn envelope(&self) -> Envelope {
         let world = lock(&self.world);
         world.engine.get(&self.id).unwrap_or_else(|| panic!("the sync {} is deleted", self.id)).envelope()
     }
 
-    /// What its runs did, as Paragon's dashboard shows it, oldest first.
+    /// Returns the event log of the sync's runs, as Paragon's dashboard shows it, oldest first.
     pub fn event_log(&self) -> Vec<(Moment, EventLogEntry)> {
         let world = lock(&self.world);
         world.engine.get(&self.id).map(|sync| sync.event_log().collect()).unwrap_or_default()
     }
 
-    /// Pauses it, as the app could by `POST /api/syncs/{syncId}/disable`.
+    /// Pauses the sync, as the app could with `POST /api/syncs/{syncId}/disable`.
     pub fn disable(&self) {
         let mut world = lock(&self.world);
         let now = world.clock.now();
         world.engine.disable(&self.id, now);
     }
 
-    /// Lets it go on where it stopped, as the app could by `POST /api/syncs/{syncId}/reenable`.
+    /// Resumes the sync where it stopped, as the app could with `POST /api/syncs/{syncId}/reenable`.
     pub fn reenable(&self) {
         let mut world = lock(&self.world);
         let now = world.clock.now();
         world.engine.reenable(&self.id, now);
     }
 
-    /// Gives it another frequency, from its next run on.
+    /// Changes the frequency of the sync, from the next run on.
     pub fn set_frequency(&self, frequency: Frequency) {
         self.change(Update { frequency: Some(frequency), ..Update::default() });
     }
 
-    /// Lets it read another account of the same user; a full run follows.
+    /// Makes the sync read another account of the same user. A full run follows.
     ///
     /// # Panics
     ///
-    /// When the account is gone: see [`Connection`].
+    /// Panics if the account is gone; see [`Connection`].
     #[track_caller]
     pub fn use_account(&self, account: &Connection) {
         drop(account.world());
@@ -487,15 +490,15 @@ impl Sync {
         world.engine.update(&self.id, update, now);
     }
 
-    /// Makes a run due now, without waiting for its time.
+    /// Makes a run due now, before its scheduled time.
     pub fn run_soon(&self, kind: RunKind) {
         let mut world = lock(&self.world);
         let now = world.clock.now();
         world.engine.run_soon(&self.id, kind, now);
     }
 
-    /// Runs now, also while a receiver is being told of something else. Its events go out as soon as the policy lets
-    /// them, or with the next [`settle`](super::FakeParagon::settle).
+    /// Makes a run now, even while deliveries to a receiver are in flight. The events of the run are sent as soon as
+    /// the policy allows, or with the next [`settle`](super::FakeParagon::settle).
     pub fn run_now(&self, kind: RunKind) {
         let mut world = lock(&self.world);
         let now = world.clock.now();
@@ -503,7 +506,7 @@ impl Sync {
         world.run_due();
     }
 
-    /// Deletes it and its records, as the app could by `DELETE /api/syncs/{syncId}`.
+    /// Deletes the sync and its records, as the app could with `DELETE /api/syncs/{syncId}`.
     pub fn delete(&self) {
         lock(&self.world).delete_sync(&self.id);
     }

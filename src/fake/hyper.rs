@@ -18,17 +18,19 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::reply::{Body, LONGEST_BODY, Reply, Wire};
 
-/// Answers one request. Several are asked at once, on one thread: it awaits, and never blocks for long.
+/// Answers one request. All requests are answered on one thread at the same time, so a handler may await, but must
+/// never block for long.
 pub(crate) type Handler = Arc<dyn Fn(Request<Bytes>) -> Answering + Send + Sync>;
 
-/// What a [`Handler`] is busy with.
+/// The future that a [`Handler`] returns.
 pub(crate) type Answering = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
-/// After the system had no socket to give, the next one is asked for after this time.
+/// Pause after accepting a connection has failed, because the system may have no socket left.
 const NO_SOCKET: Duration = Duration::from_millis(20);
 
-/// An HTTP/1.1 server on a thread and a runtime of its own, so that a test that blocks its runtime is still answered.
-/// It keeps nothing of what it has served. Dropped, it is gone at once: connections break off, the port is free.
+/// An HTTP/1.1 server on its own thread and its own runtime, so that it answers even a test that blocks its runtime.
+/// The server keeps nothing of the requests that it has served. When it is dropped, it stops at once: connections break
+/// off, and the port is free again.
 #[derive(Debug)]
 pub(crate) struct HyperServer {
     address: SocketAddr,
@@ -37,7 +39,7 @@ pub(crate) struct HyperServer {
 }
 
 impl HyperServer {
-    /// Serves what connects to the listener.
+    /// Starts a server for the connections to the listener.
     pub(crate) fn start(listener: TcpListener, handler: Handler) -> io::Result<Self> {
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
@@ -54,13 +56,13 @@ impl HyperServer {
                     () = accept(&listener, &handler) => {}
                 }
             });
-            // Whatever is still being answered is dropped with the runtime.
+            // Requests that are still being answered are dropped with the runtime.
             runtime.shutdown_background();
         })?;
         Ok(Self { address, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Where it listens.
+    /// Returns the address on which the server listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -69,9 +71,10 @@ impl HyperServer {
 impl Drop for HyperServer {
     fn drop(&mut self) {
         drop(self.stop.take());
-        // A handler may own the last handle of its own server: a thread cannot wait for itself.
+        // A handler may own the last handle to its own server. Then this is the server's thread, and a thread cannot
+        // wait for itself.
         if let Some(thread) = self.thread.take().filter(|thread| thread.thread().id() != std::thread::current().id()) {
-            // It has panicked on its own thread, loudly, or not at all.
+            // An error says that the thread has panicked. The panic message was already printed.
             let _ = thread.join();
         }
     }
@@ -81,28 +84,28 @@ async fn accept(listener: &tokio::net::TcpListener, handler: &Handler) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => drop(tokio::spawn(serve(stream, handler.clone()))),
-            // The client left in between, or there are too many sockets: neither is the end.
+            // Either the client has left in between, or there are too many sockets. The server goes on in both cases.
             Err(_) => pause(NO_SOCKET).await,
         }
     }
 }
 
 async fn serve(stream: TcpStream, handler: Handler) {
-    // Without it small answers wait for acknowledgements; a socket that refuses it serves all the same.
+    // Without `nodelay`, small responses wait for acknowledgements. A socket that refuses the option still works.
     let _ = stream.set_nodelay(true);
     let reset = Arc::new(AtomicBool::new(false));
     let socket = TokioIo::new(Socket { stream, reset: reset.clone() });
     let service = service_fn(move |request| answer(request, handler.clone(), reset.clone()));
-    // An error says that the client left, spoke no HTTP, or that the reply was to break off.
+    // An error says that the client left, did not speak HTTP, or that a fault broke off the response.
     let _ = http1::Builder::new().serve_connection(socket, service).await;
 }
 
-/// The connection ends here, on purpose.
+/// The error that ends a connection on purpose.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the connection breaks off on purpose")]
 struct BreaksOff;
 
-/// hyper drops the whole of it as soon as the client leaves.
+/// Answers a request. hyper drops the returned future as soon as the client leaves.
 async fn answer(
     request: Request<Incoming>,
     handler: Handler,
@@ -144,8 +147,8 @@ async fn pause(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
-/// The whole body; `None` when it is too long. It is read to its end even then: a client that is not done with its
-/// request sees a broken pipe instead of the refusal.
+/// Returns the whole body; `None` if the body is too long. Even a body that is too long is read to its end: otherwise
+/// the client, which is still sending, sees a broken pipe instead of the refusal.
 async fn read(mut body: Incoming) -> Result<Option<Bytes>, hyper::Error> {
     let mut whole = Bytes::new();
     let mut pieces = Vec::new();
@@ -156,7 +159,7 @@ async fn read(mut body: Incoming) -> Result<Option<Bytes>, hyper::Error> {
         if length > LONGEST_BODY {
             pieces = Vec::new();
         } else if whole.is_empty() {
-            // Most bodies come in one piece, which is not copied.
+            // Most bodies come in one piece. This piece is not copied.
             whole = piece;
         } else {
             if pieces.is_empty() {
@@ -168,10 +171,10 @@ async fn read(mut body: Incoming) -> Result<Option<Bytes>, hyper::Error> {
     Ok((length <= LONGEST_BODY).then(|| if pieces.is_empty() { whole } else { pieces.into() }))
 }
 
-/// A body on its way.
+/// A response body that is being sent.
 struct Outgoing {
     rest: Rest,
-    /// What `content-length` says; chunked without.
+    /// The value of `content-length`. Without it the body is sent chunked.
     declared: Option<u64>,
     end: End,
 }
@@ -184,7 +187,7 @@ enum Rest {
 
 enum End {
     Clean,
-    /// What was handed over is written first.
+    /// hyper writes the data that it already has, then the connection breaks off.
     BreaksOff,
     BrokeOff,
 }
@@ -202,7 +205,8 @@ impl Outgoing {
         Self { rest, declared, end: End::Clean }
     }
 
-    /// `None` when there is nothing to halve. Of an open body it is the first piece.
+    /// Returns the first half of a body, after which the connection breaks off; `None` if the body is empty. For an
+    /// open body, the half is its first piece.
     fn half(body: Body) -> Option<Self> {
         let (rest, declared) = match body {
             Body::Open(pieces) => (Rest::Open(pieces), None),
@@ -242,7 +246,7 @@ impl hyper::body::Body for Outgoing {
         match self.end {
             End::Clean => Poll::Ready(None),
             End::BreaksOff => {
-                // hyper writes what it has before it asks again; after an error it writes no more.
+                // hyper writes the data that it has before it polls again. After an error it writes nothing more.
                 self.end = End::BrokeOff;
                 cx.waker().wake_by_ref();
                 Poll::Pending
@@ -260,7 +264,7 @@ impl hyper::body::Body for Outgoing {
     }
 }
 
-/// A connection that can end in a reset.
+/// A connection that can be closed with a reset.
 struct Socket {
     stream: TcpStream,
     reset: Arc<AtomicBool>,
@@ -269,7 +273,8 @@ struct Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         if self.reset.load(Ordering::Relaxed) {
-            // With no time to linger, closing is a reset. A system that cannot closes it in the usual way.
+            // With zero linger time, closing the socket sends a reset. If the system cannot set it, the socket is
+            // closed in the usual way.
             let _ = self.stream.set_zero_linger();
         }
     }

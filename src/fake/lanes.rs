@@ -13,7 +13,8 @@ use super::shared::{Shared, lock};
 use super::world::World;
 use crate::contract::UserId;
 
-/// Several worlds behind one API. Each has its own users and syncs, so that a call says by these which world it is for.
+/// Several worlds behind one API. Each world has its own users and syncs, so the user or the sync of a call tells which
+/// world the call is for.
 #[derive(Clone)]
 pub(super) struct Lanes {
     main: Arc<Shared>,
@@ -23,7 +24,7 @@ pub(super) struct Lanes {
 #[derive(Default)]
 struct Others {
     all: Vec<Arc<Shared>>,
-    /// Where syncs and users were found before, by their ids.
+    /// Worlds that were already found, by the id of a sync or a user.
     found: HashMap<String, Arc<Shared>>,
 }
 
@@ -42,8 +43,8 @@ impl Lanes {
         others.found.retain(|_, other| !Arc::ptr_eq(other, lane));
     }
 
-    /// Returns the world that a call is for: the one with the sync in the path, or else the one with the user of the token.
-    /// The signature of the token is not verified here: that world does it.
+    /// Returns the world that a call is for: the one with the sync in the path, or else the one with the user of the
+    /// token, or else the main one. The signature of the token is not verified here: the world verifies it.
     pub(super) fn of(&self, request: &Received<'_>) -> Arc<Shared> {
         if self.others.read().unwrap_or_else(PoisonError::into_inner).all.is_empty() {
             return self.main.clone();

@@ -2,29 +2,30 @@ use std::collections::VecDeque;
 
 use super::timeline::Entry;
 
-/// What has happened. Entries have numbers, from 0 on, that never come back, also when the first ones are dropped.
+/// Log of what has happened. Entries are numbered from 0. A number is never used again, even if the first entries were
+/// dropped.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     entries: VecDeque<Entry>,
-    /// The number of the first entry that is kept.
+    /// Number of the first entry that is kept.
     first: usize,
-    /// How many the limit has cost.
+    /// Number of entries that were dropped because of the limit.
     dropped: usize,
     limit: Option<usize>,
 }
 
 impl Log {
-    /// Keeps so many entries; without a number, all.
+    /// Returns an empty log that keeps the newest `limit` entries, but at least one; all entries if `limit` is `None`.
     pub(super) fn limited(limit: Option<usize>) -> Self {
         Self { limit, ..Self::default() }
     }
 
-    /// An empty one that keeps as many entries.
+    /// Returns an empty log with the same limit, numbered from 0.
     pub(super) fn empty(&self) -> Self {
         Self::limited(self.limit)
     }
 
-    /// An empty one that goes on after this one.
+    /// Returns an empty log with the same limit. Its numbers continue those of this log.
     pub(super) fn next(&self) -> Self {
         Self { first: self.end(), ..self.empty() }
     }
@@ -38,12 +39,12 @@ impl Log {
         self.entries.push_back(entry);
     }
 
-    /// The number of the first entry that is kept.
+    /// Returns the number of the first entry that is kept.
     pub(super) fn first(&self) -> usize {
         self.first
     }
 
-    /// The number that the next entry will have.
+    /// Returns the number that the next entry will have.
     pub(super) fn end(&self) -> usize {
         self.first + self.entries.len()
     }
@@ -52,7 +53,7 @@ impl Log {
         self.dropped
     }
 
-    /// What is kept from this number on, with its numbers.
+    /// Returns the kept entries from this number on, each with its number.
     pub(super) fn since(&self, number: usize) -> impl Iterator<Item = (usize, &Entry)> {
         let skipped = number.saturating_sub(self.first).min(self.entries.len());
         self.entries.range(skipped..).enumerate().map(move |(index, entry)| (self.first + skipped + index, entry))

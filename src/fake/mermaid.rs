@@ -4,7 +4,7 @@ use super::timeline::{About, Call, Entry, RECONNECTED, What, shorten};
 use crate::clock::{Moment, offset};
 use crate::delivery::{Decision, Outcome};
 
-/// The story of these entries as a Mermaid sequence diagram.
+/// Returns these entries as a Mermaid sequence diagram. Calls of the API are included if `calls` is true.
 pub(super) fn diagram(entries: &[Entry], start: Moment, calls: bool) -> String {
     let mut text = "sequenceDiagram\n    participant I as Integration\n    participant P as Paragon\n".to_owned();
     text.push_str("    participant R as Receiver\n");
@@ -55,13 +55,13 @@ fn draw(what: &What, calls: bool, lines: &mut Vec<(&'static str, String)>) {
     }
 }
 
-/// The words of the timeline, without the column before them.
+/// Returns the printed text of a timeline entry without its first column.
 fn said(what: &What) -> String {
     let text = what.to_string();
     text.split_once("  ").map_or(text.clone(), |(_, said)| said.trim_start().to_owned())
 }
 
-/// What Mermaid would take for syntax is written as entities of its own.
+/// Replaces characters that Mermaid would read as syntax by Mermaid's entity codes, and control characters by spaces.
 fn escaped(message: &str) -> String {
     let mut text = String::new();
     for c in message.chars() {

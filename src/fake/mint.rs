@@ -8,10 +8,10 @@ use super::project::Project;
 use crate::clock::Moment;
 use crate::contract::UserId;
 
-/// Signs for a project that is not the fake's. As public as the other one.
+/// The signing key of another project. This key is as public as the default key.
 const OTHER_KEY: &str = include_str!("other_key.pem");
 
-/// The one thing that is wrong with a token from [`Project::bad_token`].
+/// The single defect of a token from [`Project::bad_token`].
 ///
 /// ```
 /// # use paragon_testkit::{contract::ProjectId, fake::{Flaw, Project}};
@@ -24,30 +24,30 @@ const OTHER_KEY: &str = include_str!("other_key.pem");
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Flaw {
-    /// `exp` was a minute ago.
+    /// `exp` is a minute ago.
     Expired,
-    /// There is no `exp`.
+    /// The token has no `exp`.
     NoExpiry,
     /// `aud` names another project.
     WrongAudience,
-    /// There is no `aud`.
+    /// The token has no `aud`.
     NoAudience,
-    /// Signed by HS256 with a secret.
+    /// The token is signed by HS256 with a secret.
     WrongAlgorithm,
-    /// Not signed: `alg` is `none`.
+    /// The token is not signed: `alg` is `none`.
     Unsigned,
-    /// Signed with the key of somebody else.
+    /// The token is signed with another project's key.
     WrongKey,
-    /// There is no `sub`.
+    /// The token has no `sub`.
     NoSubject,
-    /// `nbf` is in a minute (`api.not-before`, assumed).
+    /// `nbf` is a minute ahead (`api.not-before`, assumed).
     NotYetValid,
-    /// No token at all.
+    /// The text is no token at all.
     Garbage,
 }
 
 impl Flaw {
-    /// All of them.
+    /// All flaws.
     pub const ALL: [Self; 10] = [
         Self::Expired,
         Self::NoExpiry,
@@ -62,29 +62,30 @@ impl Flaw {
     ];
 }
 
-/// How a good token from [`Project::odd_token`] differs from the plain one. Clients that send such are known.
+/// How a valid token from [`Project::odd_token`] differs from the usual one. Known clients send tokens with these
+/// differences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Oddity {
-    /// The header names the key: `kid`.
+    /// The header of the token names the key in `kid`.
     KeyId,
-    /// It has `iat`.
+    /// The token has `iat`.
     IssuedAt,
-    /// It has `nbf`, which is past.
+    /// The token has `nbf`, which is not in the future.
     NotBefore,
     /// `aud` begins with `dashboard.` (`api.audience-dashboard`, observed).
     DashboardAudience,
     /// `aud` is a list.
     AudienceList,
-    /// It has the claim `urn:useparagon:connect:permissions`, JSON in a string.
+    /// The token has the claim `urn:useparagon:connect:permissions`, which is JSON in a string.
     Permissions,
-    /// It lives for 24 hours.
+    /// The token is valid for 24 hours.
     Day,
 }
 
 impl Oddity {
-    /// All of them.
+    /// All oddities.
     pub const ALL: [Self; 7] = [
         Self::KeyId,
         Self::IssuedAt,
@@ -97,7 +98,7 @@ impl Oddity {
 }
 
 impl Project {
-    /// A good user token: RS256, the documented `aud`, for an hour by the wall clock.
+    /// Returns a valid user token: signed by RS256, with the documented `aud`, valid for an hour by the wall clock.
     ///
     /// ```
     /// # use paragon_testkit::{contract::ProjectId, fake::Project};
@@ -108,17 +109,17 @@ impl Project {
     ///
     /// # Panics
     ///
-    /// When the project's signing key is none; that of a running fake is one.
+    /// Panics if the project's signing key is invalid. The key of a running fake is always valid.
     #[track_caller]
     pub fn token(&self, user: &UserId) -> String {
         self.sign(&Header::new(Algorithm::RS256), &self.claims(user))
     }
 
-    /// A token that is refused for one reason.
+    /// Returns a token that is refused for one reason.
     ///
     /// # Panics
     ///
-    /// When the project's signing key is none; that of a running fake is one.
+    /// Panics if the project's signing key is invalid. The key of a running fake is always valid.
     #[track_caller]
     pub fn bad_token(&self, user: &UserId, flaw: Flaw) -> String {
         let mut claims = self.claims(user);
@@ -138,7 +139,7 @@ impl Project {
                 return format!("{}.{}.", part(json!({"alg": "none", "typ": "JWT"})), part(claims.into()));
             }
             Flaw::WrongKey => {
-                // Somebody may have taken the other key for their own.
+                // The project may use the other key as its own. Then the default key is the wrong one.
                 let same = self.signing_key.trim() == OTHER_KEY.trim();
                 let other = Self::new(self.id.clone(), if same { None } else { Some(OTHER_KEY.to_owned()) });
                 return other.token(user);
@@ -148,11 +149,11 @@ impl Project {
         self.sign(&Header::new(Algorithm::RS256), &claims)
     }
 
-    /// A good token of a form that not everybody expects.
+    /// Returns a valid token in a form that not every implementation expects.
     ///
     /// # Panics
     ///
-    /// When the project's signing key is none; that of a running fake is one.
+    /// Panics if the project's signing key is invalid. The key of a running fake is always valid.
     #[track_caller]
     pub fn odd_token(&self, user: &UserId, oddity: Oddity) -> String {
         let mut header = Header::new(Algorithm::RS256);

@@ -1,7 +1,9 @@
-//! The fake Paragon: a simulated integration, syncs over it, the Sync API, and the webhooks that follow.
+//! The fake of Paragon: a simulated integration, syncs that read it, the Sync API, and the webhooks that the syncs
+//! cause.
 //!
-//! Inside is one state without I/O: it answers a request of the Sync API, and says which run or attempt is due.
-//! [`FakeParagon`] joins it to a server, to the network and to a virtual clock that you move, or that moves by itself.
+//! The state of the fake does no I/O: it answers requests of the Sync API, and says which run or delivery attempt is
+//! due. [`FakeParagon`] connects the state to a server, to the network and to a virtual clock. A test moves this clock,
+//! or the clock moves by itself.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -51,9 +53,7 @@ mod world;
 pub use crate::source::content::{Content, LONGEST, NotDownloadable, content};
 pub use endpoint::Endpoint;
 #[cfg(feature = "check")]
-#[cfg(feature = "check")]
-pub(crate) use evidence::PAUSES;
-pub(crate) use evidence::{Activity, LastCall, Proof};
+pub(crate) use evidence::{Activity, LastCall, PAUSES, Proof};
 pub use fault::{ApiFault, RetryAfter, Stale, Target, Trouble, Window};
 pub use faults::FaultId;
 pub use handles::{Connection, Item, Sync, User};

@@ -10,26 +10,26 @@ use super::shared::{Shared, lock};
 use crate::clock::Moment;
 use crate::contract::Revision;
 
-/// A call of the API and what it was answered: what [`Builder::observe`](super::Builder::observe) shows.
+/// A call of the API and its response, as shown to the observers of [`Builder::observe`](super::Builder::observe).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Exchange {
-    /// What the call was for; `None` where no endpoint is.
+    /// The endpoint of the call; `None` if the call matches no endpoint.
     pub endpoint: Option<Endpoint>,
-    /// Method, path with query, headers and body, as the client sent them.
+    /// The request as the client sent it: method, path with query, headers and body.
     pub request: Request<Vec<u8>>,
-    /// Status, headers and body. A server adds the headers of the framing. A body that is lost on its way is here
-    /// all the same; one without an end is empty.
+    /// The response: status, headers and body. The headers of the framing are missing, because the server adds them
+    /// later. A body that a fault loses on the way is still included. The body of an endless response is empty.
     pub response: Response<Vec<u8>>,
-    /// The faults that struck, in the order in which they were added.
+    /// The faults that struck the call, in the order in which they were added.
     pub faults: Vec<Trouble>,
-    /// The age of the contract that the answer has: that of the sync in the path, or else that of the fake.
+    /// The contract revision of the response: that of the sync in the path, or else that of the fake.
     pub revision: Revision,
 }
 
 type Observer = Arc<dyn Fn(&Exchange) + Send + Sync>;
 
-/// Who is shown each call.
+/// The observers that are shown each call.
 #[derive(Clone, Default)]
 pub(super) struct Observers(Vec<Observer>);
 
@@ -38,7 +38,8 @@ impl Observers {
         self.0.push(Arc::new(observer));
     }
 
-    /// Answers a request of the API and shows it. Not under the lock: an observer may ask the fake something.
+    /// Answers a request of the API and shows it to the observers. The lock is released before, because an observer may
+    /// call back into the fake.
     pub(super) fn answer(&self, world: &Shared, request: &Received<'_>) -> Reply {
         if self.0.is_empty() {
             return lock(world).handle(request, Moment::wall());
@@ -64,7 +65,7 @@ impl Observers {
 fn request(received: &Received<'_>) -> Request<Vec<u8>> {
     let mut request = Request::new(received.body.to_vec());
     request.method_mut().clone_from(received.method);
-    // Both servers have read it from the request line, so that it parses.
+    // Both servers parsed the target from the request line, so it parses again.
     *request.uri_mut() = received.target().parse().unwrap_or_default();
     request.headers_mut().clone_from(received.headers);
     request

@@ -31,14 +31,15 @@ use crate::delivery::{
 };
 use crate::scenario::Scenario;
 
-/// The virtual clock starts here unless it is told otherwise, so that equal seeds give equal bytes.
+/// Default initial time of the virtual clock: the beginning of 2026. It is fixed, so that equal seeds give equal bytes.
 const START: Moment = Moment::from_millis(1_767_225_600_000);
 
-/// A running fake. It owns its server and its clock; dropping it stops everything.
+/// A running fake of Paragon's Managed Sync. The fake owns its server and its clock; dropping the fake stops
+/// everything.
 ///
 /// Time stands still until [`settle`](Self::settle), [`advance`](Self::advance) or
-/// [`run_until_idle`](Self::run_until_idle) is awaited: only there syncs run and webhooks are sent. Or else it passes by
-/// itself, under [`run`](Self::run).
+/// [`run_until_idle`](Self::run_until_idle) is awaited: syncs run and webhooks are sent only there. Under
+/// [`run`](Self::run), time passes by itself instead.
 pub struct FakeParagon {
     pub(super) driver: Arc<Driver>,
     server: Arc<Running>,
@@ -47,22 +48,22 @@ pub struct FakeParagon {
     admin: bool,
 }
 
-/// Why a fake did not start.
+/// Error of starting a fake.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The signing key does not sign.
+    /// The signing key is invalid.
     #[error("signing key: {0}")]
     Key(#[from] KeyError),
-    /// The policy does not run.
+    /// The policy is incomplete or inconsistent.
     #[error(transparent)]
     Policy(#[from] PolicyError),
-    /// The port of the API is not to be had.
+    /// The port of the API cannot be opened.
     #[error("cannot listen on {address}: {source}")]
     Port {
-        /// Which one was asked for.
+        /// Address that was requested.
         address: SocketAddr,
-        /// Why not.
+        /// Cause of the failure.
         source: std::io::Error,
     },
 }
@@ -89,7 +90,7 @@ pub struct Builder {
     admin: bool,
 }
 
-/// Without the signing key.
+/// The output does not contain the signing key.
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut builder = f.debug_struct("Builder");
@@ -99,75 +100,79 @@ impl fmt::Debug for Builder {
 }
 
 impl Builder {
-    /// Everything that is made up follows from it: project, ids. Default 0.
+    /// Sets the seed. All invented values follow from the seed: the project's id, other ids, payloads and choices.
+    /// Default: 0.
     pub fn seed(self, seed: u64) -> Self {
         Self { seed, ..self }
     }
 
-    /// The project's id. Default: made from the seed.
+    /// Sets the project's id. Default: derived from the seed.
     pub fn project(self, id: impl Into<ProjectId>) -> Self {
         Self { project: Some(id.into()), ..self }
     }
 
-    /// The RSA private key, as PEM, that the receiver signs its user tokens with. Default: a key that this crate
-    /// ships, public and the same for everybody.
+    /// Sets the RSA private key, as PEM, with which the receiver signs its user tokens. Default: a key that this crate
+    /// ships. This key is public and the same for everybody.
     pub fn signing_key(self, pem: impl Into<String>) -> Self {
         Self { signing_key: Some(pem.into()), ..self }
     }
 
-    /// The port of the API. Default 0: any that is free.
+    /// Sets the port of the API. Default: 0, which takes any free port.
     pub fn port(self, port: u16) -> Self {
         Self { port, ..self }
     }
 
-    /// What the Sync API is served by. Default [`Server::Wiremock`].
+    /// Sets the server that serves the Sync API. Default: [`Server::Wiremock`].
     pub fn server(self, server: Server) -> Self {
         Self { server, ..self }
     }
 
-    /// The age of the contract: what events, records and answers look like. Default the newest.
+    /// Sets the revision of the contract, which decides the form of events, records and responses. Default: the newest.
     pub fn revision(self, revision: Revision) -> Self {
         Self { revision, ..self }
     }
 
-    /// Seed, revision and policy of a scenario, which [`FakeParagon::play`] then plays.
+    /// Takes over the seed, the revision and the policy of a scenario. [`FakeParagon::play`] then plays the scenario.
     pub fn scenario(self, scenario: &Scenario) -> Self {
         self.seed(scenario.seed).revision(scenario.revision).policy(scenario.policy.clone())
     }
 
-    /// How webhooks are delivered. Default [`Policy::paragon_assumed`], which is assumed but for what delivers. A policy
-    /// with open cells does not start.
+    /// Sets the policy by which webhooks are delivered. Default: [`Policy::paragon_assumed`], all of which is assumed
+    /// except which responses count as delivered. A fake does not start with a policy that has open cells.
     pub fn policy(self, policy: Policy) -> Self {
         Self { policy, ..self }
     }
 
-    /// Pages are never longer than this, whatever is asked for. Default 1,000 (assumed).
+    /// Sets the maximum number of records on a page, whatever page size a request asks for; at least 1. Default: 1,000
+    /// (assumed).
     pub fn page_size_cap(mut self, records: usize) -> Self {
         self.options.page_size_cap = records.max(1);
         self
     }
 
-    /// Which audiences a token may name. Default both that are known.
+    /// Sets the audiences that a token may name. Default: both known audiences.
     pub fn audience(mut self, audience: Audience) -> Self {
         self.options.audience = audience;
         self
     }
 
-    /// Get Synced Record answers the record itself, as some clients expect. Default false: `{"data":…}`, as documented.
+    /// Makes Get Synced Record answer with the record itself, as some clients expect. Default: false, which answers
+    /// `{"data":…}`, as documented.
     pub fn bare_records(mut self, bare: bool) -> Self {
         self.options.bare_records = bare;
         self
     }
 
-    /// Cursors are good for so long, by the virtual clock. Default for ever (assumed).
+    /// Sets how long a cursor is valid, by the virtual clock. Default: for ever (assumed).
     pub fn cursor_lifetime(mut self, lifetime: Duration) -> Self {
         self.options.cursor_lifetime = Some(lifetime);
         self
     }
 
-    /// Shows each call of the API, with its answer, before it is answered; several observers are asked in turn. Calls
-    /// that no endpoint is asked for are among them, calls that a mock of yours answers are not. An observer may ask
-    /// the fake, but not by its API: the call that it is shown holds that up.
+    /// Calls `observer` with each request to the API and its response, before the response is sent. Several observers
+    /// are called in the order in which they were added. They also see requests that match no endpoint, but no requests
+    /// that one of your mocks answers. An observer may call methods of the fake, but must not call its API: the API
+    /// waits until the observer returns.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -191,41 +196,44 @@ impl Builder {
         self
     }
 
-    /// Signs each webhook from now on. Default not: Managed Sync documents no signature (`signature`, assumed).
+    /// Signs each webhook. Default: no signature, because Managed Sync documents none (`signature`, assumed).
     pub fn sign_webhooks(self, signature: Signature) -> Self {
         Self { signature: Some(signature), ..self }
     }
 
-    /// Tells of each change of the webhook's state, such as its being disabled. Several hooks are told in turn; one may
-    /// ask the fake something.
+    /// Calls `hook` with each change of the webhook's state, for example when the webhook is disabled. Several hooks
+    /// are called in the order in which they were added. A hook may call methods of the fake.
     pub fn on_webhook_change(mut self, hook: impl Fn(&Change) + Send + Sync + 'static) -> Self {
         self.hooks.push(Arc::new(hook));
         self
     }
 
-    /// How long a receiver really has to answer, if the policy does not give it less. Default 2 s; on the timeline it counts as the policy's time-out.
+    /// Sets how long a receiver has to answer, in real time, unless the policy gives it less. Default: 2 s. On the
+    /// timeline, a receiver that exceeds this time exceeds the timeout of the policy.
     pub fn answer_within(self, timeout: Duration) -> Self {
         Self { answer_within: timeout, ..self }
     }
 
-    /// The address that the API listens on. Default 127.0.0.1, which nobody else reaches.
+    /// Sets the address that the API listens on. Default: 127.0.0.1, which other machines cannot reach.
     pub fn host(self, host: IpAddr) -> Self {
         Self { host, ..self }
     }
 
-    /// What the virtual clock shows at first. Default the beginning of 2026, so that equal seeds give equal bytes.
+    /// Sets the initial time of the virtual clock. Default: the beginning of 2026. It is fixed, so that equal seeds
+    /// give equal bytes.
     pub fn start_at(self, moment: Moment) -> Self {
         Self { start: moment, ..self }
     }
 
-    /// The timeline keeps only the newest so many entries, and says how many it has dropped. Default all.
+    /// Limits the timeline to the newest `entries` entries. The timeline says how many entries were dropped. Default:
+    /// no limit.
     pub fn timeline_limit(self, entries: usize) -> Self {
         Self { timeline_limit: Some(entries), ..self }
     }
 
-    /// Serves the admin API too, under `/_testkit/`, and everything on [`Server::Hyper`]: tests in other languages say
-    /// there what a Rust test says by methods. Whoever reaches the address may use it. Default not.
-    /// [`contract::ADMIN_API`](crate::contract::ADMIN_API) describes it.
+    /// Serves the admin API as well, under `/_testkit/`, and serves everything on [`Server::Hyper`]. Through the admin
+    /// API, tests in other languages do what a Rust test does by methods. Everybody who can reach the address may use
+    /// the admin API. Default: false. [`contract::ADMIN_API`](crate::contract::ADMIN_API) describes the admin API.
     pub fn admin(self, admin: bool) -> Self {
         Self { admin, ..self }
     }
@@ -234,7 +242,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// When the signing key is none, the policy leaves something open, or the port is taken.
+    /// Returns an error if the signing key is invalid, the policy is incomplete, or the port is in use.
     pub async fn start(self) -> Result<FakeParagon, StartError> {
         let id = self.project.unwrap_or_else(|| ProjectId::from_seed(self.seed));
         let project = Project::new(id, self.signing_key);
@@ -262,7 +270,7 @@ impl Builder {
     }
 }
 
-/// What the API answers.
+/// Returns the function that answers the requests of the API.
 fn api(lanes: Lanes, observers: Observers) -> Answer {
     Arc::new(move |request| observers.answer(&lanes.of(request), request))
 }
@@ -274,16 +282,16 @@ impl fmt::Debug for FakeParagon {
 }
 
 impl FakeParagon {
-    /// A fake with the default settings.
+    /// Starts a fake with the default settings.
     ///
     /// # Panics
     ///
-    /// When no port of 127.0.0.1 is free.
+    /// Panics if no port of 127.0.0.1 is free.
     pub async fn start() -> Self {
         Self::builder().start().await.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Settings, to be followed by `.start().await`.
+    /// Returns the default settings. Call `.start().await` on them to start the fake.
     pub fn builder() -> Builder {
         Builder {
             seed: 0,
@@ -305,57 +313,58 @@ impl FakeParagon {
         }
     }
 
-    /// The base URL of the Sync API, without a slash at the end and without `/api`.
+    /// Returns the base URL of the Sync API, without a slash at the end and without `/api`.
     pub fn api_url(&self) -> String {
         self.server.url()
     }
 
-    /// What the receiver needs to mint user tokens.
+    /// Returns the project, which contains what the receiver needs to mint user tokens.
     pub fn project(&self) -> Project {
         self.world().project.clone()
     }
 
-    /// Sets the URL that events are sent to, and enables the webhook.
+    /// Sets the URL that events are sent to, and enables the webhook. If the policy verifies new URLs, the webhook is
+    /// enabled after the URL has answered a probe.
     pub async fn set_webhook(&self, url: Url) {
         let _turn = self.driver.turn().await;
         self.world().set_webhook(url);
         self.driver.tell();
     }
 
-    /// Sends the webhooks otherwise than over the network ([`Http`]), from the next one on. With the feature `tower`,
-    /// `InProcess` calls a receiver in the test's own process.
+    /// Sends webhooks through `transport` instead of the network ([`Http`]), from the next webhook on. With the feature
+    /// `tower`, the transport `InProcess` calls a receiver in the test's own process.
     pub fn set_transport(&self, transport: impl Transport + 'static) {
         self.driver.set_transport(Arc::new(transport));
     }
 
-    /// Enables the webhook again after it was disabled. What was missed stays missed (`webhook.missed`, assumed).
+    /// Enables the webhook again after it was disabled. Missed events are not sent later (`webhook.missed`, assumed).
     pub fn enable_webhook(&self) {
         self.world().enable_webhook();
         self.driver.tell();
     }
 
-    /// Disables the webhook by hand. What is still to come is dropped.
+    /// Disables the webhook by hand. Pending deliveries are dropped, unless the policy holds them (`while_off`).
     pub fn disable_webhook(&self) {
         self.world().disable_webhook();
         self.driver.tell();
     }
 
-    /// Whether events are delivered.
+    /// Returns the state of the webhook, which says whether events are delivered.
     pub fn webhook(&self) -> WebhookState {
         self.world().queue.state()
     }
 
-    /// Plays an outage of the receiver: while it lasts, attempts are not sent and count as failed.
+    /// Begins or ends an outage of the receiver. During the outage, attempts are not sent and count as failed.
     pub fn receiver_unreachable(&self, unreachable: bool) {
         self.world().mishap(Mishap::Unreachable, unreachable);
     }
 
-    /// Sends each event twice from now on (`webhook.duplicate`, assumed).
+    /// Begins or ends sending each event twice (`webhook.duplicate`, assumed).
     pub fn duplicate_events(&self, duplicate: bool) {
         self.world().mishap(Mishap::Duplicate, duplicate);
     }
 
-    /// Lets something go wrong with deliveries, until it is over or [ended](Self::end_adversity).
+    /// Makes something go wrong with deliveries, until the adversity is used up or [ended](Self::end_adversity).
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -370,17 +379,18 @@ impl FakeParagon {
         self.world().queue.begin(adversity);
     }
 
-    /// Ends everything that makes this go wrong.
+    /// Ends all adversities with this mishap.
     pub fn end_adversity(&self, what: Mishap) {
         self.world().queue.end(what);
     }
 
-    /// Plays an outage of the Sync API: it answers every call with this status; `None` ends it.
+    /// Begins or ends an outage of the Sync API. During the outage, every call is answered with this status; `None`
+    /// ends the outage.
     pub fn fail_api(&self, status: Option<u16>) {
         self.world().fail_api(status);
     }
 
-    /// Lets something go wrong with calls of the API, until it is over or [ended](Self::end_fault).
+    /// Makes something go wrong with calls of the API, until the fault is used up or [ended](Self::end_fault).
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -396,12 +406,12 @@ impl FakeParagon {
         self.world().faults.add(fault)
     }
 
-    /// Ends a fault; false when there is none with this id any more.
+    /// Ends a fault. Returns false if there is no fault with this id any more.
     pub fn end_fault(&self, fault: FaultId) -> bool {
         self.world().faults.remove(fault).is_some()
     }
 
-    /// All faults of the API, also those that are over, and how many calls each has struck.
+    /// Returns all faults of the API, including those that are used up, each with the number of calls that it struck.
     pub fn faults(&self) -> Vec<(FaultId, ApiFault, u64)> {
         self.world().faults.list().map(|(id, fault, struck)| (id, fault.clone(), struck)).collect()
     }
@@ -411,64 +421,64 @@ impl FakeParagon {
         self.world().end_faults();
     }
 
-    /// Pages are not longer than this from now on; answers what held before. See [`Builder::page_size_cap`].
+    /// Sets the maximum number of records on a page from now on, and returns the previous maximum. See
+    /// [`Builder::page_size_cap`].
     pub fn limit_pages(&self, records: usize) -> usize {
         std::mem::replace(&mut self.world().options.page_size_cap, records.max(1))
     }
 
-    /// Runs take so long from now on, during which a sync is `ACTIVE`. At first they take no time.
+    /// Sets how long each run takes from now on. During a run the sync is `ACTIVE`. At first runs take no time.
     pub fn runs_take(&self, span: Duration) {
         self.world().engine.set_runs_take(span);
     }
 
-    /// The age of the contract that syncs have which are enabled now.
+    /// Returns the revision of the contract that syncs get when they are enabled now.
     pub fn revision(&self) -> Revision {
         self.world().engine.revision()
     }
 
-    /// How webhooks are delivered.
+    /// Returns the policy by which webhooks are delivered.
     pub fn policy(&self) -> Policy {
         self.world().queue.policy().clone()
     }
 
-    /// Delivers under another policy from now on. What was still to be sent is dropped, and the webhook has to be
-    /// [set](Self::set_webhook) again.
+    /// Replaces the policy. Pending deliveries are dropped, and the webhook has to be [set](Self::set_webhook) again.
     ///
     /// # Errors
     ///
-    /// When the policy has open cells or does not hold together; nothing has changed then.
+    /// Returns an error if the policy has open cells or is inconsistent. Nothing has changed then.
     pub fn set_policy(&self, policy: Policy) -> Result<(), PolicyError> {
         self.world().set_policy(policy)?;
         self.driver.tell();
         Ok(())
     }
 
-    /// Syncs that are enabled from now on are of this age of the contract.
+    /// Sets the revision of the contract for syncs that are enabled from now on.
     pub fn set_revision(&self, revision: Revision) {
         self.world().engine.set_revision(revision);
     }
 
-    /// Ends everything that goes wrong on purpose: faults of the API and adversities of deliveries.
+    /// Ends all faults of the API and all adversities of deliveries.
     pub fn calm(&self) {
         let mut world = self.world();
         world.end_faults();
         world.queue.end_all();
     }
 
-    /// A Connected User, known or new.
+    /// Returns the Connected User with this id, who may be known or new.
     pub fn user(&self, id: impl Into<UserId>) -> User {
         User { world: self.driver.world.clone(), id: id.into() }
     }
 
-    /// Sends an event that no change has caused; it goes out with the next [`settle`](Self::settle). False when the
-    /// webhook is unset or disabled.
+    /// Queues an event that no change has caused. The next [`settle`](Self::settle) sends the event. Returns false if
+    /// the event is not queued: the webhook is unset or disabled, or an adversity loses the event.
     pub fn send(&self, event: &Event) -> bool {
         self.world().send_by_hand(event)
     }
 
-    /// POSTs a body to a URL, at once and once, past the queue and the timeline: for bodies that are no events. The
-    /// request has what a first attempt has under the policy: its headers, the signature of the body, the redirects and
-    /// the timeouts, the latter no longer than [`Builder::answer_within`].
+    /// POSTs a body to a URL, at once and only once. The request bypasses the queue and the timeline; it is for bodies
+    /// that are not events. The request has what the first attempt of an event has under the policy: the headers, the
+    /// signature of the body, the redirects and the timeouts. The timeouts are limited to [`Builder::answer_within`].
     pub async fn post_raw(&self, url: &Url, body: &[u8]) -> Outcome {
         let mut request = {
             let mut world = self.world();
@@ -479,65 +489,67 @@ impl FakeParagon {
         self.driver.transport().send(&request).await
     }
 
-    /// How long a receiver really has to answer; see [`Builder::answer_within`].
+    /// Returns how long a receiver has to answer, in real time; see [`Builder::answer_within`].
     pub fn answers_within(&self) -> Duration {
         self.driver.answer_within
     }
 
-    /// Mounts a mock on the server of the API; it goes ahead of the fake's own answers.
+    /// Mounts a mock on the server of the API. A mock takes precedence over the fake's own responses.
     ///
     /// # Panics
     ///
-    /// When the API is not on wiremock; see [`Builder::server`].
+    /// Panics if the API is not served by wiremock; see [`Builder::server`].
     #[track_caller]
     pub fn mount(&self, mock: wiremock::Mock) -> impl Future<Output = ()> + Send {
-        // Not inside the future, which knows no caller's line.
+        // This panics here and not inside the future, because only here the panic names the caller's line.
         let Some(server) = self.server.wiremock() else {
             panic!("a mock needs a wiremock server: start the fake without `.server(Server::Hyper)`")
         };
         mock.mount(server)
     }
 
-    /// What the virtual clock showed when it started.
+    /// Returns the initial time of the virtual clock.
     pub fn started_at(&self) -> Moment {
         self.world().start
     }
 
-    /// What ids, payloads and choices follow from; see [`Builder::seed`].
+    /// Returns the seed, from which ids, payloads and choices follow; see [`Builder::seed`].
     pub fn seed(&self) -> u64 {
         self.world().seed
     }
 
-    /// What an id of this fake stands for: `sync`, `record`, `credential`, `object`, `cursor`.
+    /// Returns the kind of thing that an id of this fake identifies: `sync`, `record`, `credential`, `object` or
+    /// `cursor`.
     pub(crate) fn what_is(&self, id: &str) -> Option<&'static str> {
         self.world().what_is(id)
     }
 
-    /// What the virtual clock shows.
+    /// Returns the current time of the virtual clock.
     pub fn now(&self) -> Moment {
         self.world().clock.now()
     }
 
-    /// Runs and sends what is due now, until nothing is.
+    /// Runs and sends everything that is due now, until nothing is due any more.
     pub async fn settle(&self) {
         self.advance(Duration::ZERO).await;
     }
 
-    /// Moves the clock by `span`, through every moment at which something is due, in order.
+    /// Moves the clock by `span`, and runs and sends everything that becomes due on the way, in order.
     pub async fn advance(&self, span: Duration) {
-        // Whoever has put another state in place has said where the clock is.
+        // Ignored: if the state was replaced meanwhile, the new state has its own time.
         let _ = self.driver.advance(span).await;
     }
 
-    /// Moves the clock until every event is delivered, given up or dropped.
+    /// Moves the clock until every event is delivered, given up or dropped. Events that the policy holds until the
+    /// webhook is enabled by hand stay in the queue.
     pub async fn run_until_idle(&self) {
         let _ = self.driver.run_until_idle().await;
     }
 
-    /// Lets time pass by itself, so many times as fast as real time, for as long as the future is polled: syncs run and
-    /// webhooks are sent when they are due, as many at once as the policy allows. A slow receiver holds up no run.
-    /// [`advance`](Self::advance) jumps ahead meanwhile. At speed 0 time stands still, and
-    /// nothing happens until the clock is moved. One at a time.
+    /// Lets time pass by itself, `speed` times as fast as real time, for as long as the future is polled. Syncs run and
+    /// webhooks are sent when they are due, as many at once as the policy allows. A slow receiver delays no run.
+    /// [`advance`](Self::advance) can still jump ahead. At speed 0 time stands still, and nothing happens until the
+    /// clock is moved. Only one of these futures may be polled at a time.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -556,22 +568,23 @@ impl FakeParagon {
     ///
     /// # Panics
     ///
-    /// When the speed is no number from 0 on.
+    /// Panics if the speed is negative or not finite.
     #[track_caller]
     pub fn run(&self, speed: f64) -> impl Future<Output = Infallible> + Send + 'static {
-        // Not inside the future, which knows no caller's line.
+        // This panics here and not inside the future, because only here the panic names the caller's line.
         let _ = Pace::new(START, speed);
         self.driver.clone().run(speed)
     }
 
-    /// How many times as fast as real time its clock moves by itself; `None` when it is only moved.
+    /// Returns the speed at which the clock moves by itself, as a multiple of real time; `None` if only the methods of
+    /// the fake move the clock.
     pub fn speed(&self) -> Option<f64> {
         self.driver.world.pace().map(|pace| pace.speed())
     }
 
-    /// Opens another fake behind the same API: with a clock, a queue, a policy, faults, users and a timeline of its own,
-    /// and nothing in it. Calls about its syncs, and calls of its users, are its own. It is this one's in everything
-    /// else: project, policy, options, webhook, transport.
+    /// Opens a lane: another fake behind the same API, which is empty. The lane has its own clock, queue, policy,
+    /// faults, users and timeline. Calls about its syncs and calls of its users go to the lane. The lane starts with
+    /// the project, policy, options, webhook and transport of this fake.
     #[cfg(feature = "check")]
     pub(crate) fn open_lane(&self, seed: u64) -> Self {
         let mut world = self.world().empty(seed);
@@ -582,15 +595,17 @@ impl FakeParagon {
         Self { driver, server: self.server.clone(), lanes: self.lanes.clone(), admin: false }
     }
 
-    /// Lets `pacer` wait before a receiver that refused events by itself gets the next one: it may hold back its calls by a
-    /// clock of its own, which does not jump as the virtual clock does. The waits are 0.5, 1, 2 and 4 s in a row, and begin
-    /// anew after an event that the receiver took or that was given up; 30 s in all.
+    /// Makes `pacer` wait before a receiver that refused events gets the next one, although no call of the API had
+    /// failed. Such a receiver may hold back its calls by a clock of its own, which does not jump as the virtual clock
+    /// does. The pauses are 0.5, 1, 2 and 4 s in a row. They start again after an event that the receiver took or that
+    /// was given up. All pauses together are at most 30 s.
     #[cfg(feature = "check")]
     pub(crate) fn pace_refusals(&self, pacer: super::driver::Pacer) {
         let _ = self.driver.pacer.set(pacer);
     }
 
-    /// Returns how many attempts the receiver refused for now, although nothing had gone wrong with a call of it.
+    /// Returns the number of attempts that the receiver refused with 429 or 5xx, although no call of the API had
+    /// failed.
     #[cfg(feature = "check")]
     pub(crate) fn refusals(&self) -> u64 {
         self.world().evidence.as_ref().map_or(0, super::evidence::Evidence::refusals)
@@ -602,32 +617,33 @@ impl FakeParagon {
         self.world().queue.is_busy()
     }
 
-    /// Closes a lane: the API does not know its syncs and users any more.
+    /// Closes a lane: the API no longer knows its syncs and users.
     #[cfg(feature = "check")]
     pub(crate) fn close_lane(&self) {
         self.lanes.close(&self.driver.world);
     }
 
-    /// All syncs.
+    /// Returns all syncs.
     #[cfg(feature = "check")]
     pub(crate) fn syncs(&self) -> Vec<super::handles::Sync> {
         let ids: Vec<SyncId> = self.world().engine.syncs().map(|sync| sync.id.clone()).collect();
         ids.into_iter().map(|id| super::handles::Sync { world: self.driver.world.clone(), id }).collect()
     }
 
-    /// What the receiver has done so far.
+    /// Returns what the receiver has done so far.
     #[cfg(feature = "check")]
     pub(crate) fn activity(&self) -> Activity {
         self.world().activity()
     }
 
-    /// What the receiver was told of the latest version of a record, or of its deletion. Known in lanes alone.
+    /// Returns whether the receiver was told the latest version of a record, or its deletion. This is known only in
+    /// lanes.
     #[cfg(feature = "check")]
     pub(crate) fn proof(&self, sync: &SyncId, record: &RecordId) -> Proof {
         self.world().proof(sync, record)
     }
 
-    /// Counts from now on how often the receiver makes the same call. Known in lanes alone.
+    /// Resets the count of how many times the receiver makes the same call. This is counted only in lanes.
     #[cfg(feature = "check")]
     pub(crate) fn count_rounds_anew(&self) {
         if let Some(evidence) = &mut self.world().evidence {
@@ -639,27 +655,28 @@ impl FakeParagon {
         lock(&self.driver.world)
     }
 
-    /// What has happened so far.
+    /// Returns what has happened so far.
     pub fn timeline(&self) -> Timeline {
         self.world().timeline()
     }
 
-    /// What has happened since a [mark](Self::timeline_mark).
+    /// Returns what has happened since a [mark](Self::timeline_mark).
     pub fn timeline_since(&self, mark: usize) -> Timeline {
         let world = self.world();
         Timeline::since(mark, world.start, &world.log)
     }
 
-    /// Waits until something has happened after a [mark](Self::timeline_mark). What it is, and the mark after it.
+    /// Waits until something has happened after a [mark](Self::timeline_mark). Returns the new entries, and the mark
+    /// after them.
     pub async fn timeline_after(&self, mark: usize) -> (Timeline, usize) {
-        // The sender is our own: it cannot be gone.
+        // The sender lives as long as this fake, so the channel cannot be closed.
         let _ = self.driver.world.told().wait_for(|end| *end > mark).await;
         let world = self.world();
         (Timeline::since(mark, world.start, &world.log), world.log.end())
     }
 
-    /// What has become of a delivery: each attempt, the rule that decided, and what comes next. `None` when nothing is
-    /// known of it.
+    /// Returns the history of a delivery as text: each attempt, the rule that decided, and the next step. Returns
+    /// `None` if the timeline has no entry of the delivery.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -678,23 +695,25 @@ impl FakeParagon {
         self.world().explain(delivery)
     }
 
-    /// How much has happened so far.
+    /// Returns the counters of what has happened so far.
     pub fn tally(&self) -> Tally {
         self.world().tally
     }
 
-    /// Where the admin API is, if it is served; see [`Builder::admin`].
+    /// Returns the URL of the admin API, if the admin API is served; see [`Builder::admin`].
     pub fn admin_url(&self) -> Option<String> {
         self.admin.then(|| format!("{}{}", self.api_url(), super::admin::ROOT.trim_end_matches('/')))
     }
 
-    /// How many calls of the Sync API were made under a token of this user, since a mark.
+    /// Returns the number of calls of the Sync API that were made with a token of this user since a
+    /// [mark](Self::timeline_mark).
     pub fn count_calls(&self, user: &UserId, mark: usize) -> usize {
         let of_user = |entry: &Entry| matches!(entry.what, What::Call(_)) && entry.user.as_ref() == Some(user);
         self.world().log.since(mark).filter(|(_, entry)| of_user(entry)).count()
     }
 
-    /// How many entries the timeline has had: the mark from which to [`skip`](Timeline::skip) later.
+    /// Returns the mark of the present: the number of entries that the timeline has had. [`skip`](Timeline::skip) can
+    /// later leave out the entries before the mark.
     pub fn timeline_mark(&self) -> usize {
         self.world().log.end()
     }

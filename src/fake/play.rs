@@ -17,12 +17,13 @@ use crate::scenario::{Action, Fault, Scenario, ScenarioError, Step, resolved};
 use crate::sync::EnableError;
 
 impl FakeParagon {
-    /// Plays a scenario from here on; set the webhook before. Hands back its syncs, in the order in which they were
-    /// enabled. Seed, revision and policy are this fake's own: see [`Builder::scenario`](super::Builder::scenario).
+    /// Plays a scenario from the current state on; set the webhook before. Returns the syncs of the scenario, in the
+    /// order in which they were enabled. The seed, the revision and the policy are this fake's own: see
+    /// [`Builder::scenario`](super::Builder::scenario).
     ///
     /// # Errors
     ///
-    /// When a step cannot happen: none after it has.
+    /// Returns an error if a step cannot happen. No later step was played then.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -43,12 +44,12 @@ impl FakeParagon {
         self.driver.play(scenario).await
     }
 
-    /// As [`play`](Self::play), but waits after each step, before what goes wrong during it ends: so that a receiver
-    /// that works on its own has the real time to meet it.
+    /// Plays a scenario like [`play`](Self::play), and waits for `after` after each step, before the faults of the step
+    /// end. This gives a receiver that works on its own the real time to meet the faults.
     ///
     /// # Errors
     ///
-    /// As [`play`](Self::play).
+    /// Returns the same errors as [`play`](Self::play).
     pub async fn play_with<'a>(
         &self,
         scenario: &Scenario,
@@ -57,7 +58,8 @@ impl FakeParagon {
         self.driver.play_between(scenario, &|_| nothing(), after).await
     }
 
-    /// As [`play_with`](Self::play_with), and waits when a sync has been enabled, before its first run.
+    /// Plays a scenario like [`play_with`](Self::play_with), and also waits for `enabled` after a sync was enabled,
+    /// before its first run.
     pub(crate) async fn play_between<'a>(
         &self,
         scenario: &Scenario,
@@ -72,7 +74,7 @@ fn nothing<'a>() -> Waiting<'a> {
     Box::pin(async {})
 }
 
-/// What [`FakeParagon::play_with`] waits for after a step.
+/// Future that [`FakeParagon::play_with`] waits for after a step.
 pub type Waiting<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 impl Driver {
@@ -96,7 +98,7 @@ impl Driver {
             let acted = {
                 let mut world = lock(&self.world);
                 if world.life != life {
-                    // Its accounts are gone, and so are the faults that were to end.
+                    // There is nothing to end: the accounts of the scenario and its faults are gone.
                     return Err(replaced());
                 }
                 play.trouble(&mut world, &step.during);
@@ -124,18 +126,18 @@ impl Driver {
     }
 }
 
-/// A scenario that is being played.
+/// State of a scenario that is being played.
 #[derive(Default)]
 struct Play {
     objects: HashMap<String, (CredentialId, ExternalId)>,
-    /// Whose calls of the API go wrong.
+    /// Users whose calls of the API are struck by the faults.
     users: BTreeSet<UserId>,
-    /// What goes wrong now, and the faults of the API that play it.
+    /// Active faults of the scenario, each with the faults of the API that implement it.
     during: BTreeMap<Fault, Vec<FaultId>>,
 }
 
 impl Play {
-    /// Does it, and hands back the sync that is enabled by it.
+    /// Executes an action. Returns the sync that the action enabled, if any.
     fn act(&mut self, world: &mut World, action: &Action) -> Result<Option<SyncId>, String> {
         match action {
             Action::Create { user, integration, pipeline, object, record } => {
@@ -169,12 +171,12 @@ impl Play {
         Ok(None)
     }
 
-    /// The id that an object was given.
+    /// Returns the external id of an object of the scenario.
     fn id_of(&self, object: &str) -> Option<ExternalId> {
         self.objects.get(object).map(|(_, id)| id.clone())
     }
 
-    /// Exactly this goes wrong from now on.
+    /// Makes `during` the active faults: ends all other faults, and begins those that are not active yet.
     fn trouble(&mut self, world: &mut World, during: &[Fault]) {
         let over: Vec<Fault> = self.during.keys().copied().filter(|fault| !during.contains(fault)).collect();
         for fault in over {
@@ -212,10 +214,10 @@ impl Play {
     }
 }
 
-/// How a fault of a scenario is played.
+/// Implementation of a fault of a scenario.
 enum Means {
     Webhook,
-    /// With each delivery, or with this probability.
+    /// A mishap that strikes each delivery, or each with this probability.
     Deliveries(Mishap, Option<f64>),
     Api(Vec<ApiFault>),
 }
@@ -244,7 +246,7 @@ fn means(fault: Fault) -> Means {
 }
 
 impl World {
-    /// Looks whether the steps can happen here, as far as that can be known before.
+    /// Checks whether the steps can happen here, as far as this can be known in advance.
     pub(super) fn could_play(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
         for (index, step) in scenario.steps.iter().enumerate() {
             let wrong = |problem: String| ScenarioError::Step { number: index + 1, problem };
@@ -278,17 +280,17 @@ mod tests {
     use crate::source::content::{checked, content};
     use crate::strategies::{HistoryParams, history};
 
-    /// The versions of objects that were seen, each the last one.
+    /// Last seen version of each object.
     type Versions = BTreeMap<ExternalId, Object>;
 
-    /// Holds what is in an account after `steps` steps against what a provider would have.
+    /// Asserts that the objects of an account after `steps` steps look like those of a real provider.
     fn look_right(account: &Account, now: i64, steps: i64, seen: &mut Versions) {
         for pipeline in Pipeline::ALL {
             let Some(collection) = account.collection(pipeline) else { continue };
             for (id, object) in collection.objects() {
                 if let (Some(created), Some(updated)) = object.times() {
                     assert!(created <= updated, "created after it changed: {object:?}");
-                    // Changes at one instant are a millisecond apart.
+                    // Changes at the same instant get times one millisecond apart.
                     assert!(updated <= now + steps, "changed later than now: {object:?}");
                 } else {
                     assert_eq!(pipeline, Pipeline::Tickets, "without times: {object:?}");

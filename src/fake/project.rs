@@ -5,26 +5,26 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 
 use crate::contract::ProjectId;
 
-/// Public, and the same for everybody: a key that signs nothing but the tokens of tests.
+/// The default signing key. It is public and the same for everybody, and it signs only tokens of tests.
 const TEST_KEY: &str = include_str!("signing_key.pem");
 
-/// What a receiver must know of its project to call the Sync API.
+/// The project data that a receiver needs to call the Sync API.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Project {
-    /// The last part of a token's `aud`.
+    /// The project id. It is the last part of a token's `aud`.
     pub id: ProjectId,
     /// The RS256 private key that signs user tokens, as PEM.
     pub signing_key: String,
 }
 
-/// A signing key that does not sign.
+/// The error for a signing key that cannot sign.
 #[derive(Debug, thiserror::Error)]
 #[error("expected an RSA private key as PEM (BEGIN PRIVATE KEY or BEGIN RSA PRIVATE KEY): {0}")]
 pub struct KeyError(#[source] jsonwebtoken::errors::Error);
 
 impl Project {
-    /// A project with the given key, or the test key that this crate ships.
+    /// Creates a project with the given key, or with the test key that this crate ships.
     pub fn new(id: ProjectId, signing_key: Option<String>) -> Self {
         Self { id, signing_key: signing_key.unwrap_or_else(|| TEST_KEY.to_owned()) }
     }
@@ -36,7 +36,7 @@ impl Project {
     }
 }
 
-/// Without the key.
+/// Prints the project without its signing key.
 impl fmt::Debug for Project {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Project").field("id", &self.id).finish_non_exhaustive()

@@ -3,34 +3,35 @@ use std::borrow::Cow;
 use http::{HeaderMap, Method, Request};
 use hyper::body::Bytes;
 
-/// A request of the API, lent by the server that it came to: neither has to copy it into the form of the other.
+/// A request of the API, borrowed from the server that received it. So neither server has to copy its requests into the
+/// other server's type.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Received<'a> {
     pub(crate) method: &'a Method,
     pub(crate) path: &'a str,
-    /// What follows the question mark.
+    /// The part of the target after the question mark.
     pub(crate) query: Option<&'a str>,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: &'a [u8],
 }
 
 impl<'a> Received<'a> {
-    /// The first of the query's parameters with one of these names.
+    /// Returns the value of the first query parameter with one of these names.
     pub(crate) fn parameter(&self, names: &[&str]) -> Option<Cow<'a, str>> {
         let query = self.query?;
         if query.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
             let mut pairs = url::form_urlencoded::parse(query.as_bytes());
             return pairs.find(|(name, _)| names.contains(&&**name)).map(|(_, value)| value);
         }
-        // Nothing to decode, as in most queries.
+        // Like most queries, this query has nothing to decode.
         let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
         pairs.find(|(name, _)| names.contains(name)).map(|(_, value)| value.into())
     }
 
-    /// Path and query.
+    /// Returns the path and the query.
     pub(crate) fn target(&self) -> String {
         match self.query {
-            // Not printed: that would cost several allocations, and each call is logged.
+            // `format!` would cost several allocations, and each call is logged.
             Some(query) => [self.path, query].join("?"),
             None => self.path.to_owned(),
         }

@@ -7,78 +7,79 @@ use tokio::sync::mpsc;
 
 use crate::source::content::Content;
 
-/// A request with a longer body is refused.
+/// Maximum length of a request body, in bytes. A request with a longer body is refused.
 pub(crate) const LONGEST_BODY: usize = 16 << 20;
 
-/// What the API answers, and how it goes over the wire. The servers carry it out.
+/// A response of the API, and how it goes over the wire. The servers carry it out.
 #[derive(Debug)]
 #[must_use = "a server sends it"]
 pub(crate) struct Reply {
-    /// The status.
+    /// The status code.
     pub(crate) status: StatusCode,
-    /// What `content-type` says, unless [`headers`](Self::headers) says it. Most replies have no other header, and
-    /// an empty map costs nothing.
+    /// The value of `content-type`, unless [`headers`](Self::headers) contains one. Most responses have no other
+    /// header, and an empty map costs nothing.
     pub(crate) content_type: Option<&'static str>,
-    /// The other headers, but for those of the framing, which a server adds.
+    /// The other headers, except those of the framing, which the server adds.
     pub(crate) headers: HeaderMap,
     /// The body.
     pub(crate) body: Body,
-    /// How long the client really waits before anything of [`wire`](Self::wire) happens.
+    /// The real time for which the client waits before anything of [`wire`](Self::wire) happens.
     pub(crate) delay: Duration,
-    /// What becomes of it on its way.
+    /// How the response goes over the wire.
     pub(crate) wire: Wire,
 }
 
 /// The body of a [`Reply`].
 #[derive(Debug)]
 pub(crate) enum Body {
-    /// Known as a whole, and sent with its length.
+    /// A complete body, sent with its length.
     Whole(Bytes),
-    /// Line by line, each with its line break; hyper sends them chunked.
+    /// A list of lines, each with its line break. hyper sends them chunked.
     Lines(Vec<Bytes>),
-    /// For as long as the sender lives and the client listens. Only hyper can.
+    /// A stream that lasts as long as the sender lives and the client listens. Only hyper can send it.
     Open(mpsc::Receiver<Bytes>),
 }
 
-/// How a [`Reply`] goes over the wire.
+/// The way a [`Reply`] goes over the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Wire {
-    /// As it should.
+    /// The response is sent as it should be.
     #[default]
     Clean,
-    /// Nothing comes. The connection is held until the client leaves, at most [`Wire::HELD`].
+    /// No response is sent. The connection is held until the client leaves, at most for [`Wire::HELD`].
     NeverAnswers,
-    /// The connection is reset before the first byte of an answer.
+    /// The connection is reset before the first byte of the response.
     ResetBefore,
-    /// The connection ends after the head and half of the body. Without a body it is [`Wire::ResetBefore`].
+    /// The connection ends after the head and half of the body. If the body is empty, this is the same as
+    /// [`Wire::ResetBefore`].
     ResetInside,
 }
 
 impl Wire {
-    /// No client waits longer than this, and no connection is held for ever.
+    /// Maximum time for which a connection without a response is held, so that no connection is held forever.
     pub(crate) const HELD: Duration = Duration::from_secs(300);
 }
 
 impl Reply {
-    /// Any body of a known length.
+    /// Returns a response with any body of a known length.
     pub(crate) fn bytes(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
         Self { content_type: Some(content_type), ..Self::new(status, Body::Whole(body.into())) }
     }
 
-    /// A JSON body, already written.
+    /// Returns a response with a JSON body that is already written.
     pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Self {
         Self::bytes(status, "application/json; charset=utf-8", body)
     }
 
-    /// 200 without a body.
+    /// Returns a 200 without a body.
     pub(crate) fn empty() -> Self {
         Self::new(StatusCode::OK, Body::Whole(Bytes::new()))
     }
 
-    /// A download, under the name of the file.
+    /// Returns a download with the name of the file.
     pub(crate) fn content(content: Content) -> Self {
         let mut reply = Self::bytes(StatusCode::OK, "application/octet-stream", content.bytes);
-        // What no header can hold is left out: providers name types and files as they like.
+        // Providers choose media types and file names freely. A value that no header can hold is left out.
         let plain: String = content
             .file_name
             .chars()
@@ -93,25 +94,26 @@ impl Reply {
         }
     }
 
-    /// A refusal in the form of a recorded 409 (`api.errors`: observed there, assumed elsewhere).
+    /// Returns a refusal in the form of a recorded 409 (`api.errors`: observed for the 409, assumed for the other
+    /// statuses).
     pub(crate) fn refusal(status: StatusCode, message: &str) -> Self {
         let error = status.canonical_reason().unwrap_or("Error");
         Self::json(status, json!({"message": message, "error": error, "statusCode": status.as_u16()}).to_string())
     }
 
-    /// To a request whose body is longer than [`LONGEST_BODY`].
+    /// Returns the refusal of a request whose body is longer than [`LONGEST_BODY`].
     pub(crate) fn too_large() -> Self {
         Self::refusal(StatusCode::PAYLOAD_TOO_LARGE, "request entity too large")
     }
 
-    /// NDJSON: one JSON text for each line, without line breaks.
+    /// Returns an NDJSON response. Each line is one JSON text, passed without its line break.
     pub(crate) fn lines(lines: impl IntoIterator<Item = String>) -> Self {
         let lines = lines.into_iter().map(|line| Bytes::from(line + "\n")).collect();
         let kind = HeaderValue::from_static("application/x-ndjson");
         Self::new(StatusCode::OK, Body::Lines(lines)).header(header::CONTENT_TYPE, kind)
     }
 
-    /// What is sent into the other end of the channel, as it comes.
+    /// Returns a response that streams the pieces from a channel as they come.
     pub(crate) fn open(content_type: &'static str, pieces: mpsc::Receiver<Bytes>) -> Self {
         Self { content_type: Some(content_type), ..Self::new(StatusCode::OK, Body::Open(pieces)) }
     }
@@ -120,7 +122,7 @@ impl Reply {
         Self { status, content_type: None, headers: HeaderMap::new(), body, delay: Duration::ZERO, wire: Wire::Clean }
     }
 
-    /// With this header, in place of others of its name.
+    /// Sets a header, which replaces other headers of the same name.
     pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         if name == header::CONTENT_TYPE {
             self.content_type = None;
@@ -129,7 +131,7 @@ impl Reply {
         self
     }
 
-    /// All headers in one map, the type of the content too.
+    /// Returns all headers in one map, including `content-type`.
     pub(crate) fn all_headers(&self) -> HeaderMap {
         let mut headers = self.headers.clone();
         if let Some(kind) = self.content_type {
@@ -138,20 +140,20 @@ impl Reply {
         headers
     }
 
-    /// After this much real time, on top of what it has already.
+    /// Adds this much real time to the delay.
     pub(crate) fn delayed(mut self, by: Duration) -> Self {
         self.delay = self.delay.saturating_add(by);
         self
     }
 
-    /// Over this wire.
+    /// Sets how the response goes over the wire.
     pub(crate) fn over(self, wire: Wire) -> Self {
         Self { wire, ..self }
     }
 }
 
 impl Body {
-    /// Everything in one piece. Of a body without an end: nothing.
+    /// Returns the body in one piece. An open body counts as empty.
     pub(crate) fn joined(self) -> Bytes {
         match self {
             Self::Whole(bytes) => bytes,

@@ -11,7 +11,7 @@ use crate::contract::SyncId;
 pub(super) struct Served(BTreeMap<SyncId, Versions>);
 
 impl Served {
-    /// What a call has served, unless its answer is lost on its way.
+    /// Notes the versions that a call has served, unless its response is lost on the way.
     pub(super) fn note(&mut self, strike: &Decision, sync: &SyncId, versions: impl IntoIterator<Item = usize>) {
         if strike.is_lost() {
             return;
@@ -32,8 +32,8 @@ impl Served {
     }
 }
 
-/// A set of versions, a bit for each. In JSON it is text, 16 hexadecimal digits for 64 versions: programs that read
-/// every number as a float would lose some.
+/// A set of versions, with one bit for each version. In JSON it is a string with 16 hexadecimal digits for every 64
+/// versions, because programs that read every number as a float would lose some versions.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 struct Versions(Vec<u64>);

@@ -14,27 +14,29 @@ use super::hyper::{Answering, HyperServer};
 use super::received::Received;
 use super::reply::{Body, LONGEST_BODY, Reply, Wire};
 
-/// What the API of a fake is served by. Both give the same answers.
+/// The HTTP server that serves the API of a fake. Both servers give the same responses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Server {
-    /// wiremock: [`FakeParagon::mount`](super::FakeParagon::mount) adds your own mocks to it. It answers one request
-    /// after the other, keeps some 9 KB of each for as long as it lives, and cannot break off inside an answer: such a
-    /// fault resets the connection before the answer.
+    /// wiremock. [`FakeParagon::mount`](super::FakeParagon::mount) adds your own mocks to this server. It answers one
+    /// request after the other, and keeps about 9 KB for each request as long as the server lives. It cannot break off
+    /// inside a response: a fault that does this resets the connection before the response instead.
     #[default]
     Wiremock,
-    /// hyper alone: about twice as fast, keeps nothing, streams. For fakes that serve for long. It takes no mocks.
+    /// hyper alone. This server is about twice as fast, keeps nothing of the requests, and can stream. Use it for fakes
+    /// that run for a long time. It takes no mocks.
     Hyper,
 }
 
-/// A server that serves; dropping it stops it.
+/// A running server. Dropping it stops the server.
 pub(super) enum Running {
     Wiremock(Mocks),
     Hyper(HyperServer),
 }
 
-/// A wiremock server that may be dropped anywhere. When it goes, wiremock blocks on a lock of tokio's. In a task that
-/// has used up its budget that would be for ever, because only the task itself could go on; a thread has no budget.
+/// A wiremock server that can be dropped anywhere. When wiremock's server is dropped, it blocks on a lock of tokio's.
+/// In a task that has used up its budget it would block forever, because only the task itself could go on. A thread has
+/// no budget, so the server is dropped on one.
 pub(super) struct Mocks(Option<MockServer>);
 
 impl Deref for Mocks {
@@ -47,7 +49,7 @@ impl Deref for Mocks {
 impl Drop for Mocks {
     fn drop(&mut self) {
         let Some(server) = self.0.take() else { return };
-        // It panics when an expectation of a user's mock is not met: at the user's end, not in that thread.
+        // The drop panics if an expectation of a user's mock is not met. The panic is passed on to the user's thread.
         if let Err(panic) = std::thread::spawn(move || drop(server)).join()
             && !std::thread::panicking()
         {
@@ -56,10 +58,10 @@ impl Drop for Mocks {
     }
 }
 
-/// Answers one request, without I/O.
+/// A function that answers one request, without I/O.
 pub(super) type Answer = Arc<dyn Fn(&Received<'_>) -> Reply + Send + Sync>;
 
-/// The API of a world, and its admin API.
+/// Serves the API of a world, and its admin API, on the listener.
 pub(super) fn with_admin(listener: TcpListener, driver: Arc<Driver>, answer: Answer) -> io::Result<Running> {
     let api_url = format!("http://{}", listener.local_addr()?);
     let handler = move |request: Request<Bytes>| -> Answering {
@@ -71,7 +73,7 @@ pub(super) fn with_admin(listener: TcpListener, driver: Arc<Driver>, answer: Ans
     Ok(Running::Hyper(HyperServer::start(listener, Arc::new(handler))?))
 }
 
-/// Serves on the listener.
+/// Serves the API on the listener.
 pub(super) async fn serve(server: Server, listener: TcpListener, answer: Answer) -> io::Result<Running> {
     Ok(match server {
         Server::Wiremock => Running::Wiremock(Mocks(Some(on_wiremock(listener, answer).await))),
@@ -83,7 +85,7 @@ pub(super) async fn serve(server: Server, listener: TcpListener, answer: Answer)
 }
 
 impl Running {
-    /// Its base URL, without a slash at the end.
+    /// Returns the base URL of the server, without a slash at the end.
     pub(super) fn url(&self) -> String {
         match self {
             Self::Wiremock(mocks) => mocks.uri(),
@@ -91,7 +93,7 @@ impl Running {
         }
     }
 
-    /// The server that takes mocks.
+    /// Returns the server that takes mocks, if there is one.
     pub(super) fn wiremock(&self) -> Option<&MockServer> {
         match self {
             Self::Wiremock(mocks) => Some(mocks),
@@ -100,12 +102,13 @@ impl Running {
     }
 }
 
-/// A server of its own: pooled ones keep their port and their connections, so that late calls of one test would reach
-/// the next. Ours are the last mocks: a user's go ahead of them.
+/// Starts a wiremock server that is not pooled. A pooled server keeps its port and its connections, so late calls of
+/// one test would reach the next test. Our mocks have the lowest priority, so a user's mocks go first.
 ///
-/// A mock of wiremock's either answers or fails. So the first of ours finds the reply while it looks whether it
-/// matches, parks it, and matches what it can answer; what it leaves to the second fails, which is a reset. Between
-/// the look and the answer nothing else can happen: wiremock holds its lock.
+/// A mock of wiremock's either always answers or always fails, so there are two of ours. The first mock computes the
+/// response while wiremock checks whether the mock matches. It matches if it can send this response, which it parks
+/// until wiremock asks for it. Any other request falls to the second mock, which fails: this resets the connection.
+/// wiremock holds its lock between the check and the response, so no other request can come in between.
 async fn on_wiremock(listener: TcpListener, answer: Answer) -> MockServer {
     let server = MockServer::builder().listener(listener).disable_request_recording().start().await;
     let parked = Arc::new(Mutex::new(None));
@@ -128,7 +131,7 @@ impl Match for Decides {
     fn matches(&self, request: &wiremock::Request) -> bool {
         let too_long = request.body.len() > LONGEST_BODY;
         let reply = if too_long { Reply::too_large() } else { (self.answer)(&request.into()) };
-        // hyper, below wiremock, insists in debug builds that a body has the length that its head declares.
+        // In debug builds, hyper, which wiremock uses, requires that a body has the length that its head declares.
         let answers = !matches!(reply.wire, Wire::ResetBefore | Wire::ResetInside);
         *self.parked.lock().unwrap_or_else(PoisonError::into_inner) = answers.then_some(reply);
         answers
@@ -147,7 +150,7 @@ impl Respond for Answers {
             ),
             reply => reply,
         };
-        // wiremock waits after it has released its lock; to wait here would hold up everybody.
+        // wiremock waits for the delay after it has released its lock. Waiting here would hold up all other requests.
         let held = if reply.wire == Wire::NeverAnswers { Wire::HELD } else { reply.delay };
         let template = ResponseTemplate::new(reply.status)
             .append_headers(&reply.headers)
@@ -170,10 +173,10 @@ mod tests {
 
     const BODY: &str = r#"{"data":[1,2,3]}"#;
     const LONG: Duration = Duration::from_secs(10);
-    /// How long a client waits for an answer that does not come.
+    /// How long a client waits for a response that does not come.
     const IMPATIENT: Duration = Duration::from_millis(100);
 
-    /// A reply for each path.
+    /// Returns the response for a path.
     fn reply(path: &str) -> Reply {
         let json = || Reply::json(StatusCode::OK, BODY);
         let lines = || Reply::lines((1..=4).map(|n| n.to_string()));
@@ -207,7 +210,7 @@ mod tests {
         client.get(format!("{}{path}", running.url())).timeout(patience).send().await
     }
 
-    /// All that comes over the socket, and how it ends.
+    /// Returns everything that comes over the socket, and how the connection ends.
     async fn raw(running: &Running, request: &str) -> (String, io::Result<()>) {
         let mut stream = TcpStream::connect(running.url().strip_prefix("http://").unwrap()).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
@@ -344,7 +347,7 @@ mod tests {
         let server = HyperServer::start(TcpListener::bind("127.0.0.1:0").unwrap(), Arc::new(handler)).unwrap();
         let url = format!("http://{}", server.address());
         *own.lock().unwrap() = Some(server);
-        // Whether the last answer still goes out is open; that it ends is not.
+        // The last response may or may not arrive, but the request must end.
         let client = Client::builder().no_proxy().build().unwrap();
         assert!(!client.get(url).timeout(LONG).send().await.is_err_and(|error| error.is_timeout()));
     }

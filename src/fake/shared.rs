@@ -6,7 +6,8 @@ use tokio::sync::watch;
 use super::world::World;
 use crate::clock::{Moment, Pace};
 
-/// A world that several hold: handles, servers, the driver. Whoever waits for something in it is woken.
+/// World that is shared by the handles, the servers and the driver. A change of the world wakes the tasks that wait for
+/// it.
 pub(super) struct Shared {
     inside: Mutex<Inside>,
     due: watch::Sender<Option<Moment>>,
@@ -15,7 +16,7 @@ pub(super) struct Shared {
 
 struct Inside {
     world: World,
-    /// How its clock moves by itself.
+    /// Pace at which the clock moves by itself, if it does.
     pace: Option<Pace>,
 }
 
@@ -26,18 +27,19 @@ impl Shared {
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
-        // A panic in a test must not hide behind a second one here.
+        // Ignore the poisoning: after a panic in a test, a second panic here would hide the first one.
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// When something is due next; changes when that does, and when the clock was moved.
+    /// Returns a receiver of the time of the next due run or attempt. It is notified when this time changes and when
+    /// the clock was moved.
     pub(super) fn due(&self) -> watch::Receiver<Option<Moment>> {
         let inside = self.inside();
         self.due.send_replace(inside.world.next_due());
         self.due.subscribe()
     }
 
-    /// How many entries the log has had.
+    /// Returns a receiver of the number of entries that the log has had.
     pub(super) fn told(&self) -> watch::Receiver<usize> {
         let inside = self.inside();
         self.told.send_replace(inside.world.log.end());
@@ -48,7 +50,7 @@ impl Shared {
         self.inside().pace
     }
 
-    /// Lets the clock move by itself from where it is; without a speed it stops.
+    /// Makes the clock move by itself from its current time on; `None` stops it.
     pub(super) fn set_speed(&self, speed: Option<f64>) {
         let mut inside = self.inside();
         inside.pace = speed.map(|speed| Pace::new(inside.world.clock.now(), speed));
@@ -56,13 +58,13 @@ impl Shared {
         self.due.send_modify(|_| ());
     }
 
-    /// After somebody moved the clock, it goes on from there.
+    /// Makes a clock that moves by itself go on from its current time. Call this after the clock was moved.
     pub(super) fn go_on(&self) {
         self.set_speed(self.pace().map(|pace| pace.speed()));
     }
 }
 
-/// The world, while nobody else has it, at what time it is now.
+/// Locks the world. If the clock moves by itself, the clock is first moved to the current time.
 pub(super) fn lock(shared: &Shared) -> Guard<'_> {
     let mut inside = shared.inside();
     if let Some(pace) = inside.pace {
@@ -74,7 +76,7 @@ pub(super) fn lock(shared: &Shared) -> Guard<'_> {
 
 pub(super) struct Guard<'a> {
     inside: MutexGuard<'a, Inside>,
-    /// Which world it was at first.
+    /// Generation of the world when it was locked.
     life: u64,
     shared: &'a Shared,
 }
@@ -94,7 +96,8 @@ impl DerefMut for Guard<'_> {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        /// Who comes later asks for himself.
+        /// Sends `news` to the subscribers if the value has changed. Does nothing without subscribers: later
+        /// subscribers read the current value themselves.
         fn tell<T: PartialEq>(whom: &watch::Sender<T>, news: impl FnOnce() -> T) {
             if whom.is_closed() {
                 return;
@@ -107,7 +110,7 @@ impl Drop for Guard<'_> {
             });
         }
         if self.life != self.inside.world.life {
-            // Another world has a time of its own.
+            // The world was replaced: the clock goes on from the time of the new world.
             let (pace, now) = (self.inside.pace, self.inside.world.clock.now());
             self.inside.pace = pace.map(|pace| Pace::new(now, pace.speed()));
         }

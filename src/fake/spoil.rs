@@ -9,10 +9,12 @@ use super::faults::Decision;
 use super::reply::{Body, Reply, Wire};
 use crate::clock::Moment;
 
-/// What a decision does to the answer. First [`refusal`](Self::refusal), in place of the endpoint; then
-/// [`spoil`](Self::spoil), whatever the answer is. What concerns pages, reads and tokens is the endpoints' own.
+/// Applies the faults of a call to its response. First, [`refusal`](Self::refusal) can replace the endpoint's response.
+/// Then [`spoil`](Self::spoil) changes the response, whatever it is. The endpoints themselves apply the faults that
+/// concern pages, reads and tokens.
 impl Decision {
-    /// The answer in place of the endpoint's, if there is to be one. `wall` is what an HTTP date counts from.
+    /// Returns the response that replaces the endpoint's response, if a fault refuses the call. An HTTP date counts
+    /// from `wall`.
     pub(crate) fn refusal(&self, wall: Moment) -> Option<Reply> {
         self.troubles().find_map(|trouble| {
             let Trouble::Status { code, retry_after } = trouble else { return None };
@@ -26,7 +28,8 @@ impl Decision {
         })
     }
 
-    /// Whether the client never gets an answer that it can read, so that what is in it was not served.
+    /// Returns whether the client never gets a readable response. The content of an unreadable response counts as not
+    /// served.
     pub(crate) fn is_lost(&self) -> bool {
         self.troubles().any(|trouble| {
             matches!(
@@ -40,7 +43,7 @@ impl Decision {
         })
     }
 
-    /// What became of a call that was answered with this status.
+    /// Returns what became of a call that was answered with this status.
     pub(crate) fn leaves(&self, status: StatusCode) -> LastCall {
         let misleads = |trouble| matches!(trouble, Trouble::StaleReads(_) | Trouble::WrongContentType);
         let refuses = |trouble| matches!(trouble, Trouble::Status { .. } | Trouble::ExpiredTokens);
@@ -56,8 +59,8 @@ impl Decision {
         }
     }
 
-    /// The answer as the client gets it. Of several troubles on the wire the first counts; delays add up. What makes
-    /// JSON unreadable comes last.
+    /// Returns the response as the client gets it. Of several faults on the wire the first one counts. Delays add up.
+    /// Faults that make JSON unreadable are applied last.
     pub(crate) fn spoil(&self, mut reply: Reply) -> Reply {
         for trouble in self.troubles() {
             match trouble {
@@ -91,7 +94,7 @@ fn retry_after_text(after: RetryAfter, wall: Moment) -> String {
         RetryAfter::Seconds(seconds) => return seconds.to_string(),
         RetryAfter::Date(ahead) => ahead,
     };
-    // A date has whole seconds: rounded up, so that nobody is told to come too early.
+    // A date has whole seconds. The seconds are rounded up, so that no client is told to retry too early.
     let millis = (wall + ahead).as_millis();
     let seconds = millis.div_euclid(1_000) + i64::from(millis.rem_euclid(1_000) > 0);
     let date = jiff::Timestamp::from_second(seconds)
@@ -103,7 +106,7 @@ fn over(reply: Reply, wire: Wire) -> Reply {
     if reply.wire == Wire::Clean { reply.over(wire) } else { reply }
 }
 
-/// Each JSON text of a body that is there as a whole; what is no JSON stays as it is.
+/// Edits each JSON text of a body. Text that is not JSON stays as it is, and so does an open body.
 fn edit(body: &mut Body, edit: impl Fn(&mut Value)) {
     let edited = |json: &Bytes| {
         let mut value = serde_json::from_slice(json).ok()?;
@@ -127,7 +130,7 @@ fn edit(body: &mut Body, edit: impl Fn(&mut Value)) {
     }
 }
 
-/// The body, or the line in its middle.
+/// Damages the body, or the line in its middle if the body consists of lines.
 fn in_the_middle(body: &mut Body, damage: impl Fn(&Bytes) -> Bytes) {
     match body {
         Body::Whole(json) => *json = damage(json),
@@ -141,7 +144,7 @@ fn in_the_middle(body: &mut Body, damage: impl Fn(&Bytes) -> Bytes) {
     }
 }
 
-/// A comma ahead of the last bracket: nothing that starts with a bracket is JSON then.
+/// Inserts a comma before the last bracket. A text that starts with a bracket is then not valid JSON.
 fn malform(json: &Bytes) -> Bytes {
     let text = json.trim_ascii_end();
     let end = if text.ends_with(b"}") || text.ends_with(b"]") { text.len() - 1 } else { text.len() };
@@ -159,7 +162,8 @@ fn add_members(json: &mut Value) {
     }
 }
 
-/// Only where the status is a sync's: that of a task, say, is the provider's.
+/// Sets the status of each sync in the response. Any other status, for example that of a task, stays as it is, because
+/// it comes from the provider.
 fn set_status(json: &mut Value, endpoint: Option<Endpoint>) {
     let syncs = match endpoint {
         Some(Endpoint::EnableSync | Endpoint::GetSyncStatus | Endpoint::DisableSync | Endpoint::ReenableSync) => {

@@ -11,94 +11,94 @@ use crate::delivery::{Answer, AttemptRecord, Decision, DeliveryId, Outcome, Wire
 use crate::source::Trouble;
 use crate::sync::RunKind;
 
-/// One thing that happened.
+/// Entry of the timeline: one thing that happened.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Entry {
-    /// When, by the virtual clock.
+    /// Time of the entry, by the virtual clock.
     pub at: Moment,
-    /// Whose data it is about, if it is about one user's.
+    /// User whose data the entry is about, if it is about the data of one user.
     pub user: Option<UserId>,
-    /// Which sync it is about, if it is about one.
+    /// Sync that the entry is about, if it is about one sync.
     pub sync: Option<SyncId>,
-    /// What.
+    /// What happened.
     pub what: What,
 }
 
-/// What happened.
+/// Kind of a timeline entry: what happened.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum What {
-    /// Somebody changed something in the simulated integration.
+    /// An object in the simulated integration was changed.
     Changed {
-        /// `created`, `updated`, `deleted` and so on.
+        /// What was done to the object: `created`, `updated`, `deleted` and so on.
         verb: &'static str,
-        /// What the object is called.
+        /// Name of the object.
         name: String,
     },
-    /// Something was put in the way of an account's runs, or everything was taken out of it.
+    /// A trouble began to disturb an account's runs; `None` if all troubles of the account were ended.
     Trouble(Option<Trouble>),
-    /// A sync ran and sent events, or met something in its way.
+    /// A sync made a run that caused events or met a trouble.
     Ran {
-        /// How it ran.
+        /// Kind of the run.
         kind: RunKind,
-        /// What it met.
+        /// Trouble that the run met.
         trouble: Option<Trouble>,
-        /// How many events followed.
+        /// Number of events that the run caused.
         events: usize,
     },
-    /// An event was handed to the delivery.
+    /// An event was handed to the delivery queue.
     Queued {
-        /// Its name.
+        /// Name of the event.
         event: String,
-        /// The file that it is about, if it is about one that has a name.
+        /// Name of the object that the event is about, if there is one with a name.
         about: Option<String>,
-        /// Its deliveries: none when it is not sent, several when it is duplicated on purpose.
+        /// Deliveries of the event: none if the event is not sent, several if it is duplicated on purpose.
         deliveries: Vec<DeliveryId>,
-        /// It is not sent, on purpose.
+        /// True if the event is lost on purpose, and so not sent.
         lost: bool,
     },
-    /// An event was sent.
+    /// An attempt to deliver an event was made.
     Attempt {
-        /// Its name.
+        /// Name of the event.
         event: String,
-        /// The file that it is about, if it is about one that has a name.
+        /// Name of the object that the event is about, if there is one with a name.
         about: Option<String>,
         /// The attempt and its outcome.
         record: Box<AttemptRecord>,
     },
-    /// An event that was still to come is not sent any more.
+    /// A pending event was dropped, and is not sent any more.
     Dropped {
-        /// Its name.
+        /// Name of the event.
         event: String,
-        /// The file that it is about, if it is about one that has a name.
+        /// Name of the object that the event is about, if there is one with a name.
         about: Option<String>,
-        /// Its delivery.
+        /// Delivery of the event.
         delivery: DeliveryId,
-        /// By which cell of the policy.
+        /// Cell of the policy that decided this.
         rule: &'static str,
     },
     /// The webhook was set, disabled or enabled.
     Webhook(String),
-    /// Everything was reset, or replaced by another state.
+    /// The state of the fake was reset, or replaced by another state.
     State(String),
-    /// Somebody called the Sync API.
+    /// The Sync API was called.
     Call(Call),
 }
 
-/// How much has happened so far. Neither a reset nor a limit of the timeline takes anything of it away.
+/// Counters of what has happened so far. Neither a reset nor a limit of the timeline lowers them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tally {
-    /// Calls of the Sync API.
+    /// Number of calls of the Sync API.
     pub calls: u64,
-    /// Runs that found or met something.
+    /// Number of runs that caused events or met a trouble.
     pub runs: u64,
-    /// Attempts to deliver an event.
+    /// Number of attempts to deliver an event, including probes of the webhook.
     pub attempts: u64,
-    /// Those that were answered 2xx.
+    /// Number of attempts that were answered 2xx.
     pub delivered: u64,
-    /// Those that got an answer, but only after they were sent again on a fresh connection; see
+    /// Number of attempts that got a response, but only after the request was sent again on a fresh connection; see
     /// [`AttemptRecord::reconnected`].
     pub reconnected: u64,
 }
@@ -123,24 +123,24 @@ impl Tally {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Call {
-    /// `GET` or `POST`.
+    /// HTTP method, such as `GET` or `POST`.
     pub method: Method,
     /// Path and query.
     pub path: String,
-    /// What was answered.
+    /// Status of the response.
     pub status: u16,
-    /// Why it was refused, for the developer.
+    /// Reason why the call was refused, for the developer.
     pub reason: Option<String>,
 }
 
-/// What happened in a fake, in order. Printed, it holds what is the same in each run with the same seed: no ports, no
-/// real times, no API calls, whose order is the receiver's affair, and no word of
-/// [requests that were sent again](AttemptRecord::reconnected); see [`Timeline::with_calls`].
+/// What happened in a fake, in order. The printed form contains only what is the same in each run with the same seed.
+/// So it contains no ports, no real times, and no [requests that were sent again](AttemptRecord::reconnected). It
+/// contains no API calls either, because their order depends on the receiver. See [`Timeline::with_calls`].
 #[derive(Clone, Debug)]
 pub struct Timeline {
     start: Moment,
     entries: Vec<Entry>,
-    /// The number of the first entry.
+    /// Number of the first entry.
     first: usize,
     dropped: usize,
     calls: bool,
@@ -168,20 +168,20 @@ impl Timeline {
         self
     }
 
-    /// Only what is about this user, and what is about nobody.
+    /// Keeps only the entries about this user, and the entries about no user.
     #[must_use]
     pub fn of_user(self, user: &UserId) -> Self {
         self.of_users(std::slice::from_ref(user))
     }
 
-    /// Only what is about these users, and what is about nobody.
+    /// Keeps only the entries about these users, and the entries about no user.
     #[must_use]
     pub fn of_users(mut self, users: &[UserId]) -> Self {
         self.entries.retain(|entry| entry.user.as_ref().is_none_or(|of| users.contains(of)));
         self
     }
 
-    /// Without what was there before a [mark](super::FakeParagon::timeline_mark).
+    /// Leaves out the entries before a [mark](super::FakeParagon::timeline_mark).
     #[must_use]
     pub fn skip(mut self, mark: usize) -> Self {
         let skipped = mark.saturating_sub(self.first).min(self.entries.len());
@@ -191,12 +191,13 @@ impl Timeline {
         self
     }
 
-    /// How many of the first entries are missing, because of [`Builder::timeline_limit`](super::Builder::timeline_limit).
+    /// Returns how many of the first entries are missing because of
+    /// [`Builder::timeline_limit`](super::Builder::timeline_limit).
     pub fn dropped(&self) -> usize {
         self.dropped
     }
 
-    /// Prints times from its first entry on.
+    /// Prints times relative to the first entry.
     #[must_use]
     pub fn from_first(mut self) -> Self {
         self.start = self.entries.first().map_or(self.start, |entry| entry.at);
@@ -207,12 +208,12 @@ impl Timeline {
         self.start
     }
 
-    /// Everything, in order.
+    /// Returns all entries, in order.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// The attempts to deliver an event, in order: its name and the attempt.
+    /// Returns the attempts to deliver an event, in order, each with the name of the event.
     pub fn attempts(&self) -> impl Iterator<Item = (&str, &AttemptRecord)> {
         self.entries.iter().filter_map(|entry| match &entry.what {
             What::Attempt { event, record, .. } => Some((event.as_str(), &**record)),
@@ -220,7 +221,7 @@ impl Timeline {
         })
     }
 
-    /// The calls of the Sync API, in order.
+    /// Returns the calls of the Sync API, in order.
     pub fn calls(&self) -> impl Iterator<Item = &Call> {
         self.entries.iter().filter_map(|entry| match &entry.what {
             What::Call(call) => Some(call),
@@ -228,13 +229,13 @@ impl Timeline {
         })
     }
 
-    /// Everything, a JSON object for each entry: what the admin API answers. Nothing is left out.
+    /// Returns all entries as the admin API serves them: one JSON object on a line for each entry. Nothing is left out.
     pub fn ndjson(&self) -> String {
         let entries = self.entries.iter().enumerate();
         entries.map(|(index, entry)| told(self.first + index, entry).to_string() + "\n").collect()
     }
 
-    /// What is printed, as a [Mermaid](https://mermaid.js.org) sequence diagram.
+    /// Returns the printed entries as a [Mermaid](https://mermaid.js.org) sequence diagram.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -250,7 +251,7 @@ impl Timeline {
         diagram(&self.entries, self.start, self.calls)
     }
 
-    /// One line for each entry that is printed.
+    /// Returns one line for each printed entry, after a line about dropped entries if there are any.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if self.dropped > 0 {
@@ -259,7 +260,7 @@ impl Timeline {
         for entry in &self.entries {
             let text = match &entry.what {
                 What::Call(_) if !self.calls => continue,
-                // The attempts follow; only what is not sent needs a line of its own.
+                // A queued event needs a line only if it is not sent. Otherwise the lines of its attempts follow.
                 What::Queued { deliveries, .. } if !deliveries.is_empty() => continue,
                 what if self.calls => what.in_real_time(),
                 what => what.to_string(),
@@ -276,13 +277,13 @@ impl fmt::Display for Timeline {
     }
 }
 
-/// What is said of an attempt that was sent again. It tells what was seen, not why: a receiver that gives up in the
-/// middle of its work looks the same.
+/// Text for an attempt that was sent again. It says what was seen, and not why: a receiver that gives up in the middle
+/// of its work looks the same.
 pub(super) const RECONNECTED: &str =
     "sent again on a fresh connection: the kept one was closed before any byte of an answer";
 
 impl What {
-    /// Returns what is printed, and what depends on chance beside that.
+    /// Returns the printed text, and also the text that depends on chance.
     pub(super) fn in_real_time(&self) -> String {
         match self {
             Self::Attempt { record, .. } if record.reconnected => format!("{self}, {RECONNECTED}"),
@@ -351,7 +352,8 @@ impl fmt::Display for What {
     }
 }
 
-/// Ids and cursors by their beginning: enough to tell them apart.
+/// Shortens parts of a path with more than 20 characters, such as ids and cursors, to their first 8 characters. This is
+/// enough to tell them apart.
 pub(super) fn shorten(path: &str) -> String {
     let mut short = String::new();
     for part in path.split_inclusive(['/', '?', '&', '=']) {
@@ -388,7 +390,7 @@ impl fmt::Display for InWords {
     }
 }
 
-/// A name, after a space; nothing without one.
+/// Printed form of an optional name: a space and the quoted name, or nothing.
 pub(super) struct About<'a>(pub(super) &'a Option<String>);
 
 impl fmt::Display for About<'_> {

@@ -7,19 +7,19 @@ use serde_json::{Map, Value};
 use crate::clock::Moment;
 use crate::contract::{ProjectId, UserId};
 
-/// Which audiences of a token are taken.
+/// The audiences that a token may name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Audience {
-    /// `useparagon.com/<project id>` only (`api.audience`, documented).
+    /// Only `useparagon.com/<project id>` (`api.audience`, documented).
     Documented,
-    /// That, and `dashboard.useparagon.com/<project id>` (`api.audience-dashboard`, observed).
+    /// `useparagon.com/<project id>` and `dashboard.useparagon.com/<project id>` (`api.audience-dashboard`, observed).
     #[default]
     Both,
 }
 
-/// What a token says, as far as it is looked at.
+/// The claims of a token that are checked.
 struct Claims {
     sub: UserId,
     aud: Vec<String>,
@@ -36,7 +36,7 @@ impl Claims {
             }
         };
         let text = |value: &Value| value.as_str().map(str::to_owned);
-        // One string or several (RFC 7519).
+        // `aud` is one string or several (RFC 7519).
         let aud = match claims.get("aud") {
             Some(Value::Array(all)) => all.iter().filter_map(text).collect(),
             one => one.and_then(text).into_iter().collect(),
@@ -45,7 +45,8 @@ impl Claims {
         Ok(Self { sub: sub.into(), aud, exp: moment("exp")?, nbf: moment("nbf")? })
     }
 
-    /// Whose token it is, if it is one at this moment. No clock is given any tolerance: receiver and fake share one.
+    /// Returns the user of the token if the token is valid at the time `wall`. There is no tolerance for clock
+    /// differences, because the receiver and the fake share one clock.
     fn judge(&self, project: &ProjectId, audience: Audience, wall: Moment) -> Result<UserId, String> {
         let taken = |aud: &String| {
             let plain = aud.strip_prefix("dashboard.").filter(|_| audience == Audience::Both).unwrap_or(aud);
@@ -72,39 +73,42 @@ impl Claims {
     }
 }
 
-/// Tells whose token it is that a request carries. It remembers signatures, which are dear, and judges time anew at
-/// each call.
+/// Verifies the token of a request and returns its user. The verifier remembers the tokens whose signature it has
+/// verified, because verifying is slow. It checks the time anew at each call.
 pub(super) struct Verifier {
     key: DecodingKey,
     project: ProjectId,
     audience: Audience,
-    /// Sorted, not hashed: a token is long, and the texts differ soon after the head that all have. Two halves: when the young one is full it becomes the old one, and what nobody used meanwhile is forgotten.
+    /// The remembered headers are in two maps. When `young` is full it becomes `old`, and the headers that were not
+    /// used meanwhile are forgotten. The maps are sorted, not hashed, because tokens are long, but differ soon after
+    /// the beginning that all tokens share.
     young: BTreeMap<Box<[u8]>, Claims>,
     old: BTreeMap<Box<[u8]>, Claims>,
 }
 
 impl Verifier {
-    /// How many headers are remembered at most.
+    /// Maximum number of headers that are remembered.
     const CAPACITY: usize = 1_024;
-    /// A longer header is no token of a user; to remember many of them would cost memory.
+    /// Maximum length of a header that is remembered, in bytes. No user token is longer, and remembering many long
+    /// headers would cost memory.
     const LONGEST: usize = 4_096;
 
     pub(super) fn new(key: DecodingKey, project: ProjectId, audience: Audience) -> Self {
         Self { key, project, audience, young: BTreeMap::new(), old: BTreeMap::new() }
     }
 
-    /// One that remembers nothing yet.
+    /// Returns a verifier with the same settings that remembers nothing yet.
     pub(super) fn fresh(&self) -> Self {
         Self::new(self.key.clone(), self.project.clone(), self.audience)
     }
 
-    /// Takes these audiences from now on.
+    /// Accepts these audiences from now on.
     pub(super) fn set_audience(&mut self, audience: Audience) {
         self.audience = audience;
     }
 
-    /// Whose token it is, or why it is none. The reason is for the developer: Paragon itself says only
-    /// "Unauthorized".
+    /// Returns the user of the token, or the reason why the token is refused. The reason is for the developer: Paragon
+    /// itself says only "Unauthorized".
     pub(super) fn verify(&mut self, authorization: Option<&[u8]>, wall: Moment) -> Result<UserId, String> {
         let header = authorization.ok_or("there is no Authorization header")?;
         if let Some(claims) = self.young.get(header) {
@@ -125,13 +129,13 @@ impl Verifier {
     }
 }
 
-/// The claims of a token with a good signature.
+/// Verifies the signature of a token and returns its claims.
 fn open(header: &[u8], key: &DecodingKey) -> Result<Claims, String> {
     // The scheme is compared without case (RFC 9110, 11.1).
     let credentials = std::str::from_utf8(header).ok().and_then(|header| header.split_once(' '));
     let token = credentials.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer")).map(|(_, token)| token);
     let token = token.ok_or("the Authorization header is not `Bearer <token>`")?;
-    // Time and audience are judged later, so that the reason can be told.
+    // Time and audience are checked later, so that the reason for a refusal can be named.
     let mut validation = Validation::new(Algorithm::RS256);
     validation.validate_exp = false;
     validation.validate_aud = false;

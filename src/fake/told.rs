@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::timeline::{Entry, What};
 use crate::delivery::{AttemptRecord, Decision, Outcome};
 
-/// An entry of the timeline, under its number from 1 on.
+/// Returns an entry of the timeline as JSON. `index` counts from 0; the `number` in the JSON counts from 1.
 pub(in crate::fake) fn told(index: usize, entry: &Entry) -> Value {
     let mut told = match &entry.what {
         What::Changed { verb, name } => json!({"kind": "changed", "verb": verb, "name": name}),
@@ -32,7 +32,7 @@ pub(in crate::fake) fn told(index: usize, entry: &Entry) -> Value {
     told
 }
 
-/// An entry, if it is about a delivery.
+/// Returns an entry of the timeline as JSON if it is an attempt or a dropped delivery.
 pub(in crate::fake) fn delivery(index: usize, entry: &Entry) -> Option<Value> {
     matches!(entry.what, What::Attempt { .. } | What::Dropped { .. }).then(|| told(index, entry))
 }

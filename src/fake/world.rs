@@ -29,56 +29,57 @@ use crate::delivery::{
 use crate::source::{Account, Collection, Trouble};
 use crate::sync::{Enable, EnableError, Engine, Found, Run};
 
-/// The whole state of a fake, without I/O.
+/// Whole state of a fake. It does no I/O.
 pub(super) struct World {
     pub(super) project: Project,
-    /// What contents, and which calls a fault strikes, follow from.
+    /// Seed from which the contents and the choice of the calls that a fault strikes follow.
     pub(super) seed: u64,
     pub(super) verifier: Verifier,
     pub(super) clock: Clock,
     pub(super) accounts: BTreeMap<CredentialId, Account>,
-    /// The order in which they were connected: the oldest one is a user's default.
+    /// Accounts in the order in which they were connected: the oldest one is a user's default.
     pub(super) connected: Vec<CredentialId>,
     pub(super) engine: Engine,
     pub(super) queue: Queue,
     pub(super) options: Options,
     pub(super) faults: Faults,
-    /// The fault that plays an outage of the whole API.
+    /// Fault that implements an outage of the whole API.
     pub(super) outage: Option<FaultId>,
-    /// What goes wrong with the call that is being answered, or went wrong with the one before.
+    /// Faults that strike the current call of the API. Between calls, these are the faults of the last call.
     pub(super) strike: Decision,
-    /// How often a record, or the end of the feed, was read since it changed, and when that was.
+    /// Time of the last change of a record, and number of reads since then, by sync and by the record's key. The end of
+    /// the feed has the key `u64::MAX`.
     pub(super) stale_reads: BTreeMap<SyncId, BTreeMap<u64, (Moment, u64)>>,
-    /// The versions of records that were served.
+    /// Versions of records that were served.
     pub(super) served: Served,
-    /// Which call served what; kept in lanes alone, because it grows with what is served.
+    /// Record of which call served what. It is kept only in lanes, because it grows with what is served.
     pub(super) evidence: Option<Evidence>,
-    /// How many calls were work, and not one more round of a loop that finds nothing new.
+    /// Number of calls that count as work, and not as one more round of a loop that finds nothing new.
     pub(super) work: u64,
     pub(super) last_call: LastCall,
     pub(super) log: Log,
     pub(super) tally: Tally,
-    /// Which of the worlds it is that have followed one another: an attempt of an earlier one has no effect.
+    /// Generation counter, increased by every reset or import. Attempts of an older generation have no effect.
     pub(super) life: u64,
     pub(super) start: Moment,
-    /// What has become of the webhook, and who asked for it has not been told yet.
+    /// Changes of the webhook's state that the hooks have not been called with yet.
     pub(super) news: Vec<Change>,
     pub(super) in_delivery: BTreeMap<DeliveryId, Vec<Delivered>>,
 }
 
-/// What the API leaves open.
+/// Settings for what the documentation of the API leaves open.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Options {
-    /// Without a page size in the request (`api.page-size`, assumed).
+    /// Page size if the request names none (`api.page-size`, assumed).
     pub(super) page_size: usize,
-    /// No page is longer, whatever is asked for (`api.page-size`, assumed).
+    /// Maximum page size, whatever the request asks for (`api.page-size`, assumed).
     pub(super) page_size_cap: usize,
-    /// How long cursors are good; for ever without it (assumed).
+    /// How long a cursor is valid; `None` means for ever (assumed).
     pub(super) cursor_lifetime: Option<Duration>,
-    /// Which audiences tokens may name.
+    /// Audiences that a token may name.
     pub(super) audience: Audience,
-    /// One record comes without `data` around it (`api.record-form`).
+    /// True if a single record is served without `data` around it (`api.record-form`).
     pub(super) bare_records: bool,
 }
 
@@ -104,7 +105,7 @@ pub(super) struct Delivered {
 }
 
 impl Delivered {
-    /// What is told of several events that come in one request: the first, and how many more.
+    /// Summarizes several events that are sent in one request: the first event, and the number of the others.
     fn together(events: &[Self]) -> Self {
         match events {
             [] => Self { event: "nothing".to_owned(), about: None, user: None, sync: None },
@@ -146,15 +147,16 @@ impl World {
         })
     }
 
-    /// Puts an empty world in the place of this one, which it hands back: as at the start, with this seed. Project,
-    /// policy, options and the webhook's URL stay, and the numbers of the log go on.
+    /// Replaces this world by an empty one with this seed, as at the start, and returns the old world. The project, the
+    /// policy, the options and the webhook's URL stay, and the numbers of the log continue.
     pub(super) fn replace(&mut self, seed: u64) -> Box<Self> {
         let (log, tally, life) = (self.log.next(), self.tally, self.life + 1);
         let empty = Self { log, tally, life, ..self.empty(seed) };
         Box::new(std::mem::replace(self, empty))
     }
 
-    /// Another world as at the start, with this seed. It has the project, policy, options and webhook's URL of this one.
+    /// Returns an empty world with this seed, as at the start. It has the project, the policy, the options and the
+    /// webhook's URL of this world.
     pub(super) fn empty(&self, seed: u64) -> Self {
         let mut engine = Engine::new(self.project.id.clone());
         engine.set_revision(self.engine.revision());
@@ -185,7 +187,7 @@ impl World {
         }
     }
 
-    /// Tokens are judged by the options that hold now.
+    /// Makes the verifier of tokens use the audience in the current options.
     pub(super) fn judge_audience(&mut self) {
         self.verifier.set_audience(self.options.audience);
     }
@@ -199,7 +201,7 @@ impl World {
         self.log.push(Entry { at: self.clock.now(), user, sync, what });
     }
 
-    /// The account of a user in an integration with this name; made when it is new.
+    /// Returns the account with this name of a user in an integration. Creates the account if it does not exist.
     pub(super) fn connect(&mut self, user: &UserId, integration: &str, name: &str) -> CredentialId {
         let account = Account::new(&self.project.id, user, integration, name);
         let credential = account.credential().clone();
@@ -210,12 +212,13 @@ impl World {
         credential
     }
 
-    /// An account that a handle stands for.
+    /// Returns the account that a handle refers to.
     pub(super) fn account(&mut self, credential: &CredentialId) -> &mut Account {
         self.accounts.get_mut(credential).unwrap_or_else(|| unreachable!("handles are of accounts"))
     }
 
-    /// The account of a user in an integration that is meant when none is named: the oldest whose access holds.
+    /// Returns the default account of a user in an integration, for requests that name no account. This is the oldest
+    /// account whose access is not revoked, or else the oldest one.
     pub(super) fn default_account(&self, user: &UserId, integration: &str) -> Option<&Account> {
         let accounts = self.connected.iter().filter_map(|credential| self.accounts.get(credential));
         let mut of_user = accounts.filter(|account| account.user() == user && account.integration() == integration);
@@ -236,7 +239,8 @@ impl World {
         let unknown = || EnableError::Pipeline(format!("pipeline must be one of: {names}"));
         let pipeline = Pipeline::from_name(pipeline).ok_or_else(unknown)?;
         let account = self.accounts.get(credential).unwrap_or_else(|| unreachable!("credentials are of accounts"));
-        // What the ledger does not know may still be tried: its list of integrations is not Paragon's.
+        // An integration that the ledger does not know can still be enabled, because the ledger's list is not Paragon's
+        // list.
         if let Ok(known) = integration(account.integration()) {
             let told = |problems: Vec<ConfigurationProblem>| {
                 EnableError::Configuration(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
@@ -248,7 +252,7 @@ impl World {
         Ok(sync.id.clone())
     }
 
-    /// Deletes a sync; true when there was one.
+    /// Deletes a sync. Returns true if there was one.
     pub(super) fn delete_sync(&mut self, id: &SyncId) -> bool {
         self.served.forget(id);
         self.stale_reads.remove(id);
@@ -263,7 +267,7 @@ impl World {
         id
     }
 
-    /// Changes an object; false when it does not live in the account.
+    /// Changes an object. Returns false if the account has no such live object.
     pub(super) fn update(
         &mut self,
         credential: &CredentialId,
@@ -277,7 +281,7 @@ impl World {
         self.touch(credential, "updated", id, change)
     }
 
-    /// Does something else to an object; false when it does not live in the account.
+    /// Applies another change to an object. Returns false if the account has no such live object.
     pub(super) fn touch(
         &mut self,
         credential: &CredentialId,
@@ -299,21 +303,21 @@ impl World {
         self.note(Some(user), None, What::Changed { verb, name });
     }
 
-    /// Puts something in the way of an account's runs.
+    /// Makes a trouble disturb the runs of an account's syncs.
     pub(super) fn trouble(&mut self, credential: &CredentialId, trouble: Trouble, runs: Option<u32>) {
         self.account(credential).trouble(trouble, runs);
         let user = self.account(credential).user().clone();
         self.note(Some(user), None, What::Trouble(Some(trouble)));
     }
 
-    /// Ends an account's troubles.
+    /// Ends all troubles of an account.
     pub(super) fn mend(&mut self, credential: &CredentialId) {
         self.account(credential).mend();
         let user = self.account(credential).user().clone();
         self.note(Some(user), None, What::Trouble(None));
     }
 
-    /// Hands an event that no run found to the delivery; true when it is sent.
+    /// Hands an event that no run found to the delivery queue. Returns true if the event is sent.
     pub(super) fn send_by_hand(&mut self, event: &Event) -> bool {
         self.send(event, self.name_of(event))
     }
@@ -338,7 +342,7 @@ impl World {
         sent
     }
 
-    /// That of the event's sync; an event of no sync of ours has the newest.
+    /// Returns the revision of the event's sync. An event of an unknown sync gets the newest revision.
     fn revision_of(&self, event: &Event) -> Revision {
         let sync = event.envelope().and_then(|envelope| self.engine.get(&envelope.sync_instance_id));
         sync.map_or_else(Revision::default, |sync| sync.revision)
@@ -351,19 +355,19 @@ impl World {
         Some(self.accounts.get(credential)?.collection(sync.pipeline)?.title(number))
     }
 
-    /// Time passes by itself, up to what is due: nothing is passed over.
+    /// Moves the clock to `now`, but not past the next due run or attempt, so that none is skipped.
     pub(super) fn pass_until(&mut self, now: Moment) {
         let until = self.next_due().map_or(now, |due| due.min(now));
         self.clock.advance_to(until);
     }
 
-    /// When something is due next.
+    /// Returns the time of the next due run or attempt.
     pub(super) fn next_due(&self) -> Option<Moment> {
         self.engine.next_due().into_iter().chain(self.queue.next_due()).min()
     }
 
-    /// Moves the clock to the next thing that is due by `until`, makes the runs, and answers what has to be sent.
-    /// `None` when nothing is due by then.
+    /// Moves the clock to the next run or attempt that is due by `until`, makes the runs, and returns the attempts to
+    /// send. Returns `None` if nothing is due by then.
     pub(super) fn step(&mut self, until: Moment) -> Option<Vec<Attempt>> {
         let due = self.next_due().filter(|due| *due <= until)?;
         self.clock.advance_to(due);
@@ -387,7 +391,7 @@ impl World {
         }
     }
 
-    /// What is to be sent now.
+    /// Returns the attempts to send now.
     pub(super) fn poll(&mut self) -> Vec<Attempt> {
         let Polled { mut attempts, expired, .. } = self.queue.poll(self.clock.now());
         self.note_changes();
@@ -400,7 +404,7 @@ impl World {
         attempts
     }
 
-    /// The event of a body as it would be written now; `None` when it is none of ours.
+    /// Returns the body of an event as it would be written now; `None` if the body is no event of a sync of this fake.
     fn rebuilt(&self, body: &[u8]) -> Option<Vec<u8>> {
         let mut event = Event::from_value(serde_json::from_slice(body).ok()?).ok()?;
         let sync = self.engine.get(&event.envelope()?.sync_instance_id)?;
@@ -410,7 +414,7 @@ impl World {
         Some(sync.revision.print_event(&event).into_bytes())
     }
 
-    /// Takes what came of an attempt.
+    /// Records the outcome of an attempt. Ignores an attempt of another generation (`life`).
     pub(super) fn complete(&mut self, attempt: Attempt, result: Transmission, life: u64) {
         if life != self.life {
             return;
@@ -434,7 +438,7 @@ impl World {
         self.drop_deliveries(dropped, "while_off");
     }
 
-    /// Tells of what has become of the webhook.
+    /// Records the changes of the webhook's state in the log, and keeps them for the hooks.
     fn note_changes(&mut self) {
         for change in self.queue.take_changes() {
             self.note(None, None, What::Webhook(change.text.clone()));
@@ -448,7 +452,7 @@ impl World {
         self.note_changes();
     }
 
-    /// Delivers under another policy; the webhook has to be set again.
+    /// Replaces the policy. The webhook has to be set again.
     pub(super) fn set_policy(&mut self, policy: Policy) -> Result<(), PolicyError> {
         let dropped = self.queue.set_policy(policy)?;
         self.note_changes();
@@ -462,7 +466,7 @@ impl World {
         self.note_changes();
     }
 
-    /// Lets this go wrong with all deliveries from now on, or not any more.
+    /// Begins or ends a mishap that strikes all deliveries.
     pub(super) fn mishap(&mut self, what: Mishap, on: bool) {
         self.queue.end(what);
         if on {
@@ -470,7 +474,7 @@ impl World {
         }
     }
 
-    /// Plays an outage of the whole API, or ends it.
+    /// Begins an outage of the whole API with this status; `None` ends the outage.
     pub(super) fn fail_api(&mut self, status: Option<u16>) {
         if let Some(outage) = self.outage.take() {
             self.faults.remove(outage);
@@ -503,8 +507,8 @@ impl World {
         }
     }
 
-    /// The records of a sync that live and were not served since their last change: their ids, and whether an
-    /// older version was served.
+    /// Returns the ids of the live records of a sync that were not served since their last change. The flag is true if
+    /// an older version of the record was served.
     pub(super) fn unfetched(&self, sync: &SyncId) -> Vec<(RecordId, bool)> {
         let Some(feed) = self.engine.get(sync).map(|sync| &sync.feed) else { return Vec::new() };
         let was_served = |version| self.served.has(sync, version);
@@ -514,7 +518,7 @@ impl World {
         unfetched.map(|(key, version)| (feed.id_of(key), older(version).any(was_served))).collect()
     }
 
-    /// What the receiver was told of the latest version of a record, or of its deletion.
+    /// Returns whether the receiver was told the latest version of a record, or its deletion.
     #[cfg(feature = "check")]
     pub(super) fn proof(&self, sync: &SyncId, record: &RecordId) -> Proof {
         let told = || {
@@ -531,9 +535,10 @@ impl World {
         told().map_or(Proof::NeverTold, Proof::Told)
     }
 
-    /// Notes whether a call is work, and what became of it.
+    /// Notes the outcome of a call, and whether the call counts as work.
     pub(super) fn note_activity(&mut self, target: &str, status: StatusCode) {
-        // A queue may hold many events about a record, each of which is fetched for; a page is pulled again by a loop.
+        // Maximum number of equal calls that count as work. A receiver may fetch a record for each of many events in
+        // its queue, but only a loop pulls the same page many times.
         const ROUNDS: u64 = 2;
         const EVENTS: u64 = 60;
         self.last_call = self.strike.leaves(status);
@@ -547,15 +552,16 @@ impl World {
         }
     }
 
-    /// What the receiver has done so far.
+    /// Returns what the receiver has done so far.
     #[cfg(feature = "check")]
     pub(super) fn activity(&self) -> Activity {
         let (news, rounds) = self.evidence.as_ref().map_or((0, 0), |evidence| (evidence.news(), evidence.rounds()));
         let Tally { attempts, calls, .. } = self.tally;
-        Activity { attempts, calls, work: self.work, rounds, news, last: self.last_call }
+        let has_answered = self.evidence.as_ref().is_some_and(|evidence| evidence.has_answered);
+        Activity { attempts, calls, work: self.work, rounds, news, last: self.last_call, has_answered }
     }
 
-    /// What an id stands for.
+    /// Returns the kind of thing that an id identifies.
     pub(super) fn what_is(&self, id: &str) -> Option<&'static str> {
         let (record, object) = (RecordId::from(id), ExternalId::from(id));
         if self.engine.get(id).is_some() {
@@ -572,7 +578,7 @@ impl World {
         }
     }
 
-    /// The records that a receiver of this sync should hold.
+    /// Returns the records that a receiver of this sync should hold.
     pub(super) fn records(&self, sync: &SyncId) -> Vec<Value> {
         let live = self.engine.get(sync).into_iter().flat_map(|sync| sync.feed.live());
         live.filter_map(|entry| serde_json::from_str(&entry.json).ok()).collect()

@@ -3,12 +3,14 @@ use super::escape::{cut, one_line, visible};
 use super::json::Report;
 use crate::check::{Level, Verdict};
 
-/// So many characters of what was found: an annotation is a hint, and a log is not the place for the rest.
+/// Maximum number of characters of a finding. An annotation is a hint, and the other reports have the rest.
 const LONGEST: usize = 2_000;
 
-/// The failures as commands of GitHub Actions, one in each line: an error for what `must` be, a warning for what `should`,
-/// a notice for what `may`, and one notice of all that could not be judged. Printed in a workflow, they are shown at its
-/// run: ten of a kind for each step, so a case that fails under several policies is told once.
+/// Returns the failures as GitHub Actions commands, one on each line, and one notice that lists the cases that could
+/// not be judged. A failure at level `must` is an error, at level `should` a warning, and at level `may` a notice.
+///
+/// A workflow that prints the commands shows them on the page of its run. GitHub shows ten of each kind for each step,
+/// so a case that fails under several policies appears only once.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {

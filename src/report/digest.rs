@@ -1,4 +1,4 @@
-//! What several writers say of a report: its outcome, what a verdict rests on, which policies it is about.
+//! Texts that several report formats share: the outcome, the grounds of a verdict, and the policies of a report.
 
 use std::fmt::Write as _;
 
@@ -7,10 +7,10 @@ use super::json::{Report, ReportedCase};
 use crate::check::{Level, Verdict};
 use crate::contract::{Rule, rule};
 
-/// Of a long timeline so many lines at each end are told.
+/// Number of lines at each end of a long timeline that are shown.
 const TIMELINE_END: usize = 20;
 
-/// How a whole report ended.
+/// Outcome of a whole report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Passed,
@@ -28,7 +28,7 @@ impl Outcome {
     }
 }
 
-/// Returns how a report ended. A run that was interrupted has not passed, whatever was judged by then.
+/// Returns the outcome of a report. An interrupted run has not passed, whatever was judged before.
 pub(super) fn outcome(report: &Report) -> Outcome {
     match Outcome::of(&report.cases) {
         Outcome::Passed if report.interrupted => Outcome::NothingJudged,
@@ -36,10 +36,10 @@ pub(super) fn outcome(report: &Report) -> Outcome {
     }
 }
 
-/// Says that a run was interrupted.
+/// Message that the run was interrupted.
 pub(super) const INTERRUPTED: &str = "the run was interrupted: cases may be missing";
 
-/// The outcome in a sentence.
+/// Returns the outcome as a sentence.
 pub(super) fn headline(report: &Report) -> String {
     let judged = headline_of_judged(report);
     if report.interrupted { format!("Interrupted. {judged}") } else { judged }
@@ -61,8 +61,8 @@ fn headline_of_judged(report: &Report) -> String {
     }
 }
 
-/// Says what to fix first, if that explains other cases, such as
-/// `fix pull-all-pages first: it explains 28 other cases that could not be judged`.
+/// Returns what to fix first, if it explains other cases, such as `fix pull-all-pages first: it explains 28 other cases
+/// that could not be judged`.
 pub(super) fn causes(report: &Report) -> Option<String> {
     let explained = |id: &str| report.cases.iter().filter(|case| case.because_of.contains(&id)).count();
     let causes: Vec<_> = report.causes.iter().filter(|id| explained(id) > 0).copied().collect();
@@ -77,7 +77,7 @@ pub(super) fn causes(report: &Report) -> Option<String> {
     }
 }
 
-/// How many ended how, beside what the headline says.
+/// Returns the number of cases with each verdict, as text.
 pub(super) fn counts(report: &Report) -> String {
     let summary = &report.summary;
     let mut text = format!("{} passed, {} failed", summary.pass, summary.fail);
@@ -85,12 +85,12 @@ pub(super) fn counts(report: &Report) -> String {
     text
 }
 
-/// What a verdict rests on that Paragon does not document.
+/// Returns the rules that a verdict rests on and that Paragon does not document.
 pub(super) fn assumptions(case: &ReportedCase) -> impl Iterator<Item = &'static Rule> {
     case.assumes.iter().filter_map(|id| rule(id))
 }
 
-/// The first and last lines, and between them how many are left out.
+/// Returns the first and last lines, and between them the number of lines that are left out.
 pub(super) fn ends(lines: &[String]) -> Vec<String> {
     ends_of(lines, TIMELINE_END, |left_out| format!("… {} more in the JSON report …", lines_of(left_out)))
 }
@@ -100,7 +100,7 @@ pub(super) fn lines_of(count: usize) -> String {
     format!("{count} line{}", if count == 1 { "" } else { "s" })
 }
 
-/// As many at each end as `end` says, and between them what `gap` says of those that are left out.
+/// Returns `end` items from each end, and between them the result of `gap` for the number of items that are left out.
 pub(super) fn ends_of<T: Clone>(all: &[T], end: usize, gap: impl Fn(usize) -> T) -> Vec<T> {
     match all.len().checked_sub(2 * end) {
         None | Some(0) => all.to_vec(),
@@ -108,7 +108,7 @@ pub(super) fn ends_of<T: Clone>(all: &[T], end: usize, gap: impl Fn(usize) -> T)
     }
 }
 
-/// Appends text under a label, as lines of a column beside it.
+/// Appends text with a label in a column on the left.
 pub(super) fn block(text: &mut String, width: usize, label: &str, lines: &str) {
     for (number, line) in visible(lines).lines().enumerate() {
         let label = if number == 0 { label } else { "" };
@@ -116,7 +116,7 @@ pub(super) fn block(text: &mut String, width: usize, label: &str, lines: &str) {
     }
 }
 
-/// All that is known of a verdict, as plain text.
+/// Returns everything that is known of a verdict, as plain text.
 pub(super) fn plain(case: &ReportedCase) -> String {
     let mut text = String::new();
     let mut tell = |label, lines: &str| block(&mut text, 10, label, lines);
@@ -135,10 +135,10 @@ pub(super) fn plain(case: &ReportedCase) -> String {
     text
 }
 
-/// What a verdict without assumptions rests on.
+/// Text for a verdict without assumptions.
 pub(super) const DOCUMENTED: &str = "what Paragon documents";
 
-/// The policies under which cases ran, in the order in which they did.
+/// Returns the policies under which cases ran, in the order of their first case.
 pub(super) fn policies(report: &Report) -> Vec<&str> {
     let mut policies = Vec::new();
     for case in &report.cases {
@@ -149,8 +149,9 @@ pub(super) fn policies(report: &Report) -> Vec<&str> {
     policies
 }
 
-/// Those under which nothing failed that decides, and something was judged; and all of them. What ran under one policy
-/// alone says nothing of the others, and is not looked at.
+/// Returns the policies that are safe, and all policies that are compared. A policy is safe if something was judged
+/// under it and no failure under it decides. A case that ran under one policy alone is ignored, because it says nothing
+/// about the other policies.
 pub(super) fn safe_policies(report: &Report) -> (Vec<&str>, Vec<&str>) {
     let rows = Row::all(report);
     let compared = || rows.iter().filter(|row| row.results.len() > 1).flat_map(|row| row.results.iter().copied());
@@ -160,13 +161,13 @@ pub(super) fn safe_policies(report: &Report) -> (Vec<&str>, Vec<&str>) {
     (all.iter().copied().filter(|policy| of(policy) == Outcome::Passed).collect(), all)
 }
 
-/// One case, under each policy under which it ran.
+/// One case, with its results under each policy.
 pub(super) struct Row<'a> {
     pub(super) results: Vec<&'a ReportedCase>,
 }
 
 impl<'a> Row<'a> {
-    /// In the order in which the cases ran first.
+    /// Returns the rows in the order in which the cases first ran.
     pub(super) fn all(report: &'a Report) -> Vec<Self> {
         let mut rows: Vec<Self> = Vec::new();
         for case in &report.cases {
@@ -178,7 +179,7 @@ impl<'a> Row<'a> {
         rows
     }
 
-    /// What is the same under each policy.
+    /// Returns the first result, for the members that are the same under each policy.
     pub(super) fn case(&self) -> &'a ReportedCase {
         self.results[0]
     }
@@ -187,7 +188,8 @@ impl<'a> Row<'a> {
         self.results.iter().copied().filter(move |result| result.verdict == verdict)
     }
 
-    /// `2 of 3`, of the policies under which it was judged; nothing if there were none.
+    /// Returns a text such as `2 of 3`: the number of policies that passed, out of those that were judged. Returns
+    /// `None` if none was judged.
     pub(super) fn safe_under(&self) -> Option<String> {
         let (pass, fail) = (self.with(Verdict::Pass).count(), self.with(Verdict::Fail).count());
         (pass + fail > 0).then(|| format!("{pass} of {}", pass + fail))

@@ -1,7 +1,8 @@
 use std::fmt;
 
-/// What a reader would not see, or be misled by, as something that is seen: control characters as their pictures, those
-/// that turn the direction of writing as `�`. Newlines and tabs stay. XML 1.0 allows what is left.
+/// Replaces characters that are invisible or that could mislead a reader. Control characters become their pictures, and
+/// characters that change the direction of writing become `�`. Newlines and tabs stay. XML 1.0 allows all characters
+/// that remain.
 pub(super) fn visible(text: &str) -> String {
     let text = text.replace("\r\n", "\n");
     let seen = text.chars().map(|c| match c {
@@ -16,12 +17,12 @@ pub(super) fn visible(text: &str) -> String {
     seen.collect()
 }
 
-/// [`visible`], in one line.
+/// Does the same as [`visible`], and puts the text on one line.
 pub(super) fn one_line(text: &str) -> String {
     visible(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// At most so many characters, and then a sign that there were more.
+/// Cuts a text to at most `most` characters, and marks a cut with `…`.
 pub(super) fn cut(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -29,7 +30,7 @@ pub(super) fn cut(text: &str, most: usize) -> String {
     }
 }
 
-/// [`visible`], and safe in HTML: between tags, and in attributes in quotes.
+/// Text that is [`visible`] and safe in HTML, between tags and in quoted attributes.
 pub(super) struct Html<'a>(pub(super) &'a str);
 
 impl fmt::Display for Html<'_> {

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use super::json::Report;
 use super::{html, junit, markdown, sarif};
 
-/// What a report can be written as.
+/// Format of a report.
 ///
 /// ```
 /// use paragon_testkit::report::Format;
@@ -16,36 +16,36 @@ use super::{html, junit, markdown, sarif};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Format {
-    /// Everything; `schemas/report.json` is its schema.
+    /// JSON with all details. `schemas/report.json` is its schema.
     Json,
-    /// `JUnit` XML, which every CI reads. A suite for each policy. What fails at level `may`, and what could not be
-    /// judged, is skipped in it, so that it never decides.
+    /// `JUnit` XML, which every CI server reads, with one suite for each policy. Failing cases at level `may` and cases
+    /// that could not be judged are skipped, so they cannot fail a build.
     Junit,
-    /// SARIF 2.1.0, for code scanning. A rule for each case, a result for each failure; what could not be judged is a
-    /// notification, since code scanning would take any result for an alert. A receiver has no source file that is
-    /// known here, so the path of its webhook stands for one.
+    /// SARIF 2.1.0, for code scanning, with one rule for each case and one result for each failure. Cases that could
+    /// not be judged are notifications, because code scanning treats any result as an alert. The source file of a
+    /// receiver is not known, so the path of its webhook stands for the file.
     Sarif,
-    /// Markdown, such as for the summary of a step on GitHub, which takes 1 MiB: past that the last failures are told
-    /// by their names alone.
+    /// Markdown, for example for the summary of a step on GitHub. GitHub accepts 1 MiB, so failures beyond that are
+    /// only listed by name.
     Md,
-    /// One page that needs nothing else: no network, no script.
+    /// A single HTML page that works without network and without scripts.
     Html,
 }
 
-/// A format that there is none of.
+/// Error of an unknown format name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown format {name:?}, expected one of {}", Format::ALL.map(Format::name).join(", "))]
 #[non_exhaustive]
 pub struct UnknownFormat {
-    /// What was asked for.
+    /// The name that was requested.
     pub name: String,
 }
 
 impl Format {
-    /// Each of them.
+    /// All formats.
     pub const ALL: [Self; 5] = [Self::Json, Self::Junit, Self::Sarif, Self::Md, Self::Html];
 
-    /// What it is called on the command line.
+    /// Returns the name of the format on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Json => "json",
@@ -56,7 +56,7 @@ impl Format {
         }
     }
 
-    /// The report in this format, with a newline at the end.
+    /// Writes a report in this format, with a newline at the end.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -9,12 +9,12 @@ use super::json::{Report, ReportedCase};
 use super::lanes::{Lane, Step, What};
 use crate::check::Verdict;
 
-/// Of a long timeline so many lines at each end are drawn.
+/// Number of steps at each end of a long timeline that are drawn.
 const DRAWN: usize = 150;
 
 const STYLE: &str = include_str!("report.css");
 
-/// No script at all: the filter is radio buttons and CSS.
+/// Writes the HTML report. The page has no script: the filter consists of radio buttons and CSS.
 pub(super) fn write(report: &Report) -> String {
     let all = policies(report);
     let several = all.len() > 1;
@@ -63,7 +63,7 @@ pub(super) fn write(report: &Report) -> String {
     page
 }
 
-/// Radio buttons, each before what it filters, and their labels.
+/// Writes the filter: radio buttons, which precede the cases that they filter, and their labels.
 fn filter(report: &Report) -> String {
     let summary = &report.summary;
     let choices = [
@@ -86,7 +86,7 @@ fn filter(report: &Report) -> String {
     format!("{inputs}<nav aria-label=\"Which cases are shown\">\n{labels}</nav>\n")
 }
 
-/// Each case under each policy.
+/// Writes a table with a row for each case and a column for each policy.
 fn by_policy(report: &Report) -> String {
     let (safe, all) = safe_policies(report);
     let mut text = format!(
@@ -162,7 +162,7 @@ fn facts(case: &ReportedCase) -> String {
     text
 }
 
-/// As a sequence diagram. Long ones stay closed unless they belong to a failure.
+/// Writes the timeline as a sequence diagram. The diagram is closed at first unless the case failed.
 fn timeline(case: &ReportedCase) -> String {
     if case.timeline.is_empty() {
         return String::new();

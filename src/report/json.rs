@@ -3,27 +3,28 @@ use serde::Serialize;
 use crate::check::{Judgement, Level, Verdict};
 use crate::contract::{Grade, Revision};
 
-/// What every format tells, and the JSON report as it is. Its schema is shipped as `schemas/report.json`.
+/// Content of a report, which all formats share. The JSON report has exactly these members. Its schema is shipped as
+/// `schemas/report.json`.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Report {
-    /// 1
+    /// Version of the schema: 1.
     pub schema_version: u32,
-    /// Reproduces the run.
+    /// Seed that reproduces the run.
     pub seed: u64,
     /// The webhook endpoint that was judged.
     pub target: String,
-    /// The age of the contract that the receiver was judged under.
+    /// Revision of the contract under which the receiver was judged.
     pub revision: Revision,
-    /// The ids of the cases that failed. The case that explains most of the cases that could not be judged is the first.
+    /// Ids of the cases that failed. The case that explains most of the cases that could not be judged comes first.
     pub causes: Vec<&'static str>,
-    /// What is unusual about the receiver, and not wrong.
+    /// Remarks on what is unusual about the receiver but not wrong.
     pub remarks: Vec<String>,
-    /// In the order in which they were planned.
+    /// The cases, in the order of the plan.
     pub cases: Vec<ReportedCase>,
-    /// How many ended how.
+    /// Number of cases with each verdict.
     pub summary: Summary,
-    /// Whether the run was interrupted, so that cases may be missing.
+    /// Whether the run was interrupted. Then cases may be missing.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub interrupted: bool,
 }
@@ -32,54 +33,55 @@ pub struct Report {
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct ReportedCase {
-    /// Stable.
+    /// Stable id of the case.
     pub id: &'static str,
-    /// What the verdict claims: without a look at the receiver's state, less than the case requires.
+    /// The requirement that the verdict covers. Without a look at the receiver's state, this may be less than the case
+    /// requires.
     pub title: &'static str,
-    /// What goes wrong in production otherwise.
+    /// Damage in production if the requirement is not met.
     pub why: &'static str,
-    /// What to do about it.
+    /// Way to fix a receiver that fails.
     pub fix: &'static str,
-    /// How much it matters.
+    /// Importance of the case.
     pub level: Level,
-    /// The weakest of what the verdict rests on.
+    /// Weakest grade among the rules that the verdict rests on.
     pub grade: Grade,
-    /// What was found.
+    /// The verdict.
     pub verdict: Verdict,
-    /// The policy under which events were delivered.
+    /// Name of the policy under which events were delivered.
     pub policy: String,
-    /// The findings, or what could not be observed.
+    /// The findings, or what could not be observed. For a pass, the evidence on which it was judged.
     pub detail: String,
-    /// The ids of the cases that failed and that explain why this one could not be judged.
+    /// Ids of the cases that failed and that explain why this case could not be judged.
     pub because_of: Vec<&'static str>,
-    /// The rules that Paragon does not document and that the verdict rests on.
+    /// Ids of the rules that the verdict rests on and that Paragon does not document.
     pub assumes: Vec<&'static str>,
-    /// What happened, in order.
+    /// Events of the case, in order.
     pub timeline: Vec<String>,
-    /// A scenario file that shows the failure.
+    /// Path of a saved scenario that reproduces the failure.
     pub scenario: Option<String>,
-    /// The command that runs this case again.
+    /// Command that runs this case again.
     pub reproduce: String,
-    /// How long it really took.
+    /// Real time that the case took, in seconds.
     pub seconds: f64,
 }
 
-/// How many cases ended how.
+/// Number of cases with each verdict.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Summary {
-    /// Did what is required.
+    /// Number of cases in which the receiver met the requirement.
     pub pass: usize,
-    /// Did not.
+    /// Number of cases in which the receiver did not meet the requirement.
     pub fail: usize,
-    /// Could not be judged.
+    /// Number of cases that could not be judged.
     pub not_evaluable: usize,
-    /// Were not run.
+    /// Number of cases that were not run.
     pub skipped: usize,
 }
 
 impl Report {
-    /// `reproduce` tells for a case's id the command that runs it again.
+    /// Creates a report. `reproduce` returns the command that runs the case with a given id again.
     pub fn new(judgement: &Judgement, reproduce: impl Fn(&str) -> String) -> Self {
         let cases = judgement.results.iter().map(|result| ReportedCase {
             id: result.case.id,
@@ -116,13 +118,13 @@ impl Report {
         }
     }
 
-    /// Marks the report as one of a run that was interrupted. Every format says so, and no format looks like a success.
+    /// Marks the report as that of an interrupted run. Every format says so, and none looks like a success.
     #[must_use]
     pub fn interrupted(self) -> Self {
         Self { interrupted: true, ..self }
     }
 
-    /// Indented, with a newline at the end.
+    /// Returns the report as indented JSON, with a newline at the end.
     pub fn to_json(&self) -> String {
         let json = serde_json::to_string_pretty(self);
         json.unwrap_or_else(|error| unreachable!("a report is strings and numbers: {error}")) + "\n"

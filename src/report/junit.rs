@@ -8,10 +8,10 @@ use super::escape::{cut, one_line, visible};
 use super::json::{Report, ReportedCase};
 use crate::check::{Level, Verdict};
 
-/// So many characters in the line that a CI shows first.
+/// Maximum number of characters of the message that CI servers show first.
 const MESSAGE: usize = 200;
 
-/// What a case becomes.
+/// Status of a case in the `JUnit` report.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Status {
     Passed,
@@ -31,7 +31,7 @@ impl Status {
 
 pub(super) fn write(report: &Report) -> String {
     let mut xml = Writer::new_with_indent(Vec::new(), b' ', 2);
-    // The buffer grows in memory, and its text came from strings.
+    // Writing to memory cannot fail, and the bytes are UTF-8 because all text came from strings.
     suites(report, &mut xml).unwrap_or_else(|error| unreachable!("a vector takes all: {error}"));
     let mut text = String::from_utf8(xml.into_inner()).unwrap_or_else(|error| unreachable!("all text: {error}"));
     text.push('\n');
@@ -43,7 +43,7 @@ type Xml = Writer<Vec<u8>>;
 fn suites(report: &Report, xml: &mut Xml) -> io::Result<()> {
     xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
     let all: Vec<_> = report.cases.iter().collect();
-    // Jenkins' schema, the only public one that CIs go by, knows no number of those skipped here.
+    // The Jenkins schema is the only public schema that CI servers follow. It allows no `skipped` attribute here.
     let attributes = totals(&all, report.interrupted).into_iter().filter(|(name, _)| *name != "skipped");
     let mut element = xml.create_element("testsuites").with_attribute(("name", "paragon-testkit"));
     for (name, value) in attributes {
@@ -56,7 +56,7 @@ fn suites(report: &Report, xml: &mut Xml) -> io::Result<()> {
     Ok(())
 }
 
-/// A suite of its own with an error, so that no CI takes what was judged for a whole run.
+/// Writes a separate suite with an error, so that no CI server takes an interrupted run for a complete one.
 fn interruption(xml: &mut Xml) -> io::Result<()> {
     let mut element = xml.create_element("testsuite").with_attribute(("name", "paragon-testkit"));
     for (name, value) in [("tests", "1"), ("failures", "0"), ("errors", "1"), ("skipped", "0"), ("time", "0.000")] {
@@ -102,7 +102,7 @@ fn suite(report: &Report, policy: &str, xml: &mut Xml) -> io::Result<()> {
 
 fn testcase(case: &ReportedCase, policy: &str, xml: &mut Xml) -> io::Result<()> {
     let family = case.id.split('-').next().unwrap_or(case.id);
-    // Some CIs tell tests apart by these two alone, so the policy is in one of them.
+    // Some CI servers identify a test by these two attributes alone, so the class name includes the policy.
     let element = xml
         .create_element("testcase")
         .with_attribute(("classname", format!("{policy}.{family}").as_str()))
@@ -136,7 +136,7 @@ fn testcase(case: &ReportedCase, policy: &str, xml: &mut Xml) -> io::Result<()> 
     Ok(())
 }
 
-/// An interrupted run has one more test, which is an error.
+/// Returns the totals of a suite. An interrupted run counts one more test, which is an error.
 fn totals(cases: &[&ReportedCase], interrupted: bool) -> [(&'static str, String); 5] {
     let errors = usize::from(interrupted);
     let count = |status| cases.iter().filter(|case| Status::of(case) == status).count().to_string();

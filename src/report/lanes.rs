@@ -1,6 +1,6 @@
-//! A timeline as a sequence diagram: between whom each line of it passes.
+//! A timeline as a sequence diagram: each line becomes a note or a message between two participants.
 
-/// Who takes part, from left to right.
+/// Participant of the sequence diagram, from left to right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lane {
     Integration,
@@ -17,7 +17,7 @@ impl Lane {
         (Self::SyncApi, "Sync API"),
     ];
 
-    /// A letter for its class in the page.
+    /// Returns the letter that the CSS classes of the page use for the participant.
     pub(super) fn letter(self) -> char {
         match self {
             Self::Integration => 'i',
@@ -31,31 +31,32 @@ impl Lane {
 /// One line of a timeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Step<'a> {
-    /// Since the first, as it is printed.
+    /// Time since the first entry of the timeline, as printed.
     pub(super) at: &'a str,
     pub(super) what: What<'a>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum What<'a> {
-    /// Something happens at one of them.
+    /// An event at one participant.
     Note(Lane, &'a str),
-    /// Something passes from one to another.
+    /// A message from one participant to another, with the response if there was one.
     Message { from: Lane, to: Lane, text: &'a str, answer: Option<Answer<'a>> },
-    /// Lines are left out here.
+    /// Number of lines that are left out here.
     Gap(usize),
 }
 
-/// What came back.
+/// Response to a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Answer<'a> {
     pub(super) text: &'a str,
-    /// 2xx
+    /// Whether the status is 2xx.
     pub(super) good: bool,
 }
 
 impl<'a> Step<'a> {
-    /// Reads a line as [`Timeline`](crate::fake::Timeline) prints it: when, where, what. Any other is a note.
+    /// Parses a line in the form that [`Timeline`](crate::fake::Timeline) prints: time, kind, text. A line in any other
+    /// form is a note.
     pub(super) fn of(line: &'a str) -> Self {
         let offset = |c: char| c.is_ascii_digit() || "+d:. ".contains(c);
         let text = if line.starts_with(['+', ' ']) { line.trim_start_matches(offset) } else { line };
@@ -79,7 +80,7 @@ impl<'a> Step<'a> {
     }
 }
 
-/// What was sent, and what came back, as it stands after the first arrow that is in no quotes.
+/// Splits a text into the request and the response, at the first arrow outside quotes.
 fn answered(text: &str) -> (&str, Option<Answer<'_>>) {
     let (mut quoted, mut escaped) = (false, false);
     for (at, c) in text.char_indices() {

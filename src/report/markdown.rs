@@ -7,9 +7,10 @@ use super::escape::{cut, one_line, visible};
 use super::json::{Report, ReportedCase};
 use crate::check::Verdict;
 
-/// GitHub takes 1 MiB for a step and drops what is longer, so that nothing would be seen.
+/// Size of the Markdown, in bytes, up to which failures are written in full. GitHub accepts 1 MiB for a step, and drops
+/// a longer summary entirely.
 const MOST: usize = 900_000;
-/// So many characters of what was found; the JSON report has the rest.
+/// Maximum number of characters of a finding. The JSON report has the rest.
 const FOUND: usize = 8_000;
 
 pub(super) fn write(report: &Report) -> String {
@@ -142,12 +143,13 @@ fn signed(verdict: Verdict) -> &'static str {
     }
 }
 
-/// In one line, as code. Markdown reads no entity as syntax, and GitHub makes no link or mention of code.
+/// Formats a text as code on one line. With entities, Markdown sees no syntax in it. GitHub makes no link and no
+/// mention inside code.
 fn code(text: &str) -> String {
     format!("<code>{}</code>", inline(text))
 }
 
-/// In one line, with what Markdown could take for syntax as entities.
+/// Formats a text on one line, with entities for characters that Markdown could take for syntax.
 fn inline(text: &str) -> String {
     let mut safe = String::new();
     for c in one_line(text).chars() {
@@ -157,11 +159,11 @@ fn inline(text: &str) -> String {
             safe.push(c);
         }
     }
-    // Addresses would become links.
+    // Otherwise, URLs would become links.
     safe.replace("://", "&#58;//")
 }
 
-/// A block of code with a fence that is longer than any in it.
+/// Formats a code block, with a fence that is longer than any fence in the text.
 fn fenced(language: &str, text: &str) -> String {
     let text = visible(text);
     let (mut longest, mut run) = (2, 0);

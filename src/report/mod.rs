@@ -1,4 +1,5 @@
-//! One result model, several writers: [`Report`] in each [`Format`], [`annotations`] for GitHub, and [`Text`] for people.
+//! Reports: one result model and several formats. A [`Report`] can be written in each [`Format`]. There are also
+//! [`annotations`] for GitHub and [`Text`] for people.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -18,8 +19,9 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The same report gives the same bytes. What comes from a receiver (its answers, names of files) is escaped everywhere,
-//! and what could not be seen is shown: an escape character as `␛`. Only JSON keeps it as it was, by its own escapes.
+//! The same report always gives the same bytes. All text from a receiver, such as responses and names of files, is
+//! escaped. Invisible characters become visible: an escape character becomes `␛`. Only JSON keeps such characters, with
+//! its own escapes.
 
 mod annotations;
 mod digest;

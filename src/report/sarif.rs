@@ -77,7 +77,8 @@ fn result(case: &ReportedCase, rule: usize, location: &Value) -> Value {
         "level": level(case),
         "message": { "text": plain(case) },
         "locations": [location],
-        // Code scanning follows an alert from run to run by this one; there is no line whose text it could look at.
+        // Code scanning follows an alert across runs by this fingerprint. There is no source line that could be hashed
+        // instead.
         "partialFingerprints": { "primaryLocationLineHash": format!("{}:{}", case.id, case.policy) },
         "properties": {
             "policy": case.policy,
@@ -113,8 +114,8 @@ fn level(case: &ReportedCase) -> &'static str {
     }
 }
 
-/// Code scanning wants the path of a file in the repository, and refuses other URLs. The path of the webhook is the next
-/// best: it says what is meant, and stays the same when the port does not.
+/// Returns the location of all results. Code scanning requires the path of a file in the repository, and refuses other
+/// URLs. The path of the webhook is the best substitute: it identifies the endpoint, and does not change with the port.
 fn location(target: &str) -> Value {
     let url = Url::parse(target).ok();
     let path = url.as_ref().map(|url| url.path().trim_matches('/').replace(':', "%3A")).unwrap_or_default();

@@ -1,4 +1,5 @@
-//! Each format of a report that is as nasty as a receiver can make it, and of one under several policies.
+//! Tests of each format, with a report that is as nasty as a receiver can make it, and with a report under several
+//! policies.
 
 use std::path::Path;
 
@@ -47,7 +48,7 @@ fn report(cases: Vec<ReportedCase>) -> Report {
     Report { schema_version: 1, seed: 7, target, revision, causes: first, remarks, cases, summary, interrupted: false }
 }
 
-/// What a receiver may answer, and files may be called.
+/// Returns a report with texts that a receiver may send, and with names that files may have.
 fn nasty() -> Report {
     let policy = "ours | <script>alert('policy')</script> `*_";
     let mut worst = case("rec-deleted", Level::Must, Verdict::Fail, policy);
@@ -116,7 +117,8 @@ fn nothing() -> Report {
     report(Vec::new())
 }
 
-/// The version of this package would change it with each release.
+/// Writes a report, and checks that the result is repeatable and has no control characters. Replaces the version of
+/// this package, because it would change the snapshots with each release.
 fn told(format: Format, report: &Report) -> String {
     let text = format.write(report);
     assert_eq!(text, format.write(report));
@@ -194,7 +196,8 @@ fn problems(validator: &jsonschema::Validator, text: &str) -> Vec<String> {
 fn sarif_is_valid_by_its_schema() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schemas/sarif-2.1.0.json");
     let text = std::fs::read_to_string(file).unwrap();
-    // A pattern of it has a bracket too many for a validator that is strict; no report of ours has what it is about.
+    // A pattern in the schema has a bracket too many, which a strict validator rejects. The pattern does not concern
+    // our reports.
     let mended = text.replace("[a-zA-Z]{2}]?$", "[a-zA-Z]{2}?$");
     assert_ne!(text, mended);
     let schema: Value = serde_json::from_str(&mended).unwrap();

@@ -5,11 +5,11 @@ use super::json::Report;
 use crate::check::{CaseResult, Family, Judgement, Verdict};
 use crate::contract::Revision;
 
-/// What a program that judges exits with.
+/// Exit codes of a program that judges a receiver.
 pub mod exits {
-    /// Something was judged, and nothing failed.
+    /// Something was judged, and no case failed at a level that decides.
     pub const PASSED: u8 = 0;
-    /// A case failed.
+    /// A case failed at a level that decides.
     pub const FAILED: u8 = 1;
     /// A flag, a URL, a file or a key is wrong.
     pub const USAGE: u8 = 2;
@@ -17,11 +17,11 @@ pub mod exits {
     pub const UNREACHABLE: u8 = 3;
     /// Nothing was judged.
     pub const NOTHING_JUDGED: u8 = 4;
-    /// Interrupted.
+    /// The program was interrupted.
     pub const INTERRUPTED: u8 = 130;
 }
 
-/// The exit code that a judgement asks for; see [`exits`].
+/// Returns the exit code for a judgment, see [`exits`].
 pub fn exit_code(judgement: &Judgement) -> u8 {
     if judgement.failed() {
         exits::FAILED
@@ -32,15 +32,15 @@ pub fn exit_code(judgement: &Judgement) -> u8 {
     }
 }
 
-/// Writes results for people.
+/// Writer of results as text for people.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Text {
-    /// With ANSI colours.
+    /// Whether to use ANSI colors.
     pub color: bool,
 }
 
 impl Text {
-    /// One line for a case, and below it, unless it passed, what was found.
+    /// Returns one line for a case. Unless the case passed or was skipped, the lines below say what was found.
     pub fn case(self, result: &CaseResult, reproduce: &str) -> String {
         let case = result.case;
         let (word, color) = match result.verdict {
@@ -70,7 +70,7 @@ impl Text {
         text
     }
 
-    /// The last lines of a run.
+    /// Returns the last lines of a run.
     pub fn summary(self, judgement: &Judgement) -> String {
         let count = |verdict| judgement.count(verdict);
         let (failed, blind) = (count(Verdict::Fail), count(Verdict::NotEvaluable));
@@ -122,7 +122,7 @@ impl Text {
     }
 }
 
-/// A run that takes so many seconds says where they went.
+/// Number of seconds after which a run also lists its longest cases.
 const LONG: f64 = 5.0;
 
 fn longest(judgement: &Judgement) -> String {
@@ -132,7 +132,8 @@ fn longest(judgement: &Judgement) -> String {
     told.collect::<Vec<_>>().join(", ")
 }
 
-/// Under how many policies the receiver is safe, if there were several, and under which it is not.
+/// Returns under how many policies the receiver is safe, and under which it loses data. Returns `None` unless several
+/// policies are compared.
 fn safe_under(judgement: &Judgement) -> Option<String> {
     let report = Report::new(judgement, |_| String::new());
     let (safe, all) = digest::safe_policies(&report);

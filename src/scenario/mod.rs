@@ -1,5 +1,5 @@
-//! A history of a simulated integration with its troubles, as plain data: what shrinking writes, what a person writes
-//! by hand, and what is played again.
+//! Histories of a simulated integration, with faults, as plain data. Shrinking writes such a scenario, a person can
+//! write one by hand, and the fake plays it.
 //!
 //! ```
 //! use paragon_testkit::scenario::{Action, Scenario};
@@ -19,10 +19,11 @@
 //! # Ok::<(), paragon_testkit::scenario::ScenarioError>(())
 //! ```
 //!
-//! Ids are given when it is played. A member that names another object of the same account refers to it by the name that
-//! it has here: `"parentFolderId": {"object": "reports"}`, and likewise `accountId` and `parentCompanyId`.
+//! Ids are assigned when the scenario is played. A member that refers to another object of the same account gives the
+//! name of that object in the scenario: `"parentFolderId": {"object": "reports"}`. The same holds for `accountId` and
+//! `parentCompanyId`.
 //!
-//! [`FakeParagon::play`](crate::FakeParagon::play) plays it; `schemas/scenario.json` is the schema of the file.
+//! [`FakeParagon::play`](crate::FakeParagon::play) plays a scenario. `schemas/scenario.json` is the schema of the file.
 
 mod reference;
 mod step;
@@ -39,67 +40,67 @@ use reference::references;
 pub(crate) use reference::resolved;
 pub use step::{Action, Fault, Step};
 
-/// A history: who has what, when it changes, and what goes wrong meanwhile.
+/// A history: which objects users have, when these objects change, and what goes wrong meanwhile.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
-    /// The version of the format: 1.
+    /// Version of the format: 1.
     pub scenario: u32,
-    /// What it shows.
+    /// Description of what the scenario shows.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub about: String,
-    /// What ids follow from.
+    /// Seed from which ids derive.
     pub seed: u64,
-    /// The age of the contract; the newest when left out.
+    /// Revision of the contract. The newest if left out.
     #[serde(default)]
     pub revision: Revision,
-    /// How webhooks are delivered; [`Policy::paragon_assumed`] when left out.
+    /// Delivery policy of webhooks. [`Policy::paragon_assumed`] if left out.
     #[serde(default = "Policy::paragon_assumed")]
     pub policy: Policy,
-    /// What happens, in order. After the last step everything works.
+    /// Steps of the history, in order. After the last step everything works.
     pub steps: Vec<Step>,
 }
 
-/// Why a scenario cannot be played.
+/// Reason why a scenario cannot be played.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScenarioError {
     /// The file cannot be read.
     #[error("{path}: {source}")]
     Read {
-        /// Which file.
+        /// Path of the file.
         path: String,
-        /// Why not.
+        /// Cause of the error.
         source: std::io::Error,
     },
-    /// It is not of the format.
+    /// The text does not have the format of a scenario.
     #[error("not a scenario: {0}")]
     Format(#[from] serde_json::Error),
-    /// It is of a version that this crate does not know.
+    /// The scenario has a version that this crate does not know.
     #[error("`scenario`: expected version 1, got {0}")]
     Version(u32),
-    /// A step that cannot happen.
+    /// A step cannot happen.
     #[error("step {number}: {problem}")]
     Step {
-        /// From 1.
+        /// Number of the step, from 1.
         number: usize,
-        /// What is wrong with it.
+        /// What is wrong with the step.
         problem: String,
     },
 }
 
 impl Scenario {
-    /// A scenario of these steps, with the defaults for everything else.
+    /// Creates a scenario of these steps, with defaults for everything else.
     pub fn new(seed: u64, steps: Vec<Step>) -> Self {
         let (revision, policy) = (Revision::default(), Policy::paragon_assumed());
         Self { scenario: 1, about: String::new(), seed, revision, policy, steps }
     }
 
-    /// Reads a scenario and looks whether its steps can happen.
+    /// Parses a scenario and checks that its steps can happen.
     ///
     /// # Errors
     ///
-    /// Names the line, or the step and what is wrong with it.
+    /// Returns an error that names the line, or the step and what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, ScenarioError> {
         let scenario: Self = serde_json::from_str(text)?;
         scenario.check()?;
@@ -110,7 +111,7 @@ impl Scenario {
     ///
     /// # Errors
     ///
-    /// As [`Scenario::parse`], and when the file cannot be read.
+    /// Returns the errors of [`Scenario::parse`], and an error if the file cannot be read.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, ScenarioError> {
         let path = path.as_ref();
         let read = std::fs::read_to_string(path);
@@ -118,11 +119,12 @@ impl Scenario {
         Self::parse(&text)
     }
 
-    /// Looks whether the steps can happen: objects change only while they live, a sync is enabled once.
+    /// Checks that the steps can happen. For example, objects may change only while they exist, and a sync may be
+    /// enabled only once.
     ///
     /// # Errors
     ///
-    /// Names the first step that cannot happen.
+    /// Returns an error that names the first step that cannot happen, or an unknown version.
     pub fn check(&self) -> Result<(), ScenarioError> {
         if self.scenario != 1 {
             return Err(ScenarioError::Version(self.scenario));
@@ -135,8 +137,8 @@ impl Scenario {
         Ok(())
     }
 
-    /// The same history without the steps that cannot happen (any more): what is left when some were taken out. Members
-    /// that refer to an object that is not there are left out too.
+    /// Leaves out the steps that cannot happen, for example because earlier steps were removed. Also leaves out members
+    /// that refer to an object that does not exist.
     #[must_use]
     pub fn possible(mut self) -> Self {
         let mut so_far = SoFar::default();
@@ -147,7 +149,7 @@ impl Scenario {
         self
     }
 
-    /// Its users, some of them more than once.
+    /// Returns the users of the scenario. A user may occur more than once.
     pub(crate) fn users(&self) -> impl Iterator<Item = &UserId> {
         self.steps.iter().filter_map(|step| match &step.action {
             Action::Create { user, .. } | Action::Enable { user, .. } => Some(user),
@@ -155,7 +157,7 @@ impl Scenario {
         })
     }
 
-    /// The same history of other users.
+    /// Returns the same history with other users.
     #[must_use]
     pub fn with_users(mut self, rename: impl Fn(&UserId) -> UserId) -> Self {
         for step in &mut self.steps {
@@ -166,25 +168,25 @@ impl Scenario {
         self
     }
 
-    /// As it stands in a file: indented, with a newline at the end.
+    /// Returns the text of a scenario file: indented JSON, with a newline at the end.
     pub fn to_json(&self) -> String {
         let json = serde_json::to_string_pretty(self);
         json.unwrap_or_else(|error| unreachable!("a scenario is plain data: {error}")) + "\n"
     }
 }
 
-/// What there is after some steps.
+/// State after some of the steps.
 #[derive(Default)]
 struct SoFar {
-    /// The objects that there were.
+    /// All objects that were created, also deleted ones.
     objects: BTreeMap<String, Known>,
     syncs: BTreeSet<(UserId, String, Pipeline, String)>,
 }
 
-/// What is known of an object.
+/// State of an object.
 struct Known {
     account: (UserId, String),
-    /// Its references are the names of their targets.
+    /// The object. Its reference members hold the names of the other objects instead of ids.
     record: Object,
     references: BTreeMap<&'static str, String>,
     alive: bool,
@@ -249,7 +251,8 @@ impl SoFar {
         known.ok_or_else(|| format!("there is no object {object:?}"))
     }
 
-    /// What the members of an object in an account refer to.
+    /// Returns the references among the members of an object, as pairs of member and target. Returns an error if a
+    /// target does not exist in the account.
     fn references(
         &self,
         account: &(UserId, String),
@@ -264,7 +267,7 @@ impl SoFar {
         all.collect()
     }
 
-    /// Leaves out the members that refer to what is not there.
+    /// Leaves out the members that refer to an object that does not exist.
     fn let_go(&self, action: &mut Action) {
         let (account, members) = match action {
             Action::Create { user, integration, record, .. } => ((user.clone(), integration.clone()), record),

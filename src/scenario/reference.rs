@@ -2,13 +2,13 @@ use serde_json::{Map, Value};
 
 use crate::contract::{ExternalId, Object};
 
-/// A member that names another object.
+/// A member that refers to another object.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reference {
     pub(super) member: &'static str,
-    /// What it names.
+    /// Kind of object that the member refers to.
     pub(super) what: &'static str,
-    /// Whether an object may be named by it.
+    /// Returns whether the member may refer to this object.
     pub(super) fits: fn(&Object) -> bool,
 }
 
@@ -22,18 +22,18 @@ const REFERENCES: [Reference; 3] = [
     Reference { member: "parentCompanyId", what: "company", fits: |object| matches!(object, Object::Company(_)) },
 ];
 
-/// The members that refer to an object of the scenario, each with the name that it has there.
+/// Returns the members that refer to an object of the scenario, each with the object's name in the scenario.
 pub(super) fn references(members: &Map<String, Value>) -> impl Iterator<Item = (Reference, &str)> {
     REFERENCES.into_iter().filter_map(|reference| Some((reference, target(members.get(reference.member)?)?)))
 }
 
-/// The name in `{"object": NAME}`.
+/// Returns the name in `{"object": NAME}`.
 fn target(value: &Value) -> Option<&str> {
     let members = value.as_object().filter(|members| members.len() == 1)?;
     members.get("object")?.as_str()
 }
 
-/// The members with ids instead of references. What has no id is left out.
+/// Returns the members with ids in place of references. A reference to an object without an id is left out.
 pub(crate) fn resolved(members: &Map<String, Value>, id_of: impl Fn(&str) -> Option<ExternalId>) -> Map<String, Value> {
     let mut resolved = members.clone();
     for (reference, name) in references(members) {

@@ -8,37 +8,38 @@ use serde_json::{Map, Value};
 use crate::clock::duration;
 use crate::contract::{Pipeline, UserId};
 
-/// One thing that happens, what does not work meanwhile, and the time that passes then.
+/// A step of a scenario: one action, the faults during the step, and the time that passes after the action.
 ///
-/// In a file it is one object: `{"do": "delete", "object": "draft", "while": ["events_doubled"], "then": "24h"}`.
+/// In a file, a step is one object: `{"do": "delete", "object": "draft", "while": ["events_doubled"], "then": "24h"}`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Step {
-    /// What happens.
+    /// The action.
     #[serde(flatten)]
     pub action: Action,
-    /// What goes wrong during this step, its time included. It works again after it, unless the next step has it too.
+    /// Faults during this step, including the time of the step. A fault ends after the step, unless the next step has
+    /// the same fault.
     #[serde(rename = "while", skip_serializing_if = "Vec::is_empty")]
     pub during: Vec<Fault>,
-    /// How much time passes then: syncs run, webhooks are delivered.
+    /// Time that passes after the action. Syncs run and webhooks are delivered meanwhile.
     #[serde(with = "duration", skip_serializing_if = "Duration::is_zero")]
     pub then: Duration,
 }
 
-/// What happens in a [`Step`].
+/// Action of a [`Step`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Action {
     /// A user gets a new object.
     Create {
-        /// Whose it is.
+        /// Owner of the object.
         user: UserId,
-        /// Such as `googledrive`.
+        /// Integration of the account, such as `googledrive`.
         integration: String,
-        /// Which one pulls it; `files` when left out.
+        /// Pipeline that pulls the object. `files` if left out.
         #[serde(default = "files", skip_serializing_if = "is_files")]
         pipeline: Pipeline,
-        /// What the scenario calls it.
+        /// Name of the object in the scenario.
         object: String,
         /// The members of the object, without its ids. The source fills in members that are left out, such as times. A
         /// member that refers to another object has the value `{"object": NAME}`.
@@ -46,35 +47,35 @@ pub enum Action {
     },
     /// An object changes.
     Update {
-        /// What the scenario calls it.
+        /// Name of the object in the scenario.
         object: String,
         /// The members that change.
         set: Map<String, Value>,
     },
     /// An object is deleted.
     Delete {
-        /// What the scenario calls it.
+        /// Name of the object in the scenario.
         object: String,
     },
-    /// A sync is enabled. It runs when time passes.
+    /// A sync is enabled. The sync runs when time passes.
     Enable {
-        /// Whose it is.
+        /// Owner of the synced account.
         user: UserId,
-        /// Such as `googledrive`.
+        /// Integration of the account, such as `googledrive`.
         integration: String,
-        /// What it pulls; `files` when left out.
+        /// Pipeline of the sync. `files` if left out.
         #[serde(default = "files", skip_serializing_if = "is_files")]
         pipeline: Pipeline,
-        /// Tells several syncs of one account apart.
+        /// Name that tells several syncs of one account apart. `default` if left out.
         #[serde(default = "default_name", skip_serializing_if = "is_default_name")]
         configuration_name: String,
-        /// What its integration asks for.
+        /// Configuration that the integration asks for.
         #[serde(default, skip_serializing_if = "Map::is_empty")]
         configuration: Map<String, Value>,
     },
     /// Nothing but time passes.
     Advance {
-        /// How much, such as `24h`.
+        /// Amount of time, such as `24h`.
         #[serde(with = "duration")]
         by: Duration,
     },
@@ -82,7 +83,7 @@ pub enum Action {
 
 macro_rules! faults {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
-        /// What can go wrong during a [`Step`].
+        /// Fault during a [`Step`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[non_exhaustive]
         pub enum Fault {
@@ -90,10 +91,10 @@ macro_rules! faults {
         }
 
         impl Fault {
-            /// All of them.
+            /// All faults.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
-            /// Its name in files, such as `events_doubled`.
+            /// Returns the name of the fault in files, such as `events_doubled`.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$name => $text,)*
@@ -106,7 +107,7 @@ macro_rules! faults {
 faults! {
     /// No webhook reaches the receiver.
     ReceiverUnreachable = "receiver_unreachable",
-    /// The webhook is disabled; what is due meanwhile is dropped.
+    /// The webhook is disabled. Events that are due meanwhile are dropped.
     WebhookDisabled = "webhook_disabled",
     /// The Sync API answers 503 to calls for the scenario's users.
     ApiUnavailable = "api_unavailable",
@@ -114,36 +115,37 @@ faults! {
     EventsDoubled = "events_doubled",
     /// Three copies of each event are sent at once.
     EventsTogether = "events_together",
-    /// Each event comes up to an hour late.
+    /// Each event arrives up to an hour late.
     EventsDelayed = "events_delayed",
     /// Events overtake each other.
     EventsReordered = "events_reordered",
-    /// The receiver gets each event, but its answer is lost: the connection is reset.
+    /// The receiver gets each event, but its response is lost, because the connection is reset.
     AnswersLost = "answers_lost",
-    /// Of three calls of the Sync API for the scenario's users one fails: with 502, a reset, or half an answer.
+    /// One of three calls of the Sync API for the scenario's users fails: with a 502, a reset connection, or half a
+    /// response.
     ApiFlaky = "api_flaky",
     /// Pages hold at most three records.
     ShortPages = "short_pages",
     /// The last record of a page is the first of the next one too.
     RepeatedRecords = "repeated_records",
-    /// Objects of the Sync API have members that nobody knows.
+    /// Objects in responses of the Sync API have unknown members.
     UnknownMembers = "unknown_members",
 }
 
 impl Step {
-    /// Something that happens, without trouble or time.
+    /// Creates a step without faults, after which no time passes.
     pub fn new(action: Action) -> Self {
         Self { action, during: Vec::new(), then: Duration::ZERO }
     }
 
-    /// Time passes then.
+    /// Sets the time that passes after the action.
     #[must_use]
     pub fn then(self, then: Duration) -> Self {
         Self { then, ..self }
     }
 }
 
-/// In words, for a story: `"draft.md" is deleted, while events_doubled, then 24h`.
+/// Describes the step in words, for a timeline: `"draft.md" is deleted, while events_doubled, then 24h`.
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.action {
@@ -177,7 +179,8 @@ impl fmt::Display for Step {
     }
 }
 
-/// The members of the step are taken out first, so that those of the action can be held against what it has.
+/// Takes the members of the step out first, so that the remaining members can be checked strictly against those of the
+/// action.
 impl<'de> Deserialize<'de> for Step {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]

@@ -2,16 +2,18 @@ use std::fmt::{Debug, Write as _};
 
 use crate::contract::{Event, Fixture, fixtures};
 
-/// What a handler makes of every shipped event, one after the other: the fixture's name, and below it what came out.
+/// Calls a handler with every shipped event, one after the other. Returns the name of each fixture, and below it the
+/// result of the handler.
 ///
-/// Events of older ages are given as the newest one has them, as [`Revision::read`](crate::contract::Revision::read)
-/// does; what [`Event::parse`] does not read is left out. A panic of the handler goes through, after the fixture's name on stderr.
+/// Events of older revisions are converted to the newest one, as [`Revision::read`](crate::contract::Revision::read)
+/// does. Events that [`Event::parse`] does not read are left out. A panic of the handler is not caught, and the name of
+/// the fixture is printed on stderr.
 ///
 /// ```
 /// use paragon_testkit::contract::Event;
 /// use paragon_testkit::snapshot::handled;
 ///
-/// // insta::assert_snapshot!(handled(|event| …)) in a test
+/// // In a test: insta::assert_snapshot!(handled(|event| …))
 /// let text = handled(|event| match event {
 ///     Event::RecordDeleted(deleted) => format!("remove a {}", deleted.data.model),
 ///     Event::RecordCreated(_) | Event::RecordUpdated(_) => "fetch it".to_owned(),
@@ -29,7 +31,7 @@ pub fn handled<T: Debug>(mut handler: impl FnMut(Event) -> T) -> String {
     told
 }
 
-/// As [`handled`], for a handler that is async.
+/// Does the same as [`handled`] for an async handler.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -64,7 +66,7 @@ fn tell(told: &mut String, name: &str, made: &impl Debug) {
     }
 }
 
-/// Says where a handler panicked.
+/// Prints the name of the fixture if the handler panics.
 struct Naming<'a>(&'a str);
 
 impl Drop for Naming<'_> {

@@ -1,7 +1,8 @@
-//! What happened, as text that is the same in each run: for `insta::assert_snapshot!`, or for plain comparisons.
+//! Describes what happened in a test, as text that is the same in each run, for `insta::assert_snapshot!` or for plain
+//! comparisons.
 //!
-//! [`Snapshot`] tells of a fake and of the receiver beside it; [`handled`] of what a handler makes of every shipped
-//! event. All of it is text, so that any version of insta takes it, and its environment variables do what they do.
+//! [`Snapshot`] describes a fake and its receiver. [`handled`] describes the results of a handler for every shipped
+//! event. All of it is text, so any version of insta accepts it, and the environment variables of insta work as usual.
 //!
 //! ```
 //! # #[cfg(feature = "fake")]
@@ -22,7 +23,7 @@
 //! +00:00:00      sync      initial run, 1 event
 //! +00:00:00      webhook   sync_complete, not sent: the webhook is not enabled
 //! ");
-//! // What your receiver holds, as it tells it; ids and times become names.
+//! // The state of your receiver, as the receiver reports it. Ids and times become names.
 //! let held = serde_json::json!({"sync": sync.id(), "record": sync.records()[0]["id"], "at": paragon.now()});
 //! assert_eq!(snapshot.state(&held), r#"{
 //!   "at": "+00:00:00",

@@ -3,14 +3,14 @@ use std::time::Duration;
 
 use crate::clock::{Moment, offset};
 
-/// What ids are called: `sync#1`, `record#3`, by kind and order of appearance.
+/// Names that replace ids, such as `sync#1` or `record#3`, by kind and order of appearance.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     given: BTreeMap<String, String>,
     counts: BTreeMap<&'static str, usize>,
 }
 
-/// A fake's time: what lies between becomes an offset, what comes later is by another clock.
+/// Time range of a fake. Times within the range become offsets. Later times come from another clock.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
     pub(super) start: Moment,
@@ -18,7 +18,8 @@ pub(super) struct Span {
 }
 
 impl Names {
-    /// The text with names for ids, and offsets for times. `what_is` knows the ids of the fake.
+    /// Returns the text with names in place of ids, and offsets in place of times. `what_is` returns the kind of an id
+    /// that the fake knows.
     pub(super) fn stable(&mut self, text: &str, span: Span, what_is: impl Fn(&str) -> Option<&'static str>) -> String {
         let mut told = String::with_capacity(text.len());
         let mut rest = text;
@@ -36,7 +37,7 @@ impl Names {
                 continue;
             }
             let (word, padding) = (&rest[..length], padding(&rest[length..]));
-            // A cursor ends with what fills up its last group.
+            // A cursor may end with base64 padding, which belongs to the cursor.
             let whole = if padding == 0 { word.to_owned() } else { format!("{word}=") };
             if let Some(name) = self.name(&whole, &what_is) {
                 told.push_str(&name);
@@ -75,12 +76,13 @@ fn is_uuid(word: &str) -> bool {
     word.len() == 36 && uuid::Uuid::try_parse(word).is_ok()
 }
 
-/// Hashes follow from contents, which name the time of their version.
+/// Returns whether the word looks like an MD5 hash. Hashes are replaced because they depend on contents that include
+/// the time of their version.
 fn is_md5(word: &str) -> bool {
     word.len() == 32 && word.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
-/// The time in RFC 3339 that the text begins with, and its length.
+/// Returns the RFC 3339 time at the beginning of the text, and its length.
 fn time(text: &str) -> Option<(Moment, usize)> {
     let bytes = text.as_bytes();
     let dated = bytes.len() > 10 && bytes[4] == b'-' && bytes[7] == b'-' && bytes[10] == b'T';
@@ -88,17 +90,18 @@ fn time(text: &str) -> Option<(Moment, usize)> {
         return None;
     }
     let end = text.find(|c: char| !c.is_ascii_digit() && !"-+:.TZ".contains(c)).unwrap_or(text.len());
-    // A full stop after it is the sentence's.
+    // A full stop after the time belongs to the sentence.
     let time = text[..end].trim_end_matches(['.', ':', '-', '+']);
     Some((Moment::parse(time)?, time.len()))
 }
 
-/// Changes at one instant are a millisecond apart: the last of them may lie a little after it.
+/// Tolerance after `now`. Changes at one instant are a millisecond apart, so the last of them may lie a little after
+/// `now`.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
 fn in_words(time: Moment, span: Span) -> String {
     if time < span.start {
-        // What an object says of its past is data.
+        // A time before the start is data of an object and stays.
         time.to_string()
     } else if time <= span.now + AT_ONCE {
         offset(time - span.start)

@@ -6,11 +6,12 @@ use serde::Serialize;
 use super::names::{Names, Span};
 use crate::fake::FakeParagon;
 
-/// A fake's story, and its receiver's, as text that is the same in each run.
+/// History of a fake and of its receiver, as text that is the same in each run.
 ///
 /// Ids become `sync#1`, `record#3`, `credential#1`, `object#2` (an external id) and `cursor#1`, by their order of
-/// appearance in what this snapshot has told; other UUIDs become `id#1`. Times of the fake become offsets from its
-/// start, and later ones, which are by the receiver's own clock, `[time]`; earlier ones are data and stay.
+/// appearance in the texts of this snapshot. Other UUIDs become `id#1`, and MD5 hashes `hash#1`. Times of the fake
+/// become offsets from its start. Later times come from the receiver's own clock and become `[time]`. Earlier times are
+/// data and stay.
 pub struct Snapshot<'a> {
     paragon: &'a FakeParagon,
     names: Mutex<Names>,
@@ -23,18 +24,18 @@ impl fmt::Debug for Snapshot<'_> {
 }
 
 impl<'a> Snapshot<'a> {
-    /// Of this fake. Make one for each test, so that an id has one name in all that it tells.
+    /// Creates a snapshot of this fake. Make one for each test, so that an id has the same name in all texts.
     pub fn of(paragon: &'a FakeParagon) -> Self {
         Self { paragon, names: Mutex::default() }
     }
 
-    /// What has happened so far, without the calls of the Sync API.
+    /// Returns what has happened so far, without the calls of the Sync API.
     pub fn timeline(&self) -> String {
         self.text(&self.paragon.timeline())
     }
 
-    /// The calls of the Sync API in the order in which they came: a line for each. A receiver with several workers
-    /// may call in another order the next time.
+    /// Returns the calls of the Sync API in the order in which they came, one per line. A receiver with several workers
+    /// may make the calls in another order in the next run.
     pub fn calls(&self) -> String {
         let mut lines = String::new();
         for call in self.paragon.timeline().calls() {
@@ -44,12 +45,12 @@ impl<'a> Snapshot<'a> {
         self.text(&lines)
     }
 
-    /// What the receiver holds, or anything else that serializes, as JSON. Members keep the order that their type
-    /// gives them.
+    /// Returns the state of the receiver, or any other value that serializes, as JSON. Members keep the order that
+    /// their type gives them.
     ///
     /// # Panics
     ///
-    /// When it does not serialize to JSON.
+    /// When the value does not serialize to JSON.
     #[track_caller]
     pub fn state(&self, state: &(impl Serialize + ?Sized)) -> String {
         match serde_json::to_string_pretty(state) {
@@ -58,7 +59,7 @@ impl<'a> Snapshot<'a> {
         }
     }
 
-    /// Any text, with names for ids and offsets for times.
+    /// Returns any text with names in place of ids, and offsets in place of times.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -78,7 +79,7 @@ impl<'a> Snapshot<'a> {
         names.stable(&text.to_string(), span, |id| self.paragon.what_is(id))
     }
 
-    /// Runs `assert`, and lets insta write into the head of each new snapshot which seed, policy and revision it is of.
+    /// Runs `assert`, and lets insta write the seed, the policy and the revision into the head of each new snapshot.
     ///
     /// ```no_run
     /// # async fn example() {

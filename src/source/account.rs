@@ -8,7 +8,7 @@ use super::{Collection, Synthetic};
 use crate::clock::{Moment, duration};
 use crate::contract::{CredentialId, ExternalId, Object, Pipeline, ProjectId, UserId};
 
-/// One connected account of a user in an integration, and what is in it.
+/// One connected account of a user in an integration, with its objects and their permissions.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Account {
@@ -20,22 +20,22 @@ pub struct Account {
     troubles: Vec<Ongoing>,
 }
 
-/// What stands in the way of runs.
+/// A provider-side problem that affects the runs of a sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "trouble", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Trouble {
-    /// The provider asks to wait: status `RATE_LIMITED`, no webhook (`sync.transient`, documented).
+    /// The provider rate-limits the run: status `RATE_LIMITED`, no webhook (`sync.transient`, documented).
     RateLimited {
-        /// How long.
+        /// Time to wait before the retry.
         #[serde(with = "duration")]
         backoff: Duration,
     },
-    /// The provider is not reached. Tried again by itself, no webhook (`sync.transient`, documented).
+    /// The provider cannot be reached. The run is retried automatically, no webhook (`sync.transient`, documented).
     Network,
-    /// The access token has expired. It is renewed and the run goes on, no webhook (`sync.transient`, documented).
+    /// The access token has expired. It is renewed and the run continues, no webhook (`sync.transient`, documented).
     AccessTokenExpired,
-    /// The user has taken access back: `sync_errored`, status `ERRORED` (`sync.errored`, documented).
+    /// The user has revoked access: `sync_errored`, status `ERRORED` (`sync.errored`, documented).
     CredentialRevoked,
 }
 
@@ -43,13 +43,13 @@ pub enum Trouble {
 #[serde(deny_unknown_fields)]
 struct Ongoing {
     trouble: Trouble,
-    /// So many runs still meet it; nothing means until it is mended.
+    /// Number of runs that are still affected; `None` means every run until [`Account::mend`].
     runs: Option<u32>,
 }
 
 impl Account {
-    /// An empty account; its credential follows from project, user, integration and `name`, which tells several
-    /// accounts of a user apart.
+    /// Creates an empty account. Its credential is derived from project, user, integration and `name`. The name
+    /// distinguishes several accounts of one user.
     pub fn new(project: &ProjectId, user: &UserId, integration: &str, name: &str) -> Self {
         Self {
             user: user.clone(),
@@ -61,58 +61,61 @@ impl Account {
         }
     }
 
-    /// What is wrong with an account that was read.
+    /// Returns the first inconsistency in a deserialized account.
     pub(crate) fn problem(&self) -> Option<String> {
         self.collections
             .iter()
             .find_map(|(pipeline, collection)| collection.problem().map(|why| format!("collections.{pipeline}.{why}")))
     }
 
-    /// Whose account it is.
+    /// Returns the user who owns the account.
     pub fn user(&self) -> &UserId {
         &self.user
     }
 
-    /// The integration, such as `googledrive`.
+    /// Returns the integration, such as `googledrive`.
     pub fn integration(&self) -> &str {
         &self.integration
     }
 
-    /// The credential that stands for the account.
+    /// Returns the credential that identifies the account.
     pub fn credential(&self) -> &CredentialId {
         &self.credential
     }
 
-    /// What a pipeline pulls from it; `None` while nothing was ever put there.
+    /// Returns the collection that a pipeline pulls from; `None` if the pipeline was never used.
     pub fn collection(&self, pipeline: Pipeline) -> Option<&Collection> {
         self.collections.get(&pipeline)
     }
 
-    /// What a pipeline pulls from it, to change it. Permissions follow only what is changed through the account.
+    /// Returns the collection that a pipeline pulls from, for changes; creates an empty one if needed. Changes made
+    /// through this reference do not update the permissions; changes made through the methods of the account do.
     pub fn collection_mut(&mut self, pipeline: Pipeline) -> &mut Collection {
         self.collections
             .entry(pipeline)
             .or_insert_with(|| Collection::new(&self.credential, &self.integration, pipeline))
     }
 
-    /// The collection that an object lives or lived in.
+    /// Returns the collection that contains an object or contained it before its deletion.
     pub fn collection_of(&self, id: &ExternalId) -> Option<&Collection> {
         self.collections.values().find(|collection| collection.number_of(id).is_some())
     }
 
-    /// Who the files of the account belong to unless something else is said: an e-mail address.
+    /// Returns the default owner of the account's files, an e-mail address.
     pub fn owner(&self) -> String {
         format!("{}@example.com", self.user)
     }
 
-    /// Who may do what with its files and folders.
+    /// Returns the permission log of the account's files and folders.
     pub fn permissions(&self) -> &PermissionLog {
         &self.permissions
     }
 
-    /// Fills an empty pipeline with objects that are computed when they are looked at; false when it is not empty.
-    /// None of them is younger than `now`. Files belong to the account's owner; what their folders are is not looked at
-    /// for permissions.
+    /// Fills an empty pipeline with synthetic objects, which are computed on access. Returns false if the pipeline is
+    /// not empty.
+    ///
+    /// No object has a time after `now`. The files belong to the account's owner. The folders of synthetic files do not
+    /// count for permissions.
     pub fn fill(&mut self, pipeline: Pipeline, synthetic: Synthetic, now: Moment) -> bool {
         let synthetic = Synthetic { until: synthetic.until.min(now), ..synthetic };
         let filled = self.collection_mut(pipeline).fill(synthetic);
@@ -123,7 +126,8 @@ impl Account {
         filled
     }
 
-    /// A new object. What it leaves open is filled in as in [`Collection::create`]. A file belongs to the account's owner.
+    /// Creates an object and returns its id. Members that the object leaves open are filled in as in
+    /// [`Collection::create`]. A file belongs to the account's owner.
     pub fn create(&mut self, object: Object, now: Moment) -> ExternalId {
         let id = self.collection_mut(object.pipeline()).create(object, now);
         if let Some(item) = self.item(&id) {
@@ -134,7 +138,7 @@ impl Account {
         id
     }
 
-    /// Does something to an object; `None` when it does not live here.
+    /// Applies `change` to an object and updates the permissions. Returns `None` if the object does not exist.
     pub fn change<T>(
         &mut self,
         id: &ExternalId,
@@ -151,23 +155,23 @@ impl Account {
         answer
     }
 
-    /// Gives somebody a role; false when there is no such file or folder, or it was given before.
+    /// Grants a role to a user. Returns false if there is no such file or folder, or if the role was granted already.
     pub fn share(&mut self, id: &ExternalId, user: &str, role: Role, now: Moment) -> bool {
         self.item(id).is_some_and(|item| self.permissions.grant(user, role, item, now))
     }
 
-    /// Takes a role back; false when there is no such file or folder, or it was not given.
+    /// Revokes a role of a user. Returns false if there is no such file or folder, or if the role was not granted.
     pub fn unshare(&mut self, id: &ExternalId, user: &str, role: Role, now: Moment) -> bool {
         self.item(id).is_some_and(|item| self.permissions.revoke(user, role, item, now))
     }
 
-    /// A file or folder that lives here.
+    /// Returns the permission item of a live file or folder.
     fn item(&self, id: &ExternalId) -> Option<Item> {
         let files = self.collection(Pipeline::Files)?;
         files.item(files.number_of(id)?)
     }
 
-    /// What it lies in hands its permissions down.
+    /// Records the current folder of an item in the permission log, because a folder passes its permissions on.
     fn follow(&mut self, id: &ExternalId, now: Moment) {
         let Some(item) = self.item(id) else { return };
         let Some(Object::File(file)) = self.collection_of(id).and_then(|files| files.get(id)) else { return };
@@ -175,29 +179,29 @@ impl Account {
         self.permissions.put(item, parent, now);
     }
 
-    /// Puts something in the way of the next `runs` runs; of all runs until it is mended, without a number.
+    /// Makes the next `runs` runs meet a problem; with `None`, every run until [`Account::mend`].
     pub fn trouble(&mut self, trouble: Trouble, runs: Option<u32>) {
         if runs != Some(0) {
             self.troubles.push(Ongoing { trouble, runs });
         }
     }
 
-    /// Ends all troubles.
+    /// Ends all problems.
     pub fn mend(&mut self) {
         self.troubles.clear();
     }
 
-    /// What stands in the way, worst last met: a run meets the oldest one first.
+    /// Returns the current problems, oldest first. A run meets the oldest one.
     pub fn troubles(&self) -> impl Iterator<Item = Trouble> {
         self.troubles.iter().map(|ongoing| ongoing.trouble)
     }
 
-    /// Whether the user has taken access back.
+    /// Returns whether the user has revoked access.
     pub fn is_revoked(&self) -> bool {
         self.troubles().any(|trouble| trouble == Trouble::CredentialRevoked)
     }
 
-    /// What the run that begins now meets, if anything.
+    /// Returns the problem that affects the run that begins now, if any, and counts that run.
     pub(crate) fn meet(&mut self) -> Option<Trouble> {
         let ongoing = self.troubles.first_mut()?;
         let trouble = ongoing.trouble;

@@ -10,34 +10,35 @@ use super::permission::Item;
 use crate::clock::Moment;
 use crate::contract::{CredentialId, ExternalId, File, Numbering, Object, Pipeline};
 
-/// The objects of one pipeline in an account. Each has a number, from which its external id follows.
+/// The objects of one pipeline in an account. Each object has a number, and its external id is derived from that
+/// number.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Collection {
     pipeline: Pipeline,
-    /// What is downloaded depends on it.
+    /// Integration of the account. Downloaded contents, and so sizes and hashes, depend on it.
     integration: String,
     ids: Numbering,
-    /// The objects `0..count`; those that changed are in `entries`.
+    /// The objects with the numbers `0..count`. The changed ones are in `entries`.
     synthetic: Synthetic,
-    /// What was created or changed.
+    /// Objects that were created or changed.
     entries: BTreeMap<u64, Entry>,
     next: u64,
-    /// The number of each change, in order.
+    /// Numbers of the changed objects, one entry for each change, oldest first.
     log: Vec<u64>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
-    /// As it is, or was at last.
+    /// Current version of the object, or its last version if it is deleted.
     object: Object,
     presence: Presence,
     #[serde(default)]
     open: Open,
 }
 
-/// What a file left open of its content, and the source fills in with each version.
+/// Content members that a file leaves open. The source computes them for each version.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Open {
@@ -46,7 +47,7 @@ struct Open {
 }
 
 impl Open {
-    /// What a new object leaves open.
+    /// Returns which members a new object leaves open.
     fn of_new(object: &Object) -> Self {
         match object {
             Object::File(File { size, hash, .. }) => Self { size: size.is_none(), hash: hash.is_none() },
@@ -54,7 +55,8 @@ impl Open {
         }
     }
 
-    /// What is still open after a change: a member that was changed was set, even to nothing.
+    /// Returns which members are still open after a change. A member that the change touched counts as set, even if its
+    /// new value is `None`.
     fn after_change(self, before: &Object, after: &Object) -> Self {
         match (before, after) {
             (Object::File(before), Object::File(after)) => {
@@ -64,7 +66,7 @@ impl Open {
         }
     }
 
-    /// Fills in what is open as the content has it.
+    /// Fills in the open members with the values of the content.
     fn fill(self, object: &mut Object, external: &ExternalId, integration: &str) {
         let Object::File(file) = object else { return };
         if self.size {
@@ -87,21 +89,21 @@ impl Open {
 enum Presence {
     Here,
     Deleted,
-    /// The connected account may not see it.
+    /// The connected account has no access to the object.
     Hidden,
-    /// The provider lists it and fails to hand it out, for this reason.
+    /// The provider lists the object but fails to return it, for this reason.
     Unreadable(String),
 }
 
-/// What a run finds of an object.
+/// What a run sees of an object.
 #[expect(clippy::large_enum_variant, reason = "looked at once and dropped; most are borrowed")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Seen<'a> {
-    /// It is there.
+    /// The object exists and can be read.
     Here(Cow<'a, Object>),
-    /// It is not, or the account may not see it.
+    /// The object does not exist, or the account has no access to it.
     Gone,
-    /// It is listed and cannot be read, for this reason.
+    /// The provider lists the object but fails to return it, for this reason.
     Unreadable(&'a str),
 }
 
@@ -118,7 +120,8 @@ impl Collection {
         }
     }
 
-    /// Fills an empty collection with objects that are computed when they are looked at; false when it is not empty.
+    /// Fills an empty collection with synthetic objects, which are computed on access. Returns false if the collection
+    /// is not empty.
     pub fn fill(&mut self, synthetic: Synthetic) -> bool {
         if self.next > 0 {
             return false;
@@ -128,27 +131,29 @@ impl Collection {
         true
     }
 
-    /// What is wrong with a collection that was read.
+    /// Returns the first inconsistency in a deserialized collection.
     pub(super) fn problem(&self) -> Option<String> {
         let numbers = self.entries.keys().chain(&self.log).copied();
         let last = numbers.chain(self.synthetic.count.checked_sub(1)).max()?;
         (last >= self.next).then(|| format!("next: expected more than {last}, got {}", self.next))
     }
 
-    /// What it was filled with.
+    /// Returns the synthetic objects that the collection was filled with.
     pub fn synthetic(&self) -> Synthetic {
         self.synthetic
     }
 
-    /// The numbering of its external ids.
+    /// Returns the numbering of the external ids.
     pub(crate) fn ids(&self) -> Numbering {
         self.ids
     }
 
-    /// Puts a new object into the collection. Nothing happens to one of another pipeline.
+    /// Creates an object and returns its id. The object must belong to the collection's pipeline; debug builds check
+    /// this.
     ///
-    /// What the object leaves open is filled in: its times are `now`, and size and hash of a file are those of the
-    /// content that a download serves. Contents of more than 1 MiB have no hash.
+    /// Members that the object leaves open are filled in. Open times become `now`, but `createdAt` is never after
+    /// `updatedAt`. The size and the hash of a file are those of the content that a download serves. Contents of more
+    /// than 1 MiB have no hash.
     pub fn create(&mut self, mut object: Object, now: Moment) -> ExternalId {
         debug_assert_eq!(object.pipeline(), self.pipeline, "objects are put where they belong");
         let number = self.next;
@@ -159,10 +164,10 @@ impl Collection {
         self.external_id(number)
     }
 
-    /// Changes an object; false when it does not live here.
+    /// Changes an object. Returns false if the object does not exist.
     ///
-    /// Its `updatedAt` becomes `now`, or a millisecond more than it was where that is later: each version is later than
-    /// the one before it. `change` may set another time. Size and hash follow the content unless they were set.
+    /// `updatedAt` becomes `now`, or one millisecond more than before if that is later, so each version is later than
+    /// the previous one. `change` may set another time. Size and hash follow the content unless they were set.
     pub fn update(&mut self, id: &ExternalId, change: impl FnOnce(&mut Object), now: Moment) -> bool {
         let Some(number) = self.number_of(id) else { return false };
         let Some(mut object) = self.living(number) else { return false };
@@ -174,11 +179,10 @@ impl Collection {
         true
     }
 
-    /// Puts an earlier version of an object back as it was, its `updatedAt` included: some providers date a version that
-    /// somebody restores to the day on which it was written. Hands the version back; `None` when the object does not live
-    /// here.
+    /// Restores an earlier version of an object, including its `updatedAt`. This models providers that give a restored
+    /// version its original date. Returns the restored version; `None` if the object does not exist.
     ///
-    /// To a sync it is a change like any other, so that the receiver is told of `record_updated`.
+    /// For a sync this is a change like any other: the receiver gets `record_updated`.
     ///
     /// ```
     /// use paragon_testkit::clock::Moment;
@@ -202,18 +206,19 @@ impl Collection {
         Some(earlier)
     }
 
-    /// Deletes an object and hands it back; `None` when it does not live here.
+    /// Deletes an object and returns its last version; `None` if the object does not exist.
     pub fn delete(&mut self, id: &ExternalId) -> Option<Object> {
         self.set_presence(id, Presence::Deleted)
     }
 
-    /// Takes the account's access to an object away: to Paragon it is gone. `None` when it does not live here.
+    /// Removes the account's access to an object, so that Paragon sees the object as deleted. Returns the object;
+    /// `None` if it does not exist.
     pub fn hide(&mut self, id: &ExternalId) -> Option<Object> {
         self.set_presence(id, Presence::Hidden)
     }
 
-    /// Gives the account's access to an object back. What Paragon sees then is a version of its own, and like each of
-    /// them later than the one before it. `None` when it does not live here.
+    /// Restores the account's access to an object and returns the object. Paragon sees a new version, which is later
+    /// than the previous one. Returns `None` if the object does not exist.
     pub fn show(&mut self, id: &ExternalId, now: Moment) -> Option<Object> {
         let number = self.number_of(id)?;
         let mut object = self.living(number)?;
@@ -222,8 +227,8 @@ impl Collection {
         self.living(number)
     }
 
-    /// Makes the provider fail when it is asked for an object, for this reason; `None` makes it readable again. The
-    /// answer is `None` when it does not live here.
+    /// Makes the provider fail with this reason when Paragon reads the object. `None` as the reason makes the object
+    /// readable again. Returns the object; `None` if it does not exist.
     pub fn break_reading(&mut self, id: &ExternalId, reason: Option<&str>) -> Option<Object> {
         self.set_presence(id, reason.map_or(Presence::Here, |reason| Presence::Unreadable(reason.to_owned())))
     }
@@ -236,7 +241,7 @@ impl Collection {
         Some(object)
     }
 
-    /// Stores a version, with what it leaves open filled in.
+    /// Stores a version and fills in its open members.
     fn put(&mut self, number: u64, mut object: Object, presence: Presence, open: Open) {
         open.fill(&mut object, &self.external_id(number), &self.integration);
         self.log.push(number);
@@ -251,12 +256,12 @@ impl Collection {
         self.entries.get(&number).map_or_else(Open::default, |entry| entry.open)
     }
 
-    /// An object that lives here, also one that the account may not see.
+    /// Returns a live object, even if the account has no access to it.
     pub fn get(&self, id: &ExternalId) -> Option<Object> {
         self.living(self.number_of(id)?)
     }
 
-    /// What permissions know the object with this number as, if it lives here and is a file or a folder.
+    /// Returns the permission item of a live file or folder.
     pub fn item(&self, number: u64) -> Option<Item> {
         match self.living(number)? {
             Object::File(file) if file.is_folder() => Some(Item::folder(number)),
@@ -273,12 +278,12 @@ impl Collection {
         }
     }
 
-    /// Everything that lives here, by number.
+    /// Returns all live objects in the order of their numbers.
     pub fn objects(&self) -> impl Iterator<Item = (ExternalId, Object)> {
         (0..self.next).filter_map(|number| Some((self.external_id(number), self.living(number)?)))
     }
 
-    /// What a run finds of the object with this number.
+    /// Returns what a run sees of the object with this number.
     pub fn look(&self, number: u64) -> Seen<'_> {
         match self.entries.get(&number) {
             Some(Entry { object, presence: Presence::Here, .. }) => Seen::Here(Cow::Borrowed(object)),
@@ -288,7 +293,7 @@ impl Collection {
         }
     }
 
-    /// What an object is or was called.
+    /// Returns the title of an object, or its last title if the object is deleted.
     pub fn title(&self, number: u64) -> String {
         match self.entries.get(&number) {
             Some(entry) => entry.object.title().to_owned(),
@@ -300,29 +305,29 @@ impl Collection {
         self.synthetic.object(self.pipeline, number, |number| self.external_id(number))
     }
 
-    /// The external id of a number.
+    /// Returns the external id of the object with this number.
     pub fn external_id(&self, number: u64) -> ExternalId {
         external_id(self.ids, number)
     }
 
-    /// The number of an external id, if it is one of this collection.
+    /// Returns the number of the object with this external id; `None` if the id is not one of this collection.
     pub fn number_of(&self, id: &ExternalId) -> Option<u64> {
         let number = self.ids.number_of(Uuid::try_parse(id.as_str()).ok()?)?;
         (number < self.next).then_some(number)
     }
 
-    /// How many numbers there are: those of synthetic objects, then those of created ones.
+    /// Returns how many numbers are in use. Synthetic objects come first, then created ones.
     pub fn numbers(&self) -> u64 {
         self.next
     }
 
-    /// How many changes there have been: the mark to hand to [`Collection::changed_since`] later.
+    /// Returns the number of changes so far. Pass it to [`Collection::changed_since`] later.
     pub fn mark(&self) -> usize {
         self.log.len()
     }
 
-    /// The numbers of what changed after a mark, each once, in the order of its last change. Synthetic objects that
-    /// are as they were filled in never changed.
+    /// Returns the numbers of the objects that changed after a mark. Each occurs once, in the order of the last
+    /// changes. Filling the collection with synthetic objects is no change.
     pub fn changed_since(&self, mark: usize) -> Vec<u64> {
         let log = self.log.get(mark..).unwrap_or_default();
         let mut last = BTreeMap::new();
@@ -335,7 +340,7 @@ impl Collection {
     }
 }
 
-/// As providers write theirs: without hyphens.
+/// Returns the external id for a number: a UUID without hyphens, like the ids of providers.
 pub(crate) fn external_id(ids: Numbering, number: u64) -> ExternalId {
     ids.id_of(number).simple().to_string().into()
 }
@@ -406,7 +411,7 @@ mod tests {
         File::of(&mut drive.get(id).unwrap()).unwrap().clone()
     }
 
-    /// Holds what a file says of its content against what is downloaded.
+    /// Asserts that the size and the hash of a file match its downloaded content.
     fn agrees(drive: &Collection, id: &ExternalId) -> File {
         let served = content(&drive.get(id).unwrap(), id, "box").unwrap().bytes;
         let file = file(drive, id);

@@ -1,12 +1,13 @@
-//! The simulated integration: the objects as the provider has them. This is the truth that a receiver is measured by.
+//! The simulated integration: the objects as the provider stores them. A receiver is correct if it ends up with the
+//! same objects.
 //!
-//! An [`Account`] is one connected account of a user. It holds a [`Collection`] for each pipeline: what lives in it, and
-//! a log of what changed, so that a sync looks only at what is new since its last run. Nobody writes webhooks by hand:
-//! a change here causes them.
+//! An [`Account`] is one connected account of a user. It has one [`Collection`] for each pipeline: the objects, and a
+//! log of their changes, so that a sync reads only the changes since its last run. Webhooks are never written by hand:
+//! they result from changes to the objects.
 //!
-//! What an object leaves open is filled in as a provider would have it: an object is created before it changes, each
-//! version is later than the one before it, and size and hash of a file are those of the content that a download serves.
-//! What is set explicitly stays as it is.
+//! Members that an object leaves open are filled in as a provider would do it. An object is created before it changes,
+//! each version is later than the previous one, and the size and the hash of a file are those of its downloaded
+//! content. Members that are set explicitly keep their values.
 //!
 //! ```
 //! use paragon_testkit::clock::Moment;

@@ -4,16 +4,16 @@ use serde_json::json;
 use crate::clock::Moment;
 use crate::contract::{ExternalId, Object, Pipeline, WORDS, scramble};
 
-/// Objects that are computed from a seed when they are looked at, so that a large source costs nothing.
+/// Objects that are computed from a seed on access, so that a large source needs no memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Synthetic {
-    /// How many there are.
+    /// Number of objects.
     pub count: u64,
-    /// What they follow from.
+    /// Seed that the objects are computed from.
     pub seed: u64,
-    /// None of them is younger. Default: the beginning of 2026.
+    /// Latest possible time of an object. Default: the beginning of 2026.
     #[serde(default = "beginning_of_2026")]
     pub until: Moment,
 }
@@ -29,9 +29,9 @@ const TYPES: [(&str, &str); 6] = [
     ("gdoc", "application/vnd.google-apps.document"),
 ];
 const PRIORITIES: [&str; 4] = ["low", "normal", "high", "urgent"];
-/// No content of the types above is longer without any filler.
+/// Upper limit for the length of a content of the types above without any filler.
 const LEAST_SIZE: u64 = 4_096;
-/// The first of so many files is a folder, and holds the others.
+/// Number of files in a group. The first file of each group is a folder that contains the others.
 const FOLDER: u64 = 50;
 const TWO_YEARS: u64 = 63_072_000_000;
 
@@ -40,12 +40,13 @@ const fn beginning_of_2026() -> Moment {
 }
 
 impl Synthetic {
-    /// So many objects, made from a seed.
+    /// Describes `count` objects that are computed from `seed`.
     pub fn new(count: u64, seed: u64) -> Self {
         Self { count, seed, until: beginning_of_2026() }
     }
 
-    /// The object with this number, of a pipeline. `external` names objects that it refers to.
+    /// Returns the object with this number in a pipeline. `external` returns the external ids of the objects that it
+    /// refers to.
     pub(crate) fn object(self, pipeline: Pipeline, number: u64, external: impl Fn(u64) -> ExternalId) -> Object {
         let dice = scramble(self.seed ^ scramble(number));
         let pick = |shift: u32, of: u64| dice.rotate_right(shift) % of;
@@ -68,10 +69,11 @@ impl Synthetic {
                 let native = extension == "gdoc";
                 json!({
                     "name": if native { name } else { format!("{name}.{extension}") }, "mimeType": mime_type,
-                    // Each content can be that long, and is.
+                    // Every content can have this length, and a download serves exactly this length.
                     "size": (!native).then(|| LEAST_SIZE + pick(24, 5_000_000)), "createdAt": created,
                     "updatedAt": updated, "parentFolderId": external(number - number % FOLDER),
-                    // Its value would be the content's, which is too long to be made each time that the file is looked at.
+                    // The hash has no value, because computing the content on each access to the file would take too
+                    // long.
                     "hash": {"type": "MD5"},
                 })
             }
@@ -135,7 +137,7 @@ mod tests {
                     let folder = synthetic.object(pipeline, folder, external);
                     assert!(matches!(folder, Object::File(folder) if folder.is_folder()), "{file:?}");
                 }
-                // Contents are megabytes long: a few of them stand for all.
+                // Contents are megabytes long, so only the first ones are checked.
                 if let Some(size) = file.size.filter(|_| number < 20) {
                     let content = content(&object, &external(number), "googledrive").unwrap();
                     assert_eq!(content.bytes.len() as u64, size, "{file:?}");

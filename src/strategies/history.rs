@@ -15,25 +15,26 @@ use crate::contract::{File, Pipeline, UserId, sample_integration};
 use crate::delivery::Policy;
 use crate::scenario::{Action, Fault, Scenario, Step};
 
-/// What happens in generated histories.
+/// Parameters of generated histories.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryParams {
-    /// How many edge cases the objects have, and the revision. Default [`Params::tidy`]: objects look as a provider has
+    /// Edge cases in the objects, and the contract revision. Default [`Params::tidy`]: objects look as a provider has
     /// them.
     pub payloads: Params,
-    /// What is wrong with the objects beyond edge cases. Default nothing: an object is created before it changes, each of
-    /// its versions is later than the one before, folders exist, and sizes and hashes are those of the contents.
+    /// Contradictions in the objects, in addition to edge cases. Default none: an object is created before it changes,
+    /// each version is later than the previous one, folders exist, and sizes and hashes are those of the contents.
     pub incoherent: Vec<Incoherence>,
-    /// How many users there are at most. Default 2.
+    /// Maximum number of users. Default 2.
     pub users: usize,
-    /// How many syncs an account has at most: several show the same external ids under different record ids. Default 2.
+    /// Maximum number of syncs of an account. Several syncs show the same external ids under different record ids.
+    /// Default 2.
     pub syncs: usize,
-    /// What is synced. Default files.
+    /// Pipelines to sync. Default: files.
     pub pipelines: Vec<Pipeline>,
-    /// How many rounds there are, before the end at which everything works for a day; in each, something happens to
-    /// each user. Default 0 to 20.
+    /// Number of rounds. In each round, something can happen to each user. After the rounds, everything works for a
+    /// day. Default 0 to 20.
     pub rounds: RangeInclusive<usize>,
-    /// Which troubles there are. Default all; none for a quiet life.
+    /// Faults that can occur. Default all; none for a history without faults.
     pub faults: Vec<Fault>,
     /// Whether the delivery policy is generated too. Default false: [`Policy::paragon_assumed`].
     pub policies: bool,
@@ -54,37 +55,38 @@ impl Default for HistoryParams {
     }
 }
 
-/// Something that may happen to a user, if it can when its turn comes. Any part of a list of these makes a valid
-/// history, so they shrink by leaving some out.
+/// Something that may happen to a user, if it is possible at that point. Any part of a list of chances makes a valid
+/// history, so lists shrink by dropping chances.
 #[derive(Clone, Debug)]
 enum Chance {
     Nothing,
-    /// Perhaps in one of the folders that there are, or with one of the companies.
+    /// Creates an object, possibly in an existing folder or for an existing company.
     Create(Pipeline, Map<String, Value>, Option<Index>),
-    /// Of each pipeline a change: that of the object's own is taken.
+    /// Changes an object. There is one change for each pipeline; the one for the object's pipeline is used.
     Update(Which, BTreeMap<Pipeline, Map<String, Value>>),
     Delete(Which),
     Enable(Pipeline, usize),
 }
 
-/// One of the objects that live: the one that was touched last, or any.
+/// Selects a live object: the one that was touched last, or any.
 #[derive(Clone, Copy, Debug)]
 enum Which {
     Last,
     Any(Index),
 }
 
-/// What happens to each user, how much time passes then, and what trouble begins, for how many rounds.
+/// A chance for each user, the time that passes afterwards, and a fault that begins, with its duration in rounds.
 type Round = (Vec<Chance>, Duration, Option<(Fault, usize)>);
 
-/// Of how many rounds a trouble lasts, at most.
+/// Maximum number of rounds that a fault lasts.
 const LONGEST: usize = 4;
 
-/// Histories: changes, syncs and times that respect the lifecycle, with troubles meanwhile. At the end a day passes
-/// without any, so that a right receiver can be right. They shrink to few steps and stay valid.
+/// Generates histories: changes, syncs and times that respect the lifecycle of objects, with faults in between. At the
+/// end a day passes without faults, so that a correct receiver can catch up. Histories shrink to few steps and stay
+/// valid.
 ///
-/// Objects look as a provider has them. Edge cases are asked for by [`HistoryParams::payloads`], what no provider does by
-/// [`HistoryParams::incoherent`].
+/// Objects look as a provider has them. [`HistoryParams::payloads`] adds edge cases; [`HistoryParams::incoherent`] adds
+/// contradictions that no provider produces.
 ///
 /// ```
 /// use paragon_testkit::scenario::Fault;
@@ -100,14 +102,14 @@ const LONGEST: usize = 4;
 ///
 /// # Panics
 ///
-/// When there is no pipeline to sync.
+/// Panics if there is no pipeline to sync.
 #[track_caller]
 pub fn history(params: HistoryParams) -> impl Strategy<Value = Scenario> {
     assert!(!params.pipelines.is_empty(), "a history needs a pipeline");
     let (users, syncs) = (params.users.max(1), params.syncs.max(1));
     let revision = params.payloads.revision;
     let first = params.pipelines[0];
-    // A minute is what most things take.
+    // Most effects take a minute.
     let times = prop_oneof![
         3 => Just(Duration::ZERO),
         5 => Just(Duration::from_secs(60)),
@@ -122,7 +124,7 @@ pub fn history(params: HistoryParams) -> impl Strategy<Value = Scenario> {
     });
     let change_of = |pipeline| change(pipeline, params.payloads, &params.incoherent);
     let changes: Vec<_> = params.pipelines.iter().map(|pipeline| (Just(*pipeline), change_of(*pipeline))).collect();
-    // Troubles show where one object meets several of them.
+    // Bugs show up when one object meets several faults.
     let which = || prop_oneof![2 => Just(Which::Last), 1 => any::<Index>().prop_map(Which::Any)];
     let chance = prop_oneof![
         2 => Just(Chance::Nothing),
@@ -145,7 +147,8 @@ pub fn history(params: HistoryParams) -> impl Strategy<Value = Scenario> {
     })
 }
 
-/// What a change sets. The name of a file has its extension later: it depends on the file.
+/// Generates the members that a change sets. The extension of a file name is added later, because it depends on the
+/// file.
 fn change(pipeline: Pipeline, params: Params, incoherent: &[Incoherence]) -> BoxedStrategy<Map<String, Value>> {
     let strategy = members(pipeline, params, incoherent).prop_map(move |mut members| {
         let extension = extension(&members);
@@ -153,7 +156,7 @@ fn change(pipeline: Pipeline, params: Params, incoherent: &[Incoherence]) -> Box
             name.truncate(name.len() - extension.len());
         }
         members.retain(|name, value| match pipeline {
-            // A change that leaves the size to the source does not speak of it.
+            // A change omits the size if the source decides it.
             Pipeline::Files => match name.as_str() {
                 "name" | "customFields" | "updatedAt" => true,
                 "size" => !value.is_null(),
@@ -174,28 +177,28 @@ fn user(number: usize) -> UserId {
     .into()
 }
 
-/// What a user has.
+/// Objects and syncs of a user.
 #[derive(Default)]
 struct Has {
-    /// The last one is the one that was touched last.
+    /// Live objects. The last one is the one that was touched last.
     live: Vec<Live>,
     syncs: Vec<(Pipeline, usize)>,
 }
 
-/// An object that lives.
+/// A live object.
 #[derive(Clone)]
 struct Live {
     object: String,
     pipeline: Pipeline,
-    /// The extension that the name of a file has.
+    /// Extension that the name of a file ends with.
     extension: &'static str,
     is_folder: bool,
-    /// The folder that a file lies in, the company of a deal.
+    /// Folder of a file, or company of a deal.
     refers_to: Option<String>,
 }
 
 impl Has {
-    /// Takes one of the objects out.
+    /// Removes one of the objects and returns it.
     fn pick(&mut self, which: Which) -> Option<Live> {
         match which {
             Which::Any(index) if !self.live.is_empty() => Some(self.live.remove(index.index(self.live.len()))),
@@ -203,7 +206,7 @@ impl Has {
         }
     }
 
-    /// Takes one of the objects out that no other one refers to: a folder is emptied before it goes.
+    /// Removes an object that no other object refers to, and returns it. A folder is emptied before it is removed.
     fn pick_unused(&mut self, which: Which) -> Option<Live> {
         let mut picked = self.pick(which)?;
         while let Some(user) = self.live.iter().rposition(|live| live.refers_to.as_ref() == Some(&picked.object)) {
@@ -213,21 +216,21 @@ impl Has {
         Some(picked)
     }
 
-    /// One of the objects that one of a pipeline may refer to.
+    /// Returns an object that an object of this pipeline can refer to, and the member for the reference.
     fn pick_target(&self, pipeline: Pipeline, index: Index) -> Option<(&'static str, String)> {
         let (member, target): (_, fn(&Live) -> bool) = match pipeline {
             Pipeline::Files => ("parentFolderId", |live| live.is_folder),
             Pipeline::Deals => ("accountId", |live| live.pipeline == Pipeline::Companies),
             _ => return None,
         };
-        // Those of another integration are in another account.
+        // Objects of another integration are in another account.
         let of_account = |live: &&Live| sample_integration(live.pipeline).0 == sample_integration(pipeline).0;
         let targets: Vec<_> = self.live.iter().filter(|live| target(live)).filter(of_account).collect();
         (!targets.is_empty()).then(|| (member, targets[index.index(targets.len())].object.clone()))
     }
 }
 
-/// The steps that those chances make which can happen.
+/// Returns the steps for the chances that are possible.
 fn happen(rounds: Vec<Round>, first: Pipeline) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     let mut objects = 0;
@@ -260,14 +263,14 @@ fn happen(rounds: Vec<Round>, first: Pipeline) -> Vec<Step> {
     steps
 }
 
-/// What a chance comes to; where it cannot happen, a user without a sync gets one.
+/// Returns the action for a chance. If the chance is not possible, a user without a sync enables one.
 fn act(who: usize, chance: Chance, has: &mut Has, objects: &mut usize, first: Pipeline) -> Option<Action> {
     let happened = match chance {
         Chance::Nothing => return None,
         Chance::Create(pipeline, mut record, within) => {
             *objects += 1;
             let object = format!("object-{objects}");
-            // A `parentFolderId` that is there already refers to no folder on purpose: see `Incoherence`.
+            // An existing `parentFolderId` refers to a missing folder on purpose: see `Incoherence`.
             let target = within.and_then(|index| has.pick_target(pipeline, index));
             let target = target.filter(|(member, _)| *member != "parentFolderId" || !record.contains_key(*member));
             if let Some((member, target)) = &target {
@@ -361,7 +364,7 @@ mod tests {
             if !deletes(&tree.current()) {
                 continue;
             }
-            // As proptest does it: whatever still has a deletion is kept.
+            // Shrinks as proptest does: every simpler history that still has a deletion is kept.
             let mut simpler = tree.simplify();
             while simpler {
                 tree.current().check().unwrap();

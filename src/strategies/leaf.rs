@@ -1,4 +1,4 @@
-//! Text, numbers, times and free objects: tidy ones, and those that break programs.
+//! Strategies for text, numbers, times and free-form objects: tidy values, and edge cases that break programs.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ use uuid::{Builder, Uuid};
 
 use crate::contract::WORDS;
 
-/// `tidy`, and in `edge` of a hundred cases `odd`.
+/// Generates `odd` in `edge` of a hundred cases, and `tidy` otherwise.
 pub(super) fn mix<T: std::fmt::Debug>(
     edge: u32,
     tidy: impl Strategy<Value = T> + 'static,
@@ -21,7 +21,7 @@ pub(super) fn mix<T: std::fmt::Debug>(
     }
 }
 
-/// What goes wrong in programs that handle text.
+/// Texts that often cause errors in programs.
 const ODD: [&str; 40] = [
     "",
     " ",
@@ -76,13 +76,13 @@ pub(super) fn text(edge: u32) -> BoxedStrategy<String> {
     mix(edge, tidy, odd)
 }
 
-/// A name of a member that is not listed anywhere.
+/// Generates the name of a member that no schema lists.
 fn key(edge: u32) -> BoxedStrategy<String> {
     let odd = select(&["", "a.b", "a/b", "~", "$ref", "__proto__", "constructor", "é", "\u{0}", "with space"][..]);
     mix(edge, select(WORDS.as_slice()).prop_map(str::to_owned), odd.prop_map(str::to_owned))
 }
 
-/// Any object: nothing is said about its members.
+/// Generates objects without rules for their members.
 pub(super) fn object(edge: u32) -> BoxedStrategy<Value> {
     let scalar = move || {
         prop_oneof![
@@ -96,7 +96,7 @@ pub(super) fn object(edge: u32) -> BoxedStrategy<Value> {
     let flat = |members: std::ops::RangeInclusive<usize>| {
         vec((key(edge), scalar()), members).prop_map(|members| Value::Object(members.into_iter().collect()))
     };
-    // Deeper than programs expect, and still within the 128 levels that serde_json reads.
+    // Deeper than most programs expect, but within the 128 levels that serde_json reads.
     let deep = (20..100_u32, any::<bool>()).prop_map(|(depth, list)| {
         let nest = |inner, _| if list { json!([inner]) } else { json!({"deeper": inner}) };
         json!({"deeper": (0..depth).fold(Value::Null, nest)})
@@ -159,7 +159,7 @@ pub(super) fn uuid(edge: u32) -> BoxedStrategy<String> {
     mix(edge, tidy, prop_oneof![random, upper, limits])
 }
 
-/// 2010 to 2040, in seconds since 1970.
+/// The years 2010 to 2039, in seconds since 1970.
 const YEARS: std::ops::Range<i64> = 1_262_304_000..2_208_988_800;
 
 pub(super) fn date_time(edge: u32) -> BoxedStrategy<String> {

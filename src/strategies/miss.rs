@@ -5,22 +5,22 @@ use serde_json::{Value, json};
 use super::{Params, payload};
 use crate::contract::{Breaks, Contract, Layer, Place};
 
-/// A payload that is valid but for one rule.
+/// A payload that breaks exactly one rule.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct NearMiss {
-    /// What is wrong with it.
+    /// The rule that is broken.
     pub breaks: Breaks,
-    /// The payload.
+    /// The invalid payload.
     pub payload: Value,
 }
 
-/// Payloads that break exactly one rule of the strict schema. They shrink to a simple payload with the same kind of
-/// mistake.
+/// Generates payloads that break exactly one rule of the strict schema. They shrink to a simple payload with a mistake
+/// of the same kind.
 ///
 /// # Panics
 ///
-/// When there is no such schema, or one that lets everything through.
+/// Panics if there is no such schema, or if the schema accepts everything.
 ///
 /// ```
 /// use paragon_testkit::contract::{Contract, Layer};
@@ -47,9 +47,9 @@ pub fn near_miss(schema: &str, params: Params) -> BoxedStrategy<NearMiss> {
         .boxed()
 }
 
-/// One change to a payload, and the rule that it breaks.
+/// A change to a payload, and the rule that it breaks.
 struct Mutation {
-    /// Where the change is made.
+    /// JSON pointer to the changed value.
     at: String,
     change: Change,
     breaks: Breaks,
@@ -74,9 +74,9 @@ impl Mutation {
     }
 }
 
-/// Every single change to `value` that breaks one rule at `place`.
+/// Collects all changes to `value` that break exactly one rule at `place`.
 fn collect(place: Place, value: &Value, at: &str, mutations: &mut Vec<Mutation>) {
-    // What is wrong with one of several forms is wrong with all of them: not one rule.
+    // A mistake in a place with several alternatives violates all of them, so it does not break exactly one rule.
     if place.branches().is_some() {
         return;
     }
@@ -123,7 +123,7 @@ fn collect(place: Place, value: &Value, at: &str, mutations: &mut Vec<Mutation>)
 }
 
 fn members(place: Place, value: &Value, at: &str, mutations: &mut Vec<Mutation>) {
-    // Where members are counted, one more or less breaks the count as well.
+    // If the schema limits the number of members, adding or removing one breaks this limit as well.
     let counted = place.keyword("minProperties").is_some() || place.keyword("maxProperties").is_some();
     let mut change = |name: &str, rule, change| {
         let path = if rule == "minProperties" { at.to_owned() } else { format!("{at}/{name}") };

@@ -1,9 +1,11 @@
-//! proptest strategies of everything in the contract, of what breaks it, and of whole histories.
+//! proptest strategies for everything in the contract, for violations of it, and for whole histories.
 //!
-//! All of them follow from the shipped schemas: [`payload`] generates what a schema's strict layer lets through,
-//! [`near_miss`] what breaks exactly one of its rules, [`raw_body`] bytes that a receiver may be sent by anybody,
-//! [`history`] a [`Scenario`](crate::scenario::Scenario). What is put into a simulated integration, by [`history`] and
-//! [`file()`], looks as a provider has it; what is odd is asked for by [`Params::edge`] and [`Incoherence`].
+//! All strategies use the shipped schemas. [`payload`] generates values that the strict layer of a schema accepts.
+//! [`near_miss`] generates values that break exactly one of its rules. [`raw_body`] generates bytes that anybody can
+//! send to a receiver. [`history`] generates a [`Scenario`](crate::scenario::Scenario).
+//!
+//! The objects that [`history`] and [`file()`] put into a simulated integration look as a provider has them.
+//! [`Params::edge`] adds edge cases, and [`Incoherence`] adds contradictions.
 //!
 //! ```
 //! use paragon_testkit::contract::Event;
@@ -38,13 +40,13 @@ pub use policy::policy;
 pub use provider::Incoherence;
 pub use raw::{RawBody, raw_body};
 
-/// What is generated, and how odd it is.
+/// Parameters of generated values: the revision, and the share of edge cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Params {
-    /// Of which age of the contract. Default: the newest.
+    /// Contract revision. Default: the newest.
     pub revision: Revision,
-    /// How many of a hundred leaves are edge cases: odd text, numbers at their limits, dates at the edges, deep and
-    /// huge collections. Default 20; 0 gives tidy payloads.
+    /// Percentage of leaves that are edge cases: odd text, numbers at their limits, dates at the edges, deep and huge
+    /// collections. Default 20; 0 gives tidy payloads.
     pub edge: u32,
 }
 
@@ -55,19 +57,19 @@ impl Default for Params {
 }
 
 impl Params {
-    /// Payloads as they are on most days.
+    /// Returns parameters for typical payloads without edge cases.
     pub fn tidy() -> Self {
         Self { edge: 0, ..Self::default() }
     }
 }
 
-/// Any of the six documented events, of the newest revision. `params.revision` is not looked at: write an event for an
-/// older one with [`Revision::write_event`].
+/// Generates any of the six documented events, in the newest revision. `params.revision` is ignored: write an event in
+/// an older revision with [`Revision::write_event`].
 pub fn event(params: Params) -> impl Strategy<Value = Event> {
     proptest::strategy::Union::new(EventKind::ALL.map(|kind| event_of(kind, params).boxed()))
 }
 
-/// Events of one kind, of the newest revision.
+/// Generates events of one kind, in the newest revision. `params.revision` is ignored.
 pub fn event_of(kind: EventKind, params: Params) -> impl Strategy<Value = Event> {
     let params = Params { revision: Revision::default(), ..params };
     payload(kind.schema(), params).prop_map(|value| {
@@ -76,8 +78,8 @@ pub fn event_of(kind: EventKind, params: Params) -> impl Strategy<Value = Event>
     })
 }
 
-/// Files and folders, without their ids: what is created in a simulated integration. Of the newest revision. They look
-/// as a provider has them, apart from edge cases; times, size and hash are left to the source.
+/// Generates files and folders without ids, to be created in a simulated integration. They are of the newest revision
+/// and look as a provider has them, apart from edge cases. Times, size and hash are left to the source.
 pub fn file(params: Params) -> impl Strategy<Value = File> {
     provider::members(Pipeline::Files, params, &[]).prop_map(|members| {
         serde_json::from_value(members.into())

@@ -9,24 +9,24 @@ use super::Params;
 use super::leaf::{self, mix};
 use crate::contract::{Contract, Layer, Place};
 
-/// How often a schema may occur within itself.
+/// Maximum number of occurrences of a schema within itself.
 const DEPTH: usize = 3;
 
-/// Payloads that the strict schema of `params.revision` lets through, such as `payload("records/file", …)`.
-/// They shrink to fewer optional members, shorter lists and simpler values, and stay valid.
+/// Generates payloads that the strict schema of `params.revision` accepts, such as `payload("records/file", …)`. They
+/// shrink to fewer optional members, shorter lists and simpler values, and stay valid.
 ///
 /// # Panics
 ///
-/// When there is no such schema: [`schemas`](crate::contract::schemas) has them all.
+/// Panics if there is no such schema; [`schemas`](crate::contract::schemas) lists all of them.
 #[track_caller]
 pub fn payload(schema: &str, params: Params) -> BoxedStrategy<Value> {
     payload_with(schema, params, None)
 }
 
-/// What a member of a schema is when it is no edge case, by the names of both; `None` leaves it to the schema.
+/// Returns the tidy values of a member, given the names of the schema and the member; `None` if the schema says enough.
 pub(super) type TidyMember = fn(&str, &str) -> Option<BoxedStrategy<Value>>;
 
-/// The same with members that are tidy in a way that the schema does not tell.
+/// Generates payloads like [`payload`]. `tidy` gives tidy values that the schema does not describe.
 #[track_caller]
 pub(super) fn payload_with(schema: &str, params: Params, tidy: Option<TidyMember>) -> BoxedStrategy<Value> {
     let contract = Contract { revision: params.revision, layer: Layer::Strict };
@@ -43,7 +43,8 @@ struct Walk {
 }
 
 impl Walk {
-    /// `None` when the place would nest too deeply. `within` are the files that the walk is in.
+    /// Generates values for a place in a schema. Returns `None` if the place would be nested too deeply. `within` lists
+    /// the schema files on the path to the place.
     fn any_of(self, place: Place, within: &[&'static str]) -> Option<BoxedStrategy<Value>> {
         let mut within = within.to_vec();
         within.extend(place.chain().iter().skip(1).map(|place| place.file));
@@ -82,7 +83,7 @@ impl Walk {
     fn string(self, place: Place) -> BoxedStrategy<Value> {
         let edge = self.edge;
         let examples = place.keyword("examples").and_then(Value::as_array);
-        // What is shown as an example is what comes on most days.
+        // If the schema has examples, they are the tidy values, and all other text is an edge case.
         let edge_of_text = if examples.is_some() { 100 } else { edge };
         let text = match place.keyword("format").and_then(Value::as_str) {
             Some("uuid") => leaf::uuid(edge),
@@ -103,7 +104,7 @@ impl Walk {
     fn array(self, place: Place, within: &[&'static str]) -> BoxedStrategy<Value> {
         let item = place.items().and_then(|items| self.any_of(items, within));
         let Some(item) = item else { return Just(Value::Array(Vec::new())).boxed() };
-        // Lists of lists stay short, or a single payload would fill the memory.
+        // Lists in lists stay short; otherwise a single payload could fill the memory.
         let long = if within.len() > 1 { 4..=8 } else { 40..=80 };
         let long =
             prop_oneof![2 => Just(Value::Array(Vec::new())), 1 => vec(item.clone(), long).prop_map(Value::Array)];
@@ -136,7 +137,7 @@ impl Walk {
         let more = count("minProperties").map_or(0, |least| least.saturating_sub(always.len()));
         let optional = match (more, count("maxProperties")) {
             (0, None) => options(sometimes),
-            // At least one, or exactly one: nothing else occurs.
+            // The schemas only require at least one or exactly one optional member.
             (1, None) => (0..sometimes.len())
                 .prop_flat_map(move |chosen| {
                     let chosen_first = sometimes[chosen].clone();

@@ -10,8 +10,8 @@ use crate::delivery::{
     Order, Payload, Policy, Probability, RetryAfter, Success, Then, WhileOff,
 };
 
-/// Delivery policies that run: every cell takes all that it can say. What shrinks becomes
-/// [`Policy::paragon_assumed`], cell by cell.
+/// Generates valid delivery policies. Every setting takes all the kinds of values that it supports. Policies shrink to
+/// [`Policy::paragon_assumed`], setting by setting.
 pub fn policy() -> impl Strategy<Value = Policy> {
     let calm = Policy::paragon_assumed;
     let times = (1..60_u64, option::weighted(0.3, 1..60_u64)).prop_map(|(timeout, connect)| {

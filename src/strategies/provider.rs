@@ -1,5 +1,5 @@
-//! Objects as providers have them: names, addresses, sums and links that look like some, and members that agree with
-//! each other. Everything else follows from the schema, as in [`payload`](super::payload()).
+//! Objects as providers have them: realistic names, addresses, amounts and links, and members that agree with each
+//! other. Everything else follows from the schema, as in [`payload`](super::payload()).
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -10,23 +10,25 @@ use super::Params;
 use super::payload::payload_with;
 use crate::contract::{Pipeline, Revision, SAMPLE_OBJECT, WORDS, sample_integration};
 
-/// What is wrong with generated objects, if it is asked for. Providers do not do that; receivers survive it.
+/// Contradiction in generated objects, used on request only. Providers do not produce it, but receivers must survive
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Incoherence {
-    /// Times are anywhere between 2010 and 2040: a creation lies after the last change, a change moves `updatedAt` back.
+    /// Times are anywhere between 2010 and 2040: an object may be created after its last change, and a change may move
+    /// `updatedAt` back.
     Times,
-    /// `parentFolderId`, `accountId` and `parentCompanyId` are ids of nothing.
+    /// `parentFolderId` and `parentCompanyId` are ids of objects that do not exist.
     References,
-    /// `size` and `hash` are not those of the content.
+    /// `size` and `hash` do not match the content.
     Contents,
 }
 
 impl Incoherence {
-    /// All of them.
+    /// All contradictions.
     pub const ALL: &[Self] = &[Self::Times, Self::References, Self::Contents];
 
-    /// The members that the provider decides by itself, unless it is incoherent in them.
+    /// Returns the members that are left to the source unless this contradiction is requested.
     const fn members(self) -> &'static [&'static str] {
         match self {
             Self::Times => &["createdAt", "updatedAt", "lastActivityAt", "dueAt", "resolvedAt"],
@@ -36,7 +38,7 @@ impl Incoherence {
     }
 }
 
-/// The types of generated files, with their extensions. The first one is what they shrink to.
+/// Media types and extensions of generated files. Files shrink to the first one.
 const TYPES: [(&str, &str); 9] = [
     ("application/pdf", ".pdf"),
     ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", ".docx"),
@@ -67,13 +69,13 @@ const STREETS: [&str; 4] = ["1 Market Street", "221B Baker Street", "12 Harbour 
 const CITIES: [(&str, &str); 4] = [("San Francisco", "US"), ("London", "GB"), ("Singapore", "SG"), ("Paris", "FR")];
 const ZONES: [&str; 4] = ["America/New_York", "Europe/London", "Asia/Singapore", "Europe/Paris"];
 
-/// The members of an object of a pipeline, without its ids.
+/// Generates the members of an object of a pipeline, without its ids.
 pub(super) fn members(
     pipeline: Pipeline,
     params: Params,
     incoherent: &[Incoherence],
 ) -> BoxedStrategy<Map<String, Value>> {
-    // What is put into a source is of the newest revision; the API speaks another one if asked to.
+    // Objects in a source are of the newest revision. The API converts them if another revision is requested.
     let params = Params { revision: Revision::default(), ..params };
     let of_provider = Incoherence::ALL.iter().filter(|wrong| !incoherent.contains(wrong));
     let left_open: Vec<_> =
@@ -88,13 +90,13 @@ pub(super) fn members(
     object.boxed()
 }
 
-/// The extension that the type of a file asks for.
+/// Returns the extension for the media type of a file.
 pub(super) fn extension(members: &Map<String, Value>) -> &'static str {
     let kind = members.get("mimeType").and_then(Value::as_str);
     TYPES.iter().find(|(mime_type, _)| Some(*mime_type) == kind).map_or("", |(_, extension)| extension)
 }
 
-/// A member of an object as it is on most days; `None` where the schema says enough.
+/// Returns realistic values of a member; `None` if the schema says enough.
 fn tidy_member(schema: &str, name: &str) -> Option<BoxedStrategy<Value>> {
     let files = sample_integration(Pipeline::Files).0;
     let member = match (schema, name) {
@@ -159,11 +161,11 @@ fn tidy_member(schema: &str, name: &str) -> Option<BoxedStrategy<Value>> {
     Some(member)
 }
 
-/// Makes the members of one object fit each other.
+/// Makes the members of an object consistent with each other.
 fn agree(pipeline: Pipeline, members: &mut Map<String, Value>) {
     match pipeline {
         Pipeline::Files => {
-            // The source decides it; a record without it is none.
+            // A file must have a `size`; `null` leaves it to the source.
             members.entry("size").or_insert(Value::Null);
             let extension = extension(members);
             if let Some(Value::String(name)) = members.get_mut("name") {
@@ -202,7 +204,7 @@ fn agree(pipeline: Pipeline, members: &mut Map<String, Value>) {
     }
 }
 
-/// Where a person opens an object of an integration.
+/// Returns the host, and perhaps a path, of the web page where a person opens an object of an integration.
 fn host(integration: &str) -> String {
     match integration {
         "googledrive" => "drive.google.com/file/d".to_owned(),
@@ -214,13 +216,13 @@ fn words() -> impl Strategy<Value = String> {
     (select(&WORDS[..]), select(&WORDS[..])).prop_map(|(one, other)| format!("{one} {other}"))
 }
 
-/// Letters and digits, as providers make ids of.
+/// Generates an id of letters and digits, like those of providers.
 fn id(length: usize) -> impl Strategy<Value = String> {
     const LETTERS: &[u8; 62] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     vec(select(&LETTERS[..]), length).prop_map(|letters| letters.into_iter().map(char::from).collect())
 }
 
-/// A name and an address of mail.
+/// Generates a name and an e-mail address.
 fn person() -> impl Strategy<Value = (String, String)> {
     select(&PEOPLE[..])
         .prop_map(|(first, last)| (format!("{first} {last}"), format!("{first}.{last}@example.com").to_lowercase()))

@@ -3,24 +3,26 @@ use proptest::sample::{Index, select};
 
 use super::{Params, event};
 
-/// A body as bytes, with what is odd about it. Some are still JSON, most are not.
+/// The bytes of a request body, with a description of what is unusual about it. Some bodies are valid JSON, most are
+/// not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RawBody {
-    /// What is odd about it, such as `cut`.
+    /// What is unusual about the body, such as `cut`.
     pub label: &'static str,
-    /// Whether a parser of JSON (RFC 8259) has to refuse it. `None` where parsers may differ: doubled members, a byte
-    /// order mark, half a surrogate pair, deep nesting, numbers beyond all types.
+    /// Whether a JSON parser (RFC 8259) must reject the body. `None` where parsers may differ: duplicate members, a
+    /// byte order mark, half a surrogate pair, deep nesting, numbers outside all types.
     pub refused: Option<bool>,
-    /// The content type to send it with.
+    /// Content type to send the body with.
     pub content_type: &'static str,
-    /// The bytes.
+    /// The bytes of the body.
     pub bytes: Vec<u8>,
 }
 
 const JSON: &str = "application/json";
 
-/// Bodies that anybody can POST to a webhook endpoint: events that were damaged, doubled, cut or mislabelled.
+/// Generates bodies that anybody can POST to a webhook endpoint: events that are damaged, duplicated, cut or
+/// mislabeled.
 ///
 /// ```
 /// use paragon_testkit::contract::Event;

@@ -11,46 +11,46 @@ use crate::clock::{Moment, duration};
 use crate::contract::{Frequency, Pipeline, ProjectId, Revision, SyncId};
 use crate::source::Account;
 
-/// A sync that is to be enabled.
+/// Settings of a sync to be enabled.
 #[derive(Clone, Debug)]
 pub struct Enable<'a> {
-    /// What it reads.
+    /// Account that the sync reads.
     pub account: &'a Account,
-    /// What it pulls.
+    /// Pipeline that the sync pulls.
     pub pipeline: Pipeline,
-    /// Tells syncs of the same integration and pipeline apart.
+    /// Name that distinguishes syncs of the same user, integration and pipeline.
     pub configuration_name: &'a str,
-    /// What of the account is asked for.
+    /// Settings that select a part of the account.
     pub configuration: Map<String, Value>,
-    /// How often it looks for changes; each minute when left out.
+    /// Interval of the incremental runs; `None` means each minute.
     pub frequency: Option<Frequency>,
 }
 
-/// Why a sync was not enabled.
+/// Reason why a sync was not enabled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnableError {
-    /// There is one already (observed: 409).
+    /// The sync exists already (observed: 409).
     #[error("Sync instance already exists")]
     Exists(SyncId),
-    /// The pipeline is none of the six, or the integration does not have it.
+    /// The pipeline is none of the six, or the integration does not support it.
     #[error("{0}")]
     Pipeline(String),
-    /// The integration asks for something else.
+    /// The integration requires another configuration.
     #[error("{0}")]
     Configuration(String),
 }
 
-/// All syncs of a project, and when each runs next.
+/// All syncs of a project, and the times of their next runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(from = "Stored", into = "Stored")]
 pub struct Engine {
     stored: Stored,
-    /// The order in which syncs run that are due at the same time is the order of their ids.
+    /// The next run of each sync. Syncs that are due at the same time run in the order of their ids.
     agenda: BTreeSet<(Moment, SyncId)>,
 }
 
-/// What the agenda follows from.
+/// Serialized form of [`Engine`]. The agenda is computed from it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
@@ -75,13 +75,13 @@ impl From<Engine> for Stored {
 }
 
 impl Engine {
-    /// No syncs yet.
+    /// Creates an engine without syncs.
     pub fn new(project: ProjectId) -> Self {
         let revision = Revision::default();
         Stored { project, revision, runs_take: Duration::ZERO, syncs: BTreeMap::new() }.into()
     }
 
-    /// What is wrong with an engine that was read, beside these accounts.
+    /// Returns the first inconsistency in a deserialized engine, checked against its project and accounts.
     pub(crate) fn problem(&self, project: &ProjectId, accounts: &Accounts) -> Option<String> {
         if self.stored.project != *project {
             return Some(format!("project: expected {project}, got {}", self.stored.project));
@@ -93,17 +93,17 @@ impl Engine {
         })
     }
 
-    /// Syncs that are enabled from now on have this revision of the contract.
+    /// Sets the contract revision of the syncs that are enabled from now on.
     pub fn set_revision(&mut self, revision: Revision) {
         self.stored.revision = revision;
     }
 
-    /// The revision that syncs get which are enabled now.
+    /// Returns the contract revision of the syncs that are enabled from now on.
     pub fn revision(&self) -> Revision {
         self.stored.revision
     }
 
-    /// Runs take so long from now on, during which a sync is `ACTIVE`. At first they take no time.
+    /// Sets the duration of runs from now on. A sync is `ACTIVE` during a run. Default: zero.
     pub fn set_runs_take(&mut self, span: Duration) {
         self.stored.runs_take = span;
     }
@@ -112,7 +112,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// When it exists.
+    /// Returns an error if the sync exists already.
     pub fn enable(&mut self, wanted: Enable<'_>, now: Moment) -> Result<&Sync, EnableError> {
         let (user, integration) = (wanted.account.user(), wanted.account.integration());
         let (pipeline, name) = (wanted.pipeline.name(), wanted.configuration_name);
@@ -125,7 +125,7 @@ impl Engine {
         Ok(self.stored.syncs.entry(id).or_insert(sync))
     }
 
-    /// The sync with this id, which may be text.
+    /// Returns the sync with this id. The id may also be given as text.
     pub fn get<Id: Ord + ?Sized>(&self, id: &Id) -> Option<&Sync>
     where
         SyncId: Borrow<Id>,
@@ -133,12 +133,12 @@ impl Engine {
         self.stored.syncs.get(id)
     }
 
-    /// All syncs, by id.
+    /// Returns all syncs, sorted by id.
     pub fn syncs(&self) -> impl Iterator<Item = &Sync> {
         self.stored.syncs.values()
     }
 
-    /// Changes a sync and plans its next run anew.
+    /// Changes a sync and reschedules its next run. Returns `None` if there is no sync with this id.
     fn change(&mut self, id: &SyncId, change: impl FnOnce(&mut Sync)) -> Option<&Sync> {
         let sync = self.stored.syncs.get_mut(id)?;
         if let Some(due) = sync.due() {
@@ -149,27 +149,27 @@ impl Engine {
         Some(sync)
     }
 
-    /// Pauses a sync; `None` when there is none with this id.
+    /// Pauses a sync. Returns `None` if there is no sync with this id.
     pub fn disable(&mut self, id: &SyncId, now: Moment) -> Option<&Sync> {
         self.change(id, |sync| sync.disable(now))
     }
 
-    /// Lets a paused or failed sync go on where it stopped; `None` when there is none with this id.
+    /// Resumes a paused or failed sync where it stopped. Returns `None` if there is no sync with this id.
     pub fn reenable(&mut self, id: &SyncId, now: Moment) -> Option<&Sync> {
         self.change(id, |sync| sync.reenable(now))
     }
 
-    /// Gives a sync another account or another frequency; `None` when there is none with this id.
+    /// Changes the account or the frequency of a sync. Returns `None` if there is no sync with this id.
     pub fn update(&mut self, id: &SyncId, update: Update, now: Moment) -> Option<&Sync> {
         self.change(id, |sync| sync.update(update, now))
     }
 
-    /// Makes a run of a sync due now; `None` when there is none with this id.
+    /// Makes a run of a sync due now. Returns `None` if there is no sync with this id.
     pub fn run_soon(&mut self, id: &SyncId, kind: RunKind, now: Moment) -> Option<&Sync> {
         self.change(id, |sync| sync.run_soon(kind, now))
     }
 
-    /// Deletes a sync and its records.
+    /// Deletes a sync and its records, and returns the sync. Returns `None` if there is no sync with this id.
     pub fn delete(&mut self, id: &SyncId) -> Option<Sync> {
         let sync = self.stored.syncs.remove(id)?;
         if let Some(due) = sync.due() {
@@ -178,12 +178,12 @@ impl Engine {
         Some(sync)
     }
 
-    /// When the next run is due.
+    /// Returns the time of the next run; `None` if no run is scheduled.
     pub fn next_due(&self) -> Option<Moment> {
         self.agenda.first().map(|(moment, _)| *moment)
     }
 
-    /// Begins or ends the next run that is due at `now`, if one is.
+    /// Begins or ends the next run that is due at `now`. Returns `None` if no run is due.
     pub fn run_due(&mut self, accounts: &mut Accounts, now: Moment) -> Option<Run> {
         let (_, id) = self.agenda.first().filter(|(moment, _)| *moment <= now).cloned()?;
         self.agenda.pop_first();

@@ -10,40 +10,41 @@ use crate::clock::Moment;
 use crate::contract::{Numbering, Pipeline, RecordId, Revision, SyncId};
 use crate::source::{Collection, Synthetic};
 
-/// The order in which the records of a sync changed. A record that changes moves to the end; one that is deleted
-/// moves there as a tombstone. A cursor is a place in that order and stays valid for ever.
+/// The records of a sync in the order of their last changes. A changed record moves to the end; a deleted record moves
+/// to the end as a tombstone. A cursor is a position in this order and never expires.
 ///
-/// Records have keys, numbers from which their ids follow. A page costs the logarithm of the feed's length, wherever
-/// it starts, and records that the feed was based on are computed when they are served.
+/// Each record has a key: a number from which its id is derived. A page costs the logarithm of the feed's length,
+/// wherever it starts. Synthetic records at the beginning of the feed are computed when they are served.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct Feed {
     stored: Stored,
-    /// Where a record is now, if it is not where the base has it.
+    /// Current position of each record, unless the record is still at its position in the base.
     current: HashMap<u64, usize>,
-    /// The slots that a record is at now.
+    /// Positions of the current versions.
     standing: Ranks,
     live: usize,
 }
 
-/// What the rest follows from.
+/// Serialized form of [`Feed`]. The other fields are computed from it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
     ids: Numbering,
     base: Option<Base>,
-    /// After the base; sorted by time and key, because each run comes after the one before it and sorts its own.
+    /// Slots after the base, sorted by time and key: each run is later than the previous one, and sorts its changes by
+    /// key.
     slots: Vec<Slot>,
 }
 
-/// The first slots: synthetic records, of which the n-th has the key n.
+/// The first slots of a feed: synthetic records. The n-th one has the key n.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Base {
     at: Moment,
     len: usize,
     synthetic: Synthetic,
-    /// Those that had changed by then, which the base therefore does not hold.
+    /// Numbers of the objects that had changed before the first run. The base does not contain them.
     except: Vec<u64>,
     pipeline: Pipeline,
     revision: Revision,
@@ -56,9 +57,10 @@ struct Slot {
     at: Moment,
     key: u64,
     live: bool,
-    /// Serialised once, served often. Kept for one more version, because a lagging read may still ask for it.
+    /// Serialized once, served often. The replaced version is kept as well, because a lagging read may still ask for
+    /// it.
     json: Option<String>,
-    /// The slot that the record was at before.
+    /// Position of the previous version of the record.
     #[serde(skip_serializing_if = "Option::is_none")]
     replaces: Option<usize>,
 }
@@ -67,45 +69,45 @@ struct Slot {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Entry<'a> {
-    /// The record's key.
+    /// Key of the record.
     pub key: u64,
-    /// Where it stands: later versions stand later.
+    /// Position of this version in the feed. Later versions have higher positions.
     pub version: usize,
-    /// What is served.
+    /// The JSON that is served.
     pub json: std::borrow::Cow<'a, str>,
 }
 
-/// What one pull answers.
+/// The result of one pull.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Page<'a> {
-    /// The records and tombstones.
+    /// Records and tombstones of the page.
     pub entries: Vec<Entry<'a>>,
-    /// Where the next pull goes on; `None` only when nothing was ever there.
+    /// Cursor for the next pull; `None` only if the page is empty and no cursor was given.
     pub cursor: Option<String>,
-    /// Everything in the feed, tombstones included.
+    /// Number of records and tombstones in the feed.
     pub total: usize,
-    /// Without the tombstones.
+    /// Number of records in the feed, without tombstones.
     pub active: usize,
-    /// What comes after this page.
+    /// Number of records and tombstones after this page.
     pub remaining: usize,
-    /// When Paragon saw the last record of the page.
+    /// Time at which Paragon saw the last record of the page.
     pub last_seen: Option<Moment>,
 }
 
-/// A cursor that was not given out by this feed.
+/// Error for a cursor that this feed did not issue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CursorError {
-    /// It does not read as one.
+    /// The cursor is malformed.
     #[error("the cursor is not one that was given out")]
     Garbage,
-    /// It reads as one, of another sync.
+    /// The cursor belongs to another sync.
     #[error("the cursor is of another sync")]
     OtherSync,
 }
 
-/// What a run found of a record.
+/// A new version of a record, as found by a run.
 #[derive(Clone, Debug)]
 pub(super) struct Change {
     pub(super) key: u64,
@@ -133,7 +135,7 @@ impl Feed {
         feed
     }
 
-    /// Begins an empty feed with the synthetic records of a collection as they were filled in.
+    /// Begins an empty feed with the unchanged synthetic records of a collection.
     pub(super) fn base_on(&mut self, at: Moment, collection: &Collection, pipeline: Pipeline, revision: Revision) {
         let synthetic = collection.synthetic();
         let Ok(len @ 1..) = usize::try_from(synthetic.count) else { return };
@@ -155,7 +157,7 @@ impl Feed {
         self.live = self.standing.before(usize::MAX);
     }
 
-    /// Appends what a run found. `at` must be later than [`Feed::last_seen`].
+    /// Appends the changes that a run found. `at` must be later than [`Feed::last_seen`].
     pub(super) fn append(&mut self, at: Moment, mut found: Vec<Change>) {
         found.sort_by_key(|change| change.key);
         for Change { key, live, json } in found {
@@ -169,7 +171,7 @@ impl Feed {
         if let Some(old) = slot.replaces {
             self.live -= usize::from(self.is_live(old));
             self.standing.remove(old);
-            // The version before that is of no more use.
+            // Lagging reads need only one replaced version, so the one before it is dropped.
             if let Some(older) = self.slot(old).and_then(|slot| slot.replaces)
                 && let Some(older) = older.checked_sub(self.base_len())
             {
@@ -186,7 +188,7 @@ impl Feed {
         self.stored.base.as_ref().map_or(0, |base| base.len)
     }
 
-    /// Nothing for those of the base.
+    /// Returns the slot at a position; `None` for positions in the base.
     fn slot(&self, position: usize) -> Option<&Slot> {
         self.stored.slots.get(position.checked_sub(self.base_len())?)
     }
@@ -202,7 +204,7 @@ impl Feed {
         usize::try_from(key).ok().filter(|key| *key < self.base_len() && self.standing.contains(*key))
     }
 
-    /// The time and the key of what is at a position.
+    /// Returns the time and the key of the record at a position.
     fn place(&self, position: usize) -> Option<(Moment, u64)> {
         match (self.slot(position), &self.stored.base) {
             (Some(slot), _) => Some((slot.at, slot.key)),
@@ -219,60 +221,61 @@ impl Feed {
         }
     }
 
-    /// The id of a record's key.
+    /// Returns the id of the record with this key.
     pub fn id_of(&self, key: u64) -> RecordId {
         record_id(self.stored.ids, key)
     }
 
-    /// The key of a record's id, if it is one of this sync, whether or not the feed has it.
+    /// Returns the key of a record id of this sync, even if the feed does not contain the record. Returns `None` for an
+    /// id of another sync.
     pub fn key_of(&self, id: &RecordId) -> Option<u64> {
         self.stored.ids.number_of(uuid::Uuid::try_parse(id.as_str()).ok()?)
     }
 
-    /// When the last entry was seen.
+    /// Returns the time at which the last entry was seen.
     pub fn last_seen(&self) -> Option<Moment> {
         let last = self.stored.slots.last().map(|slot| slot.at);
         last.or_else(|| self.stored.base.as_ref().map(|base| base.at))
     }
 
-    /// Records and tombstones.
+    /// Returns the number of records and tombstones.
     pub fn total(&self) -> usize {
         self.standing.before(usize::MAX)
     }
 
-    /// Records that live.
+    /// Returns the number of live records.
     pub fn active(&self) -> usize {
         self.live
     }
 
-    /// The place after everything: `summary.latestCursor`.
+    /// Returns the cursor after the last entry: `summary.latestCursor`.
     pub fn latest_cursor(&self) -> Option<String> {
         (self.base_len() + self.stored.slots.len()).checked_sub(1).and_then(|last| self.cursor(last))
     }
 
-    /// Whether a record lives.
+    /// Returns whether the record with this key is live.
     pub fn holds(&self, key: u64) -> bool {
         self.position(key).is_some_and(|position| self.is_live(position))
     }
 
-    /// The latest version of a record, a tombstone included, and whether it lives.
+    /// Returns the latest version of a record, which may be a tombstone, and whether the record is live.
     pub fn latest(&self, key: u64) -> Option<(usize, bool)> {
         self.position(key).map(|position| (position, self.is_live(position)))
     }
 
-    /// Whether a record is or was ever in the feed.
+    /// Returns whether the feed contains or ever contained the record.
     pub fn has_seen(&self, key: u64) -> bool {
         self.position(key).is_some()
     }
 
-    /// A record that lives, and its version.
+    /// Returns the current version of a live record.
     pub fn get(&self, key: u64) -> Option<Entry<'_>> {
         let version = self.position(key).filter(|position| self.is_live(*position))?;
         Some(Entry { key, version, json: self.json(version)? })
     }
 
-    /// The version before the latest one, or before its deletion, with the time at which that came: what a lagging
-    /// read answers.
+    /// Returns the version before the latest one, and the time of the latest one. A lagging read responds with that
+    /// earlier version. It is `None` if the record was not live before.
     pub fn get_stale(&self, key: u64) -> (Option<Entry<'_>>, Option<Moment>) {
         let Some(position) = self.position(key) else { return (None, None) };
         let changed_at = self.place(position).map(|(at, _)| at);
@@ -280,38 +283,41 @@ impl Feed {
         (before.and_then(|version| Some(Entry { key, version, json: self.json(version)? })), changed_at)
     }
 
-    /// The version that a record had before this one.
+    /// Returns the version that this version replaced.
     pub fn version_before(&self, version: usize) -> Option<usize> {
         self.slot(version)?.replaces
     }
 
-    /// Every record that lives, in the order of the feed.
+    /// Returns all live records in the order of the feed.
     pub fn live(&self) -> impl Iterator<Item = Entry<'_>> {
         let live = self.standing.starting_at_rank(0).filter(|position| self.is_live(*position));
         live.filter_map(|version| Some(Entry { key: self.place(version)?.1, version, json: self.json(version)? }))
     }
 
-    /// The keys and versions of the records that live, in the order of the feed.
+    /// Returns the keys and versions of all live records in the order of the feed.
     pub fn live_keys(&self) -> impl Iterator<Item = (u64, usize)> {
         let live = self.standing.starting_at_rank(0).filter(|position| self.is_live(*position));
         live.filter_map(|version| Some((self.place(version)?.1, version)))
     }
 
-    /// The page after a cursor.
+    /// Returns the page after a cursor.
     ///
     /// # Errors
     ///
-    /// When the cursor is not one of this feed.
+    /// Returns an error if the cursor is not one of this feed.
     pub fn page(&self, after: Option<&str>, size: usize) -> Result<Page<'_>, CursorError> {
         self.page_until(after, size, None)
     }
 
-    /// As [`Feed::page`], as it was before anything was seen later than `until`: what a lagging read answers. Of a
-    /// record one version before the latest is kept; what is older than that is left out.
+    /// Returns the page after a cursor like [`Feed::page`], but from the feed as it was at `until`. This is the
+    /// response to a lagging read.
+    ///
+    /// Only one version before the latest one is kept of each record. If the version at `until` is older than that, the
+    /// record is left out, unless that version is a synthetic record, which is computed.
     ///
     /// # Errors
     ///
-    /// As [`Feed::page`].
+    /// Returns an error if the cursor is not one of this feed.
     pub fn page_until(&self, after: Option<&str>, size: usize, until: Option<Moment>) -> Result<Page<'_>, CursorError> {
         let start = match after {
             None => 0,
@@ -325,9 +331,9 @@ impl Feed {
         let (rank, replaced) = (self.standing.before(start), before.partition_point(|at| *at < start));
         let (skipped, total) = (rank + replaced, self.standing.before(end) + before.len());
         let standing = self.standing.starting_at_rank(rank).take_while(|at| *at < end);
-        // A lagging read may ask with a cursor of later on.
+        // The cursor of a lagging read may be newer than the state that is read.
         let left = total.saturating_sub(skipped);
-        // Does not grow step by step: that would cost as much as all the rest.
+        // Allocates once, because growing step by step would cost as much as everything else.
         let (mut entries, mut last) = (Vec::with_capacity(size.min(left)), None);
         for version in in_order(standing, before[replaced..].iter().copied()).take(size) {
             let Some((at, key)) = self.place(version) else { continue };
@@ -344,13 +350,14 @@ impl Feed {
         })
     }
 
-    /// The slots from a position on.
+    /// Returns the slots at and after a position.
     fn behind(&self, position: usize) -> &[Slot] {
         let first = position.saturating_sub(self.base_len());
         self.stored.slots.get(first..).unwrap_or_default()
     }
 
-    /// What stood before a position until something behind it took its place, as far as it is kept.
+    /// Returns the positions before `end` that a slot at or after `end` replaced and whose JSON is still kept, in
+    /// ascending order.
     fn replaced_behind(&self, end: usize) -> Vec<usize> {
         let replaced = self.behind(end).iter().filter_map(|slot| slot.replaces);
         let kept = |at: &usize| self.slot(*at).is_none_or(|slot| slot.json.is_some());
@@ -359,13 +366,14 @@ impl Feed {
         replaced
     }
 
-    /// How many records live from a position on.
+    /// Returns the number of live records at and after a position.
     fn live_behind(&self, position: usize) -> usize {
         let slots = self.behind(position).iter().zip(position.max(self.base_len())..);
         slots.filter(|(slot, at)| slot.live && self.standing.contains(*at)).count()
     }
 
-    /// The observed form: base64 of `<milliseconds>:<record id>` (`feed.cursor-form`).
+    /// Returns the cursor of a position in the observed form: base64 of `<milliseconds>:<record id>`
+    /// (`feed.cursor-form`).
     fn cursor(&self, position: usize) -> Option<String> {
         let (at, key) = self.place(position)?;
         Some(self.encode(at, key))
@@ -377,28 +385,29 @@ impl Feed {
         BASE64_STANDARD.encode(plain)
     }
 
-    /// The cursor after an entry of a page.
+    /// Returns the cursor that points after an entry of a page.
     pub fn cursor_of(&self, entry: &Entry<'_>) -> Option<String> {
         self.cursor(entry.version)
     }
 
-    /// The cursor after which so many entries come; `None` when there are not more than that.
+    /// Returns the cursor that is followed by exactly this number of entries; `None` if the feed has no entry before
+    /// them.
     pub fn cursor_before_end(&self, entries: usize) -> Option<String> {
         let rank = self.total().checked_sub(entries + 1)?;
         self.cursor(self.standing.starting_at_rank(rank).next()?)
     }
 
-    /// A cursor with everything behind it; `None` in an empty feed.
+    /// Returns a cursor before the first entry; `None` if the feed is empty.
     pub fn first_cursor(&self) -> Option<String> {
         let (at, key) = self.place(0)?;
         Some(self.encode(Moment::from_millis(at.as_millis() - 1), key))
     }
 
-    /// When the place of a cursor was seen.
+    /// Returns the time that a cursor contains: when its entry was seen.
     ///
     /// # Errors
     ///
-    /// When the cursor is not one of this feed.
+    /// Returns an error if the cursor is not one of this feed.
     pub fn cursor_seen_at(&self, cursor: &str) -> Result<Moment, CursorError> {
         self.parse(cursor).map(|(at, _)| at)
     }
@@ -413,7 +422,7 @@ impl Feed {
         Ok((Moment::from_millis(millis), key))
     }
 
-    /// The first position after a cursor.
+    /// Returns the first position after a cursor.
     fn after(&self, cursor: &str) -> Result<usize, CursorError> {
         let place = self.parse(cursor)?;
         let base = match &self.stored.base {
@@ -435,7 +444,7 @@ impl Base {
     }
 }
 
-/// Two ascending runs as one.
+/// Merges two ascending sequences into one.
 fn in_order(one: impl Iterator<Item = usize>, other: impl Iterator<Item = usize>) -> impl Iterator<Item = usize> {
     let (mut one, mut other) = (one.peekable(), other.peekable());
     std::iter::from_fn(move || match (one.peek(), other.peek()) {
@@ -458,7 +467,7 @@ impl From<Feed> for Stored {
 impl TryFrom<Stored> for Feed {
     type Error = String;
 
-    /// What comes from a file may be anything: it must not make a feed that panics.
+    /// Checks everything that could make the feed panic, because a file can contain anything.
     fn try_from(stored: Stored) -> Result<Self, String> {
         let base = stored.base.as_ref().map_or(0, |base| base.len);
         let mut before = stored.base.as_ref().map(|base| (base.at, u64::MAX));
@@ -517,7 +526,8 @@ mod tests {
     }
 
     proptest! {
-        /// Against a plain map: whatever is pulled, in pages of any size, with a stop at any run, ends as the map.
+        /// Compares the feed with a plain map. Pulling pages of any size, with a pause after any run, must end with the
+        /// content of the map.
         #[test]
         fn pulling_by_cursor_ends_with_what_is_there(
             base in 0..9_u64,

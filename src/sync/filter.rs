@@ -3,8 +3,8 @@ use serde_json::{Map, Value};
 use crate::contract::{ExternalId, Object};
 use crate::source::Collection;
 
-/// What of an account a configuration asks for. Of the settings that integrations have, the fake follows those that
-/// can be told from a record alone: `mimeTypes`, `folderId`, `customObjectName` (`enable.filters`, assumed).
+/// The part of an account that a configuration selects. The fake supports the settings that can be decided from a
+/// record and its folders alone: `mimeTypes`, `folderId`, `customObjectName` (`enable.filters`, assumed).
 #[derive(Clone, Debug, Default)]
 pub(super) struct Filter<'a> {
     mime_types: Option<Vec<&'a str>>,
@@ -12,11 +12,13 @@ pub(super) struct Filter<'a> {
     object_type: Option<&'a str>,
 }
 
-/// Deeper than people nest folders; two folders that lie in each other end the search.
+/// Maximum number of nested folders that are searched. It is more than people use, and ends the search in a cycle of
+/// folders.
 const DEPTH: usize = 100;
 
 impl<'a> Filter<'a> {
-    /// A folder that the account does not have filters nothing: a configuration from production may be tried as it is.
+    /// Returns the filter of a configuration. A folder that the account does not have is ignored, so that a
+    /// configuration from production can be used unchanged.
     pub(super) fn of(configuration: &'a Map<String, Value>, collection: &Collection) -> Self {
         let text = |name: &str| configuration.get(name).and_then(Value::as_str);
         let types = configuration.get("mimeTypes").and_then(Value::as_array);
@@ -29,7 +31,7 @@ impl<'a> Filter<'a> {
         }
     }
 
-    /// Whether everything is asked for.
+    /// Returns whether the filter admits every object.
     pub(super) fn is_open(&self) -> bool {
         self.mime_types.is_none() && self.folder.is_none() && self.object_type.is_none()
     }

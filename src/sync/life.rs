@@ -14,9 +14,9 @@ use crate::contract::{
 use crate::source::Account;
 use crate::source::permission::Permissions;
 
-/// Between two full runs (`sync.full`, documented).
+/// Interval between two full runs (`sync.full`, documented).
 pub(super) const FULL: Duration = Duration::from_secs(24 * 60 * 60);
-/// Keys of the records of a sync's n-th account begin with n.
+/// Number of low bits in a record key that hold the number of the object. The bits above hold the index of the account.
 const ACCOUNT_BITS: u32 = 48;
 
 /// The status of a sync, as the Sync API names it (`sync.statuses`, documented).
@@ -24,89 +24,89 @@ const ACCOUNT_BITS: u32 = 48;
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]
 pub enum Status {
-    /// Enabled; its first run is still to come.
+    /// The sync is enabled, but has not run yet.
     Initializing,
-    /// It runs.
+    /// A run is in progress, is about to start, or will be retried.
     Active,
-    /// It has run and watches for changes.
+    /// The last run is complete. The sync waits for the next one.
     Idle,
-    /// The provider asked to wait; it goes on by itself.
+    /// The provider rate-limited a run. The sync retries automatically.
     RateLimited,
-    /// Paused through the API.
+    /// The sync was paused through the API.
     Disabled,
-    /// It cannot go on until it is enabled again.
+    /// The sync has failed permanently and must be enabled again.
     Errored,
 }
 
-/// What kind of run a sync makes.
+/// Kind of run of a sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RunKind {
-    /// Each minute, of what was created and changed.
+    /// Finds created and changed objects; each minute by default.
     Incremental,
-    /// Each 24 hours; the one that notices deletions.
+    /// Also notices deletions; every 24 hours.
     Full,
-    /// The first, of everything.
+    /// The first run, which reads everything.
     Initial,
 }
 
-/// One sync: a user's pipeline of one integration, and its feed.
+/// A sync: one pipeline of a user's integration, with its feed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Sync {
-    /// `syncInstanceId` of its events.
+    /// Id of the sync; `syncInstanceId` of its events.
     pub id: SyncId,
-    /// Whose data it is.
+    /// User who owns the data.
     pub user: UserId,
-    /// Such as `googledrive`.
+    /// Integration, such as `googledrive`.
     pub integration: String,
-    /// What it pulls.
+    /// Pipeline that the sync pulls.
     pub pipeline: Pipeline,
-    /// Tells syncs of the same integration and pipeline apart.
+    /// Name that distinguishes syncs of the same user, integration and pipeline.
     pub configuration_name: String,
-    /// What of the account is asked for.
+    /// Settings that select a part of the account.
     pub configuration: Map<String, Value>,
-    /// The age of the contract that its events and records have.
+    /// Contract revision of the sync's events and records.
     pub revision: Revision,
-    /// Where it is in its life.
+    /// Current status.
     pub status: Status,
-    /// Why it is `ERRORED`.
+    /// Reason for the status `ERRORED`.
     pub reason: Option<String>,
-    /// How long to wait, while it is `RATE_LIMITED`.
+    /// Time to wait in the status `RATE_LIMITED`.
     pub backoff: Option<Duration>,
-    /// How often it looks for changes, where that was set.
+    /// Interval of the incremental runs, if it was set.
     pub frequency: Option<Frequency>,
-    /// When it was enabled.
+    /// Time at which the sync was enabled.
     pub created_at: Moment,
-    /// When somebody or a run last changed it.
+    /// Time of the last change through the API or by a failed run.
     pub updated_at: Moment,
-    /// When its last run ended.
+    /// Time at which the last complete run ended.
     pub last_synced_at: Option<Moment>,
-    /// What a receiver pulls.
+    /// Feed that a receiver pulls.
     pub feed: Feed,
-    /// What its runs did.
+    /// Log of the runs.
     pub log: EventLog,
-    /// What it knows of who may do what, of the account that it reads now.
+    /// Permissions of the current account, as far as the sync has read them.
     pub permissions: Permissions,
-    /// The accounts that it reads or once read, and which one it is now.
+    /// All accounts that the sync has read. `account` is the index of the current one.
     accounts: Vec<CredentialId>,
     account: usize,
     pub(super) next: BTreeMap<RunKind, Moment>,
-    /// A run that takes its time, and when it ends.
+    /// Kind and end of the run in progress.
     pub(super) running: Option<(RunKind, Moment)>,
-    /// How much of the account's log the runs have seen; nothing before the first of this account.
+    /// Mark in the collection's log up to which runs have read it; `None` before the first run of this account.
     pub(super) seen: Option<usize>,
     pub(super) seen_by_full: Option<usize>,
     pub(super) unreadable: BTreeSet<u64>,
 }
 
-/// What `PATCH /api/syncs/{syncId}` changes.
+/// Changes of a sync through `PATCH /api/syncs/{syncId}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Update {
-    /// Another account of the same user and integration; starts a full run.
+    /// Another account of the same user and integration. It causes a full run.
     pub credential: Option<CredentialId>,
-    /// Another frequency; holds from the next run on.
+    /// Another frequency. It applies after the next run.
     pub frequency: Option<Frequency>,
 }
 
@@ -140,7 +140,7 @@ impl Sync {
         }
     }
 
-    /// What is wrong with a sync that was read, beside these accounts.
+    /// Returns the first inconsistency in a deserialized sync, checked against the accounts.
     pub(super) fn problem(&self, accounts: &BTreeMap<CredentialId, Account>) -> Option<String> {
         if self.account >= self.accounts.len() {
             return Some(format!("account: expected one of {} accounts, got {}", self.accounts.len(), self.account));
@@ -149,12 +149,12 @@ impl Sync {
         Some(format!("accounts: there is no account {unknown}"))
     }
 
-    /// Which account it reads.
+    /// Returns the account that the sync reads.
     pub fn credential(&self) -> &CredentialId {
         &self.accounts[self.account]
     }
 
-    /// When it runs next; `None` while it is paused or cannot go on.
+    /// Returns the time of the next run; `None` while the sync is paused or has failed.
     pub fn due(&self) -> Option<Moment> {
         match (self.status, self.running) {
             (Status::Disabled | Status::Errored, _) => None,
@@ -167,7 +167,7 @@ impl Sync {
         self.frequency.unwrap_or(Frequency::OneMinute).interval()
     }
 
-    /// Pauses it; a run that is under way is given up.
+    /// Pauses the sync. A run in progress is abandoned.
     pub(super) fn disable(&mut self, now: Moment) {
         if let Some((kind, _)) = self.running.take() {
             self.next.insert(kind, now);
@@ -177,7 +177,7 @@ impl Sync {
         self.updated_at = now;
     }
 
-    /// Lets it go on where it stopped: it looks for changes at once, and makes the full run that it has missed.
+    /// Resumes a paused or failed sync. It looks for changes at once, and makes up for a missed full run.
     pub(super) fn reenable(&mut self, now: Moment) {
         if matches!(self.status, Status::Disabled | Status::Errored) {
             self.go_on(now);
@@ -198,7 +198,7 @@ impl Sync {
         );
     }
 
-    /// Makes a run due now. Before the first one there is only that.
+    /// Makes a run due now. Before the initial run is complete, this is always the initial run.
     pub(super) fn run_soon(&mut self, kind: RunKind, now: Moment) {
         let kind = if self.next.contains_key(&RunKind::Initial) { RunKind::Initial } else { kind };
         self.next.insert(kind, now);
@@ -225,34 +225,34 @@ impl Sync {
         }
     }
 
-    /// The key of a record of the account that it reads now.
+    /// Returns the key of a record of the current account.
     pub fn key(&self, number: u64) -> u64 {
         (self.account as u64) << ACCOUNT_BITS | number
     }
 
-    /// The account and the number that a key stands for.
+    /// Returns the account and the object number of a key.
     pub fn origin(&self, key: u64) -> Option<(&CredentialId, u64)> {
         let account = usize::try_from(key >> ACCOUNT_BITS).ok()?;
         Some((self.accounts.get(account)?, key & ((1 << ACCOUNT_BITS) - 1)))
     }
 
-    /// Whether it ever read another account.
+    /// Returns whether the sync ever read another account.
     pub(super) fn has_moved(&self) -> bool {
         self.accounts.len() > 1
     }
 
-    /// Whether a key is of the account that it reads now.
+    /// Returns whether a key belongs to the current account.
     pub(super) fn is_current(&self, key: u64) -> bool {
         key >> ACCOUNT_BITS == self.account as u64
     }
 
-    /// The record that stands for an object of the account that it reads now, once a run has seen it.
+    /// Returns the record id of an object in the current account; `None` if no run has seen the object.
     pub fn record_of(&self, external: &ExternalId, account: &Account) -> Option<RecordId> {
         let key = self.key(account.collection(self.pipeline)?.number_of(external)?);
         self.feed.has_seen(key).then(|| self.feed.id_of(key))
     }
 
-    /// The members that every event of this sync has.
+    /// Returns the members that all events of this sync have.
     pub fn envelope(&self) -> Envelope {
         Envelope {
             sync: self.integration.clone(),
@@ -262,7 +262,7 @@ impl Sync {
         }
     }
 
-    /// The event log as the dashboard has it, oldest first, each entry with its time.
+    /// Returns the event log as the dashboard shows it, oldest first: each entry with its time.
     pub fn event_log(&self) -> impl Iterator<Item = (Moment, EventLogEntry)> {
         self.log.entries().map(|logged| (logged.at, logged.entry(self)))
     }

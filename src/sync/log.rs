@@ -9,10 +9,10 @@ use crate::clock::Moment;
 use crate::contract::api::EventLogEntry;
 use crate::contract::{SyncId, scramble};
 
-/// So many entries are kept; a sync writes two each minute.
+/// Maximum number of entries. A sync writes two entries each minute.
 const KEPT: usize = 1_000;
 
-/// The event log of one sync: the newest 1,000 entries, and how many there were before them.
+/// Event log of a sync: the newest 1,000 entries, and the number of dropped older ones.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EventLog {
@@ -26,32 +26,33 @@ pub struct EventLog {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Logged {
-    /// When.
+    /// Time of the entry.
     pub at: Moment,
-    /// The number of the run; all its entries have it.
+    /// Number of the run, shared by all its entries.
     pub run: u64,
-    /// What happened (`monitoring.log`).
+    /// Kind of the entry (`monitoring.log`).
     pub event: LogEvent,
-    /// In what kind of run.
+    /// Kind of the run.
     pub kind: RunKind,
-    /// What the sync was then.
+    /// Status of the sync at that time.
     pub status: Status,
-    /// What a run did that is over.
+    /// Results of the run, if it is complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<Summary>,
-    /// What went wrong.
+    /// Error, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<LogError>,
 }
 
-/// What is logged. The names of the first three are documented with the kind of the run before them.
+/// Kind of a log entry. The names of the first three are documented. The names of the first two begin with the kind of
+/// the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]
 pub enum LogEvent {
-    /// `INITIAL_SYNC_STARTED` and so on.
+    /// `INITIAL_SYNC_STARTED`, and the same for other kinds of runs.
     Started,
-    /// `INITIAL_SYNC_COMPLETED` and so on.
+    /// `INITIAL_SYNC_COMPLETED`, and the same for other kinds of runs.
     Completed,
     /// `SYNC_RUN_RATE_LIMITED`
     RateLimited,
@@ -59,50 +60,50 @@ pub enum LogEvent {
     Error,
 }
 
-/// What a run did.
+/// Results of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Summary {
-    /// New records.
+    /// Number of new records.
     pub created: u64,
-    /// Changed records.
+    /// Number of changed records.
     pub updated: u64,
-    /// Deleted records.
+    /// Number of deleted records.
     pub deleted: u64,
-    /// Records looked at.
+    /// Number of records that the run looked at.
     pub processed: u64,
-    /// How long it took.
+    /// Duration of the run in milliseconds.
     pub took_ms: u64,
 }
 
-/// What went wrong in a run.
+/// An error in a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct LogError {
-    /// For programs; the names are ours.
+    /// Code for programs. The codes are not Paragon's, but ours.
     pub code: String,
-    /// Whether it passes by itself.
+    /// Whether the sync recovers automatically.
     pub recoverable: bool,
-    /// What the provider answered.
+    /// HTTP status of the provider's response.
     pub http_status: Option<u16>,
-    /// When the run is tried again.
+    /// Time until the retry of the run.
     pub retry_in: Option<Duration>,
 }
 
 impl EventLog {
-    /// Oldest first.
+    /// Returns the entries, oldest first.
     pub fn entries(&self) -> impl DoubleEndedIterator<Item = &Logged> {
         self.entries.iter()
     }
 
-    /// How many entries there were before the ones that are kept.
+    /// Returns the number of older entries that were dropped.
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
 
-    /// Begins the next run.
+    /// Starts counting a new run: the next entries get its number.
     pub(super) fn next_run(&mut self) {
         self.runs += 1;
     }
@@ -125,7 +126,8 @@ impl EventLog {
 }
 
 impl Logged {
-    /// As the dashboard has it; `sync` is whose log it stands in. Only the names of its top members are documented.
+    /// Returns the entry as the dashboard shows it. `sync` is the sync that the log belongs to. Only the names of the
+    /// top-level members are documented.
     pub(super) fn entry(&self, sync: &super::Sync) -> EventLogEntry {
         let kind = text(self.kind);
         let event = match self.event {
@@ -165,7 +167,7 @@ fn text(kind: RunKind) -> String {
     }
 }
 
-/// The same for all entries of a run.
+/// Returns the trace id, which is the same for all entries of a run.
 fn trace(sync: &SyncId, run: u64) -> String {
     let seed = sync.as_str().bytes().fold(run, |seed, byte| scramble(seed ^ u64::from(byte)));
     format!("{seed:016x}")

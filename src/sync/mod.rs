@@ -1,8 +1,9 @@
-//! The sync engine: when a sync runs, what it finds, which events follow, and the feed that a receiver pulls.
+//! The sync engine. It decides when a sync runs, what the run finds and which events follow, and it keeps the feed that
+//! a receiver pulls.
 //!
-//! [`Engine`] is a plain state machine. It looks at an [`Account`](crate::source::Account) only when a run is due: at
-//! once after enabling, each minute or by the sync's own frequency (`sync.incremental`), and each 24 hours
-//! (`sync.full`).
+//! [`Engine`] is a plain state machine. It reads an [`Account`](crate::source::Account) only when a run is due:
+//! immediately after a sync is enabled, each minute or at the sync's own frequency (`sync.incremental`), and every 24
+//! hours (`sync.full`).
 
 mod engine;
 mod feed;

@@ -1,9 +1,9 @@
-/// Positions from 0 on, each in the set or not. Counts what is before a position and finds the n-th one in
-/// logarithmic time, with little more than a bit for each: a Fenwick tree over blocks of bits.
+/// A set of positions from 0 on. It counts the members before a position and finds the n-th member in logarithmic time,
+/// and needs little more than one bit for each position. Implementation: a Fenwick tree over blocks of bits.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ranks {
     words: Vec<u64>,
-    /// How many are in the blocks, as a Fenwick tree.
+    /// Number of members in the blocks, as a Fenwick tree.
     blocks: Vec<usize>,
     len: usize,
 }
@@ -13,7 +13,7 @@ const BLOCK_WORDS: usize = 8;
 const BLOCK: usize = WORD * BLOCK_WORDS;
 
 impl Ranks {
-    /// Appends positions that are in the set.
+    /// Appends `count` positions that are in the set.
     pub(super) fn extend(&mut self, count: usize) {
         let mut left = count;
         while left > 0 {
@@ -33,7 +33,7 @@ impl Ranks {
         }
     }
 
-    /// An empty block at the end: its node also counts the blocks that it covers.
+    /// Appends an empty block. Its tree node also counts the earlier blocks that it covers.
     fn open_block(&mut self) {
         let index = self.blocks.len() + 1;
         let covered = index & index.wrapping_neg();
@@ -61,7 +61,7 @@ impl Ranks {
         self.words.get(position / WORD).is_some_and(|word| word >> (position % WORD) & 1 == 1)
     }
 
-    /// Takes a position out.
+    /// Removes a position from the set.
     pub(super) fn remove(&mut self, position: usize) {
         if self.contains(position) {
             self.words[position / WORD] &= !(1 << (position % WORD));
@@ -69,7 +69,7 @@ impl Ranks {
         }
     }
 
-    /// How many of the set lie before a position.
+    /// Returns the number of members before a position.
     pub(super) fn before(&self, position: usize) -> usize {
         let position = position.min(self.len);
         let first = position / BLOCK * BLOCK_WORDS;
@@ -78,7 +78,7 @@ impl Ranks {
         self.before_block(position / BLOCK) + whole + part
     }
 
-    /// The positions of the set, from the one that has `rank` others before it.
+    /// Returns the members in ascending order, beginning with the one that has `rank` members before it.
     pub(super) fn starting_at_rank(&self, rank: usize) -> impl Iterator<Item = usize> {
         let start = self.select(rank);
         let mut index = start / WORD;
@@ -94,7 +94,7 @@ impl Ranks {
         })
     }
 
-    /// The position that has `rank` others before it; beyond the end, the end.
+    /// Returns the member that has `rank` members before it, or the length if there is none.
     fn select(&self, rank: usize) -> usize {
         let (mut block, mut left) = (0, rank);
         let mut step = self.blocks.len().next_power_of_two();

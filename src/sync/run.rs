@@ -16,32 +16,32 @@ use crate::contract::{
 use crate::source::permission::Permissions;
 use crate::source::{Account, Collection, Seen, Trouble};
 
-/// When a run is tried again that did not reach the provider (assumed; that it is tried again is documented).
+/// Delay before a run is retried that did not reach the provider. The delay is assumed; the retry is documented.
 const NETWORK_RETRY: Duration = Duration::from_secs(30);
 
-/// What a run found, and the events that follow from it.
+/// Result of a step of a run: the events that follow from it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Run {
-    /// Which sync ran.
+    /// Id of the sync.
     pub sync: SyncId,
-    /// Whose it is.
+    /// User of the sync.
     pub user: UserId,
-    /// How it ran.
+    /// Kind of the run.
     pub kind: RunKind,
-    /// What stood in its way.
+    /// Problem that the run met, if any.
     pub trouble: Option<Trouble>,
-    /// In the order in which they are sent.
+    /// Events in the order in which they are sent.
     pub events: Vec<Found>,
 }
 
-/// An event, and the name of the record that it is about, which the event itself does not tell.
+/// An event, and the name of its record, which the event itself does not contain.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Found {
-    /// What is sent.
+    /// Event to send.
     pub event: Event,
-    /// For people who read a timeline.
+    /// Name of the record, for readers of a timeline.
     pub name: Option<String>,
 }
 
@@ -49,12 +49,12 @@ pub struct Found {
 pub(super) type Accounts = BTreeMap<CredentialId, Account>;
 
 impl Sync {
-    /// Begins the run that is due, or ends the one that has taken its time.
+    /// Begins the run that is due, or ends the run in progress. Returns `None` if no run is due.
     pub(super) fn step(&mut self, accounts: &mut Accounts, takes: Duration, now: Moment) -> Option<Run> {
         if let Some((kind, _)) = self.running.take() {
             return Some(self.finish(kind, None, accounts, takes, now));
         }
-        // A full run does what an incremental run does, and more: where both are due, it is the one that runs.
+        // A full run includes everything that an incremental run does. If both are due, only the full run takes place.
         let kind = self.next.iter().filter(|(_, due)| **due <= now).map(|(kind, _)| *kind).max()?;
         self.log.next_run();
         self.log.write(now, LogEvent::Started, kind, Status::Active, None, None);
@@ -101,14 +101,14 @@ impl Sync {
         let limited = self.status == Status::RateLimited;
         let (code, http) = if limited { ("RATE_LIMITED", Some(429)) } else { ("NETWORK_ERROR", None) };
         self.fail(kind, code, http, Some(wait), now);
-        // Nothing runs before the wait is over, whatever else is due.
+        // No run takes place before the wait is over, whichever is due.
         for due in self.next.values_mut() {
             *due = (*due).max(now + wait);
         }
         self.told(kind, met, Vec::new())
     }
 
-    /// A permanent error: the sync stops and says so (`sync.errored`).
+    /// Handles a permanent error: the sync stops and sends `sync_errored` (`sync.errored`).
     fn give_up(&mut self, kind: RunKind, now: Moment) -> Run {
         let reason = format!("Credential ID {} is no longer valid or has been deleted.", self.credential());
         self.status = Status::Errored;
@@ -122,7 +122,7 @@ impl Sync {
         self.told(kind, Some(Trouble::CredentialRevoked), vec![Found { event, name: None }])
     }
 
-    /// Looks at the account and puts what has changed into the feed.
+    /// Reads the account, puts the changes into the feed, and schedules the next runs.
     fn finish(
         &mut self,
         kind: RunKind,
@@ -146,7 +146,7 @@ impl Sync {
         let Some(account) = accounts.get_mut(self.credential()) else { return Vec::new() };
         account.collection_mut(self.pipeline);
         if self.pipeline == Pipeline::Files {
-            // Of an account that is new to it a sync knows nothing.
+            // A sync has no permissions yet of an account that is new to it.
             if self.permissions.applied() == 0 {
                 self.permissions = Permissions::of(account.permissions());
             }
@@ -172,7 +172,7 @@ impl Sync {
         };
         let unreadable = std::mem::take(&mut self.unreadable);
         let again = unreadable.iter().filter(|number| notices_deletions && !numbers.contains(number)).copied();
-        // What a folder brings along when it moves has not changed itself: only a full run finds it.
+        // When a folder moves, its contents do not count as changed. Only a full run finds them.
         let all = if notices_deletions && !filter.is_open() && self.seen.is_some() { collection.numbers() } else { 0 };
         let changed: HashSet<u64> = if all > 0 { numbers.iter().copied().collect() } else { HashSet::new() };
         let brought = (0..all).filter(|number| !changed.contains(number) && !unreadable.contains(number));
@@ -203,7 +203,8 @@ impl Sync {
         draft.found
     }
 
-    /// Two runs at the same millisecond would break the order of cursors.
+    /// Returns the time for the changes of a run. It is later than all times in the feed, because two runs in the same
+    /// millisecond would break the order of the cursors.
     fn next_seen_at(&self, now: Moment) -> Moment {
         self.feed.last_seen().map_or(now, |last| now.max(last + Duration::from_millis(1)))
     }
@@ -247,15 +248,15 @@ impl Sync {
         Change { key, live: true, json }
     }
 
-    /// The records that the feed holds and that are no longer there: gone, no longer asked for, or of an account that
-    /// this sync has left.
+    /// Returns keys and names of the records in the feed that no longer exist, that the filter no longer admits, or
+    /// that belong to a previous account.
     fn lost(&self, collection: &Collection, filter: &Filter<'_>, accounts: &Accounts) -> Vec<(u64, String)> {
         let is_there =
             |number| matches!(collection.look(number), Seen::Here(object) if filter.admits(&object, collection));
         let changed = |mark| collection.changed_since(mark).into_iter().map(|number| self.key(number)).collect();
         let keys: Vec<u64> = match self.seen_by_full {
             Some(mark) if filter.is_open() => changed(mark),
-            // Of a new feed nothing is lost.
+            // A new feed has lost no records.
             None if filter.is_open() && !self.has_moved() => Vec::new(),
             _ => self
                 .feed
@@ -308,7 +309,7 @@ impl Sync {
     }
 }
 
-/// What a run has found so far.
+/// Findings of a run in progress.
 struct Draft {
     found: Vec<Found>,
     changes: Vec<Change>,

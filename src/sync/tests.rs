@@ -1,4 +1,4 @@
-//! The engine through whole lives of syncs.
+//! Tests of the engine over the whole life of a sync.
 
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ impl World {
         Ok(self.engine.enable(wanted, START)?.id.clone())
     }
 
-    /// Runs what is due by then; the names of the events and of what they are about.
+    /// Runs everything that is due by then. Returns the names of the events, each with the name of its record.
     fn until(&mut self, until: Moment) -> Vec<String> {
         let mut told = Vec::new();
         while let Some(due) = self.engine.next_due().filter(|due| *due <= until) {
@@ -336,7 +336,7 @@ fn ten_million_objects_are_synced_at_once() {
     assert_eq!(world.sync(&id).feed.active(), 9_999_998);
 }
 
-/// What may happen between two runs.
+/// Something that can happen between two runs.
 #[derive(Clone, Debug)]
 enum Step {
     Create,
@@ -370,8 +370,9 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// The truth is the reference: after all troubles and a full run, the feed holds what the account shows, each
-    /// record with its latest name, and events have told a reader of events the same.
+    /// The account is the reference. After all problems are over and a full run has taken place, the feed contains
+    /// exactly the visible objects of the account, each with its latest name. A receiver that uses only the events ends
+    /// up with the same records.
     #[test]
     fn in_the_end_feed_and_events_tell_the_truth(
         synthetic in 0..4_u64, steps in prop::collection::vec(step(), 0..40), stored in any::<bool>(),

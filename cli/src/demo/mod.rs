@@ -1,4 +1,4 @@
-//! `demo`: the whole story, on a receiver of its own.
+//! `demo`: a guided demo with a built-in receiver.
 
 mod receiver;
 
@@ -94,7 +94,8 @@ async fn tell(color: bool) -> Result<u8, Box<dyn std::error::Error>> {
     let text = Text { color };
     let suite = Suite::for_receiver(base.join("/webhook")?)
         .state_url(base.join("/state")?)
-        // What ends the receiver's process needs one of its own; and a few histories show what they are.
+        // The receiver runs in this process, so cases that end its process are left out. A few histories are enough for
+        // a demo.
         .select(|case| case.level < Level::May && !case.needs.contains(&Need::Process))
         .histories(Histories { cases: 6, ..Histories::default() })
         .on_result(|result| output::result(&text.case(result, "cargo run -- demo")));
@@ -120,7 +121,8 @@ struct Story<'a> {
 }
 
 impl Story<'_> {
-    /// Prints what happened since the last time, and what the receiver holds now; true when that is right.
+    /// Prints the timeline since the last call, and the records that the receiver holds now. Returns whether the
+    /// records are right.
     async fn tell(&mut self, what: &str, sync: &Sync) -> Result<bool, Box<dyn std::error::Error>> {
         say(&format!("\n{what}:"));
         for line in self.paragon.timeline().skip(self.told).with_calls().lines() {

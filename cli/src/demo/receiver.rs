@@ -1,12 +1,13 @@
-//! A webhook receiver for Paragon Managed Sync, to copy from. It needs axum, reqwest, jsonwebtoken and
+//! A webhook receiver for Paragon Managed Sync, as an example to copy. It needs axum, reqwest, jsonwebtoken and
 //! `serde_json`.
 //!
-//! An event is only a hint that something changed: at each one it pulls the sync's feed from where it stopped, with a
-//! token of the user whose data it is, and puts what comes in place of what it holds. So an event that comes twice,
-//! late or in another order does no harm. It answers 2xx only when the records are stored; when the Sync API fails
-//! it answers 503, and Paragon sends the event again.
+//! The receiver treats an event only as a hint that something changed. On each event it pulls the feed of the sync from
+//! its stored cursor, with a token of the user who owns the data, and updates its own records from the feed. An event
+//! that comes twice, late or out of order therefore does no harm. The receiver answers 2xx only after the records are
+//! stored. If the Sync API fails, the receiver answers 503, and Paragon sends the event again.
 //!
-//! The index lies in memory; a real one is a database, with the cursor stored in the same transaction as the records.
+//! This example keeps its records in memory. A real receiver uses a database, and stores the cursor in the same
+//! transaction as the records.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
@@ -21,19 +22,20 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-/// A call that takes longer has failed: the webhook is to be answered in time, whatever becomes of the Sync API.
+/// Timeout of a call of the Sync API. It is short, because the webhook must be answered in time even if the Sync API is
+/// slow.
 const TO_FETCH: Duration = Duration::from_secs(1);
 
-/// What it must know of Paragon.
+/// Settings that the receiver needs from Paragon.
 pub(crate) struct Config {
-    /// `https://sync.useparagon.com` in production.
+    /// Base URL of the Sync API; `https://sync.useparagon.com` in production.
     pub(crate) api_url: String,
     pub(crate) project_id: String,
-    /// The project's signing key, as PEM.
+    /// Private signing key of the project, as PEM.
     pub(crate) signing_key: String,
 }
 
-/// What it holds of one sync.
+/// The cursor and the records of one sync.
 #[derive(Default)]
 struct Synced {
     cursor: Option<String>,
@@ -44,11 +46,11 @@ struct Receiver {
     config: Config,
     key: EncodingKey,
     client: reqwest::Client,
-    /// Each sync has a lock of its own: two events of one sync wait for each other, those of others do not.
+    /// Each sync has its own lock. Two events of the same sync wait for each other; events of different syncs do not.
     syncs: SyncMutex<HashMap<String, Arc<Mutex<Synced>>>>,
 }
 
-/// `POST /webhook` takes events, `GET /state` tells what is held.
+/// Returns a router that takes events at `POST /webhook` and lists the stored records at `GET /state`.
 pub(crate) fn router(config: Config) -> Result<Router, Box<dyn std::error::Error>> {
     let key = EncodingKey::from_rsa_pem(config.signing_key.as_bytes())?;
     let client = reqwest::Client::builder().no_proxy().timeout(TO_FETCH).build()?;
@@ -62,7 +64,7 @@ async fn webhook(State(receiver): State<Arc<Receiver>>, body: Bytes) -> (StatusC
         return (StatusCode::BAD_REQUEST, "expected JSON".to_owned());
     };
     let (Some(sync), Some(user)) = (event["syncInstanceId"].as_str(), event["user"]["id"].as_str()) else {
-        // Such as the probe that verifies the URL.
+        // The probe that verifies the URL, for example, names no sync.
         return (StatusCode::OK, "nothing to do".to_owned());
     };
     let done = match event["event"].as_str() {
@@ -90,7 +92,7 @@ async fn state(State(receiver): State<Arc<Receiver>>) -> Json<Value> {
 }
 
 impl Receiver {
-    /// Pulls what changed since the last time, until nothing is left.
+    /// Pulls all pages of changes since the stored cursor.
     async fn pull(&self, sync: &str, user: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let synced = self.sync(sync);
         let mut synced = synced.lock().await;
@@ -108,7 +110,7 @@ impl Receiver {
             let records = page["data"].as_array().ok_or("a page without data")?;
             for record in records {
                 let id = record["id"].as_str().ok_or("a record without an id")?.to_owned();
-                // Of a deleted record only the ids are left, and in some versions a mark.
+                // A tombstone has only the ids of the deleted record, and in some versions `deleted: true`.
                 if record["deleted"] == true || record.get("name").is_none() {
                     synced.records.remove(&id);
                 } else {
@@ -128,7 +130,7 @@ impl Receiver {
         self.sync(sync).lock().await.records.remove(record);
     }
 
-    /// A user token: whose data it opens, for which project, for how long.
+    /// Returns a user token. It names the user, the project, and the expiry time.
     fn token(&self, user: &str) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
         let now = jsonwebtoken::get_current_timestamp();
         let audience = format!("useparagon.com/{}", self.config.project_id);

@@ -66,8 +66,9 @@ fn all_pass(verdicts: &BTreeMap<String, String>) -> bool {
 
 /// Makes a test for each good receiver.
 macro_rules! good {
-    ($($name:ident: $spawn:literal,)*) => {$(
+    ($($(#[$attribute:meta])* $name:ident: $spawn:literal,)*) => {$(
         #[test]
+        $(#[$attribute])*
         fn $name() {
             let verdicts = verdicts($spawn, &[]);
             assert!(all_pass(&verdicts), "{verdicts:?}");
@@ -77,18 +78,27 @@ macro_rules! good {
 
 good! {
     a_python_receiver_that_fetches_before_it_answers_passes: "python3 tests/receivers/python/receiver.py",
+    #[ignore = "`.ci/run` runs it"]
     a_python_receiver_with_queue_and_worker_passes: "python3 tests/receivers/python/queue_worker.py",
     a_node_receiver_with_queue_and_worker_passes: "node tests/receivers/node/receiver.mjs",
+    #[ignore = "`.ci/run` runs it"]
     a_node_receiver_that_reconciles_on_a_timer_passes: "node tests/receivers/node/timer.mjs",
+    #[ignore = "`.ci/run` runs it"]
     one_that_tells_values_in_other_forms_passes: "python3 tests/receivers/right/right.py database-driver",
+    #[ignore = "`.ci/run` runs it"]
     one_that_keeps_no_folders_passes: "node tests/receivers/right/right.mjs no-folders",
+    #[ignore = "`.ci/run` runs it"]
     one_that_closes_connections_silently_passes: "node tests/receivers/right/right.mjs closes-silently",
+    #[ignore = "`.ci/run` runs it"]
     one_that_names_the_scheme_in_lower_case_passes: "node tests/receivers/right/right.mjs lower-case-bearer",
+    #[ignore = "`.ci/run` runs it"]
     one_that_takes_an_empty_body_for_a_ping_passes: "python3 tests/receivers/right/right.py empty-body-is-ping",
+    #[ignore = "`.ci/run` runs it"]
     one_of_many_processes_passes: "python3 tests/receivers/right/processes.py per-request",
 }
 
 #[test]
+#[ignore = "`.ci/run` runs it"]
 fn one_behind_a_prefix_passes_and_one_that_refuses_old_events_does_when_time_begins_now() {
     let webhook = "http://127.0.0.1:{port}/app/hooks/paragon";
     let state = "http://127.0.0.1:{port}/app/internal/state";
@@ -101,6 +111,7 @@ fn one_behind_a_prefix_passes_and_one_that_refuses_old_events_does_when_time_beg
 }
 
 #[test]
+#[ignore = "`.ci/run` runs it"]
 fn one_that_knows_its_users_beforehand_passes_when_it_is_told_of_them() {
     let folder = tempfile::tempdir().unwrap();
     let users = folder.path().join("users").display().to_string();
@@ -219,6 +230,7 @@ macro_rules! broken {
         const HEADINGS: &[&str] = &[$($heading),*];
         $(
             #[test]
+            #[ignore = "`.ci/run` runs it"]
             fn $name() {
                 let bugs = bugs($heading);
                 let wrong: Vec<_> = std::thread::scope(|scope| {
@@ -237,6 +249,17 @@ broken! {
     bugs_about_records_are_caught: "Records",
     bugs_about_several_users_are_caught: "Several users and syncs",
     bugs_about_outages_are_caught: "Outages",
+}
+
+/// One of each table: `.ci/run` plays all of them.
+#[test]
+fn a_bug_of_each_kind_is_caught() {
+    let wrong: Vec<_> = std::thread::scope(|scope| {
+        let first = HEADINGS.iter().map(|heading| bugs(heading).remove(1));
+        let looks: Vec<_> = first.map(|bug| scope.spawn(move || bug.wrong())).collect();
+        looks.into_iter().filter_map(|look| look.join().unwrap()).collect()
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// One bug, one failure: everything else passes, or is not evaluable because of it. Half an hour and more.
@@ -267,6 +290,7 @@ fn a_crash_is_put_down_to_the_case_that_causes_it() {
 }
 
 #[test]
+#[ignore = "`.ci/run` runs it"]
 fn cases_that_presume_others_find_the_same_bugs_by_themselves() {
     let played = bugs("Cases by themselves").into_iter().flat_map(|bug| {
         let one = |case: &&'static str| Bug { spawn: bug.spawn.clone(), fails: vec![*case] };

@@ -1,4 +1,4 @@
-//! Answering: every event, in every form that Paragon may send, in time.
+//! Answering: the receiver answers every event in time, in every form that Paragon may send.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub(super) const EVERY_EVENT: Case = Case {
     run: |trial| Box::pin(every_event(trial)),
 };
 
-/// Ends at the first problem: a receiver that hangs would otherwise cost a time-out for each retry.
+/// Ends at the first problem, because a receiver that hangs would otherwise cost a timeout for each retry.
 async fn every_event(trial: &Trial<'_>) -> Result<(), Stop> {
     let paragon = &trial.paragon;
     let (a, b) = (trial.create("a.pdf"), trial.create("b.pdf"));
@@ -168,11 +168,11 @@ pub(super) const SLOW_API: Case = Case {
     run: |trial| Box::pin(slow_api(trial)),
 };
 
-/// Whether it then ends up with the right records is for other cases: here only the answer counts.
+/// Judges only the response. Other cases judge whether the receiver ends up with the right records.
 async fn slow_api(trial: &Trial<'_>) -> Result<(), Stop> {
     let (_, files) = trial.synced(&["a.pdf"]).await?;
     let late = trial.paragon.answers_within() + Duration::from_millis(500);
-    // Every call, as the first one may be a late look at what was before.
+    // The fault delays every call, because the first call may be a late fetch of earlier changes.
     let fault = trial.paragon.fault(ApiFault::new(Trouble::Delay(late)).user(trial.user.clone()));
     trial.drive.update(&files[0], |file| file.size = Some(7));
     let mark = trial.paragon.timeline_mark();
@@ -231,7 +231,8 @@ pub(super) const ODD: Case = Case {
 async fn odd(trial: &Trial<'_>) -> Result<(), Stop> {
     let (sync, files) = trial.enabled(&["a.pdf", "unreadable.pdf"]).await?;
     let (record, unreadable) = (sync.record_of(&files[0]), sync.record_of(&files[1]));
-    // One that has to be understood, not only answered.
+    // The regular event of this change is lost. Below, the receiver must understand the event with white space, not
+    // only answer it.
     trial.paragon.adversity(Adversity::new(Mishap::Lose).next(1));
     trial.drive.update(&files[0], |file| file.name = "\u{1f4c4} b.pdf".into());
     trial.paragon.advance(MINUTE).await;
@@ -289,7 +290,7 @@ pub(super) const BURST: Case = Case {
 
 async fn burst(trial: &Trial<'_>) -> Result<(), Stop> {
     let (_, files) = trial.enabled(&["a.pdf"]).await?;
-    // The initial sync is another matter.
+    // The initial sync is not part of this case, so the receiver may finish it first.
     trial.rest(RESTLESS).await;
     trial.drive.update(&files[0], |file| file.name = "b.pdf".into());
     trial.paragon.adversity(Adversity::new(Mishap::Together(50)).next(1));
@@ -298,7 +299,7 @@ async fn burst(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.answered(mark, &[EventKind::RecordUpdated]).await
 }
 
-/// An event over an odd wire has to be answered and followed as any other.
+/// Sends an event over an unusual wire. The receiver must answer and follow it like any other event.
 async fn over(trial: &Trial<'_>, wire: Wire) -> Result<(), Stop> {
     let (sync, files) = trial.enabled(&["a.pdf"]).await?;
     trial.rest(RESTLESS).await;
@@ -389,7 +390,7 @@ async fn malformed(trial: &Trial<'_>) -> Result<(), Stop> {
     for (body, refuse) in bodies {
         let problem = match trial.post_raw(body).await {
             Outcome::Answered(Answer { status: 400..=499, .. }) => continue,
-            // Parsers may differ about it, but it is no failure of the receiver's.
+            // Parsers may treat such a body differently, so accepting it is no failure of the receiver.
             Outcome::Answered(Answer { status: 200..=499, .. }) if !refuse => continue,
             Outcome::Answered(Answer { status, .. }) => format!("answered {status}, expected 4xx"),
             Outcome::Failed(failure) => format!("{failure}, expected an answer"),

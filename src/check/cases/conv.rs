@@ -1,4 +1,4 @@
-//! Convergence: whatever happened, in the end the receiver holds what the source holds.
+//! Convergence: whatever happened, the receiver holds the records of the source in the end.
 
 use crate::check::case::{Case, Family, Level};
 use crate::check::converge::converges;

@@ -1,4 +1,4 @@
-//! Each user's data apart.
+//! Isolation: each user's data stay apart.
 
 use serde_json::json;
 
@@ -40,7 +40,7 @@ async fn two_users(trial: &Trial<'_>) -> Result<(), Stop> {
     refused(trial)
 }
 
-/// Calls under a token that is not of the sync's user.
+/// Fails if the receiver made a call with a token of a user who does not own the sync.
 fn refused(trial: &Trial<'_>) -> Result<(), Stop> {
     let timeline = trial.timeline();
     let wrong =
@@ -101,7 +101,7 @@ async fn deletion(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.create("kept.pdf");
     let (one, two) = two_of(trial).await?;
     trial.given(&[&one, &two]).await?;
-    // A paused sync does not see the deletion, and serves what it has.
+    // A disabled sync does not see the deletion, and still serves its records.
     two.disable();
     trial.drive.delete(&file);
     trial.paragon.advance(DAY).await;

@@ -1,4 +1,4 @@
-//! One file for each family of cases, and the list of all.
+//! The cases, with one file for each family, and the list of all cases.
 
 mod ack;
 mod conv;
@@ -11,7 +11,7 @@ mod rec;
 use super::case::{Case, Family, Level};
 use super::converge::replays;
 
-/// A scenario that somebody gives: not one of the cases, but judged as they are.
+/// Pseudo case for a scenario that the user supplies. It is not in the list of cases, but it is judged like them.
 pub(super) const REPLAY: Case = Case {
     id: "conv-replay",
     family: Family::Conv,
@@ -28,9 +28,11 @@ pub(super) const REPLAY: Case = Case {
     run: |trial| Box::pin(replays(trial)),
 };
 
-/// Returns all cases, in the order in which they begin. Cases that most others presume come first. Cases that may take the
-/// receiver down come last. Cases that end the receiver's process come before the generated histories, because a receiver
-/// may pull every sync that it knows when it starts again, and the histories make many syncs.
+/// Returns all cases, in the order in which they begin.
+///
+/// Cases that most others presume come first. Cases that may take the receiver down come last. Cases that end the
+/// receiver's process come before the generated histories. The reason is that a receiver may pull every sync that it
+/// knows when it starts again, and the histories create many syncs.
 pub fn cases() -> &'static [Case] {
     const CASES: &[Case] = &[
         ack::EVERY_EVENT,
@@ -123,7 +125,7 @@ mod tests {
             let family = serde_json::to_value(case.family).unwrap();
             assert!(case.id.starts_with(&format!("{}-", family.as_str().unwrap())), "{}", case.id);
         }
-        // It rests on two documented rules as well.
+        // The case also rests on two documented rules, which `assumes` leaves out.
         assert_eq!(rec::DUPLICATE.assumes(), ["webhook.duplicate"]);
     }
 }

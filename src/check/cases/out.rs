@@ -1,4 +1,4 @@
-//! Outages: the receiver's, and those of what it depends on.
+//! Outages of the receiver, and of the services that it depends on.
 
 use std::time::Duration;
 
@@ -24,8 +24,8 @@ pub(super) const UNREACHABLE: Case = Case {
     run: |trial| Box::pin(unreachable(trial)),
 };
 
-/// The outage is the sender's: attempts are not sent and count as failed. It lies across a full run, so that the
-/// deletion of a record overtakes its creation.
+/// Simulates the outage on the sender's side: attempts are not sent, and count as failed. The outage spans a full run,
+/// so the deletion of a record overtakes its creation.
 async fn unreachable(trial: &Trial<'_>) -> Result<(), Stop> {
     let paragon = &trial.paragon;
     let (sync, files) = trial.synced(&["a.pdf"]).await?;
@@ -105,8 +105,8 @@ async fn disabled(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.ends_right(&[&sync]).await
 }
 
-/// An event goes wrong on its way, and comes again: for each of two changes in accounts of two users, so that no other
-/// event helps.
+/// Lets the delivery of an event go wrong, so that the event is sent again. Does so for one change in each of two
+/// users' accounts, so that no other event helps the receiver.
 async fn once_over(trial: &Trial<'_>, wire: Wire) -> Result<(), Stop> {
     let other = trial.other_drive("other");
     let file = other.create(File::named("a.pdf"));
@@ -122,7 +122,7 @@ async fn once_over(trial: &Trial<'_>, wire: Wire) -> Result<(), Stop> {
             _ => other.update(&file, |file| file.name = "a 2.pdf".into()),
         }
         trial.paragon.advance(MINUTE).await;
-        // Of real time some passes too before a sender tries again.
+        // A real sender also lets some real time pass before a retry.
         trial.rest(RESTLESS).await;
         trial.paragon.run_until_idle().await;
         if !trial.timeline_since(mark).attempts().any(|(_, attempt)| attempt.number > 1) {
@@ -202,8 +202,8 @@ pub(super) const KILLED_AFTER_ACK: Case = Case {
     run: |trial| Box::pin(killed_after_ack(trial)),
 };
 
-/// First the event that makes a sync known is the last that it answers: no other event leads to that sync. Then, of three
-/// events, the first, the second, the third.
+/// Kills the receiver after it has answered the first event of a new sync, because no other event leads to that sync.
+/// Then kills it three more times: after the 1st, the 2nd and the 3rd of three events.
 async fn killed_after_ack(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.fill(3);
     let sync = trial.enable().await?;
@@ -217,8 +217,8 @@ async fn killed_after_ack(trial: &Trial<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Lets the time pass, kills the receiver as soon as it has answered so many events, starts it again, and expects it to
-/// end up right.
+/// Lets the time pass and kills the receiver as soon as it has answered this many events. Then starts the receiver
+/// again, and expects it to become right.
 async fn killed_after(trial: &Trial<'_>, sync: &Sync, time: Duration, answers: usize, what: &str) -> Result<(), Stop> {
     let process = trial.process()?;
     let mark = trial.paragon.timeline_mark();
@@ -231,7 +231,7 @@ async fn killed_after(trial: &Trial<'_>, sync: &Sync, time: Duration, answers: u
     again(trial, sync, &format!("it was killed right after its 2xx to {what}")).await
 }
 
-/// Waits until so many events were answered 2xx.
+/// Waits until this many events since `mark` were answered 2xx.
 async fn answered(trial: &Trial<'_>, mark: usize, answers: usize) -> Result<(), Stop> {
     let (mut seen, mut at) = (0, mark);
     let counting = async {
@@ -245,7 +245,8 @@ async fn answered(trial: &Trial<'_>, mark: usize, answers: usize) -> Result<(), 
     counted.map_err(|_| Stop::NotEvaluable(format!("the receiver did not answer {answers} events 2xx")))
 }
 
-/// Starts it again, and expects it to end up right without another event.
+/// Starts the receiver again, and expects it to become right. No change causes a new event: only events that are still
+/// due are sent.
 async fn again(trial: &Trial<'_>, sync: &Sync, after: &str) -> Result<(), Stop> {
     let process = trial.process()?;
     trial.launch().await?;
@@ -274,7 +275,7 @@ async fn killed_in_pull(trial: &Trial<'_>) -> Result<(), Stop> {
     let process = trial.process()?;
     trial.fill(33);
     let sync = trial.enable().await?;
-    // It waits for the second page when it is killed.
+    // The receiver is waiting for the second page when it is killed.
     let slow = ApiFault::new(Trouble::Delay(Duration::from_millis(500))).endpoint(Endpoint::PullRecords);
     let fault = trial.paragon.fault(slow.user(trial.user.clone()).after(1));
     let kill = async {
@@ -313,7 +314,7 @@ async fn killed_at_start(trial: &Trial<'_>) -> Result<(), Stop> {
         trial.a_while(Duration::from_millis(millis)).await;
         process.kill().await?;
     }
-    // And as soon as it seems to be up.
+    // The next kill comes as soon as the receiver reports that it is ready.
     trial.launch().await?;
     let up = process.ready().await;
     up.map_err(|error| Stop::Fail(format!("it was killed while it started, and does not come up again: {error}")))?;

@@ -1,4 +1,4 @@
-//! Delivery policies: what a receiver loses under each, when it cannot be reached for a while.
+//! Delivery policies: what a receiver loses under each policy when it is unreachable for a while.
 
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ async fn outage(trial: &Trial<'_>, span: Duration) -> Result<(), Stop> {
     paragon.advance(MINUTE + span).await;
     paragon.receiver_unreachable(false);
     paragon.run_until_idle().await;
-    // Somebody notices, at the latest now.
+    // An operator enables the webhook again, at the latest now.
     if paragon.webhook() == WebhookState::Disabled {
         paragon.enable_webhook();
     }
@@ -82,7 +82,7 @@ async fn outage(trial: &Trial<'_>, span: Duration) -> Result<(), Stop> {
     ended.map_err(|stop| stop.map_fail(|found| format!("{found}\nlost under {policy}:\n{}", lost(trial))))
 }
 
-/// The events that were never delivered, each with the cell of the policy that decided so.
+/// Returns the events that were never delivered, each with the entry of the policy that decided so.
 fn lost(trial: &Trial<'_>) -> String {
     let timeline = trial.timeline();
     let named = |event: &str, about: &Option<String>| match about {

@@ -1,4 +1,4 @@
-//! Using the Sync API.
+//! Use of the Sync API.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::contract::File;
 use crate::fake::{ApiFault, Call, Endpoint, RetryAfter, Stale, Sync, Trouble};
 use crate::sync::RunKind;
 
-/// What an initial sync of three pages has.
+/// Number of records in an initial sync of three pages.
 const THREE_PAGES: usize = PAGE_SIZE_CAP * 2 + 3;
 
 pub(super) const ALL_PAGES: Case = Case {
@@ -53,7 +53,7 @@ async fn token(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.create("a.pdf");
     let sync = trial.enable().await?;
     trial.paragon.settle().await;
-    // A second user, so that it is seen whose token is used.
+    // A second user shows whether the receiver uses the token of the right user.
     let other = trial.other_drive("other");
     other.create(File::named("other.pdf"));
     let of_other = trial.enable_of(&other, "default").await?;
@@ -77,7 +77,7 @@ async fn token(trial: &Trial<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-/// An initial sync of three pages, with something in its way.
+/// Runs an initial sync of three pages with these faults, and waits until the receiver is right.
 async fn pulls_through(trial: &Trial<'_>, troubles: impl IntoIterator<Item = ApiFault>) -> Result<Sync, Stop> {
     trial.fill(THREE_PAGES);
     let sync = trial.enable().await?;
@@ -178,7 +178,7 @@ pub(super) const CHANGING: Case = Case {
 async fn changing(trial: &Trial<'_>) -> Result<(), Stop> {
     let files = trial.fill(THREE_PAGES);
     let sync = trial.enable().await?;
-    // Long enough that everything below happens while the second page is waited for.
+    // The delay is long enough for all changes below to happen while the receiver waits for the second page.
     let slow = ApiFault::new(Trouble::Delay(Duration::from_millis(400))).endpoint(Endpoint::PullRecords);
     let fault = trial.paragon.fault(slow.user(trial.user.clone()).after(1).next(1));
     let changes = async {
@@ -213,7 +213,7 @@ pub(super) const RATE_LIMITED: Case = Case {
     run: |trial| Box::pin(rate_limited(trial)),
 };
 
-/// Watches the calls until just before `Retry-After` is over. A refused webhook is delivered again only after that.
+/// Counts the calls until just before `Retry-After` is over. A refused webhook is delivered again only after that.
 async fn rate_limited(trial: &Trial<'_>) -> Result<(), Stop> {
     const WATCHED: Duration = Duration::from_millis(1_900);
     trial.fill(THREE_PAGES);
@@ -232,7 +232,7 @@ async fn rate_limited(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.ends_right(&[&sync]).await
 }
 
-/// How many calls a fault has struck when so much real time has passed.
+/// Returns the number of calls that a fault has hit after this much real time.
 async fn calls_meanwhile(trial: &Trial<'_>, fault: crate::fake::FaultId, span: Duration) -> u64 {
     trial.a_while(span).await;
     trial.struck(fault)
@@ -384,7 +384,7 @@ pub(super) const LATE_RECORD: Case = Case {
 async fn late_record(trial: &Trial<'_>) -> Result<(), Stop> {
     let (sync, files) = trial.synced(&["a.pdf"]).await?;
     trial.paragon.fault(ApiFault::new(Trouble::StaleReads(Stale::Reads(1))).user(trial.user.clone()));
-    // One at a time: the event of the next change would bring this one too.
+    // The changes come one at a time, because the event of the next change would make the receiver fetch this one too.
     trial.create("new.pdf");
     trial.paragon.advance(MINUTE).await;
     trial.ends_right(&[&sync]).await?;

@@ -1,4 +1,4 @@
-//! Each record right in the end.
+//! Correctness of each record in the end.
 
 use serde_json::json;
 
@@ -23,7 +23,7 @@ pub(super) const CREATED: Case = Case {
     run: |trial| Box::pin(created(trial)),
 };
 
-/// Starts with an empty account, so that it judges nothing but the new record.
+/// Starts with an empty account, so that the case judges only the new records.
 async fn created(trial: &Trial<'_>) -> Result<(), Stop> {
     let sync = trial.enable().await?;
     trial.paragon.settle().await;
@@ -72,7 +72,8 @@ pub(super) const RESTORED: Case = Case {
     run: |trial| Box::pin(restored(trial)),
 };
 
-/// To keep the version with the later time is a choice, and a good one where times are right: it is no failure.
+/// Accepts a receiver that keeps the version with the later `updatedAt`: then the case is not evaluable instead of
+/// failed. This choice is a good one where times are right.
 async fn restored(trial: &Trial<'_>) -> Result<(), Stop> {
     const NEWER: &str = "worse.pdf";
     let (sync, files) = trial.synced(&["a.pdf"]).await?;
@@ -145,7 +146,8 @@ async fn duplicate(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.drive.update(&files[0], |file| file.name = "a 2.pdf".into());
     trial.paragon.advance(MINUTE).await;
     trial.stays_right(&[&sync, &of_other]).await?;
-    // Whether a deletion is followed at all is another case; here the second one must not be an error.
+    // Another case judges whether a deletion is followed at all. Here the second copy of the event must not be an
+    // error.
     other.delete(&deleted);
     let mark = trial.paragon.timeline_mark();
     trial.paragon.advance(DAY).await;
@@ -225,7 +227,7 @@ async fn updated_first(trial: &Trial<'_>) -> Result<(), Stop> {
     trial.drive.update(&new, |file| file.size = Some(7));
     trial.paragon.advance(MINUTE).await;
     trial.right(&[&sync]).await?;
-    // The one that was overtaken.
+    // Delivers the `record_created` event that was lost above, after the update.
     trial.deliver(about(&sync, "record_created", sync.record_of(&new))).await?;
     trial.stays_right(&[&sync]).await
 }

@@ -8,7 +8,7 @@ use crate::clock::Moment;
 use crate::contract::{Contract, Layer, Pipeline, Place, Revision};
 use crate::fake::ApiFault;
 
-/// What the schemas say that a value is. Two values of the same kind may look different and still be the same.
+/// Type of a value according to the schemas. Two values of the same type may look different and still be equal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     /// A point in time.
@@ -17,17 +17,17 @@ pub(super) enum Shape {
     Number,
     /// An id that is a UUID.
     Uuid,
-    /// An object with these members, and others that the schema does not list.
+    /// An object with these members. It may have members that the schema does not list.
     Object(BTreeMap<&'static str, Shape>),
-    /// A list of such values.
+    /// A list of values of one type.
     List(Box<Shape>),
-    /// Anything else. It is compared as JSON.
+    /// Anything else, which is compared as JSON.
     Any,
 }
 
 impl Shape {
-    /// Returns what the members of a pipeline's records are, in every revision of the contract. Without a pipeline, a
-    /// member is what the first record schema that lists it says.
+    /// Returns the types of the members of a pipeline's records, from all revisions of the contract. Without a
+    /// pipeline, the first record schema that lists a member decides its type.
     pub(super) fn of_records(pipeline: Option<Pipeline>) -> &'static Self {
         const PIPELINES: usize = Pipeline::ALL.len();
         static SHAPES: [OnceLock<Shape>; PIPELINES + 1] = [const { OnceLock::new() }; PIPELINES + 1];
@@ -50,7 +50,7 @@ impl Shape {
         let kinds = place.kinds();
         let has = |kind| kinds.contains(&kind);
         let format = place.keyword("format").and_then(Value::as_str);
-        // The tolerant layer lets through text and numbers where the contract has times, and nowhere else.
+        // The tolerant layer allows both text and numbers only where the contract has times.
         if format == Some("date-time") || has("string") && has("integer") {
             return Self::Time;
         }
@@ -67,7 +67,7 @@ impl Shape {
         place.items().map_or(Self::Any, |items| Self::List(Box::new(Self::of(items))))
     }
 
-    /// Returns what a member of this object is.
+    /// Returns the type of a member of this object.
     pub(super) fn member(&self, name: &str) -> &Self {
         match self {
             Self::Object(members) => members.get(name).unwrap_or(&Self::Any),
@@ -75,7 +75,7 @@ impl Shape {
         }
     }
 
-    /// Returns whether a held value is the latest one. When it only looks different, a remark says so.
+    /// Returns whether a held value equals the latest one. Adds a remark if the two only look different.
     pub(super) fn same(&self, member: &str, held: &Value, latest: &Value, remarks: &mut BTreeSet<String>) -> bool {
         if held == latest {
             return true;
@@ -102,7 +102,7 @@ impl Shape {
                 }
                 same
             }
-            // JSON has one kind of number: 1 and 1.0 are the same.
+            // JSON has one kind of number, so 1 and 1.0 are equal.
             (_, Value::Number(held), Value::Number(latest)) => held.as_f64() == latest.as_f64(),
             (_, Value::Array(held), Value::Array(latest)) => {
                 let item = if let Self::List(item) = self { item } else { &Self::Any };
@@ -114,8 +114,8 @@ impl Shape {
         }
     }
 
-    /// Compares objects inside a record: each has the members of the other one. A member that
-    /// [`Trouble::UnknownMembers`](crate::fake::Trouble) added makes no difference, whether the receiver keeps it or not.
+    /// Compares objects inside a record. Each object must have the members of the other. Members that
+    /// [`Trouble::UnknownMembers`](crate::fake::Trouble) added are ignored, whether the receiver keeps them or not.
     fn same_members(
         &self,
         at: &str,
@@ -138,7 +138,8 @@ fn is_exactly(a: &Number, b: &Number) -> bool {
     a == b || !(is_integer(a) && is_integer(b)) && a.as_f64() == b.as_f64()
 }
 
-/// Returns in which form the latest moment is told; `None` if it is another moment, or no moment at all.
+/// Returns the form in which the held value gives the latest time. Returns `None` if it is another time or no time at
+/// all.
 fn other_form_of_time(held: &Value, latest: &Value) -> Option<&'static str> {
     let latest = moment(latest)?.0.as_millis();
     match held {
@@ -156,7 +157,7 @@ fn other_form_of_time(held: &Value, latest: &Value) -> Option<&'static str> {
             let held = held.as_millis();
             match form {
                 _ if held == latest => Some(form),
-                // Many databases keep whole seconds. Some cut the rest off, some round.
+                // Many databases keep whole seconds. Some cut off the rest, and some round.
                 _ if !text.contains(['.', ',']) && is_whole_second_of(held, latest) => Some("in whole seconds"),
                 _ => None,
             }
@@ -165,7 +166,7 @@ fn other_form_of_time(held: &Value, latest: &Value) -> Option<&'static str> {
     }
 }
 
-/// Whether a moment was cut or rounded to this whole second.
+/// Returns whether `held` is `latest`, cut or rounded to a whole second.
 fn is_whole_second_of(held: i64, latest: i64) -> bool {
     held % 1_000 == 0 && (-500..1_000).contains(&latest.saturating_sub(held))
 }
@@ -175,7 +176,7 @@ fn rounded(millis: f64) -> i64 {
     millis.round() as i64
 }
 
-/// Reads a moment, and names its form.
+/// Parses a time, and names its form.
 fn moment(value: &Value) -> Option<(Moment, &'static str)> {
     match value {
         Value::Number(millis) => Some((Moment::from_millis(millis.as_i64()?), "as milliseconds since 1970")),

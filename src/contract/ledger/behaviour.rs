@@ -1,4 +1,4 @@
-//! What the fake imitates and what verdicts rest on.
+//! Behavior of Paragon that the fake imitates and that verdicts rely on.
 
 use super::{
     CHECKED, DOWNLOAD, Grade, MONITORING, PERMISSIONS, PULL, RECORDED, Rule, RuleKind, STATUS, SYNC_API, WEBHOOKS,

@@ -1,4 +1,5 @@
-//! Where public statements about Paragon do not go together. The newer or the more authoritative one is `says`.
+//! Contradictions between public statements about Paragon. `says` begins with the newer or the more authoritative
+//! statement.
 
 use super::{CHECKED, Grade, PERMISSIONS, PULL, RECORDED, Rule, RuleKind, STATUS, SYNC_API, WEBHOOKS};
 

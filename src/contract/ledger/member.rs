@@ -4,34 +4,34 @@ use crate::contract::grade::Provenance;
 use crate::contract::revision::Revision;
 use crate::contract::schema::{referenced, schemas};
 
-/// One member of a payload, and how sure it is.
+/// One member of a payload, with the source and the certainty of its description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Member {
-    /// The schema that lists it, such as `records/file`.
+    /// Name of the schema that lists the member, such as `records/file`.
     pub schema: &'static str,
-    /// Where it stands there, such as `hash.type`; the items of a list are `[]`.
+    /// Path of the member in the schema, such as `hash.type`. `[]` stands for the items of a list.
     pub path: String,
-    /// Its type, such as `integer or null`, `uuid` or the schema that it refers to.
+    /// Type of the member, such as `integer or null`, `uuid` or the name of the schema that the member refers to.
     pub kind: String,
-    /// Whether the strict layer asks for it.
+    /// Whether the strict layer requires the member.
     pub required: bool,
-    /// The first revision that has it; nothing means all.
+    /// First revision that has the member. `None` means that all revisions have it.
     pub since: Option<Revision>,
-    /// Its name in the oldest revision, where it was another one.
+    /// Name of the member in the oldest revision, if the name was different.
     pub formerly: Option<&'static str>,
-    /// What it is.
+    /// Description of the member.
     pub description: &'static str,
-    /// How sure it is: its own, or that of what it stands in.
+    /// Provenance of the member: its own, or otherwise that of the object, list or schema that contains the member.
     pub provenance: Provenance,
 }
 
-/// Every member that the shipped schemas list, each where it is written.
+/// Returns all members that the shipped schemas list. A member appears only under the schema whose file defines it.
 ///
 /// ```
 /// use paragon_testkit::contract::{Grade, members};
-/// let size = members().into_iter().find(|member| member.schema == "records/file" && member.path == "hash.value");
-/// assert_eq!(size.map(|member| member.provenance.grade), Some(Grade::Observed));
+/// let hash = members().into_iter().find(|member| member.schema == "records/file" && member.path == "hash.value");
+/// assert_eq!(hash.map(|member| member.provenance.grade), Some(Grade::Observed));
 /// ```
 pub fn members() -> Vec<Member> {
     let mut members = Vec::new();

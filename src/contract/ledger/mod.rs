@@ -1,4 +1,4 @@
-//! What is known of Paragon's behaviour, where its documentation contradicts itself, and what it leaves open.
+//! The ledger: known behavior of Paragon, contradictions in public statements about Paragon, and open questions.
 
 mod behaviour;
 mod contradiction;
@@ -10,42 +10,42 @@ use super::grade::Grade;
 pub use member::{Member, members};
 pub use table::provenance_table;
 
-/// One entry of the ledger: a behaviour that verdicts rest on, a contradiction, or something that nobody knows.
+/// One entry of the ledger: a behavior that verdicts rely on, a contradiction, or an unknown fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rule {
-    /// Stable, dotted.
+    /// Stable id with dots, such as `webhook.retry`.
     pub id: &'static str,
-    /// Which of the three.
+    /// Kind of the entry.
     pub kind: RuleKind,
-    /// How sure it is; of something unknown: how sure what this project does is.
+    /// Certainty of the statement. For an unknown fact: the certainty of the behavior that this project chose.
     pub grade: Grade,
-    /// What is so, in our words.
+    /// The statement, in our words.
     pub says: &'static str,
-    /// Where that was read, or why it was chosen.
+    /// Source of the statement, or the reason for the choice.
     pub source: &'static str,
-    /// The day on which the source was last read, as `YYYY-MM-DD`.
+    /// Day on which the source was last read, as `YYYY-MM-DD`.
     pub checked: &'static str,
-    /// What this project does about it; of a behaviour, nothing means that the fake does just that.
+    /// Behavior of this project. `None` for a behavior of Paragon means that the fake does exactly the same.
     pub here: Option<&'static str>,
-    /// What changes that.
+    /// Setting that changes the behavior of this project.
     pub knob: Option<&'static str>,
 }
 
-/// What kind of entry it is.
+/// The kind of a ledger entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum RuleKind {
-    /// Something that Paragon does.
+    /// A behavior of Paragon.
     Behaviour,
-    /// Two statements that do not go together.
+    /// Statements that contradict each other.
     Contradiction,
-    /// What no public source tells.
+    /// A fact that no public source states.
     Unknown,
 }
 
 impl RuleKind {
-    /// In the order of the ledger.
+    /// All kinds, in the order of the ledger.
     pub const ALL: [Self; 3] = [Self::Behaviour, Self::Contradiction, Self::Unknown];
 }
 
@@ -59,7 +59,7 @@ impl std::fmt::Display for RuleKind {
     }
 }
 
-/// The day on which all sources were last read.
+/// Day on which all sources were last read.
 const CHECKED: &str = "2026-11-24";
 
 const WEBHOOKS: &str = "https://docs.useparagon.com/managed-sync/webhooks";
@@ -71,12 +71,12 @@ const MONITORING: &str = "https://docs.useparagon.com/managed-sync/monitoring";
 const PERMISSIONS: &str = "https://docs.useparagon.com/managed-sync/permissions-api";
 const RECORDED: &str = "recorded answers of July 2025";
 
-/// Every entry.
+/// Returns all entries of the ledger.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
     behaviour::RULES.iter().chain(contradiction::RULES).chain(unknown::RULES)
 }
 
-/// The entry with this id.
+/// Returns the entry with this id; `None` if there is no such entry.
 ///
 /// ```
 /// use paragon_testkit::contract::{Grade, rule};

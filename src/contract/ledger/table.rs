@@ -7,7 +7,8 @@ use crate::contract::grade::{Grade, Provenance};
 use crate::contract::integration::{Integration, Need, Supported, integrations};
 use crate::contract::schema::schemas;
 
-/// The whole ledger as Markdown: rules, contradictions, unknowns, integrations, every member, every fixture.
+/// Returns the whole ledger as Markdown: behaviors, contradictions, unknown facts, integrations, all members and all
+/// fixtures.
 pub fn provenance_table() -> String {
     let mut text = String::from(
         "# What is known of Paragon, and how sure it is\n\n\
@@ -78,7 +79,7 @@ pub fn provenance_table() -> String {
     text
 }
 
-/// Such as `files`: `bucket`!, `mimeTypes`.
+/// Returns a pipeline and its settings as Markdown, such as `files`: `bucket`!, `mimeTypes`.
 fn pipeline(supported: &Supported) -> String {
     let grade = if supported.grade == Grade::Documented { String::new() } else { format!(" ({})", supported.grade) };
     let settings = supported.settings.iter().map(|setting| {
@@ -99,7 +100,7 @@ fn row(text: &mut String, cells: &[&str]) {
     let _ = writeln!(text, "| {} |", cells.join(" | "));
 }
 
-/// The last part of an address of Paragon's is name enough.
+/// Turns a URL into a Markdown link with the last part of its path as the text. Any other source stays unchanged.
 fn link(source: &str) -> String {
     match source.strip_prefix("https://") {
         Some(rest) if !rest.contains(' ') => {
@@ -114,7 +115,8 @@ mod tests {
     use super::*;
     use crate::contract::{Pipeline, integration};
 
-    /// The first cells of the rows below a heading, without what stands behind the name in code.
+    /// Returns the names in the first cells of the rows below a heading. A name is the code at the start of the cell;
+    /// the text after the code is left out.
     fn named<'a>(table: &'a str, heading: &str) -> Vec<&'a str> {
         let (_, below) = table.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
         let section = below.lines().take_while(|line| !line.starts_with('#'));

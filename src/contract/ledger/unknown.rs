@@ -1,4 +1,4 @@
-//! What no public source tells, and what this project does instead of knowing.
+//! Facts that no public source states, and the behavior that this project chose for each.
 
 use super::{CHECKED, Grade, Rule, RuleKind};
 

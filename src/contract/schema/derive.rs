@@ -3,14 +3,14 @@ use serde_json::{Map, Value};
 use super::{Layer, Schema, referenced};
 use crate::contract::Revision;
 
-/// The annotations that tell what differs between layers and revisions; what is derived no longer has them.
+/// Annotations that describe the differences between layers and revisions. Derived schemas do not contain them.
 const ANNOTATIONS: [&str; 4] = ["x-in", "x-part", "x-since", "x-tolerant"];
 
-/// One shipped schema as a revision and a layer have it.
+/// Derives the form of a shipped schema for a revision and a layer.
 ///
-/// A revision renames and removes members and patches their schemas. The strict layer closes every object whose
-/// members are listed; the tolerant one applies the patches that stand beside the members. Patches are JSON Merge
-/// Patches (RFC 7386).
+/// A revision renames and removes members, and patches their schemas. The strict layer closes every object whose
+/// members are listed. The tolerant layer applies the patches that are written next to the members. Patches are JSON
+/// Merge Patches (RFC 7386).
 pub(super) fn derive(schema: &Schema, revision: Revision, layer: Layer) -> Value {
     let mut derived = node(&schema.json, revision, layer);
     if let Some(base) = schema.json.get("allOf").and_then(|_| referenced(schema.name, &schema.json)) {
@@ -43,7 +43,7 @@ fn node(source: &Value, revision: Revision, layer: Layer) -> Value {
         merge(&mut node, patch);
     }
     if layer == Layer::Tolerant {
-        // Its names are the newest revision's, as everywhere in the file.
+        // The patch uses the names of the newest revision, as the whole file does.
         if let Some(patch) = source.get("x-tolerant") {
             let mut patch = patch.clone();
             if let Some(names) = patch.get("required").filter(|names| names.is_array()) {
@@ -57,8 +57,8 @@ fn node(source: &Value, revision: Revision, layer: Layer) -> Value {
     node
 }
 
-/// The members of the schema that this one adds to: only together can they be closed, in a way that every validator
-/// understands.
+/// Merges the base schema's members in, because `additionalProperties: false` sees only the members of its own schema
+/// object. Every validator understands the result.
 fn add(derived: &mut Value, base: &Value) {
     for (name, member) in base["properties"].as_object().into_iter().flatten() {
         if derived["properties"].get(name).is_none() {

@@ -1,4 +1,4 @@
-//! The JSON Schemas, derived for each revision and layer from the one source in `schemas/`.
+//! The JSON Schemas. The schemas of each revision and layer are derived from the files in `schemas/`.
 
 mod derive;
 mod place;
@@ -13,32 +13,34 @@ use super::grade::Provenance;
 pub(crate) use place::Place;
 pub use validate::{Contract, Violation, validate_event};
 
-/// A JSON Schema (2020-12) that is shipped with this crate, as its file has it: the newest revision, with what differs
-/// in the others and in the two layers beside the members. [`Contract::bundle`] gives one that is ready for use.
+/// A JSON Schema (2020-12) that is shipped with this crate, exactly as in its file.
+///
+/// The file describes the newest revision. Annotations next to the members describe the differences in other revisions
+/// and in the two layers. [`Contract::bundle`] returns a schema that is ready for use.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Schema {
-    /// The file below `schemas/`, without `.json`: `webhooks/sync_complete`.
+    /// Path of the file in `schemas/`, without `.json`, such as `webhooks/sync_complete`.
     pub name: &'static str,
-    /// The schema itself.
+    /// The schema as JSON.
     pub json: Value,
-    /// From the schema's own `x-provenance`.
+    /// Value of the schema's `x-provenance`.
     pub provenance: Provenance,
 }
 
-/// How a schema is read.
+/// The strictness with which a schema is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Layer {
-    /// What the fake sends: no member but those that are listed.
+    /// The form that the fake sends. Only listed members are valid.
     Strict,
-    /// What a receiver has to accept: unknown members, members that some integration or revision leaves out, times as
-    /// text or as milliseconds.
+    /// The form that a receiver must accept. Unknown members are valid, members that some integration or revision
+    /// leaves out may be absent, and times are text or milliseconds.
     Tolerant,
 }
 
 impl Layer {
-    /// Both.
+    /// Both layers.
     pub const ALL: [Self; 2] = [Self::Strict, Self::Tolerant];
 }
 
@@ -51,10 +53,10 @@ impl std::fmt::Display for Layer {
     }
 }
 
-/// Listed by the build script.
+/// Name and text of each schema file. The build script lists the files.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/schemas.rs"));
 
-/// The shipped schemas are read at the first use; a test reads them all, so the panic never reaches a user.
+/// The shipped schemas, parsed at the first use. A test parses them all, so that the panic never reaches a user.
 static SCHEMAS: LazyLock<Vec<Schema>> =
     LazyLock::new(|| FILES.iter().map(|(name, text)| read(name, text).unwrap_or_else(|e| panic!("{e}"))).collect());
 
@@ -66,30 +68,30 @@ fn read(name: &'static str, text: &str) -> Result<Schema, String> {
     Ok(Schema { name, json, provenance })
 }
 
-/// The Sync API and the Permissions API in `OpenAPI` 3.1; it refers to the schemas by file.
+/// Description of the Sync API and the Permissions API in `OpenAPI` 3.1. The description refers to the schema files.
 pub const OPENAPI: &str = include_str!("../../../schemas/openapi.yaml");
 
-/// The admin API of a fake that serves, in `OpenAPI` 3.1.
+/// Description of the admin API in `OpenAPI` 3.1. A fake that runs as a server offers this API.
 pub const ADMIN_API: &str = include_str!("../../../schemas/admin.yaml");
 
-/// The webhooks in `AsyncAPI` 3.0; it refers to the schemas by file.
+/// Description of the webhooks in `AsyncAPI` 3.0. The description refers to the schema files.
 pub const ASYNCAPI: &str = include_str!("../../../schemas/asyncapi.yaml");
 
-/// Every shipped schema.
+/// Returns all shipped schemas.
 pub fn schemas() -> &'static [Schema] {
     &SCHEMAS
 }
 
-/// The shipped schema with this name.
+/// Returns the shipped schema with this name; `None` if there is no such schema.
 pub(in crate::contract) fn source(name: &str) -> Option<&'static Schema> {
     SCHEMAS.iter().find(|schema| schema.name == name)
 }
 
-/// The schema that a place in `file` refers to.
+/// Returns the schema that a place in `file` refers to; `None` if the place has no reference.
 pub(in crate::contract) fn referenced(file: &str, place: &Value) -> Option<&'static Schema> {
     let mut folder: Vec<&str> = file.split('/').collect();
     folder.pop();
-    // A schema that adds to another one says so by `allOf`: many tools drop what stands beside a `$ref`.
+    // A schema that extends another one refers to it in `allOf`, because many tools drop the keywords next to a `$ref`.
     let reference = place.get("$ref").or_else(|| place.get("allOf")?.get(0)?.get("$ref"))?;
     for step in reference.as_str()?.strip_suffix(".json")?.split('/') {
         match step {

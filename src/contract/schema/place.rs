@@ -2,17 +2,18 @@ use serde_json::Value;
 
 use super::{Contract, referenced};
 
-/// A place in a schema of one contract, seen through its references: what generates or breaks payloads walks these.
+/// A place in a schema of one contract. The methods follow the references of the schema. Code that generates or breaks
+/// payloads walks from place to place.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
     contract: Contract,
-    /// The file that references are relative to.
+    /// Name of the schema file that references are relative to.
     pub(crate) file: &'static str,
     schema: &'static Value,
 }
 
 impl Contract {
-    /// The top of a schema.
+    /// Returns the top of a schema.
     #[track_caller]
     pub(crate) fn place(self, name: &str) -> Place {
         let (file, schema) = self.named(name);
@@ -25,7 +26,7 @@ impl Place {
         Self { schema, ..self }
     }
 
-    /// This place, and those that it refers to.
+    /// Returns this place, followed by the places that its references lead to.
     pub(crate) fn chain(self) -> Vec<Self> {
         let mut chain = vec![self];
         while let Some(target) = chain.last().and_then(|last| referenced(last.file, last.schema)) {
@@ -34,12 +35,12 @@ impl Place {
         chain
     }
 
-    /// The nearest value of a keyword.
+    /// Returns the value of a keyword from the first place in the chain of references that has the keyword.
     pub(crate) fn keyword(self, keyword: &str) -> Option<&'static Value> {
         self.chain().into_iter().find_map(|place| place.schema.get(keyword))
     }
 
-    /// The types that are let through.
+    /// Returns the names of the accepted types.
     pub(crate) fn kinds(self) -> Vec<&'static str> {
         match self.keyword("type") {
             Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).collect(),
@@ -48,7 +49,7 @@ impl Place {
         }
     }
 
-    /// The listed members, each once.
+    /// Returns the listed members, each once.
     pub(crate) fn members(self) -> Vec<(&'static str, Self)> {
         let mut members: Vec<(&str, Self)> = Vec::new();
         for place in self.chain() {
@@ -61,23 +62,23 @@ impl Place {
         members
     }
 
-    /// The members that have to be there.
+    /// Returns the names of the required members.
     pub(crate) fn required(self) -> Vec<&'static str> {
         let lists = self.chain().into_iter().filter_map(|place| place.schema["required"].as_array());
         lists.flatten().filter_map(Value::as_str).collect()
     }
 
-    /// Whether members that are not listed are refused.
+    /// Returns whether members that are not listed are rejected.
     pub(crate) fn closed(self) -> bool {
         self.chain().iter().any(|place| place.schema.get("additionalProperties") == Some(&Value::Bool(false)))
     }
 
-    /// What the items of a list are.
+    /// Returns the schema of the items of a list.
     pub(crate) fn items(self) -> Option<Self> {
         self.chain().into_iter().find_map(|place| Some(place.at(place.schema.get("items")?)))
     }
 
-    /// The forms of which one is enough.
+    /// Returns the alternatives of `anyOf`, of which a payload must match at least one.
     pub(crate) fn branches(self) -> Option<Vec<Self>> {
         self.chain().into_iter().find_map(|place| {
             Some(place.schema.get("anyOf")?.as_array()?.iter().map(|branch| place.at(branch)).collect())

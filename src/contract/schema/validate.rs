@@ -9,7 +9,7 @@ use super::derive::derive;
 use super::{Layer, referenced, schemas, source};
 use crate::contract::{EventKind, Revision};
 
-/// A revision of the contract, read strictly or tolerantly: what payloads are judged by.
+/// A revision of Paragon's contract in its strict or tolerant layer. Payloads are validated against a `Contract`.
 ///
 /// ```
 /// use paragon_testkit::contract::{Contract, Layer, Revision};
@@ -23,31 +23,31 @@ use crate::contract::{EventKind, Revision};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Contract {
-    /// Which age of the contract.
+    /// Revision of the contract.
     pub revision: Revision,
-    /// What is let through.
+    /// Layer, which decides how strict the validation is.
     pub layer: Layer,
 }
 
-/// The newest revision, read tolerantly: what a receiver has to accept today.
+/// The newest revision in the tolerant layer, which a receiver must accept today.
 impl Default for Contract {
     fn default() -> Self {
         Self { revision: Revision::default(), layer: Layer::Tolerant }
     }
 }
 
-/// One way in which a payload breaks the contract.
+/// One rule of the contract that a payload breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Violation {
-    /// The member, as a JSON pointer: `/data/recordId`, also when it is the one that is missing; empty for the whole
-    /// payload.
+    /// JSON pointer to the wrong or missing member, such as `/data/recordId`. Empty for the whole payload.
     pub path: String,
-    /// The keyword of the schema that is broken, such as `required` or `format`.
+    /// Keyword of the schema that is broken, such as `required` or `format`. `event` if the payload is not a known
+    /// event.
     pub rule: String,
-    /// What the schema asks for.
+    /// Description of what the schema requires.
     pub expected: String,
-    /// What came, shortened.
+    /// The value that was found, shortened.
     pub got: String,
 }
 
@@ -58,7 +58,7 @@ impl std::fmt::Display for Violation {
     }
 }
 
-/// Judges an event by the newest revision, tolerantly. Empty means valid.
+/// Validates an event against the newest revision in the tolerant layer. Returns an empty list if the event is valid.
 ///
 /// ```
 /// let violations = paragon_testkit::contract::validate_event(&serde_json::json!({"event": "sync_completed"}));
@@ -69,7 +69,8 @@ pub fn validate_event(event: &Value) -> Vec<Violation> {
 }
 
 impl Contract {
-    /// Judges an event by the schema that its `event` names. Empty means valid.
+    /// Validates an event against the schema that its member `event` names. Returns an empty list if the event is
+    /// valid.
     pub fn validate_event(self, event: &Value) -> Vec<Violation> {
         match event["event"].as_str().and_then(EventKind::from_name) {
             Some(kind) => self.set().violations(kind.schema(), event),
@@ -77,8 +78,11 @@ impl Contract {
         }
     }
 
-    /// The documented event that a payload is most like: the one that it names, or else the one of which it breaks the
-    /// fewest rules, and among those the one whose name is nearest.
+    /// Returns the event that a payload resembles most.
+    ///
+    /// If the payload names a known event, the function returns that event. Otherwise the function returns the
+    /// documented event whose schema the payload violates least often. If several events tie, the one with the most
+    /// similar name wins.
     ///
     /// ```
     /// use paragon_testkit::contract::{Contract, EventKind};
@@ -100,41 +104,41 @@ impl Contract {
         EventKind::ALL.into_iter().min_by_key(|kind| distance(*kind)).unwrap_or(EventKind::SyncComplete)
     }
 
-    /// Judges a payload by a schema, such as `records/file`. Empty means valid.
+    /// Validates a payload against a schema, such as `records/file`. Returns an empty list if the payload is valid.
     ///
     /// # Panics
     ///
-    /// When there is no such schema: [`schemas`] has them all.
+    /// Panics if there is no schema with this name. [`schemas`] returns all schemas.
     #[track_caller]
     pub fn validate(self, schema: &str, payload: &Value) -> Vec<Violation> {
         self.set().violations(schema, payload)
     }
 
-    /// Whether a payload is valid by a schema; faster than asking for the violations.
+    /// Returns whether a payload is valid according to a schema. This is faster than [`Contract::validate`].
     ///
     /// # Panics
     ///
-    /// When there is no such schema.
+    /// Panics if there is no schema with this name.
     #[track_caller]
     pub fn is_valid(self, schema: &str, payload: &Value) -> bool {
         self.set().validator(schema).is_valid(payload)
     }
 
-    /// The schema itself, without the schemas that it refers to.
+    /// Returns the schema without the schemas that it refers to.
     ///
     /// # Panics
     ///
-    /// When there is no such schema.
+    /// Panics if there is no schema with this name.
     #[track_caller]
     pub fn schema(self, name: &str) -> &'static Value {
         &self.set().documents[name_of(name)]
     }
 
-    /// The schema in one document: those that it refers to stand in its `$defs`, each with its own `$id`.
+    /// Returns the schema as one document. The schemas that it refers to are in its `$defs`, each with its own `$id`.
     ///
     /// # Panics
     ///
-    /// When there is no such schema.
+    /// Panics if there is no schema with this name.
     #[must_use]
     #[track_caller]
     pub fn bundle(self, name: &str) -> Value {
@@ -154,7 +158,7 @@ impl Contract {
         bundle
     }
 
-    /// The schema with this name, and its name.
+    /// Returns the name of the schema as a static string, and the schema.
     #[track_caller]
     pub(super) fn named(self, name: &str) -> (&'static str, &'static Value) {
         let name = name_of(name);
@@ -168,7 +172,8 @@ impl Contract {
     }
 }
 
-/// Calls `visit` for every schema that is referred to; goes on in what it hands back.
+/// Calls `visit` for every schema that `schema` refers to. If `visit` returns a schema, the function continues in that
+/// schema.
 fn references<'s>(file: &'static str, schema: &'s Value, visit: &mut dyn FnMut(&'static str) -> Option<&'s Value>) {
     match schema {
         Value::Object(members) => {
@@ -190,7 +195,7 @@ fn name_of(schema: &str) -> &'static str {
     schema.name
 }
 
-/// The schemas of one contract; each is compiled when it is first asked for.
+/// The schemas of one contract. Each schema is compiled at its first use.
 struct Set {
     documents: HashMap<&'static str, Value>,
     registry: Registry<'static>,
@@ -228,7 +233,7 @@ impl Set {
     fn violations(&self, name: &str, payload: &Value) -> Vec<Violation> {
         let mut violations: Vec<_> = self.validator(name).iter_errors(payload).flat_map(|error| told(&error)).collect();
         violations.sort_by(|a, b| (&a.path, &a.rule).cmp(&(&b.path, &b.rule)));
-        // A member that is described in two places breaks the same rule of both.
+        // A member that the schema describes in two places breaks the same rule twice.
         violations.dedup();
         violations
     }
@@ -247,7 +252,7 @@ fn not_an_event(event: &Value) -> Violation {
     Violation { path: path.to_owned(), rule: "event".to_owned(), expected, got }
 }
 
-/// An error of the validator in our words; one for each member that should not be there.
+/// Converts an error of the validator to violations. Each unexpected member gets a violation of its own.
 fn told(error: &ValidationError<'_>) -> Vec<Violation> {
     let path = error.instance_path().to_string();
     let got = short(error.instance());
@@ -294,7 +299,7 @@ fn types(kinds: &Value) -> String {
     kinds.join(" or ")
 }
 
-/// At most 60 characters of a value.
+/// Returns a value as JSON text, cut to at most 60 characters.
 fn short(value: &Value) -> String {
     let text = value.to_string();
     match text.char_indices().nth(60) {

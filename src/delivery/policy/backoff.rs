@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::clock::duration;
 
-/// A span that may be without bound. In JSON it is `none`, or text such as `3h 30m`.
+/// Upper bound on a span, or no bound. In JSON it is `none`, or text such as `3h 30m`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limit(pub Option<Duration>);
 
@@ -12,12 +12,12 @@ impl Limit {
     /// No bound.
     pub const NONE: Self = Self(None);
 
-    /// This one.
+    /// Creates a bound of this length.
     pub const fn of(span: Duration) -> Self {
         Self(Some(span))
     }
 
-    /// Whether a span is longer.
+    /// Returns whether a span is longer than the bound.
     pub fn is_passed_by(self, span: Duration) -> bool {
         self.0.is_some_and(|limit| span > limit)
     }
@@ -45,31 +45,31 @@ impl<'de> Deserialize<'de> for Limit {
     }
 }
 
-/// How long after each failed attempt of an event the next one follows, and how many follow.
+/// Waits before the retries of an event, which also give the number of retries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Backoff {
-    /// None follows.
+    /// No retry.
     None,
-    /// One follows for each of these, in turn.
+    /// One retry for each of these waits, in turn.
     List(#[serde(with = "duration::list")] Vec<Duration>),
-    /// `base`, then each time `factor` as long as before.
+    /// A wait of `base`, and then waits that are each `factor` times as long as the one before.
     Exponential {
-        /// Before the first retry.
+        /// Wait before the first retry.
         #[serde(with = "duration")]
         base: Duration,
-        /// At least 1; with 1 all are the same.
+        /// Factor from one wait to the next, at least 1. With 1 all waits are the same.
         factor: f64,
-        /// None is longer.
+        /// Upper bound on each wait.
         at_most: Limit,
-        /// How many follow.
+        /// Number of retries.
         retries: u32,
     },
 }
 
 impl Backoff {
-    /// The wait after so many failed attempts of an event, at least 1; `None` when it was the last one.
+    /// Returns the wait after `failed` failed attempts of an event, at least 1. Returns `None` if no retry follows.
     pub fn after(&self, failed: u32) -> Option<Duration> {
         match self {
             Self::None => None,
@@ -91,23 +91,23 @@ impl Backoff {
     }
 }
 
-/// How the wait before a retry is varied, so that not all retries come at once. The seed decides.
+/// Random variation of the wait before a retry, so that retries do not all come at once. The seed decides.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Jitter {
-    /// Not at all.
+    /// No variation.
     None,
-    /// By this share of it, up or down.
+    /// Variation by up to this share of the wait, up or down.
     Symmetric(f64),
-    /// By up to this much, up.
+    /// Additional wait of up to this duration.
     Additive(#[serde(with = "duration")] Duration),
-    /// To anything from nothing to itself.
+    /// Random wait between nothing and the whole wait.
     Full,
 }
 
 impl Jitter {
-    /// A wait, varied; `fraction` is from 0 to below 1.
+    /// Returns the varied wait. `fraction` is from 0 to below 1.
     pub fn vary(self, wait: Duration, fraction: f64) -> Duration {
         match self {
             Self::None => wait,
@@ -124,7 +124,8 @@ impl Jitter {
     }
 }
 
-/// In whole milliseconds, which is what moments are counted in; a thousand years when it is longer.
+/// Returns `span` multiplied by `by`, in whole milliseconds, which is the unit of moments. A longer result than a
+/// thousand years is cut to a thousand years.
 pub(super) fn scaled(span: Duration, by: f64) -> Duration {
     const LONGEST: f64 = 1_000.0 * 365.0 * 86_400.0 * 1_000.0;
     let millis = (span.as_secs_f64() * 1_000.0 * by).round().clamp(0.0, LONGEST);

@@ -8,36 +8,36 @@ use super::backoff::scaled;
 use crate::clock::duration;
 use crate::delivery::transport::{Failure, Outcome};
 
-/// What kind of outcome an attempt had, as far as a policy can tell them apart. Its name is in timelines.
+/// Class of an attempt's outcome, as far as a policy can tell outcomes apart. Timelines show the name of the class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[non_exhaustive]
 pub enum Class {
-    /// The receiver answered with this status: `200`.
+    /// Response with this status, such as `200`.
     Status(u16),
-    /// Nothing listens there, or the fake plays an outage: `refused`.
+    /// Nothing listens at the address, or the fake plays an outage: `refused`.
     Refused,
     /// No connection in time: `connect_timeout`.
     ConnectTimeout,
-    /// No answer in time: `timeout`.
+    /// No response in time: `timeout`.
     Timeout,
-    /// The head of an answer, but not its end in time: `body_timeout`.
+    /// Response whose head came in time, but not the end of its body: `body_timeout`.
     BodyTimeout,
-    /// An answer that goes on and on: `body_too_long`.
+    /// Response with a body of more than 64 KiB: `body_too_long`.
     BodyTooLong,
     /// The connection was reset: `reset`.
     Reset,
-    /// It was closed before the end of an answer: `closed`.
+    /// The connection was closed before the end of a response: `closed`.
     Closed,
-    /// What came was no HTTP: `not_http`.
+    /// The received data was not HTTP: `not_http`.
     NotHttp,
-    /// The host has no address: `dns`.
+    /// The host name has no address: `dns`.
     Dns,
-    /// No TLS connection came about: `tls`.
+    /// No TLS connection was made: `tls`.
     Tls,
-    /// One redirect too many: `redirects`.
+    /// More redirects than the policy allows: `redirects`.
     Redirects,
-    /// Anything else: `broken`.
+    /// Any other failure: `broken`.
     Broken,
 }
 
@@ -57,7 +57,8 @@ const NAMES: [(&str, Class); 12] = [
 ];
 
 impl Class {
-    /// That of an outcome. Whether a long body matters is for the policy to say.
+    /// Returns the class of an outcome. It is never [`Class::BodyTooLong`]: the policy decides whether a long body
+    /// matters.
     pub fn of(outcome: &Outcome) -> Self {
         match outcome {
             Outcome::Answered(answer) => Self::Status(answer.status),
@@ -77,7 +78,7 @@ impl Class {
         }
     }
 
-    /// No connection came about, so that the receiver has seen nothing.
+    /// Returns whether no connection was made, so that the receiver has seen nothing of the request.
     pub(crate) fn is_connect(self) -> bool {
         matches!(self, Self::Refused | Self::ConnectTimeout | Self::Dns | Self::Tls)
     }
@@ -105,21 +106,22 @@ impl FromStr for Class {
     }
 }
 
-/// Which classes a [`ClassRule`] is for: a [`Class`], or several at once. In JSON it is text.
+/// Classes that a [`ClassRule`] applies to: one [`Class`] or a group of classes. In JSON it is text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[non_exhaustive]
 pub enum On {
-    /// This one.
+    /// This class.
     Class(Class),
-    /// Each status of a hundred: `4xx`.
+    /// All statuses that begin with this digit, such as `4xx`.
     Hundred(u16),
-    /// Whatever is no answer in time, and no answer at all: `network`.
+    /// All failures to get a complete response in time: `network`. They do not include [`Class::BodyTooLong`] and
+    /// [`Class::Redirects`].
     Network,
 }
 
 impl On {
-    /// Whether a class is meant.
+    /// Returns whether the class belongs to these classes.
     pub fn holds(self, class: Class) -> bool {
         match (self, class) {
             (Self::Class(wanted), class) => wanted == class,
@@ -175,48 +177,50 @@ macro_rules! text {
 
 text! { Class On }
 
-/// What a policy does about some classes of outcomes. The first rule that is for a class counts; failures without one
-/// are retried.
+/// Rule of a policy for some classes of outcomes. The first rule for a class counts. Failures without a rule are
+/// retried.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ClassRule {
-    /// For which classes.
+    /// Classes that the rule applies to.
     pub on: Vec<On>,
-    /// What follows.
+    /// Consequence of an outcome of these classes.
     pub then: Then,
-    /// A retry waits at least so long, whatever the schedule says.
+    /// Shortest wait before a retry, whatever the backoff of the policy says.
     #[serde(default, with = "duration::option", skip_serializing_if = "Option::is_none")]
     pub at_least: Option<Duration>,
-    /// `Retry-After` of the answer decides how long a retry waits.
+    /// Limits within which the `Retry-After` of the response sets the wait before a retry. Without them the
+    /// `Retry-After` is ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<RetryAfter>,
 }
 
-/// What follows from an outcome.
+/// Consequence of an outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Then {
-    /// It counts as delivered.
+    /// The event counts as delivered.
     Accept,
-    /// It is tried again, as long as the schedule goes on.
+    /// The event is retried, as long as the backoff of the policy has retries left.
     Retry,
-    /// It is given up at once.
+    /// The event is given up at once.
     Drop,
-    /// It is given up, and the webhook is disabled.
+    /// The event is given up, and the webhook is disabled.
     Disable,
 }
 
-/// How far a receiver's `Retry-After` is followed, in seconds or as a date beside the answer's `Date`.
+/// Limits within which a sender follows a receiver's `Retry-After`. The header gives seconds, or a date, which is
+/// compared with the `Date` of the response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct RetryAfter {
-    /// A longer wait is cut to this.
+    /// Longest wait. A longer one is cut to this.
     #[serde(default, with = "duration::option", skip_serializing_if = "Option::is_none")]
     pub at_most: Option<Duration>,
-    /// The wait is at least the first and at most the second of these times what the schedule says.
+    /// Shortest and longest wait, as multiples of the wait that the backoff of the policy gives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of_schedule: Option<(f64, f64)>,
 }
@@ -229,7 +233,7 @@ impl RetryAfter {
 }
 
 impl ClassRule {
-    /// A rule for these classes.
+    /// Creates a rule for these classes.
     pub fn new(on: impl IntoIterator<Item = On>, then: Then) -> Self {
         Self { on: on.into_iter().collect(), then, at_least: None, retry_after: None }
     }

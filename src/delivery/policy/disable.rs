@@ -6,99 +6,100 @@ use super::backoff::{Limit, scaled};
 use crate::clock::duration;
 use crate::delivery::Probability;
 
-/// When failures turn a webhook off, and how. The first rule that holds after a failed attempt counts.
+/// Rule that turns a webhook off after failures. The first rule that holds after a failed attempt counts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct DisableRule {
-    /// What must have happened.
+    /// Condition of the rule.
     pub when: Failing,
-    /// What follows.
+    /// Way in which the webhook is turned off.
     pub then: Off,
 }
 
-/// What must have happened for a [`DisableRule`] to hold.
+/// Condition of a [`DisableRule`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Failing {
-    /// So many attempts in a row have failed, of whatever events.
+    /// This many attempts in a row have failed, whatever events they belong to.
     InARow {
-        /// At least 1.
+        /// Number of attempts, at least 1.
         attempts: u32,
-        /// All of them within so long.
+        /// Span within which all of these attempts must have ended. Default `none`.
         #[serde(default)]
         within: Limit,
     },
-    /// Nothing but failures for so long.
+    /// All attempts over at least this span have failed.
     For(#[serde(with = "duration")] Duration),
-    /// So many attempts have failed within a span, whatever else was delivered.
+    /// This many attempts within a span have failed, even if others have succeeded.
     Count {
-        /// At least 1.
+        /// Number of failures, at least 1.
         failures: u32,
-        /// The span.
+        /// Span before the current attempt that is looked at.
         #[serde(with = "duration")]
         within: Duration,
     },
-    /// More than this share of the attempts within a span have failed.
+    /// More than a certain share of the attempts within a span has failed.
     Rate {
-        /// The share.
+        /// Share that the failures must exceed.
         above: Probability,
-        /// The span.
+        /// Span before the current attempt that is looked at.
         #[serde(with = "duration")]
         within: Duration,
-        /// So many attempts were made in it at least.
+        /// Smallest number of attempts within the span for which the rule holds.
         at_least: u32,
     },
-    /// So many events in a row were given up.
+    /// This many events in a row were given up.
     Exhausted(u32),
 }
 
-/// How a webhook is off.
+/// Way in which a webhook is turned off.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Off {
-    /// It is disabled, until [`Enable`] says.
+    /// The webhook is disabled. [`Enable`] says how it is enabled again.
     Disable,
-    /// It pauses; then one attempt is made on trial, and when that fails it pauses again, longer.
+    /// The webhook pauses. Then one attempt is made on trial. If this attempt fails, the webhook pauses again, for
+    /// longer.
     Pause {
-        /// How long at first.
+        /// Length of the first pause.
         #[serde(with = "duration")]
         first: Duration,
-        /// Each pause after a failed trial is so many times as long as the one before; 1 or more.
+        /// Factor from one pause to the next after a failed trial, at least 1.
         factor: f64,
-        /// None is longer.
+        /// Upper bound on each pause.
         at_most: Limit,
     },
 }
 
-/// What becomes of events while the webhook is off: those that are there already, and those that come.
+/// Treatment of events while the webhook is off, both of those that already wait and of new ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum WhileOff {
-    /// They are not sent any more.
+    /// The events are dropped.
     Drop,
-    /// They are sent when it is on again.
+    /// The events are held, and sent when the webhook is on again.
     Hold,
 }
 
-/// How a disabled webhook is enabled, other than by hand.
+/// Way in which a disabled webhook is enabled again, other than by hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Enable {
-    /// Not at all.
+    /// The webhook is enabled only by hand.
     ByHand,
-    /// After so long.
+    /// The webhook is enabled after this span.
     After(#[serde(with = "duration")] Duration),
-    /// By a probe that is delivered; one is sent each time so long after the one before.
+    /// The webhook is enabled when a probe succeeds. A probe is sent this long after the previous one.
     Probe(#[serde(with = "duration")] Duration),
 }
 
 impl Off {
-    /// How long the pause is after so many pauses in a row.
+    /// Returns the length of the next pause after `pauses` pauses in a row; `None` if the webhook is disabled instead.
     pub(crate) fn pause(&self, pauses: u32) -> Option<Duration> {
         let Self::Pause { first, factor, at_most } = self else { return None };
         let pause = scaled(*first, factor.powi(i32::try_from(pauses).unwrap_or(i32::MAX)));
@@ -107,7 +108,7 @@ impl Off {
 }
 
 impl DisableRule {
-    /// One that disables.
+    /// Creates a rule that disables the webhook.
     pub fn new(when: Failing) -> Self {
         Self { when, then: Off::Disable }
     }

@@ -1,7 +1,7 @@
-//! [`Policy`]: how a sender delivers, as plain data.
+//! Delivery policies of senders, as plain data: [`Policy`].
 //!
-//! A policy is made of cells. One that is left out is *open*: nobody has said it. A policy with open cells does not
-//! run; [`Policy::or`] fills them from another one, and says so in reports.
+//! A policy is made of cells. A cell that is left out is *open*: its value is not known. A policy with open cells
+//! cannot run. [`Policy::or`] fills them from another policy, and reports name the filled cells.
 
 mod backoff;
 mod class;
@@ -23,10 +23,11 @@ use crate::contract::Grade;
 
 macro_rules! cells {
     ($($(#[doc = $doc:literal])+ $(#[serde(with = $with:literal)])? $cell:ident: $type:ty,)*) => {
-        /// How a sender delivers: how long it waits, what it takes for success, when it tries again, when it disables
-        /// the webhook, and what becomes of events meanwhile.
+        /// Delivery policy of a sender: how long it waits for a response, which responses count as success, when it
+        /// retries, when it disables the webhook, and what happens to events in the meantime.
         ///
-        /// In JSON spans are text, such as `3h 30m`. A cell that is left out is open.
+        /// In JSON, spans are text such as `3h 30m`. A cell that is left out is open: its value is not known. A policy
+        /// with open cells cannot run.
         ///
         /// ```
         /// use paragon_testkit::delivery::{Backoff, Policy};
@@ -45,20 +46,20 @@ macro_rules! cells {
         #[serde(deny_unknown_fields)]
         #[non_exhaustive]
         pub struct Policy {
-            /// Shown in reports.
+            /// Name of the policy, which reports show.
             pub name: String,
-            /// How sure it is that the sender does this.
+            /// Grade of the evidence that the sender behaves in this way.
             pub grade: Grade,
-            /// Where the sender says so.
+            /// Source that describes this behavior.
             #[serde(default, skip_serializing_if = "String::is_empty")]
             pub source: String,
-            /// When that was looked up: year and month.
+            /// Year and month in which the source was checked.
             #[serde(default, skip_serializing_if = "String::is_empty")]
             pub checked: String,
-            /// What the cells cannot say.
+            /// Remarks that the cells cannot express.
             #[serde(default, skip_serializing_if = "String::is_empty")]
             pub note: String,
-            /// The cells that were filled from another policy, because this one left them open.
+            /// Names of the cells that were filled from another policy, because this one left them open.
             #[serde(default, skip_serializing_if = "Vec::is_empty")]
             pub filled: Vec<String>,
             $(
@@ -68,7 +69,7 @@ macro_rules! cells {
             )*
         }
 
-        /// A [`Policy`] without open cells, which holds together.
+        /// Cells of a [`Policy`], all of which are set, valid and consistent.
         #[derive(Clone, Debug, PartialEq)]
         #[non_exhaustive]
         pub struct Rules {
@@ -76,10 +77,10 @@ macro_rules! cells {
         }
 
         impl Policy {
-            /// The names of all cells.
+            /// Names of all cells.
             pub const CELLS: &[&str] = &[$(stringify!($cell),)*];
 
-            /// With all cells open.
+            /// Creates a policy whose cells are all open.
             pub fn open(name: impl Into<String>, grade: Grade) -> Self {
                 let none = String::new;
                 Self {
@@ -93,13 +94,13 @@ macro_rules! cells {
                 }
             }
 
-            /// The cells that are open.
+            /// Returns the names of the open cells.
             pub fn open_cells(&self) -> Vec<&'static str> {
                 let cells = [$((stringify!($cell), self.$cell.is_none()),)*];
                 cells.into_iter().filter(|(_, open)| *open).map(|(cell, _)| cell).collect()
             }
 
-            /// This policy, its open cells filled from another one. [`Policy::filled`] names them.
+            /// Fills the open cells from another policy. [`Policy::filled`] names the filled cells.
             #[must_use]
             pub fn or(mut self, other: &Self) -> Self {
                 $(if self.$cell.is_none() && other.$cell.is_some() {
@@ -109,11 +110,11 @@ macro_rules! cells {
                 self
             }
 
-            /// The cells, when all are there and hold together.
+            /// Returns the cells, if all of them are set, valid and consistent.
             ///
             /// # Errors
             ///
-            /// When a cell is open, or says what cannot be.
+            /// When a cell is open or invalid.
             pub fn rules(&self) -> Result<Rules, PolicyError> {
                 let open = || PolicyError::Open { policy: self.name.clone(), cells: self.open_cells() };
                 let rules = Rules { $($cell: self.$cell.clone().ok_or_else(open)?,)* };
@@ -137,67 +138,67 @@ macro_rules! cells {
 }
 
 cells! {
-    /// An answer that is not there after so long is a failure. In virtual time; really it may pass sooner: the driver
-    /// decides.
+    /// Longest time until a response is complete. A slower response is a failure. The time is virtual. The driver may
+    /// let less real time pass.
     #[serde(with = "duration::option")]
     timeout: Duration,
-    /// A connection that is not there after so long is a failure; `none` when only `timeout` counts.
+    /// Longest time until a connection is made. A slower connection is a failure. With `none` only `timeout` counts.
     connect_timeout: Limit,
-    /// Which statuses deliver an event.
+    /// Statuses that count as delivered.
     success: Success,
-    /// When a failed event is tried again, and how often.
+    /// Waits before the retries of a failed event, and the number of retries.
     backoff: Backoff,
-    /// No attempt follows that would be made later than this after the first one.
+    /// Longest span from the first attempt of an event to a retry. A later retry is not made.
     window: Limit,
-    /// An event that is older than this is not sent any more.
+    /// Largest age of an event. An older event is not sent any more.
     ttl: Limit,
-    /// How the waits are varied.
+    /// Random variation of the waits.
     jitter: Jitter,
-    /// So many redirects are followed; 0: a redirect is a failure.
+    /// Number of redirects that are followed. With 0 a redirect is a failure.
     redirects: u32,
-    /// What follows from some classes of outcomes; the first rule that is for one counts.
+    /// Rules for classes of outcomes. The first rule for a class counts.
     on: Vec<ClassRule>,
-    /// A failed event whose answer has one of these headers is given up.
+    /// Response headers that end the retries: a failed event whose response has one of them is given up.
     stop_on: Vec<HeaderMatch>,
-    /// Within one attempt, so many times more when no connection comes about.
+    /// Number of times that a request is repeated within one attempt because no connection is made.
     resend: u32,
-    /// In which order events are sent.
+    /// Order in which events are sent.
     order: Order,
-    /// So many requests are under way at once at most. With 1 they come one after the other.
+    /// Largest number of requests under way at the same time. With 1 requests go out one after the other.
     concurrent: u32,
-    /// How many events come in one request, as a JSON array.
+    /// Number of events that are sent in one request, as a JSON array.
     batch: Batch,
-    /// What a retry sends.
+    /// Body that a retry sends.
     payload: Payload,
-    /// Where a retry goes when the webhook's URL has changed meanwhile.
+    /// URL that a retry goes to if the webhook's URL has changed in the meantime.
     address: Address,
-    /// When failures turn the webhook off.
+    /// Rules that turn the webhook off after failures.
     disable: Vec<DisableRule>,
-    /// What becomes of events while it is off.
+    /// Treatment of events while the webhook is off.
     while_off: WhileOff,
-    /// How it is enabled again, other than by hand.
+    /// Way in which a disabled webhook is enabled again, other than by hand.
     enable: Enable,
-    /// Whether a new URL must answer a probe with success before anything else is sent there.
+    /// Whether a new URL must answer a probe with success before anything else is sent to it.
     verify: bool,
-    /// Headers of each attempt.
+    /// Headers that are added to the attempts.
     headers: Vec<HeaderRule>,
 }
 
-/// Which statuses deliver an event.
+/// Statuses that count as delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Success {
-    /// From 200 to 299.
+    /// All statuses from 200 to 299.
     #[serde(rename = "any_2xx")]
     Any2xx,
-    /// 200 alone.
+    /// Status 200 only.
     #[serde(rename = "only_200")]
     Only200,
 }
 
 impl Success {
-    /// Whether this status delivers.
+    /// Returns whether this status counts as delivered.
     pub fn takes(self, status: u16) -> bool {
         match self {
             Self::Any2xx => (200..300).contains(&status),
@@ -206,93 +207,93 @@ impl Success {
     }
 }
 
-/// In which order events are sent.
+/// Order in which events are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Order {
-    /// Each when it is due; a failing one holds up no other.
+    /// Each event is sent when it is due. A failing event does not delay others.
     Independent,
-    /// One after the other: a failing event blocks all later ones until it is delivered or given up.
+    /// Events are sent one after the other. A failing event blocks all later ones until it is delivered or given up.
     HeadOfLine,
-    /// Of those that are due new events go before retries.
+    /// Of the events that are due, new events go before retries.
     NewBeforeOld,
 }
 
-/// What a retry sends.
+/// Body that a retry sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Payload {
-    /// The same bytes.
+    /// The same bytes as before.
     Frozen,
-    /// The event as it would be written now.
+    /// The event, written anew with its current data.
     Rebuilt,
 }
 
-/// Where a retry goes when the webhook's URL has changed meanwhile.
+/// URL that a retry goes to if the webhook's URL has changed in the meantime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Address {
-    /// To where the first attempt went.
+    /// URL of the first attempt.
     Frozen,
-    /// To where the webhook is now.
+    /// Current URL of the webhook.
     Current,
 }
 
-/// How many events come in one request.
+/// Number of events that are sent in one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Batch {
-    /// At most. With 1 each event is a body of its own, and no array.
+    /// Largest number of events in one request. With 1 each event is a body of its own, without an array.
     pub most: u32,
-    /// A batch that is not full is sent when its first event has waited so long.
+    /// Longest wait of the first event in a batch. A batch that is not full is sent after this wait.
     #[serde(with = "duration")]
     pub wait: Duration,
 }
 
 impl Batch {
-    /// One event, one request.
+    /// No batches: each request has one event.
     pub const NONE: Self = Self { most: 1, wait: Duration::ZERO };
 
-    /// So many at most, sent after so long at the latest.
+    /// Creates batches of at most `most` events, which are sent after `wait` at the latest.
     pub const fn of(most: u32, wait: Duration) -> Self {
         Self { most, wait }
     }
 }
 
-/// A header of an answer.
+/// Header of a response.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct HeaderMatch {
-    /// Its name.
+    /// Name of the header.
     pub name: String,
-    /// Its value.
+    /// Value of the header.
     pub value: String,
 }
 
 impl HeaderMatch {
-    /// A header with this value.
+    /// Creates a match for a header with this name and value.
     pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
         Self { name: name.into(), value: value.into() }
     }
 }
 
-/// A header of each attempt.
+/// Header that is added to attempts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct HeaderRule {
-    /// Its name.
+    /// Name of the header.
     pub name: String,
-    /// Its value, in which `{id}` stands for what is the same in all attempts of an event, `{attempt}` for their
-    /// number from 1 on, `{retry}` for that from 0 on, `{timestamp}` for the time of the attempt in seconds since
-    /// 1970, and `{reason}` for the [`Class`] of the attempt before.
+    /// Value of the header, with placeholders. `{id}` becomes an id that is the same in all attempts of an event,
+    /// `{attempt}` the number of the attempt from 1 on, `{retry}` the number of the attempt from 0 on, `{timestamp}`
+    /// the time of the attempt in seconds since 1970, and `{reason}` the [`Class`] of the previous attempt.
     pub value: String,
-    /// Attempts before this one do not have it.
+    /// Number of the first attempt that has the header. Default 1.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub from_attempt: u32,
 }
@@ -309,12 +310,12 @@ fn is_one(number: &u32) -> bool {
 impl HeaderRule {
     const PLACES: [&str; 5] = ["{id}", "{attempt}", "{retry}", "{timestamp}", "{reason}"];
 
-    /// A header of all attempts.
+    /// Creates a header for all attempts.
     pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
         Self { name: name.into(), value: value.into(), from_attempt: 1 }
     }
 
-    /// Its value, with these in place of [`HeaderRule::PLACES`].
+    /// Returns the value with `values` in place of [`HeaderRule::PLACES`].
     pub(super) fn fill(&self, values: [&str; 5]) -> String {
         Self::PLACES.iter().zip(values).fold(self.value.clone(), |text, (place, value)| text.replace(place, value))
     }
@@ -331,41 +332,41 @@ impl HeaderRule {
     }
 }
 
-/// Why a policy does not run.
+/// Reason why a policy cannot run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyError {
-    /// Cells are open.
+    /// Some cells are open.
     #[error(
         "policy {policy} leaves open: {}. Set them, or fill them from another policy, such as paragon-assumed",
         cells.join(", ")
     )]
     Open {
-        /// Its name.
+        /// Name of the policy.
         policy: String,
-        /// Which.
+        /// Names of the open cells.
         cells: Vec<&'static str>,
     },
-    /// A cell says what cannot be.
+    /// A cell is invalid.
     #[error("policy {policy}, {cell}: {problem}")]
     Cell {
-        /// Its name.
+        /// Name of the policy.
         policy: String,
-        /// Which: `disable[0]`.
+        /// Name of the cell, such as `disable[0]`.
         cell: String,
-        /// What is wrong with it.
+        /// Description of the problem.
         problem: String,
     },
     /// There is no preset of this name.
     #[error("there is no policy {name:?}: there are {}", Policy::PRESETS.map(|(name, _)| name).join(", "))]
     Unknown {
-        /// What was asked for.
+        /// Name that was asked for.
         name: String,
     },
 }
 
 impl Policy {
-    /// Under another name.
+    /// Returns the policy under another name.
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
@@ -380,7 +381,7 @@ impl fmt::Display for Policy {
 }
 
 impl Rules {
-    /// The first cell that says what cannot be, and why.
+    /// Returns the name of the first invalid cell, and its problem.
     fn problem(&self) -> Option<(String, String)> {
         fn each<T>(cell: &str, all: &[T], problem: impl Fn(&T) -> Option<String>) -> Option<(String, String)> {
             all.iter().enumerate().find_map(|(n, one)| problem(one).map(|why| (format!("{cell}[{n}]"), why)))
@@ -403,12 +404,12 @@ impl Rules {
             .or_else(|| each("headers", &self.headers, HeaderRule::problem))
     }
 
-    /// Whether an outcome of this class delivers, as far as no rule says otherwise.
+    /// Returns whether an outcome of this class delivers an event without the help of a rule.
     pub(super) fn delivers(&self, class: Class) -> bool {
         matches!(class, Class::Status(status) if self.success.takes(status))
     }
 
-    /// The first rule for a class, and where it stands.
+    /// Returns the first rule for a class, with its index.
     pub(super) fn on(&self, class: Class) -> Option<(usize, &ClassRule)> {
         self.on.iter().enumerate().find(|(_, rule)| rule.on.iter().any(|on| on.holds(class)))
     }

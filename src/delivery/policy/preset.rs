@@ -7,13 +7,13 @@ macro_rules! presets {
 }
 
 impl Policy {
-    /// The names of the presets, with what they say as JSON.
+    /// Names of the presets, each with its policy as JSON.
     pub const PRESETS: [(&str, &str); 12] = presets! {
         "paragon-documented" "paragon-assumed" "standard-webhooks" "svix" "svix-open-source" "strict-fast"
         "head-of-line" "no-retry" "drop-4xx" "immediate-3" "gone-disables" "rate-disable"
     };
 
-    /// What a sender is known to do; what is not confirmed is open.
+    /// Returns a preset: the behavior that is known of a sender. Cells that are not confirmed are open.
     ///
     /// # Errors
     ///
@@ -33,8 +33,8 @@ impl Policy {
         Ok(serde_json::from_str(text).unwrap_or_else(|error| unreachable!("preset {name}: {error}")))
     }
 
-    /// A preset, what it leaves open filled from [`Policy::paragon_assumed`]. Only `paragon-documented` stays as it
-    /// is, and therefore does not run: what Paragon leaves open is for you to choose, knowingly.
+    /// Returns a preset with its open cells filled from [`Policy::paragon_assumed`]. Only `paragon-documented` is not
+    /// filled and therefore cannot run, because you must choose knowingly what Paragon leaves open.
     ///
     /// # Errors
     ///
@@ -45,13 +45,15 @@ impl Policy {
         Ok(if stays { preset } else { preset.or(&Self::paragon_assumed()) })
     }
 
-    /// What Paragon documents: an answer of 2xx delivers. The rest is open, so that it does not run as it is.
+    /// Returns the policy that Paragon documents: a 2xx response delivers an event. All other cells are open, so the
+    /// policy cannot run as it is.
     pub fn paragon_documented() -> Self {
         Self::own("paragon-documented")
     }
 
-    /// Our guess at what Paragon does, which documents only "2xx", "timely" and "repeatedly": 10 s for an answer,
-    /// six attempts within about 4 h 42 min, disabled after 20 failures in a row, one request at a time.
+    /// Returns our guess at the policy of Paragon, which documents only "2xx", "timely" and "repeatedly". The guess is
+    /// a timeout of 10 s, six attempts within about 4 h 42 min, a webhook that is disabled after 20 failures in a row,
+    /// and one request at a time.
     pub fn paragon_assumed() -> Self {
         Self::own("paragon-assumed")
     }

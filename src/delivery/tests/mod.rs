@@ -29,10 +29,10 @@ fn failed(failure: Failure) -> Outcome {
     Outcome::Failed(failure)
 }
 
-/// One line of a story: when, in milliseconds, which attempt, what was decided, and by which rule.
+/// One attempt: its time in milliseconds, its number, the decision, and the rule that made the decision.
 type Told = (u64, u32, Decision, String);
 
-/// Answers every attempt until nothing is due, or a thousand were made.
+/// Answers every attempt until nothing is due or 1,000 attempts were made. Returns the attempts.
 fn drive(queue: &mut Queue, mut answer: impl FnMut(&Attempt) -> Outcome) -> Vec<Told> {
     let (mut told, mut now) = (Vec::new(), START);
     while let Some(due) = queue.next_due().filter(|_| queue.pending() > 0 && told.len() < 1_000) {

@@ -1,4 +1,4 @@
-//! What a policy may say.
+//! Tests of valid and invalid policies.
 
 use super::super::{
     Backoff, Batch, ClassRule, DisableRule, Enable, Failing, HeaderRule, Jitter, Limit, Off, RetryAfter, Then,

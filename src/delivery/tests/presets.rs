@@ -1,4 +1,4 @@
-//! What each preset does to receivers of four kinds, against the numbers that its source gives.
+//! Tests of each preset with receivers of four kinds, against the numbers that its source gives.
 
 use super::super::WebhookState;
 use super::*;
@@ -7,8 +7,8 @@ use std::time::Duration;
 
 const HOUR: u64 = 3_600;
 
-/// What the table of sources says: when a failing event is tried, in seconds from its first attempt on, as far as
-/// that is published, and what becomes of one that is answered 410.
+/// Numbers from the table of sources: the name of the preset, the times of the attempts of a failing event in seconds
+/// after the first attempt, if published, and the rule that ends an event to which the receiver responds with 410.
 const PUBLISHED: [(&str, Option<&[u64]>, &str); 11] = [
     ("paragon-assumed", Some(&[0, 10, 130, 730, 4_330, 16_930]), "backoff"),
     (
@@ -59,7 +59,8 @@ fn each_does_what_its_source_says() {
     for (name, published, gone) in PUBLISHED {
         let (told, _) = run(name, |_| answered(500));
         if let Some(published) = published {
-            // Jitter of a fifth is the most that a preset has; it adds up.
+            // No preset has a larger jitter than a fifth of each wait. The shares add up, so a time is off by a fifth
+            // at most.
             let share = if name == "svix-open-source" { 20 } else { 0 };
             assert_eq!(told.len(), published.len(), "{name}");
             for ((at, ..), published) in told.iter().zip(published) {

@@ -1,4 +1,4 @@
-//! Cell by cell.
+//! Tests of the queue, one policy cell after the other.
 
 use super::super::{
     Address, Adversity, Backoff, Batch, ClassRule, DisableRule, Enable, Failing, HeaderMatch, HeaderRule, Jitter,
@@ -7,13 +7,14 @@ use super::super::{
 use super::*;
 use http::{HeaderValue, header};
 
-/// Off as soon as one event was given up, which is after its first attempt; the others are held.
+/// Returns a policy that disables the webhook as soon as one event is given up, which is after its first attempt. The
+/// other events are held.
 fn holding() -> Policy {
     let once = off(Failing::Exhausted(1), Off::Disable);
     assumed().backoff(Backoff::None).disable(once).while_off(WhileOff::Hold)
 }
 
-/// The times of the attempts of one event that always ends like this, in seconds, and the last rule.
+/// Returns the times, in seconds, of the attempts of one event that all end with `outcome`, and the last rule.
 fn times(policy: Policy, outcome: &Outcome) -> (Vec<u64>, String) {
     let mut queue = started(policy);
     queue.enqueue(b"x", START);
@@ -160,7 +161,7 @@ fn without_a_connection_it_is_sent_again_at_once() {
     assert_eq!(queue.failures_in_a_row(), 1, "it is one attempt");
 }
 
-/// The bodies in the order in which they arrive, when the first attempt of `a` fails.
+/// Returns the bodies in the order in which they arrive if the first attempt of `a` fails.
 fn arrive(order: Order) -> Vec<String> {
     let mut queue = started(assumed().order(order).backoff(Backoff::List(vec![SECONDS(10)])));
     let mut arrived = Vec::new();
@@ -483,7 +484,7 @@ fn what_is_held_is_no_business_while_it_is_off_for_good() {
         let attempt = queue.poll(START).attempts.pop().unwrap();
         queue.complete(attempt, answered(500), START);
         assert_eq!((queue.pending(), queue.is_busy()), (1, busy), "{enable:?}");
-        // Time has not come.
+        // The span of 60 s is not over yet.
         queue.enqueue(b"z", START + SECONDS(59));
         assert_eq!(queue.state(), WebhookState::Disabled);
         queue.enqueue(b"z", START + SECONDS(60));

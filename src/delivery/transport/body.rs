@@ -9,51 +9,51 @@ use hyper::body::{Body, Bytes, Frame, SizeHint};
 use super::request::Wire;
 use crate::clock::Stopwatch;
 
-/// A body comes in at most so many pieces.
+/// Largest number of pieces of a dribbled body.
 const PIECES: usize = 64;
 
-/// Between two pieces. The timer knows nothing shorter than a millisecond.
+/// Pause between two pieces. A millisecond is the shortest pause that the timer can make.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// All pauses together take no longer.
+/// Longest total time of all pauses of a body.
 const PAUSES: Duration = Duration::from_millis(200);
 
-/// Something to wait for.
+/// Future to wait for before the next piece.
 pub(super) type Wait = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
-/// A body that comes in pieces, or late.
+/// Body that is sent in pieces, or late.
 pub(super) struct Pieces {
     rest: Bytes,
     size: usize,
-    /// Whether the receiver is told how long it is.
+    /// Whether the receiver is told the length of the body.
     declared: bool,
-    /// Before the next piece.
+    /// Wait before the next piece.
     wait: Option<Wait>,
-    /// How long it has been coming, and how long it may pause.
+    /// Time since the body was created, and the time after which there are no more pauses.
     pauses: Option<(Stopwatch, Duration)>,
 }
 
 impl Pieces {
-    /// All at once.
+    /// Creates a body that is sent in one piece.
     pub(super) fn whole(body: Bytes) -> Self {
         let size = body.len().max(1);
         Self { rest: body, size, declared: true, wait: None, pauses: None }
     }
 
-    /// Without its length. A few chunks, so that they must be put together.
+    /// Creates a body without a declared length, in a few chunks, so that the receiver must join them.
     pub(super) fn chunked(body: Bytes) -> Self {
         let size = body.len().div_ceil(3).max(1);
         Self { rest: body, size, declared: false, wait: None, pauses: None }
     }
 
-    /// With pauses, in well under `time`.
+    /// Creates a body with pauses between its pieces, which together take well under `time`.
     pub(super) fn dribbled(body: Bytes, time: Duration) -> Self {
         let size = body.len().div_ceil(PIECES).max(1);
         let pauses = Some((Stopwatch::start(), PAUSES.min(time / 4)));
         Self { rest: body, size, declared: true, wait: None, pauses }
     }
 
-    /// As a wire has it that brings the whole body; `time` is what the request has.
+    /// Creates the body that `wire` sends. `time` is the time that the request has.
     pub(super) fn over(wire: Wire, body: Bytes, time: Duration) -> Self {
         match wire {
             Wire::Chunked => Self::chunked(body),
@@ -62,7 +62,7 @@ impl Pieces {
         }
     }
 
-    /// In one piece, after something else.
+    /// Creates a body that is sent in one piece after `wait`.
     pub(super) fn after(body: Bytes, wait: Wait) -> Self {
         Self { wait: Some(wait), ..Self::whole(body) }
     }
@@ -98,7 +98,7 @@ impl Body for Pieces {
     }
 }
 
-/// What comes next of a body, until nothing comes. What follows a body is not looked at.
+/// Returns the next piece of a body, and `None` at its end. Ignores trailers.
 pub(super) async fn piece<B: Body<Data = Bytes> + Unpin>(body: &mut B) -> Result<Option<Bytes>, B::Error> {
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
         if let Ok(piece) = frame?.into_data() {

@@ -4,9 +4,9 @@ use std::io;
 use super::names::NoAddress;
 use super::outcome::Failure;
 
-/// The class of what reqwest or hyper say, or the system.
+/// Returns the failure for an error of reqwest, hyper or the system.
 ///
-/// Of words that differ between systems, or name a port, nothing gets into it.
+/// The failure contains no text that differs between systems or that names a port.
 pub(super) fn classify(outermost: &(dyn Error + 'static), secure: bool) -> Failure {
     let (mut connecting, mut unsent) = (false, false);
     let mut next = Some(outermost);
@@ -26,11 +26,11 @@ pub(super) fn classify(outermost: &(dyn Error + 'static), secure: bool) -> Failu
         unsent |= error.downcast_ref().is_some_and(hyper::Error::is_canceled);
         next = inner(error);
     }
-    // The connection was over before the request went out, and nothing more is known of its end.
+    // The connection ended before the request went out, and the reason is not known.
     if unsent { Failure::Closed } else { Failure::Broken(reason(outermost)) }
 }
 
-/// What the innermost error says.
+/// Returns the message of the innermost error.
 pub(super) fn reason(error: &(dyn Error + 'static)) -> String {
     let mut error = error;
     while let Some(wrapped) = inner(error) {
@@ -39,7 +39,8 @@ pub(super) fn reason(error: &(dyn Error + 'static)) -> String {
     error.to_string()
 }
 
-/// An `io::Error` answers the source of what it wraps, not what it wraps.
+/// Returns the error inside this one. For an `io::Error`, `source` returns the source of the wrapped error, not the
+/// wrapped error itself.
 fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(wrapped) => Some(wrapped),
@@ -55,7 +56,7 @@ fn of_http(error: &hyper::Error) -> Option<Failure> {
     } else if error.is_incomplete_message() {
         Some(Failure::Closed)
     } else if error.source().is_none() && error.to_string().contains("unexpected message") {
-        // It spoke before it was asked. hyper has no method for that.
+        // The receiver sent data before the request. hyper has no method for this case.
         Some(Failure::NotHttp("it speaks before it is asked".to_owned()))
     } else if (error.is_canceled() || error.is_closed()) && error.source().is_none() {
         Some(Failure::Closed)
@@ -73,7 +74,7 @@ fn of_io(error: &io::Error, handshake: bool) -> Option<Failure> {
         ConnectionRefused => Some(Failure::Refused),
         ConnectionReset | ConnectionAborted => Some(Failure::Reset),
         UnexpectedEof | InvalidData | InvalidInput if handshake => Some(Failure::Tls(reason(error))),
-        // A broken pipe is what is written after the other side has closed.
+        // A broken pipe is the error of writing after the other side has closed the connection.
         BrokenPipe | UnexpectedEof => Some(Failure::Closed),
         InvalidData | InvalidInput => Some(Failure::NotHttp(error.to_string())),
         TimedOut => Some(Failure::ConnectTimedOut),

@@ -9,13 +9,13 @@ use super::line::Line;
 use super::outcome::{Answer, Failure};
 use super::pool::Pool;
 
-/// So much of an answer's body is kept.
+/// Number of bytes of a response body that are kept.
 pub(super) const KEPT: usize = 2_048;
 
-/// So much of it is read.
+/// Number of bytes of a response body after which reading stops.
 pub(super) const READ: usize = 64 * 1024;
 
-/// What is kept of a body while it comes.
+/// Part of a response body that is kept while the body is read.
 #[derive(Default)]
 pub(super) struct Kept {
     bytes: Vec<u8>,
@@ -23,7 +23,7 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Takes the next piece. True when the rest is not worth reading.
+    /// Takes the next piece. Returns true if the rest is not worth reading.
     pub(super) fn is_too_long_with(&mut self, piece: &[u8]) -> bool {
         self.length += piece.len();
         self.bytes.extend_from_slice(&piece[..piece.len().min(KEPT - self.bytes.len())]);
@@ -36,7 +36,7 @@ impl Kept {
     }
 }
 
-/// An answer whose head is there.
+/// Response whose head has arrived.
 pub(super) struct Coming {
     pub(super) head: Parts,
     rest: Rest,
@@ -48,19 +48,19 @@ enum Rest {
 }
 
 impl Coming {
-    /// Over a connection of ours.
+    /// Wraps a response that came over one of our own connections.
     pub(super) fn plain(line: Box<Line>, answer: http::Response<Incoming>) -> Self {
         let (head, body) = answer.into_parts();
         Self { head, rest: Rest::Plain(line, body) }
     }
 
-    /// Over one of reqwest's.
+    /// Wraps a response that came over a connection of reqwest.
     pub(super) fn secure(answer: reqwest::Response) -> Self {
         let (head, body) = http::Response::from(answer).into_parts();
         Self { head, rest: Rest::Secure(body) }
     }
 
-    /// To its end, so that the connection can be used again, unless there is too much of it.
+    /// Reads the body to its end, so that the connection can be used again, or until the body is too long.
     pub(super) async fn read(&mut self) -> Result<Answer, Failure> {
         let mut kept = Kept::default();
         while let Some(piece) = self.piece().await? {
@@ -79,7 +79,7 @@ impl Coming {
         }
     }
 
-    /// Leaves the connection for whoever goes there next, if it is good for that. reqwest keeps its own.
+    /// Keeps the connection for the next request, if it can be used again. reqwest keeps its own connections.
     pub(super) fn leave(self, pool: &Arc<Pool>, to: &str) {
         if let Rest::Plain(line, _) = self.rest
             && line.is_free()

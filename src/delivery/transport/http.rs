@@ -18,23 +18,23 @@ use super::wire;
 use super::{Sending, Transmitting, Transport};
 use crate::clock::Stopwatch;
 
-/// So long a body waits for a 100: receivers that know nothing of it send none.
+/// Time for which a body waits for a 100. Receivers that do not know the expectation send none.
 const CONTINUE: Duration = Duration::from_millis(100);
 
-/// The network: HTTP/1.1, no proxy, no cookies, nothing decompressed.
+/// Transport over the network: HTTP/1.1, no proxy, no cookies, no decompression.
 ///
-/// Connections are kept and used again, within a second, whatever the status of the answer was. A receiver may close an
-/// idle one at any time. A request never goes out on a connection that is known to be closed. When the end of a kept
-/// connection and a request cross on the wire, the request is sent once more, on a fresh connection, as browsers do it
-/// too; [`Transmission::reconnected`] tells. It is sent once more only if not a single byte of an answer has come, and
-/// never if the connection was a fresh one. The receiver may get such a request twice, as it may get every event twice.
-/// [`Wire::ExpectContinue`], [`Wire::ResetAfterBody`] and [`Wire::HangUp`] always use a connection of their own, so
-/// nothing of theirs is sent again.
+/// Connections are kept and used again within a second, whatever the status of the response was. A receiver may close
+/// an idle connection at any time. A request never goes out on a connection that is known to be closed. If the receiver
+/// closes a kept connection while a request is on its way, the request is sent once more, on a fresh connection, as
+/// browsers do; [`Transmission::reconnected`] reports this. The request is sent once more only if no byte of a response
+/// has arrived, and never if its connection was a fresh one. The receiver may get such a request twice, as it may get
+/// every event twice. [`Wire::ExpectContinue`], [`Wire::ResetAfterBody`] and [`Wire::HangUp`] always use their own
+/// connections, so their requests are not sent again.
 ///
-/// Over https, a request is sent again only if it had not begun to go out: nothing tells there whether the connection
-/// was a kept one.
+/// Over https, a request is sent again only if it had not begun to go out, because it is not known whether its
+/// connection was a kept one.
 ///
-/// https needs the feature `tls`; without it every such URL is a [`Failure::Tls`].
+/// https needs the feature `tls`. Without it, every request to an https URL fails with [`Failure::Tls`].
 #[derive(Clone, Debug, Default)]
 pub struct Http {
     pool: Arc<Pool>,
@@ -56,12 +56,12 @@ impl Transport for Http {
 }
 
 impl Http {
-    /// With no connection yet.
+    /// Creates a transport without connections.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets `reconnected` when a request has to be sent twice.
+    /// Sends a request, and follows redirects. Sets `reconnected` if the request has to be sent twice.
     async fn exchange(&self, request: &Request, reconnected: &mut bool) -> Outcome {
         let watch = Stopwatch::start();
         let Request { redirects, mut wire, timeouts, .. } = *request;
@@ -76,7 +76,7 @@ impl Http {
                 wire => wire,
             };
             if way == Wire::ResetAfterBody {
-                // Boxed, like the other rare ways: a request that is under way is as large as its largest way.
+                // Boxed, like the other rare cases, because a future is as large as its largest branch.
                 return Box::pin(wire::reset_after_body(&hop, connect, left)).await.into();
             }
             let mut begun = None;
@@ -109,7 +109,7 @@ impl Http {
         }
     }
 
-    /// Until the head of an answer is there.
+    /// Sends one request, and waits until the head of the response has arrived.
     async fn head(
         &self,
         hop: &Hop,
@@ -130,7 +130,7 @@ impl Http {
         if let Some(mut line) = self.pool.take(hop.origin()) {
             match line.ask(wire::request(hop, body())?).await {
                 Ok(answer) => return Ok(Coming::plain(line, answer)),
-                // What is no HTTP has come, even if it came before the request.
+                // The received data is not HTTP. This is the outcome even if the data arrived before the request.
                 Err(failure @ Failure::NotHttp(_)) => return Err(failure),
                 Err(_) if line.is_unanswered() => *reconnected = true,
                 Err(failure) => return Err(failure),
@@ -142,14 +142,14 @@ impl Http {
     }
 }
 
-/// How one request has ended.
+/// Result of one request in a chain of redirects.
 enum End {
     Answer(Answer),
     Redirect(StatusCode, Url),
     ExpectationFailed,
 }
 
-/// Where a request goes first, with the headers that every one has.
+/// Returns the first request of a chain of redirects, with the headers that every request has.
 pub(super) fn first(request: &Request) -> Hop {
     let mut headers = request.headers.clone();
     for framing in [CONTENT_LENGTH, TRANSFER_ENCODING] {
@@ -180,17 +180,17 @@ mod tests {
         answer
     }
 
-    /// What happens to a connection after what was written.
+    /// What the receiver does with the connection after it has written its response.
     #[derive(Clone, Copy, PartialEq)]
     enum Then {
         Hold,
-        /// As `Hold`, and the sender has little time.
+        /// Like `Hold`, but the sender has a short timeout.
         Stall,
         Close,
         Reset,
     }
 
-    /// What comes of a receiver that reads the request and writes this.
+    /// Returns the outcome if the receiver reads the request and writes `answer`.
     async fn outcome_of(answer: impl AsRef<[u8]>, then: Then) -> Outcome {
         let receiver = Receiver::bind().await;
         let mut request = receiver.request(b"{}");
@@ -341,7 +341,7 @@ mod tests {
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let listener = socket.listen(0).unwrap();
         let address = listener.local_addr().unwrap();
-        // Nobody accepts: when no more fit in, the system answers nobody.
+        // Nobody accepts connections. When the queue of the listener is full, the system does not respond any more.
         let mut waiting = Vec::new();
         let short = Duration::from_millis(500);
         while let Ok(connected) = timeout(short, tokio::net::TcpStream::connect(address)).await {
@@ -474,7 +474,7 @@ mod tests {
         }
     }
 
-    /// Answers each request in turn, each on a connection of its own; what it got.
+    /// Answers each request in turn, each on its own connection. Returns the requests.
     async fn in_turn(receiver: &Receiver, answers: &[String]) -> Vec<(String, Vec<u8>)> {
         let mut got = Vec::new();
         for answer in answers {
@@ -502,7 +502,7 @@ mod tests {
             let mut request = receiver.request(b"{}");
             request.headers.insert("x-signature", HeaderValue::from_static("abc"));
             request.redirects = 2;
-            // With two of them the limit is reached, not exceeded.
+            // Two redirects reach the limit, but do not exceed it.
             let answers = [redirect(status, "/a"), redirect(307, "b?c"), ok()];
             let (outcome, got) = tokio::join!(send(&request), in_turn(&receiver, &answers));
             assert_eq!(answered(outcome).body, "ok");
@@ -574,7 +574,7 @@ mod tests {
                     let mut peer = receiver.accept().await;
                     peer.bytes(1).await;
                     peer.write(answer).await;
-                    // An end in order, whatever has not been read.
+                    // Ends the connection in order, even if some bytes have not been read.
                     tokio::io::AsyncWriteExt::shutdown(&mut peer.stream).await.unwrap();
                     drop(peer.end().await);
                 });

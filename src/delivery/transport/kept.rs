@@ -1,4 +1,4 @@
-//! Tests of kept connections: what receivers do to them, and what a careful client makes of it.
+//! Tests of kept connections: how receivers end them, and how the client reacts.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -12,8 +12,8 @@ use super::{Failure, Http, Outcome, Request, Transmission, Transport, Wire};
 const BODY: &[u8] = b"{}";
 const OK: &str = "HTTP/1.1 200 X\r\ncontent-length: 2\r\n\r\nok";
 
-/// A receiver on a thread of its own. It answers each request, and closes the connection after some of the answers.
-/// Returns its URL and how many connections it has had.
+/// Starts a receiver on its own thread. The receiver responds to each request, and closes the connection after the
+/// responses that `closes_after` selects by their number. Returns the URL and the number of connections so far.
 fn start(answer: &'static str, closes_after: fn(usize) -> bool) -> (url::Url, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
@@ -45,7 +45,7 @@ fn read_request(peer: &mut std::net::TcpStream) -> bool {
     true
 }
 
-/// Sends many events, and returns how many of them went out twice.
+/// Sends 1,000 events that must all succeed, and returns how many of them went out twice.
 async fn all_answered(url: url::Url) -> usize {
     let (http, request) = (Http::new(), Request::new(url, BODY));
     let mut reconnected = 0;
@@ -58,7 +58,7 @@ async fn all_answered(url: url::Url) -> usize {
     reconnected
 }
 
-/// The close and the next request race: before requests were sent again, some of these were lost in each run.
+/// The close and the next request race. If requests were not sent again, some events would be lost in each run.
 #[tokio::test]
 async fn receivers_that_close_without_saying_so_lose_nothing() {
     for closes_after in [|_| true, |answered| answered % 3 == 0] {
@@ -83,7 +83,7 @@ async fn receivers_that_say_what_they_do_are_never_sent_anything_twice() {
     }
 }
 
-/// Has a connection kept, and sends `request` over it.
+/// Makes the client keep a connection, and sends `request` over it. `then` is what the receiver does meanwhile.
 async fn over_kept(
     receiver: &Receiver,
     request: &Request,
@@ -101,19 +101,19 @@ async fn over_kept(
     tokio::join!(http.transmit(request), then(peer, receiver)).0
 }
 
-/// How the kept connection ends when the next request is there.
+/// How the receiver ends the kept connection when the next request arrives.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum End {
     Closed,
     Reset,
-    /// Closed with bytes unread, which the system makes a reset of.
+    /// Closed with unread bytes, which the system turns into a reset.
     Unread,
 }
 
 async fn end(mut peer: Peer, end: End) {
     peer.head().await;
     if end != End::Unread {
-        // A close is one only when nothing is left unread.
+        // The system would turn a close with unread bytes into a reset.
         peer.bytes(BODY.len()).await;
     }
     end_now(peer, end);
@@ -137,7 +137,7 @@ async fn a_request_that_dies_on_a_kept_connection_goes_out_once_more() {
                 end(kept, how).await;
                 let mut fresh = receiver.accept().await;
                 assert!(fresh.head().await.starts_with("POST / "));
-                // In chunks there is more than the body.
+                // A chunked body has more bytes than this, which stay unread.
                 fresh.bytes(length).await;
                 fresh.write(OK).await;
                 vec![fresh]
@@ -262,7 +262,8 @@ async fn time_does_not_begin_anew_with_the_second_sending() {
     assert!(watch.elapsed() < Duration::from_secs(10));
 }
 
-/// The end may be seen before the request is handed over, while it goes out, or after it: all of them are one class.
+/// The client may notice the close before it sends the request, while it sends it, or afterwards. In all these cases
+/// the request ends as closed or reset.
 #[tokio::test]
 async fn a_receiver_that_closes_at_once_is_told_as_closed() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

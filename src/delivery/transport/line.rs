@@ -16,14 +16,14 @@ use super::body::{Pieces, piece};
 use super::classify::classify;
 use super::outcome::Failure;
 
-/// A connection. Whoever waits for what comes over it drives it himself: no second task has to be woken for that.
+/// Connection. The task that waits for data also drives the connection, so that no second task has to be woken.
 pub(super) struct Line {
     sender: SendRequest<Pieces>,
-    /// Until it has ended.
+    /// Driver of the connection; `None` after the connection has ended.
     driver: Option<http1::Connection<TokioIo<Watched>, Pieces>>,
-    /// The same socket, to be asked while nobody drives.
+    /// Second handle of the socket, which can be checked while nobody drives the connection.
     socket: std::net::TcpStream,
-    /// Whether a byte has come since the last request.
+    /// Whether a byte has arrived since the last request.
     heard: Arc<AtomicBool>,
 }
 
@@ -37,29 +37,29 @@ impl Line {
         Ok(Box::new(Self { sender, driver: Some(driver), socket, heard }))
     }
 
-    /// Sends a request, and waits for the head of its answer.
+    /// Sends a request, and waits for the head of the response.
     pub(super) async fn ask(&mut self, request: Request<Pieces>) -> Result<Response<Incoming>, Failure> {
         self.heard.store(false, Ordering::Relaxed);
         let answer = self.sender.send_request(request);
         self.drive(answer).await.map_err(|error| classify(&error, false))
     }
 
-    /// Whether no byte has come since the last request was handed over.
+    /// Returns whether no byte has arrived since the last request was handed over.
     pub(super) fn is_unanswered(&self) -> bool {
         !self.heard.load(Ordering::Relaxed)
     }
 
-    /// What comes next of the body of an answer, until nothing comes.
+    /// Returns the next piece of a response body, and `None` at its end.
     pub(super) async fn piece(&mut self, body: &mut Incoming) -> Result<Option<Bytes>, Failure> {
         self.drive(piece(body)).await.map_err(|error| classify(&error, false))
     }
 
-    /// Whether it takes another request, now that an answer was read to its end.
+    /// Returns whether the connection can take another request, after a response was read to its end.
     pub(super) fn is_free(&self) -> bool {
         self.driver.is_some() && self.sender.is_ready()
     }
 
-    /// Whether the other side has neither closed it nor said anything that nobody asked for.
+    /// Returns whether the other side has neither closed the connection nor sent unexpected data.
     pub(super) fn is_quiet(&self) -> bool {
         self.socket.peek(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
@@ -67,7 +67,7 @@ impl Line {
     async fn drive<T>(&mut self, wanted: impl Future<Output = T>) -> T {
         let mut wanted = pin!(wanted);
         poll_fn(|cx| {
-            // How it has ended is told to whoever waits for an answer.
+            // The result is ignored here, because `wanted` reports how the connection has ended.
             if self.driver.as_mut().is_some_and(|driver| Pin::new(driver).poll(cx).is_ready()) {
                 self.driver = None;
             }
@@ -77,7 +77,7 @@ impl Line {
     }
 }
 
-/// A socket that tells whether a byte was read from it.
+/// Socket that records whether a byte was read from it.
 struct Watched {
     stream: TcpStream,
     heard: Arc<AtomicBool>,

@@ -1,7 +1,8 @@
-//! One request to a receiver, and what came of it.
+//! Sends one request to a receiver, and returns its outcome.
 //!
-//! [`Transport`] is the seam; [`Http`] is the network behind it. A [`Request`] is plain data, and so is the
-//! [`Outcome`]: whatever a receiver does, it has a class there, and it takes no longer than the request allows.
+//! [`Transport`] is the interface, and [`Http`] implements it over the network. A [`Request`] is plain data, and so is
+//! the [`Outcome`], which has a class for everything that a receiver does. A request takes no longer than its timeouts
+//! allow.
 
 mod body;
 mod classify;
@@ -30,19 +31,19 @@ pub use self::request::{Request, Timeouts, Wire};
 #[cfg(feature = "tower")]
 pub use self::service::{InProcess, RequestBody};
 
-/// A request that is under way.
+/// Future of a request that is under way. It returns the outcome.
 pub type Sending<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
 
-/// A request that is under way, and that tells how it went there.
+/// Future of a request that is under way. It returns the outcome and whether the request went out twice.
 pub type Transmitting<'a> = Pin<Box<dyn Future<Output = Transmission> + Send + 'a>>;
 
-/// Makes the requests. A test may put its own in place of the network.
+/// Sender of requests. A test may use its own transport in place of the network.
 pub trait Transport: Send + Sync {
-    /// POSTs a JSON body. Never fails: what goes wrong is an [`Outcome`].
+    /// Sends a POST with a JSON body. Never fails: a failure is an [`Outcome`].
     fn send<'a>(&'a self, request: &'a Request) -> Sending<'a>;
 
     /// Does the same as [`send`](Self::send), and tells whether the request went out twice. Deliveries call this
-    /// method. Only a transport that keeps connections needs its own.
+    /// method. Only a transport that keeps connections needs its own implementation.
     fn transmit<'a>(&'a self, request: &'a Request) -> Transmitting<'a> {
         Box::pin(async move { self.send(request).await.into() })
     }

@@ -2,12 +2,12 @@ use std::net::SocketAddr;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// A name has no address; a system that cannot ask says the same.
+/// Error for a host name without an address, and for a failed lookup.
 #[derive(Debug, thiserror::Error)]
 #[error("no address for {0}")]
 pub(super) struct NoAddress(pub(super) String);
 
-/// Where a name leads to.
+/// Returns the addresses of a host name.
 pub(super) async fn resolve(name: &str, port: u16) -> Result<Vec<SocketAddr>, NoAddress> {
     let found: Vec<_> = match tokio::net::lookup_host((name, port)).await {
         Ok(found) => found.collect(),
@@ -16,7 +16,8 @@ pub(super) async fn resolve(name: &str, port: u16) -> Result<Vec<SocketAddr>, No
     if found.is_empty() { Err(NoAddress(name.to_owned())) } else { Ok(found) }
 }
 
-/// The system's names for reqwest, whose own error of it has no type that could be told from others.
+/// Resolver of reqwest that uses the system's lookup. reqwest's own error for a failed lookup has no type by which it
+/// could be told from other errors.
 pub(super) struct Names;
 
 impl Resolve for Names {

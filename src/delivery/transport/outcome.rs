@@ -2,24 +2,25 @@ use std::fmt;
 
 use http::HeaderMap;
 
-/// What came of one request.
+/// Outcome of one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The receiver answered.
+    /// The receiver sent a response.
     Answered(Answer),
-    /// It did not.
+    /// There was no complete response.
     Failed(Failure),
 }
 
-/// What came of one request, and how the request went there.
+/// Outcome of one request, and how the request was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Transmission {
-    /// What came of the request in the end.
+    /// Final outcome of the request.
     pub outcome: Outcome,
-    /// The request went out twice: the kept connection that it went out on first was closed before any byte of an
-    /// answer, so it was sent once more on a fresh connection. Whether this happens is a matter of chance.
+    /// Whether the request went out twice: its first connection was a kept one, which was closed before any byte of a
+    /// response came, so the request was sent once more on a fresh connection. Whether this happens is a matter of
+    /// chance.
     pub reconnected: bool,
 }
 
@@ -29,60 +30,62 @@ impl From<Outcome> for Transmission {
     }
 }
 
-/// What a receiver answered.
+/// Response of a receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Answer {
-    /// Its status.
+    /// Status of the response.
     pub status: u16,
-    /// Its headers.
+    /// Headers of the response.
     pub headers: HeaderMap,
-    /// The first 2,048 bytes of its body, as text. A `content-encoding`, for which nobody asked, is not undone.
+    /// First 2,048 bytes of the body, as text. A `content-encoding` is not decoded, because the request does not ask
+    /// for one.
     pub body: String,
-    /// More than 64 KiB came; the rest was not read.
+    /// Whether the body was longer than 64 KiB. The rest of such a body was not read.
     pub too_long: bool,
 }
 
 impl Answer {
-    /// With no headers and no body.
+    /// Creates a response with no headers and no body.
     pub fn new(status: u16) -> Self {
         Self { status, headers: HeaderMap::new(), body: String::new(), too_long: false }
     }
 }
 
-/// Why there was no answer.
+/// Reason why there was no complete response.
 ///
-/// A receiver that closes before it has read everything makes a race of [`Reset`](Self::Reset) and
-/// [`Closed`](Self::Closed): the network decides which one it is.
+/// If a receiver closes the connection before it has read everything, the network decides between
+/// [`Reset`](Self::Reset) and [`Closed`](Self::Closed).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Failure {
-    /// Nothing listens there.
+    /// Nothing listens at the address.
     Refused,
-    /// There was no connection within the time for that.
+    /// No connection was made within the connect timeout.
     ConnectTimedOut,
-    /// There was no beginning of an answer in time.
+    /// No response began in time.
     TimedOut,
-    /// There was one, but its body did not end in time.
+    /// A response began, but its body did not end in time.
     BodyTimedOut {
-        /// What it began with.
+        /// Status of the response.
         status: u16,
     },
     /// The connection was reset.
     Reset,
-    /// It was closed before the whole answer was there.
+    /// The connection was closed before the whole response had arrived.
     Closed,
-    /// What came is not HTTP.
+    /// The received data is not HTTP.
     NotHttp(String),
-    /// This name has no address.
+    /// This host name has no address.
     Dns(String),
-    /// No secure connection: no TLS there, a certificate that is not trusted, or none of it built in.
+    /// There was no secure connection: the receiver does not use TLS, its certificate is not trusted, or TLS is not
+    /// built in.
     Tls(String),
-    /// It was redirected more often than is followed.
+    /// The request was redirected more often than redirects are followed.
     TooManyRedirects,
-    /// Anything else.
+    /// Any other failure.
     Broken(String),
-    /// Not sent: the fake plays an outage. [`Http`](super::Http) never says so.
+    /// The request was not sent, because the fake plays an outage. [`Http`](super::Http) never returns this.
     Unreachable,
 }
 

@@ -9,30 +9,31 @@ use tokio::task::JoinHandle;
 use super::line::Line;
 use crate::clock::Stopwatch;
 
-/// A connection that was idle for longer is not used again: shorter than any server waits before it closes one.
+/// Time after which an idle connection is not used again. It is shorter than the time after which any server closes an
+/// idle connection.
 pub(super) const IDLE: Duration = Duration::from_secs(1);
 
-/// Connections that wait for their next request.
+/// Idle connections that wait for their next request.
 #[derive(Default)]
 pub(super) struct Pool(Mutex<Inside>);
 
 #[derive(Default)]
 struct Inside {
-    /// By where they lead to, the latest last.
+    /// Idle connections by origin, with the latest one last.
     kept: BTreeMap<String, Vec<Kept>>,
-    /// Closes what is not used again.
+    /// Task that closes the connections that are not used again.
     sweeper: Option<JoinHandle<()>>,
 }
 
 struct Kept {
     line: Box<Line>,
     since: Stopwatch,
-    /// Elsewhere nothing would tell that something has come.
+    /// Runtime of the connection. In another runtime nothing would report that data has arrived.
     runtime: runtime::Id,
 }
 
 impl Pool {
-    /// One that still holds.
+    /// Returns an idle connection to this origin that is still usable.
     pub(super) fn take(&self, to: &str) -> Option<Box<Line>> {
         loop {
             let Kept { line, since, runtime } = self.inside().kept.get_mut(to)?.pop()?;
@@ -42,7 +43,7 @@ impl Pool {
         }
     }
 
-    /// Keeps one for whoever goes there next.
+    /// Keeps a connection for the next request to this origin.
     pub(super) fn put(self: &Arc<Self>, to: &str, line: Box<Line>) {
         let kept = Kept { line, since: Stopwatch::start(), runtime: Handle::current().id() };
         let mut inside = self.inside();
@@ -50,7 +51,7 @@ impl Pool {
             Some(lines) => lines.push(kept),
             None => drop(inside.kept.insert(to.to_owned(), vec![kept])),
         }
-        // It ends with its runtime, if not before.
+        // The sweeper ends with its runtime at the latest.
         if inside.sweeper.as_ref().is_none_or(JoinHandle::is_finished) {
             inside.sweeper = Some(tokio::spawn(sweep(Arc::downgrade(self))));
         }
@@ -61,7 +62,7 @@ impl Pool {
     }
 }
 
-/// Until nothing is kept.
+/// Closes connections that were idle for too long, until no connection is kept.
 #[expect(clippy::disallowed_methods, reason = "connections are idle for real")]
 async fn sweep(pool: Weak<Pool>) {
     loop {
@@ -107,7 +108,7 @@ mod tests {
         assert_eq!((outcome.to_string().as_str(), &end.unwrap()[..]), ("200", &b""[..]));
     }
 
-    /// Sends over a new connection, which is kept.
+    /// Sends a request over a new connection, which is then kept.
     async fn connected(http: &Http, receiver: &Receiver) -> Peer {
         let request = receiver.request(b"{}");
         let (outcome, peer) = tokio::join!(http.send(&request), async {
@@ -124,7 +125,7 @@ mod tests {
     async fn each_connection_leads_to_its_own_receiver() {
         let (here, there, http) = (Receiver::bind().await, Receiver::bind().await, Http::new());
         let peers = [connected(&http, &here).await, connected(&http, &there).await];
-        // And is used again.
+        // Each kept connection is used again.
         for (receiver, mut peer) in [&here, &there].into_iter().zip(peers) {
             let request = receiver.request(b"again");
             let (outcome, ()) = tokio::join!(http.send(&request), async {

@@ -1,4 +1,4 @@
-//! A receiver whose every byte the test decides.
+//! Receiver in which the test decides about every byte.
 
 use std::io;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use url::Url;
 
 use super::Request;
 
-/// A test that waits for longer has failed.
+/// Time after which a test that waits has failed.
 const LONG: Duration = Duration::from_secs(20);
 
 async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
@@ -29,7 +29,7 @@ impl Receiver {
         format!("http://{}/", self.listener.local_addr().unwrap()).parse().unwrap()
     }
 
-    /// One that has long enough on a busy machine.
+    /// Returns a request with a timeout that is long enough on a busy machine.
     pub(super) fn request(&self, body: &[u8]) -> Request {
         let mut request = Request::new(self.url(), body);
         request.timeouts.total = LONG;
@@ -43,7 +43,7 @@ impl Receiver {
     }
 }
 
-/// One connection of a sender.
+/// Connection of a sender.
 pub(super) struct Peer {
     pub(super) stream: TcpStream,
     read: Vec<u8>,
@@ -78,7 +78,7 @@ impl Peer {
         std::mem::replace(&mut self.read, rest)
     }
 
-    /// Head and body, which says how long it is or is none.
+    /// Reads the head and the body of a request. Without a `content-length` there is no body.
     pub(super) async fn request(&mut self) -> (String, Vec<u8>) {
         let head = self.head().await;
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
@@ -90,12 +90,13 @@ impl Peer {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
     }
 
-    /// Ends in a reset.
+    /// Resets the connection.
     pub(super) fn reset(self) {
         self.stream.set_zero_linger().unwrap();
     }
 
-    /// What comes until the sender closes, or the error that it closes with.
+    /// Returns the bytes that arrive until the sender closes the connection, or the error with which the connection
+    /// ends.
     pub(super) async fn end(mut self) -> io::Result<Vec<u8>> {
         soon("the end", self.stream.read_to_end(&mut self.read)).await?;
         Ok(self.read)

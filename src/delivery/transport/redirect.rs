@@ -6,7 +6,7 @@ use http::{HeaderMap, Method, StatusCode};
 use hyper::body::Bytes;
 use url::{Position, Url};
 
-/// One request of possibly several.
+/// One request in a chain of redirects.
 #[derive(Clone, Debug)]
 pub(super) struct Hop {
     pub(super) method: Method,
@@ -15,7 +15,7 @@ pub(super) struct Hop {
     pub(super) body: Bytes,
 }
 
-/// Where an answer leads to, if that is somewhere: a redirect whose target is none is the answer itself.
+/// Returns the redirect target; `None` if the response is no redirect or its `Location` is invalid.
 pub(super) fn target(status: StatusCode, headers: &HeaderMap, from: &Url) -> Option<Url> {
     if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
         return None;
@@ -30,13 +30,14 @@ impl Hop {
         self.url.scheme() == "https"
     }
 
-    /// What a connection leads to.
+    /// Returns the part of the URL before its path, by which connections are kept.
     pub(super) fn origin(&self) -> &str {
         &self.url[..Position::BeforePath]
     }
 
-    /// As clients do it: 307 and 308 keep method and body, the others become GET without one. Another host does not
-    /// get to see credentials.
+    /// Returns the next request after a redirect, as clients commonly make it. With 307 and 308 it keeps the method and
+    /// the body; with other statuses it becomes a GET without a body. Headers with credentials are removed if scheme,
+    /// host or port changes.
     pub(super) fn redirected(mut self, status: StatusCode, to: Url) -> Self {
         if !matches!(status.as_u16(), 307 | 308) {
             self.method = Method::GET;

@@ -5,27 +5,27 @@ use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-/// A POST to be made.
+/// POST request that is to be sent.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Request {
-    /// To where.
+    /// URL that the request goes to.
     pub url: Url,
-    /// Beside `content-type`, `user-agent` and `accept`, which are there unless they are given here. What says how long
-    /// the body is comes from the [`Wire`] and is not taken from here.
+    /// Headers in addition to `content-type`, `user-agent` and `accept`, which are added unless they are given here.
+    /// Headers for the length of the body follow from the [`Wire`] and are ignored here.
     pub headers: HeaderMap,
-    /// What.
+    /// Body of the request.
     pub body: Arc<[u8]>,
-    /// How it goes over the wire.
+    /// Way in which the request goes over the connection.
     pub wire: Wire,
-    /// So many redirects are followed; with 0 a 3xx is the answer.
+    /// Number of redirects that are followed. With 0 a 3xx is the final response.
     pub redirects: u32,
-    /// How long it may take, in real time.
+    /// Timeouts of the request, in real time.
     pub timeouts: Timeouts,
 }
 
 impl Request {
-    /// Sent cleanly, following no redirects, within 2 s.
+    /// Creates a request that is sent cleanly, follows no redirects, and has a timeout of 2 s.
     pub fn new(url: Url, body: impl Into<Arc<[u8]>>) -> Self {
         Self {
             url,
@@ -38,41 +38,41 @@ impl Request {
     }
 }
 
-/// How long a request may take. Real time, and short: what a policy says passes in virtual time.
+/// Timeouts of a request. Those of a [`Request`] are short and in real time; those of a policy pass in virtual time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For the name, the connection, and the handshake of TLS; without it only `total` holds. Nothing happens when it is
-    /// not shorter than `total`.
+    /// Timeout for the DNS lookup, the connection, and the TLS handshake. Without it only `total` holds. It has no
+    /// effect if it is not shorter than `total`.
     pub connect: Option<Duration>,
-    /// From the beginning to the end of the answer, redirects included.
+    /// Timeout from the beginning of the request to the end of the response, including redirects.
     pub total: Duration,
 }
 
-/// How a request goes over the wire.
+/// Way in which a request goes over the connection.
 ///
-/// Each holds for every hop of a redirect. Over https those that need the bare socket (`ExpectContinue`,
-/// `ResetAfterBody` and `HangUp`) are sent cleanly, and so is what has no body.
+/// It holds for every hop of a redirect. Over https, requests that need the bare socket (`ExpectContinue`,
+/// `ResetAfterBody` and `HangUp`) are sent cleanly. Requests without a body are always sent cleanly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Wire {
-    /// As any client does it, with a `content-length`.
+    /// Like the request of any client, with a `content-length`.
     #[default]
     Clean,
-    /// In chunks, with no `content-length`.
+    /// In chunks, without a `content-length`.
     Chunked,
-    /// The body comes a few bytes at a time with tiny pauses, which take less than a quarter of the time that the
-    /// request has, and at most some 200 ms.
+    /// The body is sent a few bytes at a time, with tiny pauses. The pauses take less than a quarter of the time that
+    /// the request has, and at most some 200 ms.
     Dribbled,
-    /// With `expect: 100-continue`: the body follows after a 100, or after 100 ms without one. A 417 is not the answer:
-    /// the request is made again without the expectation (RFC 9110, 10.1.1).
+    /// With `expect: 100-continue`. The body follows after a 100, or after 100 ms without one. After a 417 the request
+    /// is made again without the expectation (RFC 9110, 10.1.1).
     ExpectContinue,
-    /// The whole body is sent; as soon as an answer begins to come, or the time is over, the connection is reset and the
-    /// answer is not read: the receiver did the work, and the sender thinks that it failed
+    /// The whole body is sent. As soon as a response begins, or the time is over, the connection is reset and the
+    /// response is not read. The receiver has done its work, but the sender sees a failure
     /// ([`Failure::Reset`](super::Failure::Reset)).
     ResetAfterBody,
-    /// The whole body is sent, and the connection closed without waiting for an answer: the receiver may notice while
-    /// it works ([`Failure::Closed`](super::Failure::Closed)).
+    /// The whole body is sent, and the connection is closed without waiting for a response. The receiver may notice the
+    /// close while it works ([`Failure::Closed`](super::Failure::Closed)).
     HangUp,
 }
 

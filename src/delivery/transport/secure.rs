@@ -11,12 +11,12 @@ use super::outcome::Failure;
 use super::pool::IDLE;
 use super::redirect::Hop;
 
-/// Requests over TLS, which is reqwest's affair. A client of it has one time for connecting.
+/// Clients of reqwest, which makes the requests over TLS. There is one client for each connect timeout.
 #[derive(Debug, Default)]
 pub(super) struct Clients(Mutex<BTreeMap<Option<Duration>, reqwest::Client>>);
 
 impl Clients {
-    /// Sends a request, and waits for the head of its answer.
+    /// Sends a request, and waits for the head of the response.
     pub(super) async fn ask(
         &self,
         hop: &Hop,
@@ -39,7 +39,7 @@ impl Clients {
         if let Some(client) = clients.get(&connect) {
             return Ok(client.clone());
         }
-        // A system without certificates has no client for https.
+        // On a system without certificates, a client for https cannot be built.
         let client = build(connect).map_err(|error| Failure::Tls(reason(&error)))?;
         clients.insert(connect, client.clone());
         Ok(client)
@@ -47,7 +47,7 @@ impl Clients {
 }
 
 fn build(connect: Option<Duration>) -> reqwest::Result<reqwest::Client> {
-    // Whatever features other crates have turned on in reqwest, the same goes over the wire.
+    // Requests must stay the same, whatever features of reqwest other crates enable.
     let mut builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()

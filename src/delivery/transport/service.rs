@@ -14,12 +14,12 @@ use super::outcome::{Answer, Failure, Outcome};
 use super::request::{Request, Wire};
 use super::{Sending, Transport, wire};
 
-/// A receiver in the test's own process, without a socket: a [`tower_service::Service`], such as a router of axum's.
-/// Whatever the URL of the webhook, it gets all requests; the path is the URL's.
+/// Receiver in the test's own process, without a socket: a [`tower_service::Service`], such as a router of axum. The
+/// service gets all requests, whatever the URL of the webhook is. The path of a request is the path of this URL.
 ///
-/// Bodies come as over the network, in chunks or dribbled where that is asked for. Redirects are not followed. Where a
-/// connection would break ([`Wire::ResetAfterBody`], [`Wire::HangUp`]) the service runs to its end, and the sender
-/// thinks that it failed. A panic in the service is a connection that was closed.
+/// Bodies arrive as over the network, in chunks or dribbled if the [`Wire`] says so. Redirects are not followed. With
+/// [`Wire::ResetAfterBody`] and [`Wire::HangUp`], which break a connection, the service runs to its end, and the sender
+/// sees a failure. A panic in the service counts as a closed connection.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -40,13 +40,13 @@ use super::{Sending, Transport, wire};
 pub struct InProcess<S>(S);
 
 impl<S> InProcess<S> {
-    /// This service, cloned for each request.
+    /// Creates a receiver from this service, which is cloned for each request.
     pub fn new(service: S) -> Self {
         Self(service)
     }
 }
 
-/// The body of a request to a service.
+/// Body of a request to a service.
 pub struct RequestBody(Pieces);
 
 impl fmt::Debug for RequestBody {
@@ -89,7 +89,7 @@ where
                 Ok(asked) => asked.map(RequestBody),
                 Err(failure) => return failure.into(),
             };
-            // A task of its own, so that a panic ends it alone.
+            // The service runs in its own task, so that a panic ends only that task.
             let mut task = tokio::spawn(answer(service, asked));
             let outcome = match timeout(request.timeouts.total, &mut task).await {
                 Ok(Ok(outcome)) => outcome,

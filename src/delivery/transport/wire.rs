@@ -21,7 +21,7 @@ use super::outcome::Failure;
 use super::redirect::Hop;
 use crate::clock::Stopwatch;
 
-/// Asks before it sends the body, which follows after a 100, or when patience is at its end.
+/// Sends a request with `expect: 100-continue`. The body follows after a 100, or when `patience` is over.
 pub(super) async fn expect_continue(
     hop: &Hop,
     connect_within: Option<Duration>,
@@ -42,12 +42,12 @@ pub(super) async fn expect_continue(
     Ok(Coming::plain(line, answer))
 }
 
-/// A new connection.
+/// Opens a new connection.
 pub(super) async fn line(hop: &Hop, connect_within: Option<Duration>) -> Result<Box<Line>, Failure> {
     Line::over(connect(&hop.url, connect_within).await?).await
 }
 
-/// What goes over it.
+/// Builds the request that is sent over a connection.
 pub(super) fn request(hop: &Hop, body: Pieces) -> Result<Request<Pieces>, Failure> {
     let mut request = Request::new(body);
     *request.method_mut() = hop.method.clone();
@@ -58,13 +58,13 @@ pub(super) fn request(hop: &Hop, body: Pieces) -> Result<Request<Pieces>, Failur
         request.headers_mut().entry(name).or_insert(value);
     }
     if hop.method == http::Method::POST && hop.body.is_empty() {
-        // hyper leaves it out, and servers may ask for it with a 411 (RFC 9110, 8.6).
+        // hyper omits this header, and servers may demand it with a 411 (RFC 9110, 8.6).
         request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
     Ok(request)
 }
 
-/// Sends everything, waits until an answer is there, and resets the connection instead of reading it.
+/// Sends the whole request, waits until a response begins, and resets the connection instead of reading the response.
 pub(super) async fn reset_after_body(hop: &Hop, connect_within: Option<Duration>, left: Duration) -> Failure {
     let watch = Stopwatch::start();
     let stream = match timeout(left, send(hop, connect_within)).await {
@@ -72,18 +72,20 @@ pub(super) async fn reset_after_body(hop: &Hop, connect_within: Option<Duration>
         Ok(Err(failure)) => return failure,
         Err(_) => return Failure::TimedOut,
     };
-    // Whoever begins to answer has done the work; whoever takes too long is reset all the same.
+    // A receiver that begins to respond has done its work. If it takes too long, the connection is reset as well.
     drop(timeout(left.saturating_sub(watch.elapsed()), stream.readable()).await);
-    // With no time to linger, closing is a reset. A system that cannot closes it in the usual way.
+    // With a linger time of zero, closing the socket resets the connection. A system that cannot do this closes it
+    // normally.
     let _ = stream.set_zero_linger();
     Failure::Reset
 }
 
-/// Sends everything and leaves.
+/// Sends the whole request, and closes the connection without waiting for a response.
 pub(super) async fn hang_up(hop: &Hop, connect_within: Option<Duration>) -> Failure {
     match send(hop, connect_within).await.map(TcpStream::into_std) {
         Ok(Ok(stream)) => {
-            // Said before the socket goes: with an answer unread that alone would be a reset.
+            // Shut down before the socket is dropped: dropping a socket with an unread response alone resets the
+            // connection.
             let _ = stream.shutdown(std::net::Shutdown::Write);
             Failure::Closed
         }
@@ -116,7 +118,7 @@ async fn connect(url: &Url, within: Option<Duration>) -> Result<TcpStream, Failu
         Some(within) => timeout(within, connecting).await.map_err(|_| Failure::ConnectTimedOut)??,
         None => connecting.await?,
     };
-    // A socket that refuses it sends all the same.
+    // Without this option the request can be sent as well.
     let _ = stream.set_nodelay(true);
     Ok(stream)
 }
@@ -136,7 +138,7 @@ async fn write(stream: &TcpStream, mut bytes: &[u8]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A request as the bytes that go over the wire.
+/// Returns the bytes of the request as they are sent over the connection.
 fn whole(hop: &Hop) -> Result<Vec<u8>, Failure> {
     let mut bytes =
         format!("{} {} HTTP/1.1\r\n", hop.method, &hop.url[Position::BeforePath..Position::AfterQuery]).into_bytes();
@@ -154,7 +156,7 @@ fn whole(hop: &Hop) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// The headers that follow from a URL, unless they are given.
+/// Returns the headers that follow from a URL. Headers that the request gives itself take precedence.
 fn own(url: &Url) -> Result<impl Iterator<Item = (HeaderName, HeaderValue)>, Failure> {
     let host = HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort])
         .map_err(|_| Failure::Broken("the URL's host is none".to_owned()))?;
@@ -162,7 +164,7 @@ fn own(url: &Url) -> Result<impl Iterator<Item = (HeaderName, HeaderValue)>, Fai
     Ok([(HOST, host)].into_iter().chain(credentials))
 }
 
-/// Those that stand before the host.
+/// Returns the `authorization` header for the credentials in a URL.
 fn credentials(url: &Url) -> Option<HeaderValue> {
     let (user, password) = (url.username(), url.password());
     if user.is_empty() && password.is_none() {

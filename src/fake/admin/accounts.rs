@@ -1,4 +1,4 @@
-//! Users, their accounts, and what is in them.
+//! The endpoints for users, their accounts, and the objects in the accounts.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -10,9 +10,9 @@ use crate::fake::world::World;
 use crate::source::permission::Role;
 use crate::source::{Account, Collection, Seen, Synthetic, Trouble};
 
-/// Without `limit` a list has so many.
+/// Default `limit` of a list of objects.
 const LISTED: usize = 1_000;
-/// A sync keeps a bit for each record.
+/// Maximum number of synthetic objects in an account. There is a limit because a sync keeps a bit for each record.
 const MOST: u64 = 100_000_000;
 
 impl World {
@@ -63,7 +63,7 @@ impl World {
         Ok(json!({"credentialId": credential}))
     }
 
-    /// The account in the path.
+    /// Returns the credential id in the path, if an account with this id exists.
     fn account_in(&self, asked: &Asked<'_>) -> Result<CredentialId, Refusal> {
         let credential = CredentialId::from(asked.id());
         match self.accounts.get(&credential) {
@@ -72,7 +72,7 @@ impl World {
         }
     }
 
-    /// The object in the path, that lives in the account in the path.
+    /// Returns the object in the path, if it lives in the account in the path.
     fn object_in(&self, asked: &Asked<'_>) -> Result<(CredentialId, ExternalId, Object), Refusal> {
         let (credential, id) = (self.account_in(asked)?, ExternalId::from(asked.object()));
         let account = self.accounts.get(&credential);
@@ -118,7 +118,7 @@ impl World {
         }
         let credential = self.account_in(asked)?;
         let Wanted { pipeline, object: members } = asked.read()?;
-        // What is left out is as in the plainest object of this name.
+        // Members that the request leaves out have the values of a default object with this name.
         let name = members.get("name").and_then(Value::as_str).unwrap_or("untitled");
         let object = object(pipeline, &merged(Object::named(pipeline, name).to_members(), &members))?;
         Ok(json!({"externalId": self.create(&credential, object)}))
@@ -130,7 +130,7 @@ impl World {
         let pipeline = was.pipeline();
         object(pipeline, &merged(was.to_members(), &set))?;
         self.update(&credential, &id, |now| {
-            // It bears the time of the change by now, which `set` may replace.
+            // `now` already has the time of this change. `set` may replace this time.
             if let Ok(changed) = object(pipeline, &merged(now.to_members(), &set)) {
                 *now = changed;
             }

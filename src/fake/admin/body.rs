@@ -6,10 +6,10 @@ use serde_path_to_error::{Path, Segment};
 use super::route::Route;
 use crate::contract::{Object, Pipeline};
 
-/// What an endpoint answers.
+/// The response body of an endpoint, or its refusal.
 pub(super) type Answer = Result<Value, Refusal>;
 
-/// Why nothing was done.
+/// A refused request: its status and a message.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
@@ -40,7 +40,7 @@ impl Refusal {
     }
 }
 
-/// Reads a body; an empty one counts as `{}`.
+/// Reads a request body. An empty body counts as `{}`.
 pub(super) fn read<'de, T: Deserialize<'de>>(body: &[u8]) -> Result<T, Refusal> {
     let body = if body.iter().all(u8::is_ascii_whitespace) { b"{}" } else { body };
     let value: Value =
@@ -51,7 +51,7 @@ pub(super) fn read<'de, T: Deserialize<'de>>(body: &[u8]) -> Result<T, Refusal> 
     read_value(value)
 }
 
-/// Reads JSON; a refusal names the member.
+/// Converts JSON to a `T`. A refusal names the wrong member.
 pub(super) fn read_value<'de, T: Deserialize<'de>>(value: Value) -> Result<T, Refusal> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let place = pointer(error.path());
@@ -69,13 +69,14 @@ fn pointer(path: &Path) -> String {
     path.iter().filter_map(part).collect()
 }
 
-/// The object of a pipeline with these members in place of its own.
+/// Returns the members of an object, with those in `set` added or replaced.
 pub(super) fn merged(mut members: Map<String, Value>, set: &Map<String, Value>) -> Map<String, Value> {
     members.extend(set.iter().map(|(name, value)| (name.clone(), value.clone())));
     members
 }
 
-/// Reads an object; a refusal names the member, which serde does not know any more.
+/// Converts members to an object of a pipeline. A refusal names the wrong member: serde's error does not, so each
+/// member is tried alone.
 pub(super) fn object(pipeline: Pipeline, members: &Map<String, Value>) -> Result<Object, Refusal> {
     if let Some(name) = ["id", "externalId"].into_iter().find(|name| members.contains_key(*name)) {
         return Err(Refusal::bad(format!("/object/{name}: expected none, ids cannot be chosen")));

@@ -1,4 +1,5 @@
-//! What of the admin API takes its time: moving the clock, and following what is sent.
+//! The requests of the admin API that take time: for example moving the clock, playing a scenario, and following the
+//! deliveries.
 
 use std::sync::Arc;
 
@@ -18,18 +19,18 @@ use crate::fake::told::{delivery, told};
 use crate::fake::world::World;
 use crate::scenario::Scenario;
 
-/// So many lines wait for a follower that reads slowly.
+/// Maximum number of lines that wait for a follower that reads slowly.
 const AHEAD: usize = 64;
 
-/// The answer when another world has been put in the place of the old one.
+/// Returns the response after a world was replaced, and drops the old world.
 fn replaced(old: Box<World>, value: &Value) -> Reply {
-    // A large one takes its time to be dropped, and others want to be served.
+    // Dropping a large world takes time. It is dropped on another thread, so that other requests are served meanwhile.
     drop(tokio::task::spawn_blocking(move || drop(old)));
     Reply::json(StatusCode::OK, value.to_string())
 }
 
 impl Driver {
-    /// Answers a request of the admin API. What was begun is done, also when the client leaves.
+    /// Answers a request of the admin API. The work is finished even if the client leaves.
     pub(in crate::fake) async fn administer(self: Arc<Self>, request: Request<Bytes>, api_url: String) -> Reply {
         let doing = tokio::spawn(self.work(request, api_url));
         doing.await.unwrap_or_else(|error| Reply::refusal(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()))
@@ -60,7 +61,7 @@ impl Driver {
             Ok(Work::Play(scenario)) => self.perform(&scenario).await,
             Ok(Work::Export) => {
                 let _turn = self.turn().await;
-                // What is under way is in no queue.
+                // Attempts under way are in no queue, so an export would miss them.
                 self.landed().await;
                 let state = lock(&self.world).export();
                 Reply::json(StatusCode::OK, state)
@@ -95,8 +96,9 @@ impl Driver {
         }
     }
 
-    /// What has happened since, and what time it is. Calls of the API are the receiver's affair, and what is queued is
-    /// told by its attempts.
+    /// Returns the timeline entries since `mark` and the current time. Calls of the API are left out, because the
+    /// receiver makes them. A queued event with deliveries is left out, because the attempts of its deliveries are
+    /// listed.
     fn fired(&self, mark: usize) -> Value {
         let world = lock(&self.world);
         let counts = |what: &What| match what {
@@ -110,7 +112,8 @@ impl Driver {
         json!({"now": world.clock.now(), "fired": fired, "last": world.log.end(), "dropped": dropped})
     }
 
-    /// What is sent from now on and, as far as it is kept, what was sent after this entry.
+    /// Streams the attempts and the dropped deliveries: those after entry `after` that are still kept, then all new
+    /// ones.
     fn follow(self: Arc<Self>, after: usize) -> Reply {
         let (lines, receiver) = mpsc::channel(AHEAD);
         let mut told = self.world.told();

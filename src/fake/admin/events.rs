@@ -1,4 +1,4 @@
-//! The webhook, what was sent, what happened, and what goes wrong on purpose.
+//! The endpoints for the webhook, deliveries, the timeline, faults and scenarios.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -111,7 +111,7 @@ impl World {
         Ok(json!({"id": id, "fault": fault}))
     }
 
-    /// A scenario that can be played on what is there.
+    /// Reads the scenario in the body, and checks that it can be played on the current state.
     pub(super) fn scenario(&self, asked: &Asked<'_>) -> Result<Scenario, Refusal> {
         let scenario: Scenario = asked.read()?;
         scenario.check().map_err(|error| Refusal::bad(error.to_string()))?;

@@ -1,5 +1,5 @@
-//! The admin API under `/_testkit/`: what a test in another language says to a fake that serves. Pure: a request, the
-//! state, and an answer, or what the driver has to do for one.
+//! The admin API under `/_testkit/`. A test in another language uses it to control a fake that runs as a server. Its
+//! endpoints do no I/O: they turn a request and the state into a response, or into work that the driver has to do.
 
 mod accounts;
 mod body;
@@ -26,20 +26,20 @@ use crate::scenario::Scenario;
 use body::{Answer, Refusal, read};
 use route::Route;
 
-/// What the paths of all its endpoints begin with.
+/// Prefix of the paths of all endpoints of the admin API.
 pub(super) const ROOT: &str = "/_testkit/";
 
-/// What is known beside the world.
+/// Facts about the running fake that the world does not hold.
 pub(super) struct Around {
     pub(super) api_url: String,
-    /// `None` when nothing moves the clock by itself.
+    /// The speed of the clock; `None` if the clock does not move by itself.
     pub(super) speed: Option<f64>,
 }
 
-/// What follows from a request.
+/// The outcome of a request: a response, or work that the driver has to do for one.
 enum Work {
     Answered(StatusCode, Value),
-    /// The world that was replaced takes its time to be dropped.
+    /// The old world, which was replaced, and the response. Dropping the old world takes time, so the driver does that.
     Replaced(Box<World>, Value),
     Move(Move),
     Play(Box<Scenario>),
@@ -48,7 +48,7 @@ enum Work {
     Follow(usize),
 }
 
-/// How the clock is moved.
+/// How far to move the clock.
 #[derive(Clone, Copy)]
 enum Move {
     By(Duration),
@@ -56,19 +56,19 @@ enum Move {
     Idle,
 }
 
-/// A request to one of the endpoints.
+/// A request to an endpoint of the admin API.
 struct Asked<'a> {
     path: Parts<'a>,
     request: &'a Request<Bytes>,
 }
 
 impl Asked<'_> {
-    /// What stands behind `accounts`, `syncs` or `faults` in the path.
+    /// Returns the path segment after `accounts`, `syncs`, `deliveries` or `faults`.
     fn id(&self) -> &str {
         self.path.get(2).map_or("", |part| part)
     }
 
-    /// What stands behind `objects` in the path.
+    /// Returns the path segment after `objects`.
     fn object(&self) -> &str {
         self.path.get(4).map_or("", |part| part)
     }
@@ -82,7 +82,7 @@ impl Asked<'_> {
         pairs.into_iter().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
-    /// A number of the query.
+    /// Returns a number from the query; `otherwise` if the query does not have it.
     fn number(&self, name: &str, otherwise: usize) -> Result<usize, Refusal> {
         let Some(text) = self.query(name) else { return Ok(otherwise) };
         text.parse().map_err(|_| Refusal::bad(format!("?{name}: expected a number from 0 on, got {text:?}")))
@@ -98,7 +98,8 @@ impl Asked<'_> {
 }
 
 impl World {
-    /// What is to be done for a request. A refusal has changed nothing.
+    /// Carries out a request, or returns the work that the driver has to do for it. A refused request has changed
+    /// nothing.
     fn administer(&mut self, request: &Request<Bytes>, around: &Around) -> Result<Work, Refusal> {
         let path = request.uri().path();
         let route = Route::of(request.method(), path).ok_or_else(|| Refusal::nowhere(request))?;
@@ -206,7 +207,7 @@ struct By {
     by: Duration,
 }
 
-/// The body of what takes none.
+/// Checks that the body of a request is empty or `{}`, for an endpoint that takes no members.
 fn nothing(asked: &Asked<'_>) -> Result<(), Refusal> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]

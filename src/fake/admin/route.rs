@@ -4,7 +4,7 @@ use crate::fake::endpoint::{Parts, leads_to};
 
 macro_rules! routes {
     ($($name:ident $method:ident $path:literal)*) => {
-        /// An endpoint of the admin API. `schemas/admin.yaml` has its name as `operationId`.
+        /// An endpoint of the admin API. Its name is the `operationId` in `schemas/admin.yaml`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(super) enum Route {
             $($name,)*
@@ -74,7 +74,7 @@ impl Route {
         Self::at(path).find(|(_, of, _)| of == method).map(|(route, ..)| route)
     }
 
-    /// What a path takes.
+    /// Returns the methods that a path accepts.
     pub(super) fn methods(path: &str) -> Vec<String> {
         Self::at(path).map(|(_, method, _)| method.to_string()).collect()
     }

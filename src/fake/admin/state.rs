@@ -1,4 +1,4 @@
-//! The whole state as one document. The signing key is no part of it.
+//! Export and import of the whole state as one JSON document. The document does not contain the signing key.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::fake::world::{Delivered, Options, World};
 use crate::source::Account;
 use crate::sync::Engine;
 
-/// The version of the document.
+/// The version of the document's format.
 const VERSION: u32 = 1;
 
 macro_rules! document {
@@ -80,7 +80,8 @@ impl World {
         serde_json::to_string(&self.written()).unwrap_or_else(|error| unreachable!("a state is plain data: {error}"))
     }
 
-    /// Puts a state in the place of this one, which is returned. The timeline goes on.
+    /// Replaces the state by an imported one. Returns the old world and a summary of the new one. The timeline
+    /// continues.
     pub(super) fn import(&mut self, State(read): State) -> (Box<World>, Value) {
         let old = self.replace(read.seed);
         self.take(read);
@@ -89,7 +90,8 @@ impl World {
         (old, self.summary())
     }
 
-    /// As at the start, with another seed if there is one. Project, policy, options and the webhook's URL stay.
+    /// Resets the world to its start, with another seed if the request has one. The project, the policy, the options
+    /// and the webhook's URL stay. Returns the old world and a summary of the new one.
     pub(super) fn start_again(&mut self, asked: &Asked<'_>) -> Result<(Box<World>, Value), Refusal> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -110,11 +112,11 @@ impl World {
     }
 }
 
-/// A state that can be imported.
+/// A checked state, ready to be imported.
 pub(super) struct State(Read);
 
 impl State {
-    /// Reads and checks one. A large one takes its time: not to be done while the world is locked.
+    /// Reads and checks a state. Must not be called while the world is locked, because a large state takes time.
     pub(super) fn read(body: &[u8], project: &ProjectId) -> Result<Self, Refusal> {
         let read: Read = read(body)?;
         let problem = read.problem(project);
@@ -123,7 +125,7 @@ impl State {
 }
 
 impl Read {
-    /// What would make a world that cannot be.
+    /// Returns why the state cannot be imported: a wrong version or project, or an inconsistency.
     fn problem(&self, project: &ProjectId) -> Option<String> {
         if self.version != VERSION {
             return Some(format!("version: expected {VERSION}, got {}", self.version));

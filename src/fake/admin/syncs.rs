@@ -1,4 +1,4 @@
-//! Syncs and what they have pulled.
+//! The endpoints for syncs and their records.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -9,11 +9,11 @@ use crate::contract::{CredentialId, Frequency, SyncId, UserId};
 use crate::fake::world::World;
 use crate::sync::{EnableError, RunKind, Sync};
 
-/// Without `limit` a list of records has so many.
+/// Default `limit` of a list of records.
 const LISTED: usize = 10_000;
 
 impl World {
-    /// The sync in the path.
+    /// Returns the sync in the path.
     fn sync_in(&self, asked: &Asked<'_>) -> Result<&Sync, Refusal> {
         self.engine.get(&SyncId::from(asked.id())).ok_or_else(|| Refusal::missing("sync", asked.id()))
     }

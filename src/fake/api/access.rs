@@ -1,8 +1,9 @@
-//! The endpoints of the Permissions API as pure functions: a body in, what a sync knows, a body out.
+//! The endpoints of the Permissions API as pure functions: each takes a request body and the permissions of a sync, and
+//! returns a response body.
 //!
-//! What an endpoint takes is wider than what is documented, where clients differ: `user:` before an address and `file:`
-//! or `folder:` before an object are let through everywhere. An object that the sync does not hold is one that nobody
-//! may use (assumed: `OpenFGA`, which Paragon runs, does not know which objects there are).
+//! The endpoints accept more than is documented, because clients differ: they accept `user:` before an address, and
+//! `file:` or `folder:` before an object id, everywhere. If the sync does not hold an object, nobody has access to that
+//! object (assumed: `OpenFGA`, which Paragon runs, does not know which objects exist).
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -14,27 +15,27 @@ use crate::source::permission::{
     ChangesQuery, CursorError, Item, ObjectType, PermissionLog, Permissions, Relation, Role,
 };
 
-/// How many users or objects a list holds (`permissions.limit`: documented).
+/// Maximum number of users or objects in a list (`permissions.limit`: documented).
 const LIMIT: usize = 1_000;
 
-/// Records of a sync by their number in the account, and back.
+/// Maps record ids of a sync to numbers in the account, and back.
 pub(super) trait Ids {
-    /// The id of a record, also of one that is gone.
+    /// Returns the id of a record, even if the record is deleted.
     fn record(&self, number: u64) -> RecordId;
 
-    /// The file or folder with this id; `None` when the sync has none.
+    /// Returns the file or folder with this id; `None` if the sync has none.
     fn item(&self, record: &RecordId) -> Option<Item>;
 
-    /// Whether a number is that of a file or of a folder that lives.
+    /// Returns whether the number belongs to a live item of this type.
     fn is(&self, number: u64, kind: ObjectType) -> bool;
 }
 
-/// Why a request is refused.
+/// The error response to a refused request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
     pub(super) status: StatusCode,
     pub(super) message: String,
-    /// The two that are documented.
+    /// The error code. Only the two cursor errors have one (documented).
     pub(super) code: Option<&'static str>,
 }
 
@@ -54,17 +55,18 @@ impl From<CursorError> for Problem {
     }
 }
 
-/// `POST /api/permissions/{syncId}/check`
+/// Answers `POST /api/permissions/{syncId}/check`.
 pub(super) fn check(body: &[u8], permissions: &Permissions, ids: &impl Ids) -> Result<String, Problem> {
     let body = object(body)?;
     let question = Question::read(&body, "")?;
     Ok(json!({"hasAccess": question.answer(permissions, ids)?}).to_string())
 }
 
-/// `POST /api/permissions/{syncId}/batch-check`
+/// Answers `POST /api/permissions/{syncId}/batch-check`.
 ///
-/// A question that cannot be answered has an `error` beside it, and the others are answered. One that is not even a
-/// question (no object, or a member that is no text) refuses the whole batch: its answer could not repeat it.
+/// A check that cannot be answered gets an `error` in its result; the other checks are still answered. A check that is
+/// malformed (not an object, or a member is not a string) fails the whole batch, because its result could not repeat
+/// the check.
 pub(super) fn batch_check(body: &[u8], permissions: &Permissions, ids: &impl Ids) -> Result<String, Problem> {
     let body = object(body)?;
     let Some(checks) = body.get("checks").and_then(Value::as_array) else {
@@ -74,7 +76,7 @@ pub(super) fn batch_check(body: &[u8], permissions: &Permissions, ids: &impl Ids
         let place = format!("checks[{index}].");
         let expected = || unexpected(&place[..place.len() - 1], "an object", Some(check));
         let question = Question::read(check.as_object().ok_or_else(expected)?, &place)?;
-        // The object is repeated without its type, as documented; answers of mid-2025 had it.
+        // The result repeats the object without its type, as documented. Responses of mid-2025 included the type.
         let record = question.object().map_or_else(|_| RecordId::from(question.object), |(_, record)| record);
         let request = json!({"object": record, "user": question.user, "role": question.role});
         Ok(match question.answer(permissions, ids) {
@@ -86,7 +88,7 @@ pub(super) fn batch_check(body: &[u8], permissions: &Permissions, ids: &impl Ids
     Ok(json!({"result": result}).to_string())
 }
 
-/// `POST /api/permissions/{syncId}/list-users`
+/// Answers `POST /api/permissions/{syncId}/list-users`.
 pub(super) fn list_users(body: &[u8], permissions: &Permissions, ids: &impl Ids) -> Result<String, Problem> {
     let body = object(body)?;
     let (kind, record) = object_id(text(&body, "object", "")?, "object")?;
@@ -96,14 +98,14 @@ pub(super) fn list_users(body: &[u8], permissions: &Permissions, ids: &impl Ids)
     Ok(json!({"users": users}).to_string())
 }
 
-/// `POST /api/permissions/{syncId}/list-objects`
+/// Answers `POST /api/permissions/{syncId}/list-objects`.
 pub(super) fn list_objects(body: &[u8], permissions: &Permissions, ids: &impl Ids) -> Result<String, Problem> {
     let objects = Objects::read(body)?.find(permissions, ids).take(LIMIT);
     let objects: Vec<RecordId> = objects.map(|number| ids.record(number)).collect();
     Ok(json!({"objects": objects}).to_string())
 }
 
-/// `POST /api/permissions/{syncId}/streamed-list-objects`, line by line.
+/// Answers `POST /api/permissions/{syncId}/streamed-list-objects`, line by line.
 pub(super) fn streamed_list_objects<'a, I: Ids>(
     body: &[u8],
     permissions: &'a Permissions,
@@ -113,16 +115,17 @@ pub(super) fn streamed_list_objects<'a, I: Ids>(
     Ok(objects.map(|number| json!({"object": ids.record(number)}).to_string()))
 }
 
-/// A sync in the stream over all of a user's syncs.
+/// A sync in the stream over all syncs of a user.
 pub(super) struct Store<'a, I> {
     pub(super) sync: &'a SyncId,
     pub(super) integration: &'a str,
-    /// What it knows, or why it cannot say. A sync without permissions is not a store at all: it is left out silently.
+    /// The permissions of the sync, or the reason why the sync cannot answer. A sync without permissions does not
+    /// become a `Store` at all: the stream leaves it out silently.
     pub(super) permissions: Result<&'a Permissions, String>,
     pub(super) ids: &'a I,
 }
 
-/// `POST /api/permissions/streamed-list-objects`, line by line. A sync that fails has one line that says why.
+/// Answers `POST /api/permissions/streamed-list-objects`, line by line. A sync that fails has one line with the reason.
 pub(super) fn streamed_list_objects_of_all<'a, I: Ids + 'a>(
     body: &[u8],
     stores: impl Iterator<Item = Store<'a, I>>,
@@ -144,10 +147,10 @@ pub(super) fn streamed_list_objects_of_all<'a, I: Ids + 'a>(
     }))
 }
 
-/// `POST /api/permissions/{syncId}/expand`
+/// Answers `POST /api/permissions/{syncId}/expand`.
 ///
-/// The relation is a role, or one that a tree names (assumed: in `OpenFGA` every relation can be expanded). There is no
-/// tree without an object, so one that the sync does not hold is not found.
+/// The relation is a role or any other relation that appears in a tree (assumed: in `OpenFGA` every relation can be
+/// expanded). An object that the sync does not hold has no tree, so the response is 404.
 pub(super) fn expand(body: &[u8], permissions: &Permissions, ids: &impl Ids) -> Result<String, Problem> {
     let body = object(body)?;
     let (kind, record) = object_id(text(&body, "object", "")?, "object")?;
@@ -163,17 +166,18 @@ pub(super) fn expand(body: &[u8], permissions: &Permissions, ids: &impl Ids) -> 
     Ok(json!({"tree": {"root": root}}).to_string())
 }
 
-/// The query of `GET /api/permissions/{syncId}/changes`, as it came. The values of `type` are assumed.
+/// The query parameters of `GET /api/permissions/{syncId}/changes`, not yet parsed. The values of `type` are assumed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ChangesParameters<'a> {
     pub(super) kind: Option<&'a str>,
     pub(super) start_time: Option<&'a str>,
-    /// One that is empty is none.
+    /// The continuation token. An empty token counts as absent.
     pub(super) token: Option<&'a str>,
     pub(super) size: usize,
 }
 
-/// `GET /api/permissions/{syncId}/changes`: what a sync has seen of the log.
+/// Answers `GET /api/permissions/{syncId}/changes` with a page of the log. `applied` is the number of changes in the
+/// log that the sync has seen.
 pub(super) fn changes(
     parameters: ChangesParameters<'_>,
     log: &PermissionLog,
@@ -191,12 +195,13 @@ pub(super) fn changes(
     Ok(json!({"changes": changes, "continuationToken": page.token}).to_string())
 }
 
-/// May this user do this with that? Only that the three are texts is sure.
+/// The question whether a user has a role on an object. The three members are known to be strings; `answer` checks
+/// their contents.
 struct Question<'a> {
     object: &'a str,
     user: &'a str,
     role: &'a str,
-    /// What its members are called in messages: `checks[0].`, or nothing.
+    /// Prefix of the member names in error messages: `checks[0].` or empty.
     place: &'a str,
 }
 
@@ -218,7 +223,7 @@ impl<'a> Question<'a> {
     }
 }
 
-/// What may this user do?
+/// The question on which objects of a type a user has a role.
 struct Objects {
     kind: ObjectType,
     user: String,
@@ -235,7 +240,8 @@ impl Objects {
         })
     }
 
-    /// Computed objects are owned by number, so folders are among the files there.
+    /// Returns the numbers of the objects. The default owner of computed objects owns a range of numbers, which also
+    /// covers folders, so each number's type is checked.
     fn find<'a, I: Ids>(&self, permissions: &'a Permissions, ids: &'a I) -> impl Iterator<Item = u64> + use<'a, I> {
         let kind = self.kind;
         permissions.objects(kind, &self.user, self.role, 0).filter(move |number| ids.is(*number, kind))
@@ -271,13 +277,13 @@ fn object_type(text: &str, place: &str) -> Result<ObjectType, Problem> {
     ObjectType::from_name(text).ok_or_else(expected)
 }
 
-/// A record id, with or without its type before it.
+/// Parses a record id with an optional type prefix.
 fn object_id(text: &str, place: &str) -> Result<(Option<ObjectType>, RecordId), Problem> {
     let (kind, id) = match text.split_once(':').map(|(kind, id)| (ObjectType::from_name(kind), id)) {
         Some((Some(kind), id)) => (Some(kind), id),
         _ => (None, text),
     };
-    // The crate reads forms without hyphens and in braces too.
+    // `Uuid::try_parse` also accepts forms without hyphens and forms in braces.
     match Uuid::try_parse(id) {
         Ok(uuid) if id.len() == 36 => Ok((kind, RecordId::from(uuid.to_string()))),
         _ => Err(unexpected(place, "a record id (a UUID)", Some(&text.into()))),
@@ -308,7 +314,7 @@ mod tests {
     use crate::contract::{Contract, Layer};
     use crate::source::permission::DefaultOwner;
 
-    /// Numbers below 10 are files, those from 10 folders, and from 2,000 files again.
+    /// Numbers below 10 are files, those from 10 to 1,999 are folders, and those from 2,000 to 9,999 are files again.
     struct Numbers;
 
     impl Ids for Numbers {
@@ -393,7 +399,7 @@ mod tests {
             {"allowed": false, "request": asked[3], "error": error},
         ]);
         assert_eq!(answer, json!({"result": result}));
-        // What no schema allows is repeated as it came.
+        // The result repeats a check that no schema allows exactly as the request had it.
         let body = json!({"checks": [question("x", "u", "r"), asked[0]]}).to_string();
         let answer = batch_check(body.as_bytes(), log().now(), &Numbers).unwrap();
         let answer: Value = serde_json::from_str(&answer).unwrap();

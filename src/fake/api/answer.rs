@@ -7,26 +7,26 @@ use crate::fake::Content;
 use crate::fake::received::Received;
 use crate::sync::EnableError;
 
-/// What an endpoint answers, or why it refuses.
+/// The response of an endpoint, or its refusal.
 pub(super) type Answer = Result<Answered, Refusal>;
 
-/// What an endpoint answers.
+/// A successful response of an endpoint.
 pub(super) enum Answered {
     Json(Bytes),
-    /// 200 and nothing else.
+    /// Status 200 without a body.
     Empty,
-    /// What a download answers.
+    /// The content of a downloaded file.
     Content(Content),
-    /// NDJSON.
+    /// A stream of NDJSON lines.
     Lines(Vec<String>),
 }
 
-/// A body of the newest revision, as another one has it.
+/// Returns a JSON response. `newest` is the body in the newest revision; this function converts it to `revision`.
 pub(super) fn json(revision: Revision, schema: &str, newest: &Value) -> Answered {
     Answered::Json(revision.write(schema, newest).to_string().into())
 }
 
-/// A refusal, and why, for the developer: Paragon's own body says less.
+/// A refused request: the error response, and a `reason` for the developer, because Paragon's own body says less.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
@@ -49,7 +49,7 @@ impl Refusal {
         self
     }
 
-    /// Paragon's own body says no more.
+    /// Returns a 401. Its body says only "Unauthorized", as Paragon's own body does.
     pub(super) fn unauthorized(reason: &str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "Unauthorized").because(reason)
     }
@@ -63,7 +63,8 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, "Sync not found").because(format!("the token's user has no sync {id:?}"))
     }
 
-    /// The form of a recorded 409 (`api.errors`: observed there, assumed elsewhere).
+    /// Returns the body of the response, in the form of a recorded 409 (`api.errors`: observed for the 409, assumed for
+    /// the other statuses).
     pub(super) fn body(&self) -> String {
         let error = self.status.canonical_reason().unwrap_or("Error");
         let mut body = json!({"message": self.message, "error": error, "statusCode": self.status.as_u16()});
@@ -83,7 +84,7 @@ impl From<EnableError> for Refusal {
     }
 }
 
-/// Reads a request's body and holds it against its schema: members that nobody lists are let through.
+/// Reads a request's body and validates it against its schema. Members that the schema does not list are accepted.
 pub(super) fn read(schema: &str, body: &[u8]) -> Result<Value, Refusal> {
     let bad = |error| Refusal::bad(format!("the body is not JSON: {error}"));
     let body: Value = serde_json::from_slice(body).map_err(bad)?;

@@ -1,4 +1,4 @@
-//! The Sync API and the Permissions API: a request, the state, an answer. No I/O.
+//! The Sync API and the Permissions API. This module computes a response from a request and the state, without I/O.
 
 mod access;
 mod answer;
@@ -23,37 +23,38 @@ use crate::clock::Moment;
 use crate::contract::UserId;
 use answer::{Answer, Answered, Refusal};
 
-/// The header in which a refusal says why, for the developer.
+/// The response header that tells the developer why a request was refused.
 const REASON: HeaderName = HeaderName::from_static("paragon-testkit-reason");
 
-/// A request to an endpoint, whose token is good.
+/// A request to an endpoint, with a valid token.
 struct Asked<'a> {
     endpoint: Endpoint,
-    /// The parts of the path.
+    /// The path, split into its segments.
     path: &'a [Cow<'a, str>],
     request: &'a Received<'a>,
     user: &'a UserId,
 }
 
 impl Asked<'_> {
-    /// The sync in the path.
+    /// Returns the sync id in the path, or an empty string if the path has none.
     fn sync(&self) -> &str {
         self.path.get(2).map_or("", |part| part)
     }
 
-    /// The record in the path.
+    /// Returns the record id in the path, or an empty string if the path has none.
     fn record(&self) -> &str {
         self.path.get(4).map_or("", |part| part)
     }
 
-    /// The first of the query's parameters with one of these names.
+    /// Returns the value of the first query parameter with one of these names.
     fn query(&self, names: &[&str]) -> Option<Cow<'_, str>> {
         self.request.parameter(names)
     }
 }
 
 impl World {
-    /// Answers one request. `wall` judges the token.
+    /// Answers one request. `wall` is the wall-clock time: the token is checked at this time, and a date in
+    /// `retry-after` counts from this time.
     pub(super) fn handle(&mut self, request: &Received<'_>, wall: Moment) -> Reply {
         let authorization = request.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
         let user = self.verifier.verify(authorization, wall);
@@ -61,7 +62,7 @@ impl World {
         let path: &[Cow<'_, str>] = &path;
         let endpoint = Endpoint::at(request.method, path);
         let sync = path.get(2).and_then(|id| self.engine.get(&**id));
-        // A call about somebody's sync belongs to their story, also under another one's token.
+        // In the timeline, a call about a sync belongs to the owner of the sync, even if the token is another user's.
         let (sync, owner) = sync.map(|sync| (sync.id.clone(), sync.user.clone())).unzip();
         let call = CallInfo { endpoint, user: user.as_ref().ok(), sync: sync.as_ref() };
         self.strike = self.faults.decide(&call, self.clock.now());
@@ -116,7 +117,7 @@ impl World {
     }
 }
 
-/// For the timeline: `status 503`, `stale reads`.
+/// Returns the name of a fault for the timeline: `status 503`, `stale reads`.
 fn in_words(trouble: Trouble) -> String {
     match (trouble, serde_json::to_value(trouble)) {
         (Trouble::Status { code, .. }, _) => format!("status {code}"),
@@ -126,10 +127,10 @@ fn in_words(trouble: Trouble) -> String {
     }
 }
 
-/// The reply, and the reason for the timeline.
+/// Returns the response, and the reason for the timeline.
 fn refuse(refusal: Refusal) -> (Reply, Option<String>) {
     let reply = Reply::json(refusal.status, refusal.body());
-    // What a client sent may be in it: a reason that no header can hold stays on the timeline.
+    // The reason may quote what the client sent. A reason that is no valid header value appears only in the timeline.
     match refusal.reason.as_ref().and_then(|reason| HeaderValue::from_str(reason).ok()) {
         Some(reason) => (reply.header(REASON, reason), refusal.reason),
         None => (reply, refusal.reason),

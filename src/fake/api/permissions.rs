@@ -1,4 +1,4 @@
-//! The Permissions API: finds what a sync knows and hands it to the endpoints in `access`.
+//! The Permissions API. This module looks up the permissions of a sync and passes them to the endpoints in `access`.
 
 use http::StatusCode;
 
@@ -11,10 +11,10 @@ use crate::source::permission::{Item, ObjectType};
 use crate::source::{Account, Collection};
 use crate::sync::Sync;
 
-/// So many changes are on a page (assumed).
+/// Maximum number of changes on a page (assumed).
 const CHANGES: usize = 100;
 
-/// The records of a sync by the numbers of its account.
+/// The records of a sync, looked up by the numbers of its account.
 struct Records<'a> {
     sync: &'a Sync,
     files: Option<&'a Collection>,
@@ -43,7 +43,8 @@ impl World {
         Records { sync, files: account.and_then(|account| account.collection(sync.pipeline)) }
     }
 
-    /// Only syncs of file storage have permissions (documented); for another one the answer is assumed.
+    /// Returns a sync of the token's user, and its account. Only syncs of file storage have permissions (documented);
+    /// the 404 for any other sync is assumed.
     fn with_permissions(&self, id: &str, asked: &Asked<'_>) -> Result<(&Sync, &Account), Refusal> {
         let sync = self.sync_of(id, asked.user)?;
         if !has_permissions(sync) {
@@ -83,7 +84,8 @@ impl World {
         Ok(Answered::Json(answer?.into()))
     }
 
-    /// A sync that stands still for good has a line that says so; those without permissions are left out.
+    /// Streams the objects of all syncs of the token's user. An `ERRORED` sync has one line with its reason; syncs
+    /// without permissions are left out.
     pub(super) fn stream_objects_of_all_syncs(&self, asked: &Asked<'_>) -> Answer {
         let syncs = self.engine.syncs().filter(|sync| sync.user == *asked.user && has_permissions(sync));
         let records: Vec<Records<'_>> = syncs.map(|sync| self.records_of(sync)).collect();

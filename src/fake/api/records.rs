@@ -1,4 +1,4 @@
-//! What a sync has pulled.
+//! The endpoints that read the records of a sync.
 
 use http::StatusCode;
 use serde_json::Map;
@@ -14,7 +14,7 @@ use crate::source::Seen;
 use crate::source::content::content;
 use crate::sync::{Page, Sync};
 
-/// What a page holds beside its records is hardly ever longer.
+/// Number of bytes to reserve for everything on a page except its records. This part is hardly ever longer.
 const PAGING: usize = 384;
 
 impl World {
@@ -32,7 +32,7 @@ impl World {
         let (id, changed_at) = (sync.id.clone(), sync.feed.last_seen());
         self.judge_age(sync, cursor.as_deref())?;
         let lags = changed_at.is_some_and(|at| self.is_stale(&id, u64::MAX, at));
-        // Runs are a millisecond apart at least.
+        // Two runs are at least a millisecond apart, so this moment excludes only the last run.
         let until = changed_at.filter(|_| lags).map(|at| Moment::from_millis(at.as_millis() - 1));
         let sync = self.engine.get(&id).ok_or_else(|| Refusal::no_sync(asked.sync()))?;
         let page = sync.feed.page_until(cursor.as_deref(), size.min(most), until);
@@ -66,7 +66,7 @@ impl World {
         Ok(Answered::Json(body.into()))
     }
 
-    /// Whether a cursor is older than cursors get.
+    /// Refuses the cursor if it is older than `Options::cursor_lifetime`.
     fn judge_age(&self, sync: &Sync, cursor: Option<&str>) -> Result<(), Refusal> {
         let (Some(cursor), Some(lifetime)) = (cursor, self.options.cursor_lifetime) else { return Ok(()) };
         match sync.feed.cursor_seen_at(cursor) {
@@ -77,7 +77,7 @@ impl World {
         }
     }
 
-    /// What faults make of a page.
+    /// Applies the faults that concern pages to a page.
     fn tamper(&self, sync: &Sync, asked_for: Option<&str>, page: &mut Page<'_>) {
         if self.strike.has(Trouble::EmptyPage) {
             page.remaining += page.entries.len();
@@ -96,7 +96,8 @@ impl World {
         }
     }
 
-    /// Whether a read of what changed at this time still shows what was there before.
+    /// Counts a read, and returns whether a fault makes the read stale, so that it shows the state before `changed_at`.
+    /// `key` is the key of a record, or `u64::MAX` for the end of the feed.
     fn is_stale(&mut self, sync: &SyncId, key: u64, changed_at: Moment) -> bool {
         let now = self.clock.now();
         let strikes: Vec<Stale> = self.strike.stale().collect();
@@ -138,7 +139,7 @@ impl World {
         Ok(Answered::Json(body.into()))
     }
 
-    /// The provider is asked at that moment: what it has now counts, not what a run has seen.
+    /// Answers with the content that the provider has now, which may be newer than what the last run saw.
     pub(super) fn download(&self, asked: &Asked<'_>) -> Answer {
         let sync = self.sync_of(asked.sync(), asked.user)?;
         let key = sync.feed.key_of(&RecordId::from(asked.record())).filter(|key| sync.feed.holds(*key));

@@ -1,4 +1,4 @@
-//! Syncs and their lives.
+//! The endpoints that create, list, change and delete syncs.
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use crate::source::Account;
 use crate::sync::{Status, Sync, Update};
 
 impl World {
-    /// The sync with this id, if the token's user has it: another user's is not there.
+    /// Returns the sync with this id if it belongs to the token's user. A sync of another user counts as not found.
     pub(super) fn sync_of(&self, id: &str, user: &UserId) -> Result<&Sync, Refusal> {
         let sync = self.engine.get(id).filter(|sync| sync.user == *user);
         sync.ok_or_else(|| Refusal::no_sync(id))
@@ -38,7 +38,8 @@ impl World {
         Ok(json(sync.revision, "api/enable_sync_response", &answer))
     }
 
-    /// An account that is named must be one of the token's user (`api.credential`, assumed).
+    /// Returns the account with this credential. The account must belong to the token's user and to the integration
+    /// (`enable.other-account`, assumed).
     fn account_of(&self, credential: &CredentialId, user: &UserId, integration: &str) -> Result<&Account, Refusal> {
         let account = self.accounts.get(credential);
         let own = account.filter(|account| account.user() == user && account.integration() == integration);
@@ -120,7 +121,7 @@ impl World {
         Ok(json(self.sync_of(id.as_str(), user)?.revision, "api/update_sync_response", &answer))
     }
 
-    /// 200 without a body is all that is documented.
+    /// Deletes the sync and answers 200 without a body. Nothing more is documented.
     pub(super) fn remove_sync(&mut self, asked: &Asked<'_>) -> Answer {
         let id = self.sync_of(asked.sync(), asked.user)?.id.clone();
         self.delete_sync(&id);

@@ -8,7 +8,7 @@ use super::text::{About, Text};
 use super::ticket::ticket;
 use super::zip::zip_of_size;
 
-/// No content is longer than this, whatever `size` says: 64 MiB.
+/// Maximum length of a content, whatever `size` says: 64 MiB.
 pub const LONGEST: u64 = 64 << 20;
 
 const DOCX: &str = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
@@ -20,12 +20,12 @@ const GOOGLE: &str = "application/vnd.google-apps.";
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Content {
-    /// Its type: the file's own, or that of what it is converted to. Fit for a header.
+    /// Media type: the file's own, or the type that the file is converted to. Safe as a header value.
     pub media_type: String,
-    /// A name to save it under, with the extension of what it is converted to. Fit for a header between quotes, but
-    /// for letters beyond ASCII.
+    /// File name for saving, with the extension of the type that the file is converted to. Safe inside the quotes of a
+    /// header value, except that it may contain characters beyond ASCII.
     pub file_name: String,
-    /// The content itself.
+    /// The bytes of the content.
     pub bytes: Vec<u8>,
 }
 
@@ -33,22 +33,23 @@ pub struct Content {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotDownloadable {
-    /// `api.content-folder`.
+    /// The record is a folder (`api.content-folder`).
     #[error("it is a folder (type {0:?})")]
     Folder(String),
-    /// `api.content-conversion`: of Google's own types four are converted.
+    /// Only four of Google's own types are converted (`api.content-conversion`).
     #[error("documents of the type {0} are not converted to anything")]
     NoConversion(String),
-    /// `api.content-other`.
+    /// The records of this pipeline have no content (`api.content-other`).
     #[error("records of {0} have no content, only files and tickets do")]
     Pipeline(Pipeline),
 }
 
-/// What a download of this record answers. The same record and external id always give the same bytes.
+/// Returns the content that a download of this record serves. The same record and external id always give the same
+/// bytes.
 ///
 /// # Errors
 ///
-/// Says why there is nothing to download.
+/// Returns an error that says why the record has no content.
 pub fn content(record: &Object, external: &ExternalId, integration: &str) -> Result<Content, NotDownloadable> {
     match record {
         Object::File(file) => of_file(file, external, integration),
@@ -61,11 +62,13 @@ pub fn content(record: &Object, external: &ExternalId, integration: &str) -> Res
     }
 }
 
-/// Contents up to this length have a hash: larger ones take too long.
+/// Maximum length of a content with a hash. Hashing a longer content takes too long.
 const HASHED: u64 = 1 << 20;
 
-/// The length of a file's content, and its hash if it is short enough for one: what a provider says of it. `None` when
-/// the file has no content of its own: a folder, or a document that a download converts.
+/// Returns the size and the hash that the provider reports for a file. The hash is `None` if the content is too long
+/// for one.
+///
+/// Returns `None` if the file has no content of its own: a folder, or a document that a download converts.
 pub(crate) fn checked(file: &File, external: &ExternalId, integration: &str) -> Option<(u64, Option<Hash>)> {
     let kind = kind(file);
     let form = convert(&kind, &file.name, integration).ok()?;
@@ -84,17 +87,17 @@ pub(crate) fn checked(file: &File, external: &ExternalId, integration: &str) -> 
     Some((bytes.len() as u64, Some(hash)))
 }
 
-/// The media type without its parameters.
+/// Returns the media type in lowercase, without its parameters.
 fn kind(file: &File) -> String {
     file.mime_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// Whether a download has the size that the provider tells: what is converted has another one.
+/// Returns whether a download has the size that the provider reports. A converted file has another size.
 fn keeps_size(form: Option<Form>, kind: &str) -> bool {
     form.is_none() || (form == Some(Form::Markdown) && kind == "text/markdown")
 }
 
-/// What a file is converted to.
+/// Type that a file is converted to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     Docx,
@@ -142,9 +145,10 @@ fn of_file(file: &File, external: &ExternalId, integration: &str) -> Result<Cont
     Ok(Content { media_type: media_type.to_owned(), file_name: name(&file.name, extension), bytes })
 }
 
-/// What a type is converted to, if to anything (`api.content-conversion`).
+/// Returns the type that a media type is converted to; `None` if it is served unchanged (`api.content-conversion`).
 fn convert(kind: &str, name: &str, integration: &str) -> Result<Option<Form>, NotDownloadable> {
-    // Pages have no type of their own that is known; what hangs on them, such as a PDF, stays what it is.
+    // The media type of pages is not known, so generic and text types count as pages. Attachments, such as a PDF, are
+    // not converted.
     let entry = matches!(kind, "application/octet-stream" | "text/markdown");
     let page = entry || matches!(kind, "text/plain" | "text/html");
     let paper = kind.contains("paper") || name.to_ascii_lowercase().ends_with(".paper");
@@ -164,7 +168,7 @@ fn convert(kind: &str, name: &str, integration: &str) -> Result<Option<Form>, No
     }
 }
 
-/// Such as `Plan.docx` of `Plan`.
+/// Returns the file name for a title and an extension, such as `Plan.docx` for `Plan`.
 fn name(title: &str, extension: &str) -> String {
     let unfit = |c: char| c.is_control() || matches!(c, '/' | '\\' | '"');
     let mut name: String = title.chars().map(|c| if unfit(c) { '_' } else { c }).collect();

@@ -1,9 +1,9 @@
-/// Numbers that follow from some texts (`SplitMix64`), the same on every machine.
+/// Pseudorandom numbers (`SplitMix64`) that are seeded with texts. They are the same on every machine.
 pub(super) struct Numbers(u64);
 
 impl Numbers {
     pub(super) fn new(texts: &[&str]) -> Self {
-        // FNV-1a; the byte between the texts is in none of them.
+        // FNV-1a. UTF-8 never contains the separator byte 0xff, so different texts never give the same bytes.
         let bytes = texts.iter().flat_map(|text| text.bytes().chain([0xff]));
         Self(
             bytes
@@ -26,13 +26,13 @@ impl Numbers {
         WORDS[usize::try_from(self.next() % 16).unwrap_or(0)]
     }
 
-    /// `count` words with a space between them.
+    /// Returns `count` words, separated by spaces.
     pub(super) fn words(&mut self, count: usize) -> String {
         (0..count).map(|_| self.word()).collect::<Vec<_>>().join(" ")
     }
 }
 
-/// What stands in the middle of a file to make it as long as it has to be.
+/// Kind of filler: the middle part that gives a file its required length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Filler {
     /// Lines of words.
@@ -41,13 +41,13 @@ pub(super) enum Filler {
     Words,
     /// Rows of two columns.
     Rows,
-    /// Any bytes.
+    /// Arbitrary bytes.
     Bytes,
 }
 
 impl Filler {
     pub(super) fn make(self, len: usize, numbers: &mut Numbers) -> Vec<u8> {
-        // A block that is repeated: nobody reads 64 MiB, but somebody waits for them.
+        // One block is repeated, because generating 64 MiB of different text takes too long.
         let lines = (len / 50 + 1).min(64);
         let block: Vec<u8> = match self {
             Self::Lines => (0..lines).flat_map(|_| format!("{}\n", numbers.words(12)).into_bytes()).collect(),
@@ -61,7 +61,7 @@ impl Filler {
         bytes.truncate(len);
         let cut = len % 12;
         match (self, bytes.last_mut()) {
-            // A row has 12 bytes; what is left of the last one is a row again.
+            // A row has 12 bytes. The incomplete last row is replaced by a shorter valid one.
             (Self::Rows, Some(_)) if cut > 0 => {
                 let row = if cut == 1 { "\n".to_owned() } else { format!("{},\n", "x".repeat(cut - 2)) };
                 bytes.splice(len - cut.., row.into_bytes());

@@ -1,8 +1,9 @@
-//! What a download answers. Paragon keeps no contents, it passes on what the provider has; here they are made from the
-//! record, so that nothing has to be stored and the same record always has the same bytes.
+//! Contents of downloads. Paragon stores no contents: it forwards those of the provider. Here they are computed from
+//! the record, so nothing has to be stored and the same record always gives the same bytes.
 //!
-//! [`content`] is the way in. PDF, PNG, SVG, JSON, Office documents and ZIP are real; everything is as
-//! long as its `size` says, if that is possible. Each names its record and the external id, so that a mixed-up download shows.
+//! The entry point is [`content`]. PDF, PNG, SVG, JSON, Office documents and ZIP are valid files. Every content has the
+//! length that its `size` says, if possible. Every content includes the record's title and external id, so that
+//! mixed-up downloads can be noticed.
 //!
 //! ```
 //! use paragon_testkit::contract::{ExternalId, File, Object};

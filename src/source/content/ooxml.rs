@@ -1,4 +1,4 @@
-//! The smallest Office documents that Office and the usual libraries open (ECMA-376).
+//! Minimal Office documents that Office and the usual libraries can open (ECMA-376).
 
 use super::text::xml;
 use super::zip::zip_of_size;
@@ -7,7 +7,7 @@ const HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?
 const MAIN: &str = "application/vnd.openxmlformats-officedocument";
 const SCHEMAS: &str = "http://schemas.openxmlformats.org";
 
-/// A text document of these paragraphs.
+/// Returns a text document with these paragraphs.
 pub(super) fn document(lines: &[&str], size: Option<usize>) -> Vec<u8> {
     let paragraphs =
         concat(lines, |line| format!("<w:p><w:r><w:t xml:space=\"preserve\">{}</w:t></w:r></w:p>", xml(line)));
@@ -18,7 +18,7 @@ pub(super) fn document(lines: &[&str], size: Option<usize>) -> Vec<u8> {
     package("word/document.xml", &[("word/document.xml", "wordprocessingml.document.main", body)], &[], size)
 }
 
-/// A sheet with these cells in its first column.
+/// Returns a spreadsheet with these cells in its first column.
 pub(super) fn spreadsheet(lines: &[&str], size: Option<usize>) -> Vec<u8> {
     let rows = concat((1..).zip(lines), |(number, line): (usize, _)| {
         format!(
@@ -43,7 +43,8 @@ pub(super) fn spreadsheet(lines: &[&str], size: Option<usize>) -> Vec<u8> {
     )
 }
 
-/// One slide with these paragraphs. Without master, layout and theme it would not open.
+/// Returns a presentation of one slide with these paragraphs. It also has a master, a layout and a theme, because it
+/// would not open without them.
 pub(super) fn presentation(lines: &[&str], size: Option<usize>) -> Vec<u8> {
     let paragraphs =
         concat(lines, |line| format!("<a:p><a:r><a:rPr lang=\"en-US\"/><a:t>{}</a:t></a:r></a:p>", xml(line)));
@@ -108,7 +109,7 @@ pub(super) fn presentation(lines: &[&str], size: Option<usize>) -> Vec<u8> {
     )
 }
 
-/// Twelve colours, two fonts, and three of each format: the least that a theme may have.
+/// Returns the smallest valid theme: twelve colors, two fonts, and three formats of each kind.
 fn theme() -> String {
     let colours: String = [
         ("dk1", "000000"),
@@ -148,10 +149,11 @@ fn relationships_namespace() -> String {
     format!("xmlns:r=\"{SCHEMAS}/officeDocument/2006/relationships\"")
 }
 
-/// A file of relationships: where it lies, and what it refers to by kind.
+/// A relationships file: its path, and its targets as pairs of kind and path.
 type Relationships<'a> = (&'a str, &'a [(&'a str, &'a str)]);
 
-/// The parts, each with its type, what they refer to, and the main one.
+/// Returns a package of the parts and their relationships. `main` is the path of the main part. Each part is a path, a
+/// content type and XML.
 fn package(
     main: &str,
     parts: &[(&str, &str, String)],

@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
-/// One page with these lines, as long as asked for if that is longer. Letters beyond Latin-1 stand in the title only:
-/// the page has no font for them.
+/// Returns a PDF of one page with these lines, padded to `size` if that is longer. Characters beyond Latin-1 appear in
+/// the title only, because the font of the page lacks them.
 pub(super) fn pdf(title: &str, lines: &[&str], size: Option<usize>) -> Vec<u8> {
     let natural = build(title, lines, 0);
     let missing = size.unwrap_or(0).saturating_sub(natural.len());
@@ -28,13 +28,13 @@ fn build(title: &str, lines: &[&str], padding: usize) -> Vec<u8> {
     }
     let start = text.len();
     let count = objects.len() + 1;
-    // Ten digits wherever the table starts, so that padding changes no other length.
+    // The offset always has ten digits, so that padding does not change the length of anything else.
     let _ =
         write!(text, "{table}trailer\n<< /Size {count} /Root 1 0 R /Info 6 0 R >>\nstartxref\n{start:010}\n%%EOF\n");
     text.into_bytes()
 }
 
-/// The inside of a string: octal for what is not plain ASCII.
+/// Returns the inside of a PDF string. Latin-1 characters beyond ASCII are written in octal; others become `?`.
 fn literal(text: &str) -> String {
     let mut literal = String::new();
     for character in text.chars() {

@@ -1,8 +1,8 @@
-/// A picture of 8 by 8 points in one colour, with the text in it, as long as asked for if that is longer.
+/// Returns a picture of 8 by 8 pixels in one color that contains the text. It is padded to `size` if that is longer.
 pub(super) fn png(text: &str, colour: [u8; 3], size: Option<usize>) -> Vec<u8> {
     const SIDE: u32 = 8;
     let mut header = [SIDE.to_be_bytes(), SIDE.to_be_bytes()].concat();
-    // Eight bits, true colour, the only compression and filter, not interlaced.
+    // Eight bits per channel, RGB, the only compression and filter methods, not interlaced.
     header.extend([8, 2, 0, 0, 0]);
     let row = [&[0][..], &colour.repeat(SIDE as usize)].concat();
     // iTXt: keyword, not compressed, no language, no translation, UTF-8.
@@ -11,11 +11,11 @@ pub(super) fn png(text: &str, colour: [u8; 3], size: Option<usize>) -> Vec<u8> {
     chunk(&mut bytes, *b"IHDR", &header);
     chunk(&mut bytes, *b"iTXt", &text);
     chunk(&mut bytes, *b"IDAT", &zlib(&row.repeat(SIDE as usize)));
-    // The last chunk, and the frame of any chunk.
+    // Length of the last chunk (`IEND`), and of any chunk without its data.
     let frame = 12;
     let missing = size.unwrap_or(0).saturating_sub(bytes.len() + frame);
     if missing > 0 {
-        // A private chunk, which every reader skips. It has at least its frame.
+        // A private chunk, which every reader skips. It takes at least 12 bytes, even if fewer are missing.
         chunk(&mut bytes, *b"paDd", &vec![b' '; missing.saturating_sub(frame)]);
     }
     chunk(&mut bytes, *b"IEND", &[]);
@@ -30,7 +30,7 @@ fn chunk(bytes: &mut Vec<u8>, kind: [u8; 4], data: &[u8]) {
     bytes.extend(crc32fast::hash(&bytes[start..]).to_be_bytes());
 }
 
-/// One stored block (RFC 1950, 1951).
+/// Returns a zlib stream of one stored block (RFC 1950, 1951).
 fn zlib(data: &[u8]) -> Vec<u8> {
     let len = u16::try_from(data.len()).unwrap_or(u16::MAX);
     let (a, b) = data.iter().fold((1_u32, 0_u32), |(a, b), byte| {

@@ -4,22 +4,22 @@ use serde_json::json;
 
 use super::filler::{Filler, Numbers};
 
-/// What every content tells of its record.
+/// Values of the record that every content contains.
 pub(super) struct About<'a> {
     pub(super) title: &'a str,
     pub(super) external: &'a str,
-    /// When it was last changed, so that another version is another content.
+    /// Time of the last change. It makes the contents of two versions differ.
     pub(super) version: &'a str,
 }
 
-/// A file that may be of any length: what comes first, what fills it, what comes last.
+/// A file of adjustable length: head, filler and tail.
 pub(super) struct Text {
     head: String,
     filler: Filler,
     tail: &'static str,
-    /// Whether it may be cut. Otherwise it is at least as long as it has to be to be read.
+    /// Whether the file may be truncated. Otherwise it is always complete, even if that exceeds the requested length.
     cut: bool,
-    /// How long the filler is where no length is asked for: the same in each version, whenever that was written.
+    /// Length of the filler if no length is requested. It is the same in each version of a record.
     little: usize,
 }
 
@@ -28,7 +28,7 @@ fn little(external: &str) -> usize {
 }
 
 impl Text {
-    /// The form that a media type asks for.
+    /// Returns the text for a media type.
     pub(super) fn of(media_type: &str, about: &About<'_>) -> Self {
         let About { title, external, version, .. } = about;
         let little = little(external);
@@ -92,7 +92,7 @@ impl Text {
         }
     }
 
-    /// Markdown with the properties before it, as YAML.
+    /// Returns Markdown with the properties in a YAML header.
     pub(super) fn markdown(about: &About<'_>) -> Self {
         let About { title, external, version, .. } = about;
         let head = format!(
@@ -105,7 +105,7 @@ impl Text {
         Self { head, filler: Filler::Lines, tail: "", cut: true, little: little(external) }
     }
 
-    /// As long as asked for, or with a little text.
+    /// Returns the bytes: `size` of them if possible, or with a short filler if there is no `size`.
     pub(super) fn write(self, size: Option<usize>, numbers: &mut Numbers) -> Vec<u8> {
         let Self { head, filler, tail, cut, little } = self;
         let natural = head.len() + tail.len();
@@ -115,7 +115,7 @@ impl Text {
         bytes.extend(tail.as_bytes());
         if let Some(size) = size.filter(|size| cut && *size < bytes.len()) {
             bytes.truncate(size);
-            // No half of a character at the end.
+            // Replaces a truncated last character by spaces.
             let whole = std::str::from_utf8(&bytes).map_or_else(|error| error.valid_up_to(), str::len);
             bytes[whole..].fill(b' ');
         }
@@ -123,7 +123,7 @@ impl Text {
     }
 }
 
-/// Text between tags or in an attribute. What XML cannot hold becomes a replacement character.
+/// Escapes text for use between tags or in an attribute. Characters that XML cannot hold become replacement characters.
 pub(super) fn xml(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -141,7 +141,7 @@ pub(super) fn xml(text: &str) -> String {
     escaped
 }
 
-/// A quoted scalar: JSON is YAML, but for what YAML does not print.
+/// Returns a quoted YAML scalar. A JSON string is valid YAML, but YAML requires escapes for more characters.
 pub(super) fn yaml(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     for character in serde_json::Value::from(text).to_string().chars() {
@@ -155,7 +155,7 @@ pub(super) fn yaml(text: &str) -> String {
     quoted
 }
 
-/// All of it in one line, for headings.
+/// Returns the text as a single line, for headings.
 pub(super) fn line(text: &str) -> String {
     text.split(|c: char| c.is_whitespace() || c.is_control())
         .filter(|word| !word.is_empty())

@@ -3,8 +3,8 @@ use std::io::{Cursor, Write};
 use zip::write::{SimpleFileOptions, ZipWriter};
 use zip::{CompressionMethod, DateTime, System};
 
-/// A ZIP of these entries, in order, stored; a name that ends with a slash is a folder. No entry has a time, so that
-/// the same entries are the same bytes.
+/// Returns an uncompressed ZIP with these entries in this order. A name that ends with a slash is a folder. Entries
+/// have no times, so that the same entries always give the same bytes.
 pub(super) fn zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Stored)
@@ -26,7 +26,7 @@ pub(super) fn zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
     written.unwrap_or_else(|error| unreachable!("small entries in memory: {error}")).into_inner()
 }
 
-/// The same, as long as asked for if that is longer: the text of the entry `last` goes on in blank lines.
+/// Returns a ZIP that is padded to `size` if that is longer. The padding is blank lines at the end of the entry `last`.
 pub(super) fn zip_of_size(mut entries: Vec<(&str, String)>, last: &str, size: Option<usize>) -> Vec<u8> {
     let build = |entries: &[(&str, String)]| {
         zip(&entries.iter().map(|(name, text)| (*name, text.as_bytes())).collect::<Vec<_>>())
@@ -36,7 +36,7 @@ pub(super) fn zip_of_size(mut entries: Vec<(&str, String)>, last: &str, size: Op
     if missing == 0 {
         return natural;
     }
-    // Entries are stored: each byte more in one of them is a byte more of the whole.
+    // Entries are not compressed, so each byte added to an entry adds one byte to the ZIP.
     for (_, text) in entries.iter_mut().filter(|(name, _)| *name == last) {
         text.push_str(&"\n".repeat(missing));
     }

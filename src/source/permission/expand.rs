@@ -5,8 +5,9 @@ use crate::contract::RecordId;
 use crate::contract::api::{Computed, Leaf, TupleToUserset, Users, Userset, Usersets};
 
 impl Permissions {
-    /// Why users may: the rule of the relation, with the users and the folders that stand in it here. As in `OpenFGA`
-    /// the tree is one rule deep; another relation in it is a name, to be expanded in turn.
+    /// Explains why users have a relation to an item: returns the rule of the relation with the users and folders that
+    /// apply here. As in `OpenFGA` the tree is one rule deep. Other relations appear by name only, and can be expanded
+    /// in turn.
     ///
     /// ```
     /// use paragon_testkit::contract::RecordId;

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::{DefaultOwner, Item, ObjectType, Operation, Permissions, Role, Tie, Tuple, TupleChange};
 use crate::clock::Moment;
 
-/// What happens to the permissions of an account, oldest first. Only what changes something is written: a role that
-/// is granted twice is in the log once.
+/// Log of the permission changes of an account, oldest first. A change without effect is not logged: a role that is
+/// granted twice is in the log once.
 ///
 /// ```
 /// use paragon_testkit::clock::Moment;
@@ -24,12 +24,12 @@ use crate::clock::Moment;
 pub struct PermissionLog {
     default_owner: Option<DefaultOwner>,
     changes: Vec<TupleChange>,
-    /// What holds at the end of the log.
+    /// Permissions at the end of the log.
     #[serde(skip)]
     now: Permissions,
 }
 
-/// What is written of [`PermissionLog`]; the rest follows from it.
+/// Serialized form of [`PermissionLog`]. The other field is computed from it.
 #[derive(Deserialize)]
 struct Stored {
     default_owner: Option<DefaultOwner>,
@@ -47,67 +47,67 @@ impl From<Stored> for PermissionLog {
     }
 }
 
-/// Which changes are asked for.
+/// Query for a page of permission changes.
 #[derive(Clone, Copy, Debug)]
 pub struct ChangesQuery<'a> {
-    /// Only those of files, or of folders.
+    /// Restricts the page to changes of files, or of folders.
     pub kind: Option<ObjectType>,
-    /// Go on where another page ended.
+    /// Continuation token of the previous page.
     pub token: Option<&'a str>,
-    /// Begin here when there is no token. A moment that has not come yet is the end of the feed.
+    /// Start of the feed if there is no token. A time in the future means the end of the feed.
     pub start_time: Option<Moment>,
-    /// How many at most; none is read as one.
+    /// Maximum number of changes; 0 counts as 1.
     pub size: usize,
 }
 
-/// Some changes, and how to go on.
+/// A page of permission changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangesPage {
-    /// Oldest first; empty at the end of the feed.
+    /// The changes, oldest first; empty at the end of the feed.
     pub changes: Vec<TupleChange>,
-    /// Where to go on; the same one again at the end of the feed.
+    /// Continuation token for the next page. At the end of the feed it stays the same.
     pub token: String,
 }
 
-/// A continuation token that does not go on anywhere.
+/// Error for an unusable continuation token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CursorError {
-    /// The token was given for another `type`.
+    /// The token belongs to another `type`.
     #[error("the continuation token was given for {given}, not for {asked}; keep one for each")]
     TypeMismatch {
-        /// What it was given for.
+        /// The `type` that the token belongs to.
         given: String,
-        /// What it came with.
+        /// The `type` of the request.
         asked: String,
     },
-    /// This feed has not given it.
+    /// The token was not issued by this feed.
     #[error("the continuation token is not valid; begin the feed again")]
     Invalid,
 }
 
 impl PermissionLog {
-    /// Nobody may do anything.
+    /// Creates a log without any permissions.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Somebody owns many files from the start.
+    /// Creates a log in which one user owns many files from the start.
     pub fn owned_by(owner: DefaultOwner) -> Self {
         Stored { default_owner: Some(owner), changes: Vec::new() }.into()
     }
 
-    /// Gives the user the role; false when it was given before.
+    /// Grants a role to a user. Returns false if it was granted already.
     pub fn grant(&mut self, user: &str, role: Role, item: Item, at: Moment) -> bool {
         self.record(Operation::Write, Tuple { item, tie: Tie::of(role, user) }, at)
     }
 
-    /// Takes the role back; false when it was not given. What the user may by another role, or through a folder, stays.
+    /// Revokes a role of a user. Returns false if it was not granted. The user keeps what other roles or folders grant.
     pub fn revoke(&mut self, user: &str, role: Role, item: Item, at: Moment) -> bool {
         self.record(Operation::Delete, Tuple { item, tie: Tie::of(role, user) }, at)
     }
 
-    /// Puts the item into a folder, or takes it out of all; false when it is there.
+    /// Moves the item into a folder, or out of all folders. Returns false if nothing changed.
     pub fn put(&mut self, item: Item, folder: Option<u64>, at: Moment) -> bool {
         let left: Vec<u64> = self.now.parents(item).filter(|parent| Some(*parent) != folder).collect();
         let mut moved = false;
@@ -120,7 +120,8 @@ impl PermissionLog {
         moved
     }
 
-    /// The item is gone, and with it all that named it; false when nothing did. What was in a folder is in none then.
+    /// Deletes all tuples of an item that is deleted. The contents of a deleted folder are in no folder afterwards.
+    /// Returns false if there were no such tuples.
     pub fn remove(&mut self, item: Item, at: Moment) -> bool {
         let owner = self.now.default_owner_of(item).map(|user| Tie::of(Role::IsOwner, user));
         let ties: Vec<Tie> = owner.into_iter().chain(self.now.ties(item).cloned()).collect();
@@ -136,26 +137,28 @@ impl PermissionLog {
         anything
     }
 
-    /// All of it. Who owned files from the start is not in it, but on the first pages of [`PermissionLog::page`].
+    /// Returns all changes, oldest first. They do not include the default owner of files; the first pages of
+    /// [`PermissionLog::page`] do.
     pub fn changes(&self) -> &[TupleChange] {
         &self.changes
     }
 
-    /// Who owns many files from the start.
+    /// Returns the user who owns many files from the start, and those files.
     pub fn default_owner(&self) -> Option<&DefaultOwner> {
         self.default_owner.as_ref()
     }
 
-    /// What holds at the end of the log: the truth that a sync catches up with.
+    /// Returns the permissions at the end of the log: the state that a sync catches up with.
     pub fn now(&self) -> &Permissions {
         &self.now
     }
 
-    /// A page of what a sync has seen that has applied so many changes. A page costs what it passes over, not the feed.
+    /// Returns a page of the feed of a sync that has applied the first `applied` changes. The cost depends on the
+    /// changes that the page scans, not on the length of the feed.
     ///
     /// # Errors
     ///
-    /// When the token belongs to another type, or is none.
+    /// Returns an error if the token is invalid or belongs to another type.
     ///
     /// ```
     /// use paragon_testkit::clock::Moment;
@@ -192,7 +195,7 @@ impl PermissionLog {
         Ok(ChangesPage { changes, token: token(query.kind, next) })
     }
 
-    /// Where the changes at or after a moment begin.
+    /// Returns the position of the first change at or after a time.
     fn position(&self, from: Moment, seen: &[TupleChange]) -> u64 {
         match &self.default_owner {
             Some(owner) if from <= owner.since => 0,
@@ -203,7 +206,8 @@ impl PermissionLog {
         }
     }
 
-    /// Time does not go back in a log: what comes late counts as of the last change.
+    /// Appends a change and returns whether it had an effect. Times in the log never decrease: a change that comes late
+    /// gets the time of the last change.
     fn record(&mut self, operation: Operation, tuple: Tuple, at: Moment) -> bool {
         if self.now.holds(&tuple) == (operation == Operation::Write) {
             return false;
@@ -217,10 +221,11 @@ impl PermissionLog {
     }
 }
 
-/// What a token begins with, so that other base64 is not taken for one.
+/// Beginning of every token, so that other base64 text is not accepted as a token.
 const TOKEN: &str = "permission-changes";
 
-/// Nothing in it has a meaning in a query: some clients do not encode it.
+/// Returns the token for a position. It has no characters with a meaning in a query string, because some clients do not
+/// encode it.
 fn token(kind: Option<ObjectType>, position: u64) -> String {
     URL_SAFE_NO_PAD.encode(format!("{TOKEN}:{}:{position}", kind_name(kind)))
 }

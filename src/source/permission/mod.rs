@@ -1,8 +1,8 @@
-//! Who may do what with the files and folders of an account, and how that came to be.
+//! Permissions of the files and folders of an account, and the history of these permissions.
 //!
-//! A [`PermissionLog`] is what happens in the account: somebody is let in, a file moves into a folder. It is written
-//! once and read by several syncs, each at its own pace: [`Permissions`] is what one sync has seen of it so far. All
-//! answers of the Permissions API come from there, so they cannot contradict each other.
+//! A [`PermissionLog`] records what happens in the account: a user gets a role, a file moves into a folder. There is
+//! one log for all syncs, and each sync reads it at its own pace: [`Permissions`] is the part that one sync has applied
+//! so far. All responses of the Permissions API are computed from it, so they cannot contradict each other.
 //!
 //! ```
 //! use paragon_testkit::clock::Moment;
@@ -19,8 +19,8 @@
 //! assert!(seen.check(report, "ada@example.com", Role::CanRead), "a folder's editor may read what is in it");
 //! ```
 //!
-//! The rules are those of an `OpenFGA` model, with the relations that Paragon's example of Expand names. How they hang
-//! together is assumed:
+//! The rules form an `OpenFGA` model. The relations are those in Paragon's example of Expand. How the relations depend
+//! on each other is assumed:
 //!
 //! ```text
 //! owner:     [user]

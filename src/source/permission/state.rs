@@ -8,32 +8,33 @@ use super::tuple::millis;
 use super::{Item, ObjectType, Operation, PermissionLog, Role, Tie, Tuple, TupleChange};
 use crate::clock::Moment;
 
-/// Who owns the files that are computed and not stored: so many that a tuple for each would fill the memory.
+/// The owner of synthetic files. One tuple for each of these files would take too much memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DefaultOwner {
     /// The numbers of the files.
     pub files: Range<u64>,
     /// The owner's e-mail address.
     pub user: String,
-    /// Since when.
+    /// Time at which the ownership begins.
     #[serde(with = "millis")]
     pub since: Moment,
 }
 
 impl DefaultOwner {
-    /// How many files there are.
+    /// Returns the number of files.
     pub(super) fn count(&self) -> u64 {
         self.files.end.saturating_sub(self.files.start)
     }
 
-    /// The fact about one of the files.
+    /// Returns the owner tuple of one of the files.
     pub(super) fn tuple(&self, number: u64) -> Tuple {
         Tuple { item: Item::file(number), tie: Tie::Owner(self.user.clone()) }
     }
 }
 
-/// What a sync knows of who may do what. A check costs the folders above an item; a list of objects costs what was
-/// granted and what lies below it, and the files of a [`DefaultOwner`] only as far as it is read.
+/// The permissions that a sync has applied so far. A check costs as much as there are folders above the item. A list of
+/// objects costs as much as there are grants of the user and items below them. The files of a [`DefaultOwner`] cost
+/// only as much as is read of them.
 ///
 /// ```
 /// use paragon_testkit::clock::Moment;
@@ -55,16 +56,16 @@ impl DefaultOwner {
 #[serde(from = "Stored")]
 pub struct Permissions {
     pub(super) default_owner: Option<DefaultOwner>,
-    /// Files of which the default owner is not the owner any more.
+    /// Files that the default owner no longer owns.
     disowned: BTreeSet<u64>,
     tuples: BTreeSet<Tuple>,
     applied: usize,
-    /// The tuples the other way round: what a user or a folder has to do with.
+    /// Reverse index of the tuples: the items of each tie.
     #[serde(skip)]
     items: BTreeSet<(Tie, Item)>,
 }
 
-/// What is written of [`Permissions`]; the rest follows from it.
+/// Serialized form of [`Permissions`]. The other field is computed from it.
 #[derive(Deserialize)]
 struct Stored {
     default_owner: Option<DefaultOwner>,
@@ -85,12 +86,12 @@ impl From<Stored> for Permissions {
 }
 
 impl Permissions {
-    /// What a sync knows before it has read anything of the log.
+    /// Returns the permissions of a sync that has not applied any change of the log.
     pub fn of(log: &PermissionLog) -> Self {
         Self { default_owner: log.default_owner().cloned(), ..Self::default() }
     }
 
-    /// Applies what the log holds beyond [`Permissions::applied`], and says how many changes these were.
+    /// Applies the changes of the log after the first [`Permissions::applied`], and returns their number.
     pub fn catch_up(&mut self, log: &PermissionLog) -> usize {
         let new = log.changes().get(self.applied..).unwrap_or_default();
         for change in new {
@@ -99,7 +100,7 @@ impl Permissions {
         new.len()
     }
 
-    /// Applies the next change; false when it changed nothing.
+    /// Applies the next change. Returns false if it had no effect.
     pub fn apply(&mut self, change: &TupleChange) -> bool {
         self.applied += 1;
         match change.operation {
@@ -108,17 +109,17 @@ impl Permissions {
         }
     }
 
-    /// How many changes have been applied.
+    /// Returns the number of changes applied so far.
     pub fn applied(&self) -> usize {
         self.applied
     }
 
-    /// Whether somebody has granted exactly this, or the item is in this folder.
+    /// Returns whether exactly this tuple holds: a direct grant, or the membership of an item in a folder.
     pub fn holds(&self, tuple: &Tuple) -> bool {
         self.tuples.contains(tuple) || self.is_default(tuple) && !self.disowned.contains(&tuple.item.number)
     }
 
-    /// Whether the user may.
+    /// Returns whether the user has the role for the item.
     pub fn check(&self, item: Item, user: &str, role: Role) -> bool {
         let mut grants: Vec<Tuple> = role.ties(user).map(|tie| Tuple { item, tie }).collect();
         self.givers(item, role).into_iter().any(|giver| {
@@ -129,7 +130,7 @@ impl Permissions {
         })
     }
 
-    /// Everybody who may, in the order of their addresses.
+    /// Returns all users with the role for the item, sorted by address.
     pub fn users(&self, item: Item, role: Role) -> Vec<&str> {
         let mut users = BTreeSet::new();
         for giver in self.givers(item, role) {
@@ -140,8 +141,8 @@ impl Permissions {
         users.into_iter().collect()
     }
 
-    /// The numbers of the files, or of the folders, that the user may use, in ascending order. Those below `from` are
-    /// left out: a long list can be read in pieces.
+    /// Returns the numbers of the files or folders for which the user has the role, in ascending order. Numbers below
+    /// `from` are left out, so that a long list can be read in pages.
     pub fn objects<'a>(
         &'a self,
         kind: ObjectType,
@@ -165,20 +166,20 @@ impl Permissions {
         })
     }
 
-    /// What is stored of an item: its users, then its folders.
+    /// Returns the stored ties of an item: users first, then folders. The default owner is not included.
     pub(super) fn ties(&self, item: Item) -> impl Iterator<Item = &Tie> {
         let (first, last) = (Tie::Owner(String::new()), Tie::Parent(u64::MAX));
         self.tuples.range(Tuple { item, tie: first }..=Tuple { item, tie: last }).map(|tuple| &tuple.tie)
     }
 
-    /// The folders that an item is in. More than one is possible while a sync has seen half of a move.
+    /// Returns the folders that contain the item. There can be more than one while a sync has applied half of a move.
     pub(super) fn parents(&self, item: Item) -> impl Iterator<Item = u64> {
         let tuple = |folder| Tuple { item, tie: Tie::Parent(folder) };
         let parents = self.tuples.range(tuple(0)..=tuple(u64::MAX));
         parents.filter_map(|tuple| if let Tie::Parent(folder) = tuple.tie { Some(folder) } else { None })
     }
 
-    /// The items that have this tie.
+    /// Returns the items that have this tie.
     pub(super) fn items(&self, tie: Tie) -> impl Iterator<Item = Item> {
         self.items.range((tie.clone(), Item::FIRST)..=(tie, Item::LAST)).map(|(_, item)| *item)
     }
@@ -189,8 +190,8 @@ impl Permissions {
         (owns && !self.disowned.contains(&item.number)).then_some(&*owner.user)
     }
 
-    /// The item itself, and the folders above that hand the role down to it. Each is visited once, so folders that
-    /// were moved into each other end.
+    /// Returns the item and the folders above it that pass the role on to it. Each folder is visited once, so cycles of
+    /// folders end.
     fn givers(&self, item: Item, role: Role) -> Vec<Item> {
         let mut givers = vec![item];
         let mut seen = BTreeSet::from([item]);
@@ -203,7 +204,7 @@ impl Permissions {
         givers
     }
 
-    /// The items that have one of the ties, and what lies below them.
+    /// Returns the items that have one of the ties and, if `below` is true, everything in these folders.
     fn reached(&self, ties: impl Iterator<Item = Tie>, below: bool) -> BTreeSet<Item> {
         let mut reached: BTreeSet<Item> = ties.flat_map(|tie| self.items(tie)).collect();
         let mut open: Vec<Item> = if below { reached.iter().copied().collect() } else { Vec::new() };

@@ -9,7 +9,7 @@ use crate::contract::api::Userset;
 
 const USERS: [&str; 3] = ["ada@example.com", "bob@example.com", "cyd@example.com"];
 
-/// Files are 0 to 3, folders 4 to 7.
+/// Numbers 0 to 3 are files, 4 to 7 are folders.
 fn item(number: u64) -> Item {
     if number < 4 { Item::file(number) } else { Item::folder(number) }
 }
@@ -37,7 +37,7 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
     prop::collection::vec(deed, 0..40)
 }
 
-/// What somebody who knows nothing of this module would write: every tuple as text, and the rules over and over.
+/// Naive reference model: all tuples as text, and the rules applied until nothing new follows.
 #[derive(Default)]
 struct Naive(BTreeSet<[String; 3]>);
 
@@ -67,7 +67,7 @@ impl Naive {
         }
     }
 
-    /// All of `[user, relation, object]` that follows, roles included.
+    /// Returns all triples `[user, relation, object]` that follow from the tuples, including roles.
     fn all(&self) -> BTreeSet<[String; 3]> {
         let mut all = self.0.clone();
         loop {
@@ -104,7 +104,7 @@ fn act(log: &mut PermissionLog, deed: Deed, at: i64) {
     };
 }
 
-/// Ada owns the first files from the start, in both models.
+/// Applies the deeds to both models. Ada owns the first `owned` files from the start.
 fn play(deeds: &[Deed], owned: u64) -> (PermissionLog, Naive) {
     let start = DefaultOwner { files: 0..owned, user: USERS[0].to_owned(), since: Moment::from_millis(-1) };
     let mut log = if owned > 0 { PermissionLog::owned_by(start) } else { PermissionLog::new() };
@@ -117,7 +117,7 @@ fn play(deeds: &[Deed], owned: u64) -> (PermissionLog, Naive) {
     (log, naive)
 }
 
-/// Who stands below a tree; the names in it are expanded in turn, each once.
+/// Returns the users of an expanded tree. Names in the tree are expanded in turn, each once.
 fn evaluate(permissions: &Permissions, tree: &Userset, seen: &mut BTreeSet<String>) -> BTreeSet<String> {
     let mut users = BTreeSet::new();
     let mut names = Vec::new();
@@ -139,7 +139,7 @@ fn evaluate(permissions: &Permissions, tree: &Userset, seen: &mut BTreeSet<Strin
     users
 }
 
-/// Page by page to the end, which is an empty page with the same token.
+/// Reads all pages. The end is an empty page with an unchanged token.
 fn drain(log: &PermissionLog, applied: usize, kind: Option<ObjectType>, size: usize) -> (Vec<TupleChange>, String) {
     let (mut all, mut token) = (Vec::new(), None);
     loop {
@@ -155,7 +155,7 @@ fn drain(log: &PermissionLog, applied: usize, kind: Option<ObjectType>, size: us
     }
 }
 
-/// The log with what held from the start before it, as the feed has it.
+/// Returns the complete feed: the tuples of the default owner, then the log.
 fn whole(log: &PermissionLog) -> Vec<TupleChange> {
     let owned = log.default_owner().into_iter().flat_map(|owner| {
         owner.files.clone().map(|number| TupleChange {
@@ -224,7 +224,7 @@ proptest! {
             let of_kind = |change: &&TupleChange| kind.is_none_or(|kind| change.tuple.item.kind == kind);
             let (drained, token) = drain(&log, applied, kind, size);
             prop_assert_eq!(&drained, &all[..end].iter().filter(of_kind).cloned().collect::<Vec<_>>());
-            // What comes later is found with the token that was kept; the token wins over the start.
+            // The kept token finds the later changes. The token takes precedence over the start time.
             let query = ChangesQuery { kind, token: Some(&token), start_time: Some(Moment::from_millis(-1)), size: 100 };
             let later = log.page(usize::MAX, query).unwrap();
             prop_assert_eq!(later.changes, all[end..].iter().filter(of_kind).cloned().collect::<Vec<_>>());
@@ -289,7 +289,7 @@ fn ten_million_files_of_one_owner_cost_nothing() {
     let last: Vec<u64> = seen.objects(ObjectType::File, USERS[0], Role::CanRead, 9_999_996).collect();
     assert_eq!(last, [9_999_996, 9_999_998, 9_999_999, 10_000_001]);
     assert!(serde_json::to_string(&log).unwrap().len() < 1_000);
-    // Their owner is in the feed, and nobody waits for ten million changes that are not asked for.
+    // The feed contains the owner of the files, but does not compute ten million changes for one page.
     let query = ChangesQuery { kind: None, token: None, start_time: None, size: 2 };
     assert_eq!(log.page(3, query).unwrap().changes[1].tuple.item, Item::file(1));
     let folders = ChangesQuery { kind: Some(ObjectType::Folder), ..query };

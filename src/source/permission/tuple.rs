@@ -7,7 +7,7 @@ use crate::clock::Moment;
 use crate::contract::RecordId;
 use crate::contract::api::{PermissionChange, TupleKey};
 
-/// Enums whose variants have the names that the API gives them.
+/// Defines enums whose variants have the names that the API uses.
 macro_rules! named {
     ($($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* })*) => {$(
         $(#[$doc])*
@@ -17,17 +17,17 @@ macro_rules! named {
         }
 
         impl $name {
-            /// All of them.
+            /// All values.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
-            /// As the API names it.
+            /// Returns the name in the API.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $text,)*
                 }
             }
 
-            /// The one that the API names so.
+            /// Returns the value with this name in the API.
             pub fn from_name(name: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|one| one.name() == name)
             }
@@ -42,25 +42,25 @@ macro_rules! named {
 }
 
 named! {
-    /// What permissions are about.
+    /// Kind of an object that has permissions.
     ObjectType {
         /// A file.
         File = "file",
-        /// A folder, which hands its permissions down to what is in it.
+        /// A folder. It passes its permissions on to its contents.
         Folder = "folder",
     }
 
-    /// What a user may do with a file or a folder. Each includes the ones before it.
+    /// What a user may do with a file or a folder. Each role includes the roles before it.
     Role {
-        /// Read it.
+        /// The user may read the object.
         CanRead = "can_read",
-        /// Change it.
+        /// The user may change the object.
         CanWrite = "can_write",
-        /// Own it; not handed down by a folder, whose owner may write what is in it.
+        /// The user owns the object. A folder does not pass this role on: the owner of a folder may write its contents.
         IsOwner = "is_owner",
     }
 
-    /// What stands behind the `#` of a userset: a [`Role`], or what a [`Tie`] says.
+    /// The part after the `#` of a userset: a [`Role`], or the relation of a [`Tie`].
     Relation {
         /// [`Role::CanRead`]
         CanRead = "can_read",
@@ -68,32 +68,32 @@ named! {
         CanWrite = "can_write",
         /// [`Role::IsOwner`]
         IsOwner = "is_owner",
-        /// The users that were made owner.
+        /// Users with the owner role on the item itself.
         Owner = "owner",
-        /// The users that were made editor, here or above, and the owners.
+        /// Users with the editor or owner role on the item or on a folder above it.
         Editor = "editor",
-        /// The users that were made viewer, here or above.
+        /// Users with the viewer role on the item or on a folder above it.
         Viewer = "viewer",
-        /// The folders that it is in.
+        /// Folders that contain the item.
         Parent = "parent",
     }
 
-    /// What happened to a tuple, as `OpenFGA` names it.
+    /// What happened to a tuple, with the names of `OpenFGA`.
     Operation {
-        /// It holds now.
+        /// The tuple was added.
         Write = "TUPLE_OPERATION_WRITE",
-        /// It does not hold any more.
+        /// The tuple was removed.
         Delete = "TUPLE_OPERATION_DELETE",
     }
 }
 
 impl Role {
-    /// Whether a folder hands it down to what is in it.
+    /// Returns whether a folder passes the role on to its contents.
     pub(super) fn is_handed_down(self) -> bool {
         self != Self::IsOwner
     }
 
-    /// The ties that give a user this role: its own and those of the roles that include it.
+    /// Returns the ties that give a user this role: its own tie and those of the roles that include it.
     pub(super) fn ties(self, user: &str) -> impl Iterator<Item = Tie> {
         Self::ALL.iter().filter(move |role| **role >= self).map(move |role| Tie::of(*role, user))
     }
@@ -109,13 +109,13 @@ impl From<Role> for Relation {
     }
 }
 
-/// A file or a folder, by the number of its record in the account.
+/// A file or a folder, identified by the number of its record in the account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Item {
-    /// Which of the two.
+    /// Whether the item is a file or a folder.
     #[serde(rename = "type")]
     pub kind: ObjectType,
-    /// The record's number.
+    /// Number of the record.
     pub number: u64,
 }
 
@@ -123,39 +123,39 @@ impl Item {
     pub(super) const FIRST: Self = Self::file(0);
     pub(super) const LAST: Self = Self::folder(u64::MAX);
 
-    /// The file with this number.
+    /// Returns the file with this number.
     pub const fn file(number: u64) -> Self {
         Self { kind: ObjectType::File, number }
     }
 
-    /// The folder with this number.
+    /// Returns the folder with this number.
     pub const fn folder(number: u64) -> Self {
         Self { kind: ObjectType::Folder, number }
     }
 
-    /// Such as `file:` and a record id.
+    /// Returns the name in the API: the kind and the record id, such as `file:` and an id.
     pub fn text(self, record: &impl Fn(u64) -> RecordId) -> String {
         format!("{}:{}", self.kind, record(self.number))
     }
 }
 
-/// What an item has to do with a user or with a folder. Users are e-mail addresses, a folder is the number of its record.
-// The order counts: an item's users come before its folders.
+/// The relation of an item to a user or to a folder. Users are e-mail addresses; a folder is the number of its record.
+// The order of the variants matters: the users of an item sort before its folders.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tie {
-    /// The user owns it.
+    /// The user owns the item.
     Owner(String),
-    /// The user may write it.
+    /// The user may write the item.
     Editor(String),
-    /// The user may read it.
+    /// The user may read the item.
     Viewer(String),
-    /// It is in the folder.
+    /// The item is in the folder.
     Parent(u64),
 }
 
 impl Tie {
-    /// The tie that gives a user a role.
+    /// Returns the tie that gives a user a role.
     pub fn of(role: Role, user: impl Into<String>) -> Self {
         match role {
             Role::CanRead => Self::Viewer(user.into()),
@@ -164,7 +164,7 @@ impl Tie {
         }
     }
 
-    /// Its name.
+    /// Returns the relation of the tie.
     pub const fn relation(&self) -> Relation {
         match self {
             Self::Owner(_) => Relation::Owner,
@@ -174,7 +174,7 @@ impl Tie {
         }
     }
 
-    /// The role that it gives, when it is about a user.
+    /// Returns the role that the tie gives; `None` for a folder.
     pub(super) const fn role(&self) -> Option<Role> {
         match self {
             Self::Owner(_) => Some(Role::IsOwner),
@@ -184,7 +184,7 @@ impl Tie {
         }
     }
 
-    /// The user, when it is about one.
+    /// Returns the user; `None` for a folder.
     pub fn user(&self) -> Option<&str> {
         match self {
             Self::Owner(user) | Self::Editor(user) | Self::Viewer(user) => Some(user),
@@ -192,7 +192,7 @@ impl Tie {
         }
     }
 
-    /// `user:` and an e-mail address, or `folder:` and a record id.
+    /// Returns the subject in the API: `user:` and an e-mail address, or `folder:` and a record id.
     pub(super) fn subject(&self, record: &impl Fn(u64) -> RecordId) -> String {
         match self {
             Self::Owner(user) | Self::Editor(user) | Self::Viewer(user) => format!("user:{user}"),
@@ -201,13 +201,13 @@ impl Tie {
     }
 }
 
-/// One fact: an item and a tie of it.
-// The order counts: the tuples of an item stand together.
+/// A permission tuple: an item and one of its ties.
+// The order of the fields matters: the tuples of an item are adjacent.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Tuple {
-    /// What it is about.
+    /// The item that has the tie.
     pub item: Item,
-    /// What holds of it.
+    /// The tie of the item.
     pub tie: Tie,
 }
 
@@ -227,17 +227,18 @@ pub struct Tuple {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TupleChange {
-    /// When.
+    /// Time of the change.
     #[serde(with = "millis")]
     pub at: Moment,
-    /// Which of the two.
+    /// Whether the tuple was written or deleted.
     pub operation: Operation,
-    /// What.
+    /// The tuple that changed.
     pub tuple: Tuple,
 }
 
 impl TupleChange {
-    /// As the feed of changes tells it. Records are asked for by number, those that are gone as well.
+    /// Returns the change as the feed of changes shows it. `record` returns the record id for a number, and must also
+    /// know the numbers of deleted records.
     pub fn to_api(&self, record: &impl Fn(u64) -> RecordId) -> PermissionChange {
         let Tuple { item, tie } = &self.tuple;
         PermissionChange {
@@ -254,7 +255,7 @@ impl TupleChange {
     }
 }
 
-/// Moments as milliseconds since 1970: a text would not hold the ones that no calendar has.
+/// Serializes times as milliseconds since 1970, because text cannot represent times outside the calendar.
 pub(super) mod millis {
     use serde::{Deserialize, Deserializer, Serializer};
 
