@@ -302,7 +302,7 @@ pub(crate) struct Target {
     /// and `{signing_key}`. May be repeated.
     #[arg(long, value_name = "NAME=TEMPLATE", requires = "spawn")]
     pub(crate) env: Vec<String>,
-    /// URL where the receiver lists the records that it holds:
+    /// URL at which the receiver lists the records that it holds, as JSON:
     /// `{"records":[{"syncInstanceId":…,"recordId":…,"record":…}]}`. May contain `{port}`. At most 64 MiB are
     /// read.
     #[arg(long, value_name = "URL")]

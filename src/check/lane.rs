@@ -306,13 +306,13 @@ impl<'a> Lane<'a> {
                 text,
                 "\ntold and not kept{}: {call} brought {}",
                 of(&told),
-                if told.len() > 1 { "the first" } else { "it" }
+                if told.len() > 1 { "the first of these" } else { "it" }
             );
         }
         if !never.is_empty() {
             let _ = write!(
                 text,
-                "\nnever asked{}: no call brought {}",
+                "\nnever fetched{}: no call brought {}",
                 of(&never),
                 if never.len() > 1 { "them" } else { "it" }
             );

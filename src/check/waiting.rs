@@ -145,13 +145,15 @@ impl Waiting {
             }
             LastCall::Answered => {}
         }
-        // One call was made at least three times, so the receiver has gone round its loop at least twice.
-        if activity.rounds >= 3 {
+        // One call was made at least three times, so the receiver has gone round a loop at least twice. A few looks after
+        // an event are no loop: the receiver has to be still in it.
+        let period = overall.looks_again.unwrap_or(settle / 2);
+        if activity.rounds >= 3 && since_call <= period + settle / 10 {
             let unchanged = at.saturating_sub(self.last_change);
-            return if unchanged >= settle {
-                Ok("it has made the same calls again and again, and found nothing new".to_owned())
+            return if unchanged >= settle.max(2 * period + settle / 10) {
+                Ok(format!("for {} it has only repeated calls that found nothing new", rounded(unchanged)))
             } else {
-                Err(format!("it makes the same call again and again; something changed {} ago", rounded(unchanged)))
+                Err(format!("it repeats its calls, and something changed {} ago", rounded(unchanged)))
             };
         }
         if overall.waits {
@@ -240,7 +242,28 @@ mod tests {
         };
         let (second, state) = ends(polls);
         assert_eq!(second, 15);
-        assert!(matches!(state, State::AtRest(how) if how.contains("the same calls again")));
+        assert!(matches!(state, State::AtRest(how) if how.contains("only repeated calls")));
+    }
+
+    /// It looks at 1, 2 and 3 s, and goes round its loop each 20 s.
+    #[test]
+    fn looks_after_an_event_are_no_round_of_a_slow_loop() {
+        let looks = |second: u32| {
+            let calls = 1 + u64::from(second.min(3)) + u64::from(second / 20);
+            let activity = Activity { rounds: calls, ..activity(calls, 1, LastCall::Answered) };
+            Seen { overall: Overall { looks_again: Some(20 * SECOND), ..overall() }, ..seen(second, activity) }
+        };
+        let (second, state) = ends(looks);
+        assert_eq!(second, 41, "two rounds, and a little");
+        assert!(
+            matches!(state, State::AtRest(how) if how == "for 41 s it has only repeated calls that found nothing new")
+        );
+        let once = |second: u32| {
+            let calls = 1 + u64::from(second.min(3));
+            let activity = Activity { rounds: calls, ..activity(calls, 1, LastCall::Answered) };
+            Seen { overall: Overall { watched: second * SECOND, ..overall() }, ..seen(second, activity) }
+        };
+        assert_eq!(ends(once).0, 35, "nobody knows yet whether it looks again by itself");
     }
 
     #[test]

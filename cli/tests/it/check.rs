@@ -49,7 +49,7 @@ fn a_failure_about_data_says_whether_the_receiver_was_told_and_how_it_is_known_t
     let spawn = "python3 tests/receivers/python/broken.py does-nothing";
     let ran = check(spawn, &["--case", "pull-all-pages", "--settle", "2500ms"]);
     assert!(
-        ran.stdout.contains("never asked: no call brought them\n            at rest: it has made no call for 3 s\n"),
+        ran.stdout.contains("never fetched: no call brought them\n            at rest: it has made no call for 3 s\n"),
         "{}",
         ran.stdout
     );

@@ -49,7 +49,7 @@ convergence! {
         "after any history in which the Sync API fails, answers in part or in odd pages, and the next event, all records are right",
         "after any history in which the Sync API fails, answers in part or in odd pages, and the next event, the latest version of every record was fetched; what is kept was not seen",
         "A pull that ends early ends at the wrong cursor, and nothing tells.",
-        ["conv-quiet", "out-api-failing", "pull-reset", "pull-cut-json", "pull-repeated-record", "pull-new-members", "pull-empty-page", "pull-late-record", "out-disabled", "out-unreachable"],
+        ["conv-quiet", "out-api-failing", "pull-reset", "pull-cut-json", "pull-repeated-record", "pull-changing", "pull-new-members", "pull-empty-page", "pull-late-record", "out-disabled", "out-unreachable"],
         ["api.unavailable", "api.broken", "api.pages", "webhook.retry", "webhook.disable"],
         [ApiUnavailable, ApiFlaky, ShortPages, RepeatedRecords, UnknownMembers];
     HOSTILE "conv-hostile" Should

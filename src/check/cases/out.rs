@@ -8,7 +8,7 @@ use crate::check::stop::Stop;
 use crate::check::trial::{DAY, MINUTE, Trial};
 use crate::contract::{EventKind, File};
 use crate::delivery::{Adversity, Decision, Mishap, Wire};
-use crate::fake::{ApiFault, Endpoint, Sync, Trouble};
+use crate::fake::{ApiFault, Endpoint, Sync, Timeline, Trouble};
 
 pub(super) const UNREACHABLE: Case = Case {
     id: "out-unreachable",
@@ -226,23 +226,41 @@ async fn killed_after(trial: &Trial<'_>, sync: &Sync, time: Duration, answers: u
         answered(trial, mark, answers).await?;
         process.kill().await.map_err(Stop::from)
     };
-    let ((), killed) = tokio::join!(trial.paragon.advance(time), kill);
+    let deliver = async {
+        trial.paragon.advance(time).await;
+        // A receiver that refused events at first has a quarter of an hour to accept them.
+        for _ in 0..15 {
+            if accepted(&trial.timeline_since(mark)) >= answers {
+                break;
+            }
+            trial.paragon.advance(MINUTE).await;
+        }
+    };
+    let ((), killed) = tokio::join!(deliver, kill);
     killed?;
     again(trial, sync, &format!("it was killed right after its 2xx to {what}")).await
 }
 
+/// Returns the number of attempts that were answered 2xx.
+fn accepted(timeline: &Timeline) -> usize {
+    timeline.attempts().filter(|(_, attempt)| attempt.decision == Decision::Delivered).count()
+}
+
 /// Waits until this many events since `mark` were answered 2xx.
 async fn answered(trial: &Trial<'_>, mark: usize, answers: usize) -> Result<(), Stop> {
-    let (mut seen, mut at) = (0, mark);
+    let mut at = mark;
     let counting = async {
-        while seen < answers {
-            let (timeline, end) = trial.paragon.timeline_after(at).await;
-            seen += timeline.attempts().filter(|(_, attempt)| attempt.decision == Decision::Delivered).count();
-            at = end;
+        while accepted(&trial.timeline_since(mark)) < answers {
+            (_, at) = trial.paragon.timeline_after(at).await;
         }
     };
     let counted = tokio::time::timeout(trial.run.suite.settle, counting).await;
-    counted.map_err(|_| Stop::NotEvaluable(format!("the receiver did not answer {answers} events 2xx")))
+    counted.map_err(|_| {
+        let seen = accepted(&trial.timeline_since(mark));
+        Stop::NotEvaluable(format!(
+            "the receiver answered {seen} of {answers} events 2xx: what it loses after its 2xx was not seen"
+        ))
+    })
 }
 
 /// Starts the receiver again, and expects it to become right. No change causes a new event: only events that are still
