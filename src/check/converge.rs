@@ -141,6 +141,7 @@ impl<'a> Play<'a> {
         }
         // Every history has the same seed, so a history that is played again goes wrong in the same way.
         let lane = Lane::open(trial.run, trial.case, trial.paragon.seed(), turn).await;
+        lane.pace();
         trial.tell_of(&lane);
         let paragon = &lane.paragon;
         let number = self.number.fetch_add(1, Ordering::Relaxed);
@@ -200,8 +201,8 @@ impl<'a> Play<'a> {
             paragon.run_until_idle().await;
             self.comes_right(&lane, &syncs, until).await
         };
-        if paragon.refusals() > 0 {
-            trial.note_refused();
+        if until == Until::Settled && paragon.refusals() > 0 {
+            trial.note_refused(true);
         }
         let told = match ended {
             Ok(()) => return Ok(None),
@@ -285,15 +286,20 @@ impl<'a> Play<'a> {
         let budget = Patience::of(SHRINKING * self.trial.histories.max_time);
         let (best, tried, is_over) = self.trial.turn.aside(self.shrink(&failing, &wrong.users, budget)).await;
         // While shrinking, the receiver got little time. The result is played again with the full time.
-        let (best, told) = match self.whole(&best).await {
-            Ok(Some(wrong)) => (best, wrong.told),
+        let again = match self.whole(&best).await {
+            Ok(Some(wrong)) => Some((best, wrong.told)),
             _ => match self.whole(&failing).await {
-                Ok(Some(again)) => (failing, again.told),
-                _ => {
-                    (failing, format!("{}\n(it did not fail again: whether it does is a matter of chance)", wrong.told))
-                }
+                Ok(Some(wrong)) => Some((failing.clone(), wrong.told)),
+                _ => None,
             },
         };
+        if again.is_some() {
+            // A history that fails again and again does not fail because of other cases.
+            self.trial.note_refused(false);
+        }
+        let (best, told) = again.unwrap_or_else(|| {
+            (failing, format!("{}\n(it did not fail again: whether it does is a matter of chance)", wrong.told))
+        });
         let best = Scenario { policy: self.trial.paragon.policy(), revision: self.trial.paragon.revision(), ..best };
         let steps: Vec<_> = best.steps.iter().enumerate().map(|(at, step)| format!("  {}. {step}", at + 1)).collect();
         let count = best.steps.len();

@@ -98,10 +98,16 @@ impl<'a> Lane<'a> {
         paragon.set_webhook(run.suite.webhook.clone()).await;
         run.watch.add(paragon.clone());
         let turn = Arc::new(turn);
+        let mark = paragon.timeline_mark();
+        Self { run, case, paragon, turn, mark }
+    }
+
+    /// Lets real time pass before a receiver that refused an event gets the event again. Other cases go on meanwhile.
+    pub(super) fn pace(&self) {
         // The fake outlives the lane, but the turn must be free when the lane ends. So the fake holds only a weak
         // reference.
-        let held = Arc::downgrade(&turn);
-        paragon.pace_refusals(Box::new(move |pause| {
+        let held = Arc::downgrade(&self.turn);
+        self.paragon.pace_refusals(Box::new(move |pause| {
             let turn = held.upgrade();
             Box::pin(async move {
                 let pause = eventually(pause, || async { None::<()> });
@@ -111,8 +117,6 @@ impl<'a> Lane<'a> {
                 };
             })
         }));
-        let mark = paragon.timeline_mark();
-        Self { run, case, paragon, turn, mark }
     }
 
     /// Calls [`Suite::before_sync`](super::suite::Suite::before_sync) with a sync that has just been enabled.

@@ -9,11 +9,15 @@ use super::judged::Judged;
 use super::result::{CaseResult, Verdict};
 use super::run::Run;
 use super::suite::{Starting, Suite};
+use crate::clock::eventually;
 use crate::delivery::Policy;
 use crate::scenario::Scenario;
 
 /// Interval between two looks at the receiver's activity for all users.
 const LOOK_EACH: Duration = Duration::from_millis(100);
+
+/// A case that is played again begins this much later.
+const TO_END: Duration = Duration::from_secs(1);
 
 /// Number of cases in a row without any response from the receiver, after which no further case is played.
 const SILENT: usize = 3;
@@ -137,6 +141,10 @@ impl<'a> Schedule<'a> {
                 }
                 Ok(permit) = run.turns.clone().acquire_owned(), if !part.queue.is_empty() && may_begin => {
                     let Some(number) = part.queue.pop_front() else { continue };
+                    if part.is_again {
+                        // The receiver may still be about to end because of what disturbed the cases.
+                        eventually(TO_END, || async { None::<()> }).await;
+                    }
                     if under_way.is_empty() && run.revived().await {
                         run.remark(["the receiver ended by itself when a case had just been judged".to_owned()]);
                     }

@@ -98,9 +98,9 @@ impl<'a> Trial<'a> {
         self.mine().was_refused || self.paragon.refusals() > 0
     }
 
-    /// Notes that the receiver refused events in the lane of a history although none of its calls failed.
-    pub(super) fn note_refused(&self) {
-        self.mine().was_refused = true;
+    /// Notes whether the receiver refused events in the lane of a history although none of its calls failed.
+    pub(super) fn note_refused(&self, was_refused: bool) {
+        self.mine().was_refused = was_refused;
     }
 
     pub(super) fn known(&self) -> Option<Scenario> {

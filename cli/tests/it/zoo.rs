@@ -13,7 +13,7 @@ const README: &str = include_str!("../../../tests/receivers/README.md");
 const CONTROL: [&str; 5] = ["ack-every-event", "ack-verification", "ack-unknown-event", "rec-updated", "iso-two-users"];
 
 /// So many receivers are judged at a time, whatever tests run side by side: they wait more than they work.
-static FREE: Slots = Slots(Mutex::new(4), Condvar::new());
+static FREE: Slots = Slots(Mutex::new(3), Condvar::new());
 
 struct Slots(Mutex<usize>, Condvar);
 
