@@ -25,7 +25,7 @@ pub struct Integration {
     pub pipelines: &'static [Supported],
     /// Whether the Permissions API covers the integration's files.
     pub permissions: bool,
-    /// Certainty of these facts, except for those that have a grade of their own.
+    /// Grade of those members above that have no grade of their own.
     pub grade: Grade,
     /// Source of these facts.
     pub source: &'static str,

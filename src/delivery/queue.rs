@@ -170,7 +170,7 @@ impl Queue {
     /// When the policy has open or invalid cells. The queue is unchanged then.
     pub fn set_policy(&mut self, policy: Policy) -> Result<Vec<DeliveryId>, PolicyError> {
         let rules = policy.rules()?;
-        // The new policy takes over no deliveries, not even those that the old one would hold.
+        // Drops the waiting deliveries even if the old policy holds them while the webhook is disabled.
         self.rules.while_off = WhileOff::Drop;
         let dropped = self.disable("disabled: the policy changes");
         (self.policy, self.rules, self.url) = (policy, rules, None);

@@ -7,7 +7,8 @@ use crate::clock::{Moment, duration};
 use crate::contract::{SyncId, UserId};
 use crate::delivery::Probability;
 
-/// A fault of the API: what goes wrong, for which calls, and when. By default the fault applies to every call, always.
+/// A fault of the API: a kind of failure, the calls that it strikes, and its duration. By default a fault strikes every
+/// call until it is removed.
 ///
 /// ```
 /// use paragon_testkit::fake::{ApiFault, Endpoint, RetryAfter, Trouble};
@@ -29,14 +30,14 @@ pub struct ApiFault {
     /// The calls to which the fault applies.
     #[serde(default, skip_serializing_if = "Target::is_any")]
     pub on: Target,
-    /// What goes wrong with these calls.
+    /// The kind of failure.
     pub what: Trouble,
     /// When the fault strikes.
     #[serde(default, skip_serializing_if = "Window::is_always")]
     pub when: Window,
 }
 
-/// The calls to which an [`ApiFault`] applies: those that match all members that are set here.
+/// Selects the calls to which an [`ApiFault`] applies. A call is selected if it matches every member that is `Some`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -72,7 +73,7 @@ pub struct Window {
     pub until: Option<Moment>,
 }
 
-/// A kind of fault: what goes wrong with a call.
+/// A way in which a call of the API fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]

@@ -93,7 +93,7 @@ impl Faults {
         self.first = self.next;
     }
 
-    /// Returns all faults, including those that are over, and the number of times that each has struck.
+    /// Returns all faults, each with the number of calls that it has struck. Faults that have ended are included.
     pub(crate) fn list(&self) -> impl Iterator<Item = (FaultId, &ApiFault, u64)> {
         self.held.iter().map(|(id, held)| (*id, &held.fault, held.struck))
     }

@@ -411,7 +411,8 @@ impl FakeParagon {
         self.world().faults.remove(fault).is_some()
     }
 
-    /// Returns all faults of the API, including those that are used up, each with the number of calls that it struck.
+    /// Returns all faults of the API, each with the number of calls that it has struck. Faults that have ended are
+    /// included.
     pub fn faults(&self) -> Vec<(FaultId, ApiFault, u64)> {
         self.world().faults.list().map(|(id, fault, struck)| (id, fault.clone(), struck)).collect()
     }

@@ -176,7 +176,7 @@ impl Play {
         self.objects.get(object).map(|(_, id)| id.clone())
     }
 
-    /// Makes `during` the active faults: ends all other faults, and begins those that are not active yet.
+    /// Makes exactly the faults in `during` active: ends the others, and starts those that are not active.
     fn trouble(&mut self, world: &mut World, during: &[Fault]) {
         let over: Vec<Fault> = self.during.keys().copied().filter(|fault| !during.contains(fault)).collect();
         for fault in over {

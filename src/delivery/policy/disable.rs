@@ -74,7 +74,7 @@ pub enum Off {
     },
 }
 
-/// Treatment of events while the webhook is off, both of those that already wait and of new ones.
+/// What happens to events while the webhook is disabled: to waiting events and to new ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

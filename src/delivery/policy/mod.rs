@@ -174,7 +174,7 @@ cells! {
     address: Address,
     /// Rules that turn the webhook off after failures.
     disable: Vec<DisableRule>,
-    /// Treatment of events while the webhook is off.
+    /// What happens to events while the webhook is disabled.
     while_off: WhileOff,
     /// Way in which a disabled webhook is enabled again, other than by hand.
     enable: Enable,
