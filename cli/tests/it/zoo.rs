@@ -121,6 +121,17 @@ fn one_that_knows_its_users_beforehand_passes_when_it_is_told_of_them() {
     assert!(all_pass(&known), "{known:?}");
 }
 
+#[test]
+#[ignore = "`.ci/run` runs it"]
+fn ones_that_refuse_events_for_a_while_pass() {
+    for (style, more) in
+        [("warms-up", ["--case", "ack-*", "--case", "out-*"]), ("breaker", ["--case", "ack-*", "--case", "pull-*"])]
+    {
+        let verdicts = verdicts(&format!("python3 tests/receivers/right/right.py {style}"), &more);
+        assert!(verdicts.values().all(|verdict| verdict == "pass"), "{style}: {verdicts:?}");
+    }
+}
+
 /// None of them is accused, whatever the seed. Hours.
 #[test]
 #[ignore = "plays all cases to all right receivers, under five seeds"]
@@ -133,6 +144,8 @@ fn no_right_receiver_is_accused() {
         "polls",
         "one-worker",
         "reconciles",
+        "breaker",
+        "warms-up",
         "patient",
         "rate-limited",
         "slow",

@@ -226,19 +226,21 @@ async fn killed_after(trial: &Trial<'_>, sync: &Sync, time: Duration, answers: u
         answered(trial, mark, answers).await?;
         process.kill().await.map_err(Stop::from)
     };
-    let deliver = async {
-        trial.paragon.advance(time).await;
-        // A receiver that refused events at first has a quarter of an hour to accept them.
-        for _ in 0..15 {
-            if accepted(&trial.timeline_since(mark)) >= answers {
-                break;
-            }
-            trial.paragon.advance(MINUTE).await;
-        }
-    };
-    let ((), killed) = tokio::join!(deliver, kill);
+    let delivering = deliver(trial, time, || accepted(&trial.timeline_since(mark)) >= answers);
+    let ((), killed) = tokio::join!(delivering, kill);
     killed?;
     again(trial, sync, &format!("it was killed right after its 2xx to {what}")).await
+}
+
+/// Lets this time pass. A receiver that refuses events gets them again, until `is_over` or for a quarter of an hour.
+async fn deliver(trial: &Trial<'_>, time: Duration, is_over: impl Fn() -> bool) {
+    trial.paragon.advance(time).await;
+    for _ in 0..15 {
+        if is_over() || !trial.paragon.owes_events() {
+            return;
+        }
+        trial.paragon.advance(MINUTE).await;
+    }
 }
 
 /// Returns the number of attempts that were answered 2xx.
@@ -300,7 +302,8 @@ async fn killed_in_pull(trial: &Trial<'_>) -> Result<(), Stop> {
         trial.met(fault, 1).await?;
         process.kill().await.map_err(Stop::from)
     };
-    let ((), killed) = tokio::join!(trial.paragon.settle(), kill);
+    let delivering = deliver(trial, Duration::ZERO, || trial.struck(fault) >= 1);
+    let ((), killed) = tokio::join!(delivering, kill);
     trial.paragon.end_fault(fault);
     killed?;
     again(trial, &sync, "it was killed when it had pulled the first of four pages").await

@@ -139,6 +139,35 @@ class Reconciles(FetchReceiver):
     BACKGROUND = EveryHalfMinute.EVERY
 
 
+class Breaker(FetchReceiver):
+    """After a failed call it answers 503 to every event for three seconds."""
+
+    PAUSE = 3
+    closed_at = 0.0
+
+    def handle(self, body):
+        if time.monotonic() < self.closed_at:
+            return 503, "the breaker is open"
+        return super().handle(body)
+
+    def on_api_failed(self):
+        self.closed_at = time.monotonic() + self.PAUSE
+        return super().on_api_failed()
+
+
+class WarmsUp(QueueReceiver):
+    """Answers 503 to every event for the first two seconds."""
+
+    PAUSE = 2
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.ready_at = time.monotonic() + self.PAUSE
+
+    def handle(self, body):
+        return super().handle(body) if time.monotonic() >= self.ready_at else (503, "starting")
+
+
 class PatientPuller(QueuePuller):
     """Waits 60 s for each call, and 1, 2, 4, 8, 16 s between calls that fail."""
 
@@ -552,6 +581,7 @@ class EmptyBodyIsPing(QueueReceiver):
 
 STYLES = {
     "batches": Batches,
+    "breaker": Breaker,
     "capital-ids": CapitalIds,
     "closes-silently": ClosesSilently,
     "contents": Contents,
@@ -576,6 +606,7 @@ STYLES = {
     "slow": Slow,
     "soft-deletes": SoftDeletes,
     "text-numbers": TextNumbers,
+    "warms-up": WarmsUp,
     "whole-seconds": WholeSeconds,
 }
 
