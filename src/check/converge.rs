@@ -141,7 +141,6 @@ impl<'a> Play<'a> {
         }
         // Every history has the same seed, so a history that is played again goes wrong in the same way.
         let lane = Lane::open(trial.run, trial.case, trial.paragon.seed(), turn).await;
-        lane.pace();
         trial.tell_of(&lane);
         let paragon = &lane.paragon;
         let number = self.number.fetch_add(1, Ordering::Relaxed);

@@ -63,7 +63,6 @@ impl Suite<'_> {
         // A repeated case gets new users, because the receiver may still hold data of the users of the first attempt.
         let name = if is_again { format!("{name}/again") } else { name };
         let lane = Lane::open(run, case, seed_of(self.seed, &name), turn).await;
-        lane.pace();
         // A given scenario is neither read from the folder of failures nor saved there.
         let failures = self.failures.as_ref().filter(|_| scenario.is_none());
         let known = failures.map_or_else(|| Ok(scenario.cloned()), |failures| failures.of(case.id));

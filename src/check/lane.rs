@@ -14,7 +14,7 @@ use super::rest::{Pause, RESTLESS, Rest};
 use super::run::Run;
 use super::stop::{Stop, humane, was_refused};
 use super::waiting::{Seen, State, Waiting};
-use crate::clock::{Patience, Stopwatch, eventually};
+use crate::clock::{Patience, Stopwatch, pass};
 use crate::contract::{RecordId, SyncId};
 use crate::fake::{Call, FakeParagon, FaultId, Proof, Sync, Timeline};
 
@@ -98,25 +98,20 @@ impl<'a> Lane<'a> {
         paragon.set_webhook(run.suite.webhook.clone()).await;
         run.watch.add(paragon.clone());
         let turn = Arc::new(turn);
-        let mark = paragon.timeline_mark();
-        Self { run, case, paragon, turn, mark }
-    }
-
-    /// Lets real time pass before a receiver that refused an event gets the event again. Other cases go on meanwhile.
-    pub(super) fn pace(&self) {
         // The fake outlives the lane, but the turn must be free when the lane ends. So the fake holds only a weak
         // reference.
-        let held = Arc::downgrade(&self.turn);
-        self.paragon.pace_refusals(Box::new(move |pause| {
+        let held = Arc::downgrade(&turn);
+        paragon.pace_refusals(Box::new(move |pause| {
             let turn = held.upgrade();
             Box::pin(async move {
-                let pause = eventually(pause, || async { None::<()> });
-                let _ = match turn {
-                    Some(turn) => turn.aside(pause).await,
-                    None => pause.await,
-                };
+                match turn {
+                    Some(turn) => turn.aside(pass(pause)).await,
+                    None => pass(pause).await,
+                }
             })
         }));
+        let mark = paragon.timeline_mark();
+        Self { run, case, paragon, turn, mark }
     }
 
     /// Calls [`Suite::before_sync`](super::suite::Suite::before_sync) with a sync that has just been enabled.

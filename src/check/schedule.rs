@@ -9,7 +9,7 @@ use super::judged::Judged;
 use super::result::{CaseResult, Verdict};
 use super::run::Run;
 use super::suite::{Starting, Suite};
-use crate::clock::eventually;
+use crate::clock::pass;
 use crate::delivery::Policy;
 use crate::scenario::Scenario;
 
@@ -143,7 +143,7 @@ impl<'a> Schedule<'a> {
                     let Some(number) = part.queue.pop_front() else { continue };
                     if part.is_again {
                         // The receiver may still be about to end because of what disturbed the cases.
-                        eventually(TO_END, || async { None::<()> }).await;
+                        pass(TO_END).await;
                     }
                     if under_way.is_empty() && run.revived().await {
                         run.remark(["the receiver ended by itself when a case had just been judged".to_owned()]);

@@ -13,10 +13,10 @@ use super::lane::Lane;
 use super::probe::Held;
 use super::process::Process;
 use super::stop::{Stop, problem, was_refused};
-use crate::clock::eventually;
+use crate::clock::pass;
 use crate::contract::{Event, EventKind, File, UserId};
-use crate::delivery::{Answer, Outcome};
-use crate::fake::{Connection, FakeParagon, Item, PAUSES, Sync, Timeline};
+use crate::delivery::Outcome;
+use crate::fake::{Connection, FakeParagon, Item, PAUSES, Sync, Timeline, may_accept_later};
 use crate::scenario::Scenario;
 
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
@@ -190,16 +190,20 @@ impl<'a> Trial<'a> {
         self.right(syncs).await
     }
 
-    /// Checks that every event since `mark` was answered 2xx in time, and that each of these kinds was sent. Events
-    /// that the receiver refused are first sent again, as any sender does. Refusing an event for the moment is no
-    /// mistake.
+    /// Checks that every event since `mark` was answered 2xx in time, and that each of these kinds was sent. An event
+    /// that the receiver refused is sent again first, as any sender does: a receiver may refuse what it cannot accept now.
     pub(super) async fn answered(&self, mark: usize, kinds: &[EventKind]) -> Result<(), Stop> {
-        let mut timeline = self.timeline_since(mark);
+        let timeline = self.timeline_since(mark);
         let outcomes = || timeline.attempts().map(|(_, attempt)| &attempt.outcome);
         if outcomes().any(was_refused) && !outcomes().any(|outcome| matches!(outcome, Outcome::Failed(_))) {
             self.paragon.run_until_idle().await;
-            timeline = self.timeline_since(mark);
         }
+        self.answered_so_far(mark, kinds)
+    }
+
+    /// As [`Trial::answered`], but an event that the receiver refused is not sent again first.
+    pub(super) fn answered_so_far(&self, mark: usize, kinds: &[EventKind]) -> Result<(), Stop> {
+        let timeline = self.timeline_since(mark);
         let mut deliveries: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (event, attempt) in timeline.attempts() {
             deliveries.entry(attempt.delivery).or_default().push((event, &attempt.outcome));
@@ -246,7 +250,7 @@ impl<'a> Trial<'a> {
     /// Lets real time pass, for cases that observe a span instead of waiting for a condition. Other cases go on
     /// meanwhile.
     pub(super) async fn a_while(&self, span: Duration) {
-        self.turn.aside(eventually(span, || async { None::<()> })).await;
+        self.turn.aside(pass(span)).await;
     }
 
     /// POSTs a body unchanged and past all delivery queues. Sends the body again after a pause if the receiver answers
@@ -254,9 +258,12 @@ impl<'a> Trial<'a> {
     pub(super) async fn post_raw(&self, body: &[u8]) -> Outcome {
         loop {
             let outcome = self.paragon.post_raw(self.webhook(), body).await;
-            let is_for_now = matches!(outcome, Outcome::Answered(Answer { status: 429 | 502..=504, .. }));
-            let Some(pause) = self.mine().pauses.next().filter(|_| is_for_now) else { return outcome };
-            self.a_while(pause).await;
+            let is_for_now = matches!(&outcome, Outcome::Answered(answer) if may_accept_later(answer.status));
+            let pause = if is_for_now { self.mine().pauses.next() } else { None };
+            match pause {
+                Some(pause) => self.a_while(pause).await,
+                None => return outcome,
+            }
         }
     }
 

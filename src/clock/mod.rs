@@ -20,4 +20,6 @@ mod wait;
 pub(crate) use moment::duration;
 pub use moment::{Clock, Moment, Stopwatch, offset};
 pub use pace::Pace;
+#[cfg(feature = "check")]
+pub(crate) use wait::pass;
 pub use wait::{Patience, eventually};

@@ -37,6 +37,12 @@ where
     }
 }
 
+/// Waits for this long in real time.
+#[cfg(feature = "check")]
+pub(crate) async fn pass(span: Duration) {
+    let _ = eventually(span, || async { None::<()> }).await;
+}
+
 /// Timeout of a polling loop, for loops that [`eventually`] does not fit.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {

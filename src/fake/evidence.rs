@@ -44,6 +44,11 @@ pub(crate) const PAUSES: [Duration; 4] =
 /// Maximum total length of all pauses of a lane.
 const MOST_PAUSED: Duration = Duration::from_secs(30);
 
+/// Returns whether a receiver that answers with this status may accept the same request later.
+pub(crate) fn may_accept_later(status: u16) -> bool {
+    matches!(status, 429 | 500..=599)
+}
+
 #[derive(Clone, Debug, Default)]
 struct OfSync {
     /// First call that served each version. A tombstone is a version too.
@@ -100,7 +105,7 @@ impl Evidence {
     /// Notes how the receiver answered an event, and whether the event will be sent again.
     pub(super) fn note_answer(&mut self, status: u16, again: bool) {
         self.has_answered = true;
-        let is_refused = matches!(status, 429 | 500..=599);
+        let is_refused = may_accept_later(status);
         if is_refused && self.troubled == self.refusals.troubled_before {
             self.refusals.pending = true;
             self.refusals.count += 1;

@@ -165,6 +165,9 @@ impl Connection {
 
     /// Changes an object.
     ///
+    /// `change` gets a copy, and may ask the fake something. If another thread changes the object meanwhile, its change is
+    /// overwritten.
+    ///
     /// # Panics
     ///
     /// Panics if there is no such object.

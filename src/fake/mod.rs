@@ -53,7 +53,7 @@ mod world;
 pub use crate::source::content::{Content, LONGEST, NotDownloadable, content};
 pub use endpoint::Endpoint;
 #[cfg(feature = "check")]
-pub(crate) use evidence::{Activity, LastCall, PAUSES, Proof};
+pub(crate) use evidence::{Activity, LastCall, PAUSES, Proof, may_accept_later};
 pub use fault::{ApiFault, RetryAfter, Stale, Target, Trouble, Window};
 pub use faults::FaultId;
 pub use handles::{Connection, Item, Sync, User};

@@ -131,9 +131,9 @@ const BUGS = {
   "limited-connections": class extends Receiver {
     active = 0;
     async handle(body) {
-      if (this.active >= 8) return new Promise(() => {});
       this.active += 1;
       try {
+        if (this.active > 8) return 503;
         await pass(100);
         return await super.handle(body);
       } finally {
