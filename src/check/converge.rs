@@ -271,6 +271,19 @@ impl<'a> Play<'a> {
         matches!(self.once(scenario, Until::Stuck).await, Ok(Some(_)))
     }
 
+    /// Plays a history of a receiver that was wrong at rest once more, with the full time, and returns what is wrong
+    /// again. A receiver that is known by now to poll seldom may still be at work when the patience is over. Its data
+    /// are wrong for the second time then.
+    async fn fails_again(&self, scenario: &Scenario) -> Option<String> {
+        match self.whole(scenario).await {
+            Ok(Some(wrong)) => Some(wrong.told),
+            Err(Stop::AtWork { doing, wrong, .. }) => {
+                Some(format!("{wrong}\nwhen played again, the receiver is {doing}"))
+            }
+            _ => None,
+        }
+    }
+
     /// Returns the failure with the shortest history that still fails, listed step by step.
     async fn shortest(&self, mut failing: Scenario, wrong: Wrong) -> Stop {
         if self.trial.is_doomed() {
@@ -285,12 +298,9 @@ impl<'a> Play<'a> {
         let budget = Patience::of(SHRINKING * self.trial.histories.max_time);
         let (best, tried, is_over) = self.trial.turn.aside(self.shrink(&failing, &wrong.users, budget)).await;
         // While shrinking, the receiver got little time. The result is played again with the full time.
-        let again = match self.whole(&best).await {
-            Ok(Some(wrong)) => Some((best, wrong.told)),
-            _ => match self.whole(&failing).await {
-                Ok(Some(wrong)) => Some((failing.clone(), wrong.told)),
-                _ => None,
-            },
+        let again = match self.fails_again(&best).await {
+            Some(told) => Some((best, told)),
+            None => self.fails_again(&failing).await.map(|told| (failing.clone(), told)),
         };
         if again.is_some() {
             // A history that fails again and again does not fail because of other cases.

@@ -332,8 +332,8 @@ impl<'a> Lane<'a> {
     fn at_work(&self, found: &[(Sync, Difference)], doing: &str) -> Stop {
         let waited = humane(self.run.limits().patience);
         let unanswered = self.paragon.activity().last == crate::fake::LastCall::Unanswered;
-        let told = format!("still at work after {waited} (--patience): {doing}\nnot right yet:\n{}", texts(found));
-        Stop::AtWork { unanswered, told }
+        let doing = format!("still at work after {waited} (--patience): {doing}");
+        Stop::AtWork { unanswered, doing, wrong: texts(found) }
     }
 
     /// Returns a hint at the usual cause of missing records: the last call that the Sync API refused.

@@ -17,7 +17,10 @@ pub(super) enum Stop {
     AtWork {
         /// Whether a call of the receiver waits for a response that never comes.
         unanswered: bool,
-        told: String,
+        /// What the receiver was last seen doing.
+        doing: String,
+        /// What is not right yet.
+        wrong: String,
     },
 }
 
@@ -33,7 +36,8 @@ impl Stop {
     /// Returns the finding, or what could not be observed.
     pub(super) fn told(self) -> String {
         match self {
-            Self::Fail(told) | Self::NotFollowed(told) | Self::NotEvaluable(told) | Self::AtWork { told, .. } => told,
+            Self::Fail(told) | Self::NotFollowed(told) | Self::NotEvaluable(told) => told,
+            Self::AtWork { doing, wrong, .. } => format!("{doing}\nnot right yet:\n{wrong}"),
         }
     }
 

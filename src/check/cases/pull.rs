@@ -320,7 +320,7 @@ pub(super) const HANGS: Case = Case {
         Box::pin(async move {
             let pulled = pulls_through(trial, [ApiFault::new(Trouble::NeverAnswers).after(1).next(1)]).await;
             pulled.map(drop).map_err(|stop| match stop {
-                Stop::AtWork { unanswered: true, told } => Stop::Fail(told),
+                stuck @ Stop::AtWork { unanswered: true, .. } => Stop::Fail(stuck.told()),
                 stop => stop,
             })
         })
