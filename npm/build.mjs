@@ -1,9 +1,11 @@
-// Makes the npm packages from built programs: one for each platform, and the one that finds it.
+// Makes the npm packages from built programs: a package for each platform, and the package `paragon-testkit`, which
+// runs the program of the platform.
 //
 //     node npm/build.mjs FOLDER TARGET=PROGRAM...
 //
-// A TARGET is one of Rust's, such as x86_64-unknown-linux-musl. The packages are folders in FOLDER, to be given to `npm
-// pack` or `npm publish`, the platforms' first. Their version is that of Cargo.toml. With --all each platform must be there.
+// A TARGET is a target of Rust, such as x86_64-unknown-linux-musl. The packages are written as folders into FOLDER, for
+// `npm pack` or `npm publish`. Publish the packages of the platforms first. The version comes from Cargo.toml. With
+// --all, a missing platform is an error.
 
 import { chmodSync, copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -59,7 +61,7 @@ for (const [target, program] of programs) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(join(folder, "bin"), { recursive: true });
   copyFileSync(program, join(folder, file));
-  // An archive from Windows, or an artifact of a workflow, has lost it.
+  // Archives from Windows and artifacts of workflows lose the executable bit.
   chmodSync(join(folder, file), 0o755);
   const manifest = {
     name,
@@ -71,7 +73,10 @@ for (const [target, program] of programs) {
     preferUnplugged: true,
     publishConfig: { access: "public" },
   };
-  write(folder, manifest, `# ${name}\n\nThe program of the package \`paragon-testkit\`, built for ${target}. Install that one.\n`);
+  const readme =
+    `# ${name}\n\nThe program paragon-testkit, built for ${target}. ` +
+    "Install the package `paragon-testkit`, which depends on this one.\n";
+  write(folder, manifest, readme);
   optionalDependencies[name] = version;
 }
 

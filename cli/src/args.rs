@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use paragon_testkit::clock::Moment;
+use paragon_testkit::clock::Timestamp;
 use paragon_testkit::contract::{Pipeline, Revision};
 
 /// Simulates Paragon for a Managed Sync webhook receiver, and judges whether the receiver ends up with the right data.
@@ -219,7 +219,7 @@ pub(crate) struct Serve {
     /// Start time of the virtual clock, such as 2026-01-01T00:00:00Z. Default: now, or the beginning of 2026 if
     /// `--speed` is 0.
     #[arg(long, value_name = "MOMENT", value_parser = moment)]
-    pub(crate) start: Option<Moment>,
+    pub(crate) start: Option<Timestamp>,
     /// Plays a scenario at the start. Its days pass at once, and the clock goes on from its end. Its events go to the
     /// webhook, so the receiver must be running.
     #[arg(long, value_name = "FILE")]
@@ -327,7 +327,7 @@ pub(crate) struct Target {
     /// Start time of the virtual clock, such as 2026-01-01T00:00:00Z. Default: now. The same seed and the same start
     /// time give the same run.
     #[arg(long, value_name = "MOMENT", value_parser = moment)]
-    pub(crate) start: Option<Moment>,
+    pub(crate) start: Option<Timestamp>,
     /// Timeout of the receiver's response to an event (assumed: Paragon says only "timely").
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pub(crate) timeout: Duration,
@@ -447,8 +447,8 @@ fn pipeline(text: &str) -> Result<Pipeline, String> {
     Pipeline::from_name(text).ok_or_else(|| format!("expected one of {names}"))
 }
 
-fn moment(text: &str) -> Result<Moment, String> {
-    Moment::parse(text).ok_or_else(|| "expected a time in RFC 3339, such as 2026-01-01T00:00:00Z".to_owned())
+fn moment(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text).ok_or_else(|| "expected a time in RFC 3339, such as 2026-01-01T00:00:00Z".to_owned())
 }
 
 fn speed(text: &str) -> Result<f64, String> {

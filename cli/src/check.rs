@@ -3,7 +3,7 @@
 use std::fs;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
-use paragon_testkit::check::{Case, Histories, Judgement, Level, Suite, Verdict, cases};
+use paragon_testkit::check::{Case, Histories, Judgment, Level, Suite, Verdict, cases};
 use paragon_testkit::contract::Revision;
 use paragon_testkit::delivery::Policy;
 use paragon_testkit::report::exits;
@@ -90,9 +90,9 @@ impl Plan {
 
     /// Saves the report of a failed run for `--rerun-failed`. Removes the saved report if no case failed and the run
     /// was not interrupted: an interrupted run does not know whether a later case would have failed.
-    pub(crate) fn remember(&self, judgement: &Judgement, report: &str, is_interrupted: bool) {
+    pub(crate) fn remember(&self, judgment: &Judgment, report: &str, is_interrupted: bool) {
         let (folder, file) = (&self.typed.failures, self.typed.failures.join(LAST));
-        if judgement.count(Verdict::Fail) > 0 {
+        if judgment.count(Verdict::Fail) > 0 {
             let kept = fs::create_dir_all(folder).and_then(|()| reports::replace(&file, report));
             if let Err(error) = kept {
                 output::note(&format!("cannot keep what failed in {}: {error}", file.display()));

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use paragon_testkit::clock::Moment;
+use paragon_testkit::clock::Timestamp;
 use url::Url;
 
 use crate::{args, reports};
@@ -18,9 +18,9 @@ pub(crate) struct Aim {
     pub(crate) port: u16,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) signing_key: Option<String>,
-    pub(crate) reports: Vec<reports::Asked>,
+    pub(crate) reports: Vec<reports::RequestedReports>,
     /// Start time of the virtual clock.
-    pub(crate) start: Moment,
+    pub(crate) start: Timestamp,
 }
 
 impl Aim {
@@ -94,14 +94,14 @@ impl Aim {
 }
 
 /// Returns the current time, rounded down to whole seconds. Every receiver can store times of this precision.
-pub(crate) fn this_second() -> Moment {
-    let now = Moment::wall().as_millis();
-    Moment::from_millis(now - now.rem_euclid(1_000))
+pub(crate) fn this_second() -> Timestamp {
+    let now = Timestamp::wall().as_millis();
+    Timestamp::from_millis(now - now.rem_euclid(1_000))
 }
 
 /// Returns a seed that differs from run to run. The seed has at most six digits, so that it is easy to type.
 pub(crate) fn a_seed() -> u64 {
-    let millis = paragon_testkit::clock::Moment::wall().as_millis().unsigned_abs();
+    let millis = paragon_testkit::clock::Timestamp::wall().as_millis().unsigned_abs();
     (millis ^ (u64::from(std::process::id()) << 10)) % 1_000_000
 }
 

@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use paragon_testkit::FakeParagon;
-use paragon_testkit::check::{CaseResult, Judgement, Probe, StateUrl, Suite, Verdict};
-use paragon_testkit::clock::{Patience, Stopwatch};
+use paragon_testkit::check::{CaseResult, Judgment, Probe, StateUrl, Suite, Verdict};
+use paragon_testkit::clock::{PollTimeout, Stopwatch};
 use paragon_testkit::contract::Revision;
 use paragon_testkit::delivery::Policy;
 use paragon_testkit::fake::Server;
@@ -98,14 +98,14 @@ impl Play<'_> {
         };
         progress.clear();
         let outcome = match judged {
-            Some(Ok(judgement)) => self.tell(&judgement, &receiver, None).await,
+            Some(Ok(judgment)) => self.tell(&judgment, &receiver, None).await,
             Some(Err(unable)) => Err(unable),
             None => {
                 let Seen { results, planned } = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
                 let (target, policy) = (self.aim.webhook.clone(), self.policy.name.clone());
                 let took = watch.elapsed();
-                let judgement = Judgement::of_results(target, self.seed, policy, self.revision, results, took);
-                let told = self.tell(&judgement, &receiver, Some(planned)).await;
+                let judgment = Judgment::of_results(target, self.seed, policy, self.revision, results, took);
+                let told = self.tell(&judgment, &receiver, Some(planned)).await;
                 if let Err(Unable(_, why)) = told {
                     output::error(&why);
                 }
@@ -125,42 +125,42 @@ impl Play<'_> {
         receiver: &Receiver,
         progress: &Progress,
         seen: &Mutex<Seen>,
-    ) -> Result<Judgement, Unable> {
+    ) -> Result<Judgment, Unable> {
         receiver.listens().await.map_err(|why| Unable(exits::UNREACHABLE, why))?;
         if let Some(why) = self.unseen().await {
             output::note(&format!("{why}; cases that need it will not be evaluable"));
         }
-        Ok(self.judgement(paragon, receiver, progress, seen).await)
+        Ok(self.judgment(paragon, receiver, progress, seen).await)
     }
 
     /// Prints the summary and writes the reports. `interrupted` is `None` for a whole run, and the number of planned
     /// verdicts for an interrupted one.
-    async fn tell(&self, judgement: &Judgement, receiver: &Receiver, interrupted: Option<usize>) -> Result<u8, Unable> {
-        output::result(&Text { color: self.color }.summary(judgement));
-        let mut report = Report::new(judgement, |case| self.reproduce(case));
+    async fn tell(&self, judgment: &Judgment, receiver: &Receiver, interrupted: Option<usize>) -> Result<u8, Unable> {
+        output::result(&Text { color: self.color }.summary(judgment));
+        let mut report = Report::new(judgment, |case| self.reproduce(case));
         if let Some(planned) = interrupted {
             report = report.interrupted();
-            let judged = judgement.results.len();
+            let judged = judgment.results.len();
             output::result(&match planned {
                 0 => "interrupted before the first case\n".to_owned(),
                 planned => format!("interrupted: {judged} of {planned} verdicts were reached\n"),
             });
         }
         if let Judging::Cases(plan) = self.judging {
-            plan.remember(judgement, &report.to_json(), interrupted.is_some());
+            plan.remember(judgment, &report.to_json(), interrupted.is_some());
         }
         if let Some(status) = receiver.ended()
             && !connects(&self.aim.webhook).await
         {
             output::note(&format!("the receiver ended by itself ({status}):\n{}", receiver.printed()));
-        } else if judgement.count(Verdict::Fail) > 0 && !receiver.printed().is_empty() {
+        } else if judgment.count(Verdict::Fail) > 0 && !receiver.printed().is_empty() {
             output::note(&format!("the last lines of the receiver:\n{}", receiver.printed()));
         }
         if std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
             output::result(&report::annotations(&report));
         }
         reports::write(&self.aim.reports, &report).map_err(|error| Unable(exits::UNREACHABLE, error))?;
-        Ok(report::exit_code(judgement))
+        Ok(report::exit_code(judgment))
     }
 
     /// Returns the state probe of `--state-url` or `--state-cmd`; `None` without these options.
@@ -176,7 +176,7 @@ impl Play<'_> {
     async fn unseen(&self) -> Option<String> {
         let probe = self.probe()?;
         // A receiver that has just begun to listen may need a moment, so the probe is repeated for up to 1 s.
-        let mut patience = Patience::of(Duration::from_secs(1));
+        let mut patience = PollTimeout::of(Duration::from_secs(1));
         loop {
             match probe.look().await {
                 Ok(_) => return None,
@@ -186,13 +186,13 @@ impl Play<'_> {
         }
     }
 
-    async fn judgement(
+    async fn judgment(
         &self,
         paragon: &FakeParagon,
         receiver: &Receiver,
         progress: &Progress,
         seen: &Mutex<Seen>,
-    ) -> Judgement {
+    ) -> Judgment {
         let note = |note: &dyn Fn(&mut Seen)| note(&mut seen.lock().unwrap_or_else(PoisonError::into_inner));
         let text = Text { color: self.color };
         let mut suite = Suite::for_receiver(self.aim.webhook.clone())

@@ -60,7 +60,7 @@ pub(crate) fn named(text: &str) -> Result<Policy, String> {
             if !open.is_empty() {
                 output::note(&format!("{text} leaves open: {}; filled from paragon-assumed", open.join(", ")));
             }
-            policy.or(&Policy::paragon_assumed())
+            policy.with_fallback(&Policy::paragon_assumed())
         }
         _ => Policy::preset_filled(text)
             .map_err(|error| format!("--policy: {error}; or a file that ends in .toml or .json{}", meant(text)))?,

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use paragon_testkit::report::{Format, Report};
 
 /// A requested report.
-pub(crate) struct Asked {
+pub(crate) struct RequestedReports {
     format: Format,
     /// Path as given on the command line.
     typed: PathBuf,
@@ -33,8 +33,8 @@ enum How {
 }
 
 /// Parses all `--report` options. Returns an error if a format is unknown or a file cannot be written.
-pub(crate) fn asked(typed: &[String]) -> Result<Vec<Asked>, String> {
-    let mut reports: Vec<Asked> = Vec::new();
+pub(crate) fn asked(typed: &[String]) -> Result<Vec<RequestedReports>, String> {
+    let mut reports: Vec<RequestedReports> = Vec::new();
     for text in typed {
         let report = report(text)?;
         if reports.iter().any(|other| other.file == report.file) {
@@ -45,7 +45,7 @@ pub(crate) fn asked(typed: &[String]) -> Result<Vec<Asked>, String> {
     Ok(reports)
 }
 
-fn report(text: &str) -> Result<Asked, String> {
+fn report(text: &str) -> Result<RequestedReports, String> {
     let known = Format::ALL.map(Format::name).join(", ");
     let expected = || format!("--report {text:?}: expected FORMAT=FILE, such as json=report.json; formats are {known}");
     let (format, file) = text.split_once('=').filter(|(_, file)| !file.is_empty()).ok_or_else(expected)?;
@@ -67,7 +67,7 @@ fn report(text: &str) -> Result<Asked, String> {
     let summary = std::env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from);
     let is_summary = format == Format::Md && summary.is_some_and(|summary| summary == typed);
     let how = if is_summary { appendable(&file) } else { writable(&file) }.map_err(unwritable)?;
-    Ok(Asked { format, typed, file, how })
+    Ok(RequestedReports { format, typed, file, how })
 }
 
 /// Resolves symbolic links. Two names of the same file are then recognized as one file, and writing a report does not
@@ -109,7 +109,7 @@ fn beside(file: &Path) -> PathBuf {
 }
 
 /// Removes the reports of an earlier run.
-pub(crate) fn remove_old(reports: &[Asked]) {
+pub(crate) fn remove_old(reports: &[RequestedReports]) {
     for report in reports {
         // Errors are ignored here: writing the report fails later for the same reason, and reports the error.
         match report.how {
@@ -121,9 +121,9 @@ pub(crate) fn remove_old(reports: &[Asked]) {
 }
 
 /// Writes all reports, and goes on after an error. The error lists the reports that could not be written.
-pub(crate) fn write(reports: &[Asked], report: &Report) -> Result<(), String> {
+pub(crate) fn write(reports: &[RequestedReports], report: &Report) -> Result<(), String> {
     let mut unwritten = Vec::new();
-    for Asked { format, typed, file, how } in reports {
+    for RequestedReports { format, typed, file, how } in reports {
         let text = format.write(report);
         let written = match how {
             How::Replace => replace(file, &text),

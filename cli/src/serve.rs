@@ -161,7 +161,7 @@ async fn serve(typed: &args::Serve, served: Served) -> Result<(), Unable> {
         played.map_err(|error| Unable(exits::USAGE, format!("--scenario: {error}")))?;
     }
     announce(typed, served.webhook.as_ref(), &paragon);
-    let mut teller = (!typed.quiet).then(Teller::start);
+    let mut teller = (!typed.quiet).then(TimelinePrinter::start);
     let telling = async {
         match &mut teller {
             Some(teller) => teller.tell(&paragon).await,
@@ -201,14 +201,14 @@ fn announce(typed: &args::Serve, webhook: Option<&Url>, paragon: &FakeParagon) {
 
 /// Prints the timeline to standard error. A thread writes the lines, so that a slow or missing reader does not block
 /// the server.
-struct Teller {
+struct TimelinePrinter {
     lines: SyncSender<String>,
     printed: Receiver<()>,
     mark: usize,
     left_out: u64,
 }
 
-impl Teller {
+impl TimelinePrinter {
     fn start() -> Self {
         let (lines, to_print) = sync_channel::<String>(AHEAD);
         let (done, printed) = sync_channel(1);

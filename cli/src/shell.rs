@@ -3,8 +3,8 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use paragon_testkit::check::{Held, Looking, Probe, ProbeError};
-use paragon_testkit::fake::Sync;
+use paragon_testkit::check::{HeldRecord, Looking, Probe, ProbeError};
+use paragon_testkit::fake::SyncHandle;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 
@@ -62,11 +62,11 @@ impl Shell {
     }
 }
 
-/// Reads an output to its end. Returns an error if the output is longer than [`Held::MAX_STATE_BYTES`].
+/// Reads an output to its end. Returns an error if the output is longer than [`HeldRecord::MAX_STATE_BYTES`].
 async fn whole(output: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, String> {
     let mut read = Vec::new();
     let Some(output) = output else { return Ok(read) };
-    let bound = Held::MAX_STATE_BYTES;
+    let bound = HeldRecord::MAX_STATE_BYTES;
     let more = u64::try_from(bound).unwrap_or(u64::MAX).saturating_add(1);
     output.take(more).read_to_end(&mut read).await.map_err(|error| format!("it cannot be read: {error}"))?;
     if read.len() > bound {
@@ -100,7 +100,7 @@ impl StateCmd {
 impl Probe for StateCmd {
     fn look(&self) -> Looking<'_> {
         Box::pin(async {
-            let look = self.0.run().await.and_then(|printed| Held::parse(&printed));
+            let look = self.0.run().await.and_then(|printed| HeldRecord::parse(&printed));
             look.map_err(|why| ProbeError(format!("the state command {:?} is of no use: {why}", self.0.command)))
         })
     }
@@ -110,7 +110,7 @@ impl Probe for StateCmd {
 pub(crate) fn before_sync(
     command: &str,
     port: u16,
-    sync: &Sync,
+    sync: &SyncHandle,
 ) -> impl Future<Output = Result<(), String>> + Send + use<> {
     let of = sync.envelope();
     let environment = vec![

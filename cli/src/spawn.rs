@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use paragon_testkit::check::{Acting, Process, ProcessError};
-use paragon_testkit::clock::Patience;
+use paragon_testkit::clock::PollTimeout;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use url::Url;
@@ -105,7 +105,7 @@ impl Receiver {
         }
         // Processes that the receiver started may end a moment later. Until then they would be taken for the next
         // receiver.
-        let mut patience = Patience::of(GONE_WITHIN);
+        let mut patience = PollTimeout::of(GONE_WITHIN);
         loop {
             if !connects(&self.webhook).await {
                 return true;
@@ -122,7 +122,7 @@ impl Receiver {
 
     /// Waits until the receiver listens. Returns an error message if the receiver ends first or the time is over.
     pub(crate) async fn listens(&self) -> Result<(), String> {
-        let mut patience = Patience::of(self.within);
+        let mut patience = PollTimeout::of(self.within);
         loop {
             if connects(&self.webhook).await {
                 return Ok(());

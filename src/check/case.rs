@@ -2,8 +2,8 @@ use std::pin::Pin;
 
 use serde::Serialize;
 
-use super::stop::Stop;
-use super::trial::Trial;
+use super::context::CaseContext;
+use super::error::CaseError;
 use crate::contract::{Grade, Rule, rule};
 
 /// Importance of a case.
@@ -70,7 +70,7 @@ impl Need {
     }
 }
 
-pub(super) type Running<'a> = Pin<Box<dyn Future<Output = Result<(), Stop>> + Send + 'a>>;
+pub(super) type Running<'a> = Pin<Box<dyn Future<Output = Result<(), CaseError>> + Send + 'a>>;
 
 /// One requirement, and the way in which it is judged.
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +97,7 @@ pub struct Case {
     pub presumes: &'static [&'static str],
     /// Ids of the rules that a verdict rests on.
     pub rests_on: &'static [&'static str],
-    pub(super) run: for<'a> fn(&'a Trial<'a>) -> Running<'a>,
+    pub(super) run: for<'a> fn(&'a CaseContext<'a>) -> Running<'a>,
 }
 
 impl Case {

@@ -6,17 +6,17 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use futures_util::stream::{FuturesOrdered, StreamExt as _};
 
+use super::context::{CaseContext, DAY, MINUTE, fresh};
+use super::error::{CaseError, humane};
 use super::histories::{BATCHES, SIDE_BY_SIDE, Source};
 use super::lane::{Lane, Turn};
 use super::oracle::DifferenceKind;
 use super::rest::BETWEEN_STEPS;
 use super::shrink::{Shrinker, of_user};
-use super::stop::{Stop, humane};
-use super::trial::{DAY, MINUTE, Trial, fresh};
-use crate::clock::{Patience, Stopwatch, eventually};
+use crate::clock::{PollTimeout, Stopwatch, eventually};
 use crate::contract::{Object, UserId};
 use crate::delivery::WebhookState;
-use crate::fake::Sync;
+use crate::fake::SyncHandle;
 use crate::scenario::{Action, Fault, Scenario, Step};
 
 /// Real time in which a receiver that works by itself may make a call, after a step whose faults affect the Sync API.
@@ -36,20 +36,20 @@ const SHRINK_SIDE_BY_SIDE: usize = 8;
 
 /// Plays histories with these faults until one fails or the budget is spent. If one fails, shrinks it and fails with
 /// the shortest history that still fails.
-pub(super) async fn converges(trial: &Trial<'_>, faults: &[Fault]) -> Result<(), Stop> {
-    let budget = trial.histories;
-    let play = Play::new(trial, faults.is_empty());
-    if let Some(known) = trial.known()
+pub(super) async fn converges(context: &CaseContext<'_>, faults: &[Fault]) -> Result<(), CaseError> {
+    let budget = context.histories;
+    let play = Play::new(context, faults.is_empty());
+    if let Some(known) = context.known()
         && let Some(wrong) = play.whole(&known).await?
     {
         return Err(play.shortest(known, wrong).await);
     }
-    let mut source = Source::new(trial.seed, trial.case.id, faults, &budget.pipelines);
+    let mut source = Source::new(context.seed, context.case.id, faults, &budget.pipelines);
     let watch = Stopwatch::start();
     let mut rest = budget.cases.max(1).div_ceil(SIDE_BY_SIDE);
     // Each batch takes its own turns, so the next batches go on while the receiver finishes its work for an earlier
     // batch. A case that was disturbed before plays one batch at a time.
-    let together = if trial.is_again { 1 } else { BATCHES };
+    let together = if context.is_again { 1 } else { BATCHES };
     let playing = async {
         let mut batches = FuturesOrdered::new();
         let mut number = 0;
@@ -68,7 +68,7 @@ pub(super) async fn converges(trial: &Trial<'_>, faults: &[Fault]) -> Result<(),
             }
         }
     };
-    let failed = trial.turn.aside(playing).await;
+    let failed = context.turn.aside(playing).await;
     match failed {
         None => Ok(()),
         Some(Ok((scenario, wrong))) => Err(play.shortest(scenario, wrong).await),
@@ -77,19 +77,19 @@ pub(super) async fn converges(trial: &Trial<'_>, faults: &[Fault]) -> Result<(),
 }
 
 /// Plays the given scenario without changes.
-pub(super) async fn replays(trial: &Trial<'_>) -> Result<(), Stop> {
-    let scenario = trial.known().ok_or_else(|| Stop::NotEvaluable("there is no scenario to play".to_owned()))?;
+pub(super) async fn replays(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let scenario = context.known().ok_or_else(|| CaseError::NotEvaluable("there is no scenario to play".to_owned()))?;
     if !scenario.steps.iter().any(|step| matches!(step.action, Action::Enable { .. })) {
-        return Err(Stop::NotEvaluable("the scenario enables no sync: there is nothing to hold".to_owned()));
+        return Err(CaseError::NotEvaluable("the scenario enables no sync: there is nothing to hold".to_owned()));
     }
     let quiet = scenario.steps.iter().all(|step| step.during.is_empty());
-    let wrong = Play::new(trial, quiet).whole(&scenario).await?;
-    wrong.map_or(Ok(()), |wrong| Err(Stop::Fail(wrong.told)))
+    let wrong = Play::new(context, quiet).whole(&scenario).await?;
+    wrong.map_or(Ok(()), |wrong| Err(CaseError::Fail(wrong.told)))
 }
 
 /// Returns the failure of a case whose presumed case has failed. The failure itself says nothing.
-fn doomed() -> Stop {
-    Stop::Fail("it was not played to its end".to_owned())
+fn doomed() -> CaseError {
+    CaseError::Fail("it was not played to its end".to_owned())
 }
 
 /// Findings after a history that failed.
@@ -110,7 +110,7 @@ enum Until {
 
 /// Plays histories, each in its own lane.
 struct Play<'a> {
-    trial: &'a Trial<'a>,
+    context: &'a CaseContext<'a>,
     /// Whether nothing goes wrong. Then the next step begins only when the receiver is at rest after the step before.
     quiet: bool,
     number: AtomicUsize,
@@ -119,38 +119,38 @@ struct Play<'a> {
 }
 
 impl<'a> Play<'a> {
-    fn new(trial: &'a Trial<'a>, quiet: bool) -> Self {
-        Self { trial, quiet, number: AtomicUsize::new(0), took: Default::default() }
+    fn new(context: &'a CaseContext<'a>, quiet: bool) -> Self {
+        Self { context, quiet, number: AtomicUsize::new(0), took: Default::default() }
     }
 
-    async fn whole(&self, scenario: &Scenario) -> Result<Option<Wrong>, Stop> {
-        self.trial.turn.aside(self.once(scenario, Until::Settled)).await
+    async fn whole(&self, scenario: &Scenario) -> Result<Option<Wrong>, CaseError> {
+        self.context.turn.aside(self.once(scenario, Until::Settled)).await
     }
 
     /// Plays a history in its own lane, lets everything work again for a day, and compares the receiver's state with
     /// the expected one.
-    async fn once(&self, scenario: &Scenario, until: Until) -> Result<Option<Wrong>, Stop> {
-        let trial = self.trial;
-        if trial.is_doomed() {
+    async fn once(&self, scenario: &Scenario, until: Until) -> Result<Option<Wrong>, CaseError> {
+        let context = self.context;
+        if context.is_doomed() {
             return Err(doomed());
         }
-        let turn = Turn::with(trial.run.turns.clone(), None);
+        let turn = Turn::with(context.run.turns.clone(), None);
         turn.take().await;
-        if trial.is_doomed() {
+        if context.is_doomed() {
             return Err(doomed());
         }
         // Every history has the same seed, so a history that is played again goes wrong in the same way.
-        let lane = Lane::open(trial.run, trial.case, trial.paragon.seed(), turn).await;
-        trial.tell_of(&lane);
+        let lane = Lane::open(context.run, context.case, context.paragon.seed(), turn).await;
+        context.tell_of(&lane);
         let paragon = &lane.paragon;
         let number = self.number.fetch_add(1, Ordering::Relaxed);
         let mut names: BTreeMap<UserId, UserId> = BTreeMap::new();
         for user in scenario.users() {
-            names.entry(user.clone()).or_insert_with(|| trial.user_named(&format!("{number}/{user}")));
+            names.entry(user.clone()).or_insert_with(|| context.user_named(&format!("{number}/{user}")));
         }
-        let impossible = |error: crate::scenario::ScenarioError| Stop::NotEvaluable(error.to_string());
+        let impossible = |error: crate::scenario::ScenarioError| CaseError::NotEvaluable(error.to_string());
         // Number of steps up to the first failure, and that failure. Only quiet histories are judged after each step.
-        let early: Mutex<(usize, Option<Stop>)> = Mutex::new((0, None));
+        let early: Mutex<(usize, Option<CaseError>)> = Mutex::new((0, None));
         let begun = AtomicU64::new(0);
         let after = |step: &Step| {
             let calls = begun.swap(paragon.activity().calls, Ordering::Relaxed);
@@ -166,21 +166,21 @@ impl<'a> Play<'a> {
                     early.0 += usize::from(early.1.is_none());
                     early.1.is_some()
                 };
-                if rests && !is_over && !trial.is_doomed() {
+                if rests && !is_over && !context.is_doomed() {
                     let found = self.comes_to_rest(lane, until).await;
                     if let Err(stop) = found {
                         early.lock().unwrap_or_else(std::sync::PoisonError::into_inner).1.get_or_insert(stop);
                     }
                 }
-            }) as crate::fake::Waiting<'_>
+            }) as crate::fake::BoxFuture<'_>
         };
-        let enabled = |sync: &Sync| {
+        let enabled = |sync: &SyncHandle| {
             let (sync, lane, early) = (sync.clone(), &lane, &early);
             Box::pin(async move {
                 if let Err(stop) = lane.introduce(&sync).await {
                     early.lock().unwrap_or_else(std::sync::PoisonError::into_inner).1.get_or_insert(stop);
                 }
-            }) as crate::fake::Waiting<'_>
+            }) as crate::fake::BoxFuture<'_>
         };
         let renamed = scenario.clone().with_users(|user| names[user].clone());
         let syncs = paragon.play_between(&renamed, &enabled, &after).await.map_err(impossible)?;
@@ -201,17 +201,17 @@ impl<'a> Play<'a> {
             self.comes_right(&lane, &syncs, until).await
         };
         if until == Until::Settled && paragon.refusals() > 0 {
-            trial.note_refused(true);
+            context.note_refused(true);
         }
         let told = match ended {
             Ok(()) => return Ok(None),
-            Err(Stop::Fail(told)) => told,
+            Err(CaseError::Fail(told)) => told,
             Err(stop) => return Err(stop),
         };
         let mut users = Vec::new();
         for sync in &syncs {
             let found = lane.wrong(&[sync]).await;
-            if !found.map_err(|error| Stop::NotEvaluable(error.to_string()))?.is_empty() {
+            if !found.map_err(|error| CaseError::NotEvaluable(error.to_string()))?.is_empty() {
                 let of = sync.envelope().user.id;
                 users.extend(names.iter().find(|(_, name)| **name == of).map(|(user, _)| user.clone()));
             }
@@ -219,8 +219,8 @@ impl<'a> Play<'a> {
         Ok(Some(Wrong { users, steps, told }))
     }
 
-    async fn comes_right(&self, lane: &Lane<'_>, syncs: &[Sync], until: Until) -> Result<(), Stop> {
-        let syncs: Vec<&Sync> = syncs.iter().collect();
+    async fn comes_right(&self, lane: &Lane<'_>, syncs: &[SyncHandle], until: Until) -> Result<(), CaseError> {
+        let syncs: Vec<&SyncHandle> = syncs.iter().collect();
         let watch = Stopwatch::start();
         match until {
             Until::Stuck => return lane.turn.aside(self.stuck(lane, &syncs)).await,
@@ -233,7 +233,7 @@ impl<'a> Play<'a> {
     }
 
     /// Waits until the receiver is right and has come to rest.
-    async fn comes_to_rest(&self, lane: &Lane<'_>, until: Until) -> Result<(), Stop> {
+    async fn comes_to_rest(&self, lane: &Lane<'_>, until: Until) -> Result<(), CaseError> {
         self.comes_right(lane, &lane.paragon.syncs(), until).await?;
         if until == Until::Stuck {
             // Shrinking skips the rest below, because the shrunk history is played once more in full.
@@ -244,14 +244,14 @@ impl<'a> Play<'a> {
     }
 
     /// Does the same as [`Lane::right`], but gives up early if neither the receiver's calls nor its state change.
-    async fn stuck(&self, lane: &Lane<'_>, syncs: &[&Sync]) -> Result<(), Stop> {
+    async fn stuck(&self, lane: &Lane<'_>, syncs: &[&SyncHandle]) -> Result<(), CaseError> {
         let (took, times) = (self.took.0.load(Ordering::Relaxed), self.took.1.load(Ordering::Relaxed));
         let stuck = Duration::from_millis(4 * took / times.max(1)).clamp(STUCK, LONGEST_STUCK);
-        let mut patience = Patience::of(lane.run.suite.settle.max(stuck));
+        let mut patience = PollTimeout::of(lane.run.suite.settle.max(stuck));
         let mut seen = None;
         let mut still = Stopwatch::start();
         loop {
-            let mut found = lane.wrong(syncs).await.map_err(|error| Stop::NotEvaluable(error.to_string()))?;
+            let mut found = lane.wrong(syncs).await.map_err(|error| CaseError::NotEvaluable(error.to_string()))?;
             found.retain(|(_, difference)| difference.kind != DifferenceKind::MissingFolder);
             if found.is_empty() {
                 return Ok(());
@@ -262,7 +262,7 @@ impl<'a> Play<'a> {
                 (seen, still) = (now, Stopwatch::start());
             }
             if still.elapsed() >= stuck || !patience.again().await {
-                return Err(Stop::Fail(told.join("\n")));
+                return Err(CaseError::Fail(told.join("\n")));
             }
         }
     }
@@ -277,7 +277,7 @@ impl<'a> Play<'a> {
     async fn fails_again(&self, scenario: &Scenario) -> Option<String> {
         match self.whole(scenario).await {
             Ok(Some(wrong)) => Some(wrong.told),
-            Err(Stop::AtWork { doing, wrong, .. }) => {
+            Err(CaseError::AtWork { doing, wrong, .. }) => {
                 Some(format!("{wrong}\nwhen played again, the receiver is {doing}"))
             }
             _ => None,
@@ -285,18 +285,18 @@ impl<'a> Play<'a> {
     }
 
     /// Returns the failure with the shortest history that still fails, listed step by step.
-    async fn shortest(&self, mut failing: Scenario, wrong: Wrong) -> Stop {
-        if self.trial.is_doomed() {
+    async fn shortest(&self, mut failing: Scenario, wrong: Wrong) -> CaseError {
+        if self.context.is_doomed() {
             return doomed();
         }
-        if self.trial.was_refused() && !self.trial.is_again {
-            return Stop::Fail(wrong.told);
+        if self.context.was_refused() && !self.context.is_again {
+            return CaseError::Fail(wrong.told);
         }
         let length = failing.steps.len();
         // Steps after the failure do not matter.
         failing.steps.truncate(wrong.steps.max(1));
-        let budget = Patience::of(SHRINKING * self.trial.histories.max_time);
-        let (best, tried, is_over) = self.trial.turn.aside(self.shrink(&failing, &wrong.users, budget)).await;
+        let budget = PollTimeout::of(SHRINKING * self.context.histories.max_time);
+        let (best, tried, is_over) = self.context.turn.aside(self.shrink(&failing, &wrong.users, budget)).await;
         // While shrinking, the receiver got little time. The result is played again with the full time.
         let again = match self.fails_again(&best).await {
             Some(told) => Some((best, told)),
@@ -304,12 +304,13 @@ impl<'a> Play<'a> {
         };
         if again.is_some() {
             // A history that fails again and again does not fail because of other cases.
-            self.trial.note_refused(false);
+            self.context.note_refused(false);
         }
         let (best, told) = again.unwrap_or_else(|| {
             (failing, format!("{}\n(it did not fail again: whether it does is a matter of chance)", wrong.told))
         });
-        let best = Scenario { policy: self.trial.paragon.policy(), revision: self.trial.paragon.revision(), ..best };
+        let best =
+            Scenario { policy: self.context.paragon.policy(), revision: self.context.paragon.revision(), ..best };
         let steps: Vec<_> = best.steps.iter().enumerate().map(|(at, step)| format!("  {}. {step}", at + 1)).collect();
         let count = best.steps.len();
         let how = if count < length {
@@ -318,19 +319,19 @@ impl<'a> Play<'a> {
             format!("{count} steps")
         };
         let why = if is_over {
-            let budget = humane(SHRINKING * self.trial.histories.max_time);
+            let budget = humane(SHRINKING * self.context.histories.max_time);
             format!(" (shrinking stopped after {budget}, its limit: {SHRINKING} × --max-time)")
         } else {
             String::new()
         };
-        self.trial.keep(best);
+        self.context.keep(best);
         let steps = steps.join("\n");
-        Stop::Fail(format!("{told}\nafter this history, {how}{why}, and a day without trouble:\n{steps}"))
+        CaseError::Fail(format!("{told}\nafter this history, {how}{why}, and a day without trouble:\n{steps}"))
     }
 
     /// Returns the shortest history that still fails, the number of histories that were tried, and whether the budget
     /// ran out before shrinking was complete.
-    async fn shrink(&self, failing: &Scenario, users: &[UserId], budget: Patience) -> (Scenario, usize, bool) {
+    async fn shrink(&self, failing: &Scenario, users: &[UserId], budget: PollTimeout) -> (Scenario, usize, bool) {
         let mut best = failing.clone();
         // The history of a single user is enough, if it fails alone.
         let alone: Vec<_> = users.iter().map(|user| of_user(failing, user)).collect();

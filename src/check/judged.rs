@@ -3,13 +3,13 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::case::{Case, Family};
+use super::context::CaseContext;
 use super::converge::SHRINKING;
+use super::error::{CaseError, humane};
 use super::lane::{Lane, Turn};
 use super::result::{CaseResult, Verdict};
 use super::run::Run;
-use super::stop::{Stop, humane};
 use super::suite::Suite;
-use super::trial::Trial;
 use crate::clock::Stopwatch;
 use crate::contract::scramble;
 use crate::delivery::{Outcome, Policy, PolicyError};
@@ -70,42 +70,42 @@ impl Suite<'_> {
             Ok(known) => (known, None),
             Err(error) => (None, Some(format!("the history that failed before cannot be read: {error}"))),
         };
-        let trial = Trial::new(lane, name, known, is_again);
-        let missing = case.needs.iter().find(|need| !trial.has(**need));
+        let context = CaseContext::new(lane, name, known, is_again);
+        let missing = case.needs.iter().find(|need| !context.has(**need));
         // Several policies are compared with each other. So each verdict counts by itself, and a failure is not
         // attributed to a presumed case.
         let may_be_caused = !several && missing.is_none();
-        let policed = self.deliver_by(&trial, policy).await;
+        let policed = self.deliver_by(&context, policy).await;
         let is_hopeless = may_be_caused && (case.is_long() || is_again) && run.board.is_doomed(case);
         let outcome = match (policed, missing, unreadable) {
-            (Err(error), ..) => Err(Stop::NotEvaluable(error.to_string())),
-            (_, Some(need), _) => Err(Stop::NotEvaluable(need.missing().to_owned())),
-            (_, None, Some(why)) => Err(Stop::NotEvaluable(why)),
+            (Err(error), ..) => Err(CaseError::NotEvaluable(error.to_string())),
+            (_, Some(need), _) => Err(CaseError::NotEvaluable(need.missing().to_owned())),
+            (_, None, Some(why)) => Err(CaseError::NotEvaluable(why)),
             // A presumed case has failed, so a failure of this case would say nothing.
-            (_, None, None) if is_hopeless => Err(Stop::Fail("it was not played".to_owned())),
-            (_, None, None) => self.in_time(case, &trial).await,
+            (_, None, None) if is_hopeless => Err(CaseError::Fail("it was not played".to_owned())),
+            (_, None, None) => self.in_time(case, &context).await,
         };
         let outcome = match outcome {
             // The case itself started the receiver again, so the receiver ended by itself after that.
-            Err(Stop::NotEvaluable(why)) if case.ends_process() && trial.was_told() && trial.has_ended() => {
-                Err(Stop::Fail(format!("{ENDED}\n{why}")))
+            Err(CaseError::NotEvaluable(why)) if case.ends_process() && context.was_told() && context.has_ended() => {
+                Err(CaseError::Fail(format!("{ENDED}\n{why}")))
             }
             outcome => outcome,
         };
-        let is_silent = trial.is_silent() && outcome.is_err();
-        let is_doubtful = trial.was_refused() && outcome.is_err();
+        let is_silent = context.is_silent() && outcome.is_err();
+        let is_doubtful = context.was_refused() && outcome.is_err();
         let mut presumes = if may_be_caused { case.presumes.to_vec() } else { Vec::new() };
-        if matches!(outcome, Err(Stop::NotFollowed(_))) {
+        if matches!(outcome, Err(CaseError::NotFollowed(_))) {
             presumes.extend(FOLLOWED);
         }
         let mut kept = None;
         let (verdict, mut detail) = match outcome {
             Ok(()) => (Verdict::Pass, self.judged_by(case).to_owned()),
-            Err(Stop::Fail(found) | Stop::NotFollowed(found)) => (Verdict::Fail, found),
+            Err(CaseError::Fail(found) | CaseError::NotFollowed(found)) => (Verdict::Fail, found),
             Err(stop) => (Verdict::NotEvaluable, stop.told()),
         };
         if let Some(failures) = failures {
-            match (verdict, trial.kept()) {
+            match (verdict, context.kept()) {
                 (Verdict::Fail, Some(scenario)) => match failures.keep(case.id, &scenario) {
                     Ok(file) => kept = Some(file),
                     Err(error) => detail = format!("{detail}\n(it could not be kept as a file: {error})"),
@@ -114,19 +114,19 @@ impl Suite<'_> {
                 _ => {}
             }
         }
-        if trial.paragon.tally().reconnected > 0 {
+        if context.paragon.tally().reconnected > 0 {
             run.remark([
                 "the receiver closes connections without saying `connection: close`: requests were sent again"
                     .to_owned(),
             ]);
         }
-        if trial.was_refused() && verdict == Verdict::Pass {
+        if context.was_refused() && verdict == Verdict::Pass {
             run.remark([
                 "the receiver refused events though nothing was wrong with its calls; they were sent again, after 0.5 to 4 s of real time"
                     .to_owned(),
             ]);
         }
-        let timeline = trial.story().from_first().with_calls().lines();
+        let timeline = context.story().from_first().with_calls().lines();
         let (policy, took) = (policy.name.clone(), watch.elapsed());
         let (title, because_of) = (self.title_of(case), Vec::new());
         let result = CaseResult { case, title, policy, verdict, detail, because_of, timeline, scenario: kept, took };
@@ -134,29 +134,29 @@ impl Suite<'_> {
     }
 
     /// Sets the policy under which the events of a case are delivered.
-    async fn deliver_by(&self, trial: &Trial<'_>, policy: &Policy) -> Result<(), PolicyError> {
-        if trial.paragon.policy() != *policy {
-            trial.paragon.set_policy(policy.clone())?;
-            trial.paragon.set_webhook(self.webhook.clone()).await;
+    async fn deliver_by(&self, context: &CaseContext<'_>, policy: &Policy) -> Result<(), PolicyError> {
+        if context.paragon.policy() != *policy {
+            context.paragon.set_policy(policy.clone())?;
+            context.paragon.set_webhook(self.webhook.clone()).await;
         }
         Ok(())
     }
 
     /// Runs a case with a time limit. The limit allows for a timeout of each delivery and for the patience of each
     /// wait.
-    async fn in_time(&self, case: &'static Case, trial: &Trial<'_>) -> Result<(), Stop> {
+    async fn in_time(&self, case: &'static Case, context: &CaseContext<'_>) -> Result<(), CaseError> {
         let histories =
             if case.family == Family::Conv { (SHRINKING + 3) * self.histories.max_time } else { Duration::ZERO };
-        let limit = 4 * self.patience + 12 * trial.paragon.answers_within() + histories;
-        let ended = tokio::time::timeout(limit, (case.run)(trial)).await;
+        let limit = 4 * self.patience + 12 * context.paragon.answers_within() + histories;
+        let ended = tokio::time::timeout(limit, (case.run)(context)).await;
         ended.unwrap_or_else(|_| {
             let late = |outcome: &Outcome| matches!(outcome, Outcome::Failed(_));
-            let unanswered = trial.timeline().attempts().filter(|(_, attempt)| late(&attempt.outcome)).count();
+            let unanswered = context.timeline().attempts().filter(|(_, attempt)| late(&attempt.outcome)).count();
             let told = format!("the case was ended after {}", humane(limit));
             Err(if unanswered > 0 {
-                Stop::Fail(format!("{unanswered} deliveries were not answered; {told}"))
+                CaseError::Fail(format!("{unanswered} deliveries were not answered; {told}"))
             } else {
-                Stop::NotEvaluable(told)
+                CaseError::NotEvaluable(told)
             })
         })
     }
@@ -180,7 +180,7 @@ fn seed_of(seed: u64, name: &str) -> u64 {
     name.bytes().fold(seed, |seed, byte| scramble(seed ^ u64::from(byte)))
 }
 
-impl Trial<'_> {
+impl CaseContext<'_> {
     /// Returns whether events were sent and none of them got a response.
     fn is_silent(&self) -> bool {
         let timeline = self.timeline();

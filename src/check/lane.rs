@@ -7,16 +7,16 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::case::Case;
+use super::error::{CaseError, humane, was_refused};
 use super::looks::key;
 use super::oracle::{Difference, DifferenceKind, compare};
-use super::probe::{Held, ProbeError};
+use super::probe::{HeldRecord, ProbeError};
 use super::rest::{Pause, RESTLESS, Rest};
 use super::run::Run;
-use super::stop::{Stop, humane, was_refused};
 use super::waiting::{Seen, State, Waiting};
-use crate::clock::{Patience, Stopwatch, pass};
+use crate::clock::{PollTimeout, Stopwatch, pass};
 use crate::contract::{RecordId, SyncId};
-use crate::fake::{Call, FakeParagon, FaultId, Proof, Sync, Timeline};
+use crate::fake::{Call, FakeParagon, FaultId, Proof, SyncHandle, Timeline};
 
 /// Maximum page size of a fake that judges. Small pages let few records fill many pages.
 pub(super) const PAGE_SIZE_CAP: usize = 10;
@@ -85,8 +85,8 @@ pub(super) struct Lane<'a> {
 /// Disables the syncs of the lane and clears its faults. The clock of the lane stands still, so nothing more is sent.
 impl Drop for Lane<'_> {
     fn drop(&mut self) {
-        self.paragon.syncs().iter().for_each(Sync::disable);
-        self.paragon.calm();
+        self.paragon.syncs().iter().for_each(SyncHandle::disable);
+        self.paragon.clear_faults();
     }
 }
 
@@ -115,14 +115,14 @@ impl<'a> Lane<'a> {
     }
 
     /// Calls [`Suite::before_sync`](super::suite::Suite::before_sync) with a sync that has just been enabled.
-    pub(super) async fn introduce(&self, sync: &Sync) -> Result<(), Stop> {
+    pub(super) async fn introduce(&self, sync: &SyncHandle) -> Result<(), CaseError> {
         let Some(before_sync) = &self.run.suite.before_sync else { return Ok(()) };
-        before_sync(sync).await.map_err(Stop::NotEvaluable)
+        before_sync(sync).await.map_err(CaseError::NotEvaluable)
     }
 
     /// Returns what the receiver's state says about a sync. Returns nothing without a state probe, or if the probe
     /// fails.
-    pub(super) async fn held(&self, sync: &SyncId) -> Vec<Held> {
+    pub(super) async fn held(&self, sync: &SyncId) -> Vec<HeldRecord> {
         let Some(looks) = &self.run.looks else { return Vec::new() };
         let told = looks.look().await.unwrap_or_default();
         told.get(&key(sync)).cloned().unwrap_or_default()
@@ -130,7 +130,7 @@ impl<'a> Lane<'a> {
 
     /// Returns the differences between what the receiver holds and what it should hold. Without a state probe, returns
     /// the records whose latest version was not fetched.
-    pub(super) async fn wrong(&self, syncs: &[&Sync]) -> Result<Vec<(Sync, Difference)>, ProbeError> {
+    pub(super) async fn wrong(&self, syncs: &[&SyncHandle]) -> Result<Vec<(SyncHandle, Difference)>, ProbeError> {
         let told = match &self.run.looks {
             Some(looks) => Some(looks.look().await?),
             None => None,
@@ -140,7 +140,7 @@ impl<'a> Lane<'a> {
             let (records, unfetched) = (sync.records(), sync.unfetched());
             let found = match &told {
                 Some(told) => {
-                    let held: Vec<&Held> = told.get(&key(sync.id())).into_iter().flatten().collect();
+                    let held: Vec<&HeldRecord> = told.get(&key(sync.id())).into_iter().flatten().collect();
                     let compared = compare(sync.pipeline(), &records, &held, &unfetched);
                     // Folders may arrive a moment after the files. Missing folders count as wrong until the receiver is
                     // at rest, because only then is it known that the receiver keeps no folders.
@@ -160,12 +160,12 @@ impl<'a> Lane<'a> {
     /// Waits until the receiver holds the right records of these syncs. Without a state probe, waits until it has
     /// fetched the latest version of each record. A receiver that is still at work gets more time. A receiver that is
     /// wrong and at rest fails, and the failure includes the proof.
-    pub(super) async fn right(&self, syncs: &[&Sync]) -> Result<(), Stop> {
+    pub(super) async fn right(&self, syncs: &[&SyncHandle]) -> Result<(), CaseError> {
         let look = || async {
             match self.wrong(syncs).await {
                 Ok(found) if found.is_empty() => Look::Over(Ok(())),
                 Ok(found) => Look::Wrong(digest(&found), found),
-                Err(error) if self.has_no_probe() => Look::Over(Err(Stop::NotEvaluable(error.to_string()))),
+                Err(error) if self.has_no_probe() => Look::Over(Err(CaseError::NotEvaluable(error.to_string()))),
                 Err(_) => Look::Nothing,
             }
         };
@@ -177,12 +177,12 @@ impl<'a> Lane<'a> {
         }
         match ended {
             Ended::Over(ended) => ended,
-            Ended::Doomed(found) => Err(Stop::Fail(texts(&found))),
+            Ended::Doomed(found) => Err(CaseError::Fail(texts(&found))),
             Ended::AtRest(found, _) if found.iter().all(|(_, one)| one.kind == DifferenceKind::MissingFolder) => {
                 self.run.note_no_folders();
                 Ok(())
             }
-            Ended::AtRest(found, how) => Err(Stop::Fail(self.proven(&found, &how))),
+            Ended::AtRest(found, how) => Err(CaseError::Fail(self.proven(&found, &how))),
             Ended::OutOfPatience(found, doing) => Err(self.at_work(&found, &doing)),
         }
     }
@@ -197,7 +197,7 @@ impl<'a> Lane<'a> {
     async fn wait<T, W, L: Future<Output = Look<T, W>>>(&self, look: impl Fn() -> L) -> Ended<T, W> {
         self.paragon.count_rounds_anew();
         let mut waiting = Waiting::new(self.run.limits(), self.paragon.activity());
-        let (watch, mut pace) = (Stopwatch::start(), Patience::of(Duration::MAX));
+        let (watch, mut pace) = (Stopwatch::start(), PollTimeout::of(Duration::MAX));
         let mut parked = false;
         let ended = loop {
             let looked = look().await;
@@ -235,7 +235,7 @@ impl<'a> Lane<'a> {
     /// Does the same as [`Lane::right`], waits until the receiver is at rest, and checks once more. The second check
     /// finds late damage, such as by the second copy of an event in the queue of a receiver that answered both copies
     /// at once.
-    pub(super) async fn stays_right(&self, syncs: &[&Sync]) -> Result<(), Stop> {
+    pub(super) async fn stays_right(&self, syncs: &[&SyncHandle]) -> Result<(), CaseError> {
         self.right(syncs).await?;
         self.rest(RESTLESS).await;
         self.right(syncs).await
@@ -246,19 +246,19 @@ impl<'a> Lane<'a> {
     pub(super) async fn rest(&self, pause: Pause) {
         let pause = Pause { within: pause.within.min(self.run.suite.settle), ..pause };
         let mut rest = Rest::from_now(self.paragon.activity().work, pause);
-        let mut patience = Patience::of(pause.within);
+        let mut patience = PollTimeout::of(pause.within);
         self.turn
             .aside(async { while !rest.has_come(self.paragon.activity().work) && patience.again().await {} })
             .await;
     }
 
     /// Waits until a fault has hit this many calls. If the receiver never makes the calls, the case is not evaluable.
-    pub(super) async fn met(&self, fault: FaultId, times: u64) -> Result<(), Stop> {
+    pub(super) async fn met(&self, fault: FaultId, times: u64) -> Result<(), CaseError> {
         let struck = || self.struck(fault);
         let what = || if times == 1 { "the call that was to fail".to_owned() } else { format!("{times} such calls") };
         self.until(|| struck() >= times)
             .await
-            .map_err(|doing| Stop::NotEvaluable(format!("the receiver did not make {}: {doing}", what())))
+            .map_err(|doing| CaseError::NotEvaluable(format!("the receiver did not make {}: {doing}", what())))
     }
 
     /// Waits until `is_so` returns true. Returns an error if the receiver is at rest or out of patience before that.
@@ -274,7 +274,7 @@ impl<'a> Lane<'a> {
 
     /// Returns the number of calls that a fault has hit.
     pub(super) fn struck(&self, fault: FaultId) -> u64 {
-        self.paragon.faults().iter().find(|(id, ..)| *id == fault).map_or(0, |(.., struck)| *struck)
+        self.paragon.api_faults().iter().find(|active| active.id == fault).map_or(0, |active| active.struck)
     }
 
     /// Returns the position on the timeline at which the story of the lane begins.
@@ -288,7 +288,7 @@ impl<'a> Lane<'a> {
 
     /// Returns the text of a failure: the differences, and the proof of each kind. The proof is the call that returned
     /// the latest version, or the fact that no call did.
-    fn proven(&self, found: &[(Sync, Difference)], how: &str) -> String {
+    fn proven(&self, found: &[(SyncHandle, Difference)], how: &str) -> String {
         let has_proof =
             |kind: &DifferenceKind| !matches!(kind, DifferenceKind::Copies(_) | DifferenceKind::NotAnObject);
         let with_proof = found.iter().filter(|(_, difference)| has_proof(&difference.kind));
@@ -329,11 +329,11 @@ impl<'a> Lane<'a> {
         }
     }
 
-    fn at_work(&self, found: &[(Sync, Difference)], doing: &str) -> Stop {
+    fn at_work(&self, found: &[(SyncHandle, Difference)], doing: &str) -> CaseError {
         let waited = humane(self.run.limits().patience);
         let unanswered = self.paragon.activity().last == crate::fake::LastCall::Unanswered;
         let doing = format!("still at work after {waited} (--patience): {doing}");
-        Stop::AtWork { unanswered, doing, wrong: texts(found) }
+        CaseError::AtWork { unanswered, doing, wrong: texts(found) }
     }
 
     /// Returns a hint at the usual cause of missing records: the last call that the Sync API refused.
@@ -380,7 +380,7 @@ fn unseen(records: &[serde_json::Value], unfetched: &[(RecordId, bool)]) -> Vec<
 }
 
 /// Returns the texts of the first differences, and the number of the others.
-fn texts(found: &[(Sync, Difference)]) -> String {
+fn texts(found: &[(SyncHandle, Difference)]) -> String {
     let mut lines: Vec<_> = found.iter().take(TOLD).map(|(_, difference)| difference.text.clone()).collect();
     if let Some(more @ 1..) = found.len().checked_sub(TOLD) {
         lines.push(format!("and {more} more"));
@@ -388,7 +388,7 @@ fn texts(found: &[(Sync, Difference)]) -> String {
     lines.join("\n")
 }
 
-fn digest(found: &[(Sync, Difference)]) -> u64 {
+fn digest(found: &[(SyncHandle, Difference)]) -> u64 {
     let mut hasher = DefaultHasher::new();
     for (_, difference) in found {
         difference.text.hash(&mut hasher);

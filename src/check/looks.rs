@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::probe::{Held, Probe, ProbeError};
+use super::probe::{HeldRecord, Probe, ProbeError};
 use crate::clock::Stopwatch;
 use crate::contract::SyncId;
 
@@ -11,7 +11,7 @@ use crate::contract::SyncId;
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// State of a receiver, as record lists by sync id. The ids are in lower case.
-pub(super) type Told = Arc<BTreeMap<String, Vec<Held>>>;
+pub(super) type Told = Arc<BTreeMap<String, Vec<HeldRecord>>>;
 
 /// Shares looks at a receiver's state among cases. Cases that ask while a look is under way share the next look.
 pub(super) struct Looks<'a> {
@@ -79,8 +79,8 @@ impl<'a> Looks<'a> {
     }
 }
 
-fn by_sync(held: Vec<Held>) -> BTreeMap<String, Vec<Held>> {
-    let mut by_sync: BTreeMap<String, Vec<Held>> = BTreeMap::new();
+fn by_sync(held: Vec<HeldRecord>) -> BTreeMap<String, Vec<HeldRecord>> {
+    let mut by_sync: BTreeMap<String, Vec<HeldRecord>> = BTreeMap::new();
     for held in held {
         by_sync.entry(key(&held.sync)).or_default().push(held);
     }

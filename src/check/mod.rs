@@ -1,7 +1,7 @@
 //! The conformance suite: the requirements for a receiver, and the means to judge whether it meets them.
 //!
 //! A [`Case`] drives the fake through its public API, on a fresh user and sync. Then it looks at what the receiver
-//! holds ([`Held`], from a state probe), at what it fetched, and at what it answered. A requirement that could not be
+//! holds ([`HeldRecord`], from a state probe), at what it fetched, and at what it answered. A requirement that could not be
 //! observed is [`Verdict::NotEvaluable`], never a pass.
 //!
 //! ```no_run
@@ -11,18 +11,20 @@
 //!
 //! let paragon = FakeParagon::start().await;
 //! // Start your receiver with `paragon.api_url()` and `paragon.project()`, then:
-//! let judgement = Suite::for_receiver(app_url)
+//! let judgment = Suite::for_receiver(app_url)
 //!     .state_url("http://127.0.0.1:3000/state".parse().unwrap())
 //!     .run(&paragon)
 //!     .await;
-//! judgement.assert_passed();
+//! judgment.assert_passed();
 //! # }
 //! ```
 
 mod board;
 mod case;
 mod cases;
+mod context;
 mod converge;
+mod error;
 mod failures;
 mod histories;
 mod judged;
@@ -36,9 +38,7 @@ mod result;
 mod run;
 mod schedule;
 mod shrink;
-mod stop;
 mod suite;
-mod trial;
 mod waiting;
 mod watch;
 
@@ -46,7 +46,7 @@ pub use case::{Case, Family, Level, Need};
 pub use cases::cases;
 pub use histories::Histories;
 pub use oracle::{Comparison, Difference, DifferenceKind, compare, differences};
-pub use probe::{Held, Looking, Probe, ProbeError, StateUrl};
+pub use probe::{HeldRecord, Looking, Probe, ProbeError, StateUrl};
 pub use process::{Acting, Process, ProcessError};
-pub use result::{CaseResult, Judgement, Verdict};
+pub use result::{CaseResult, Judgment, Verdict};
 pub use suite::{Starting, Suite};

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::probe::{Held, canonical};
+use super::probe::{HeldRecord, canonical};
 use crate::contract::{Pipeline, RecordId};
 use same::Shape;
 
@@ -62,7 +62,7 @@ pub enum DifferenceKind {
 }
 
 /// Returns the texts of [`compare`] without a pipeline. Empty means right.
-pub fn differences(expected: &[Value], held: &[&Held], unfetched: &[(RecordId, bool)]) -> Vec<String> {
+pub fn differences(expected: &[Value], held: &[&HeldRecord], unfetched: &[(RecordId, bool)]) -> Vec<String> {
     compare(None, expected, held, unfetched).found.into_iter().map(|difference| difference.text).collect()
 }
 
@@ -76,7 +76,7 @@ pub fn differences(expected: &[Value], held: &[&Held], unfetched: &[(RecordId, b
 /// `unfetched` lists the records whose latest version was not fetched, with `true` if an older version was.
 ///
 /// ```
-/// use paragon_testkit::check::{Held, compare};
+/// use paragon_testkit::check::{HeldRecord, compare};
 /// use paragon_testkit::contract::Pipeline;
 /// use serde_json::json;
 ///
@@ -84,7 +84,7 @@ pub fn differences(expected: &[Value], held: &[&Held], unfetched: &[(RecordId, b
 /// let state = r#"{"records": [
 ///     {"syncInstanceId": "s", "recordId": "r", "record": {"updatedAt": "2026-01-01T00:00:00+00:00"}}
 /// ]}"#;
-/// let held = Held::parse(state)?;
+/// let held = HeldRecord::parse(state)?;
 /// let comparison = compare(Some(Pipeline::Files), &expected, &held.iter().collect::<Vec<_>>(), &[]);
 /// assert!(comparison.found.is_empty());
 /// assert!(comparison.remarks.first().unwrap().starts_with("`updatedAt` is told with another offset"));
@@ -93,12 +93,12 @@ pub fn differences(expected: &[Value], held: &[&Held], unfetched: &[(RecordId, b
 pub fn compare(
     pipeline: Option<Pipeline>,
     expected: &[Value],
-    held: &[&Held],
+    held: &[&HeldRecord],
     unfetched: &[(RecordId, bool)],
 ) -> Comparison {
     let shape = Shape::of_records(pipeline);
     let mut comparison = Comparison::default();
-    let mut by_record: BTreeMap<Cow<'_, str>, Vec<&Held>> = BTreeMap::new();
+    let mut by_record: BTreeMap<Cow<'_, str>, Vec<&HeldRecord>> = BTreeMap::new();
     for held in held {
         by_record.entry(canonical(held.record.as_str())).or_default().push(held);
     }
@@ -119,7 +119,7 @@ pub fn compare(
 
 impl Comparison {
     /// Compares one record with the copies that the receiver holds.
-    fn record(&mut self, shape: &Shape, latest: &Value, copies: &[&Held], unfetched: &[(RecordId, bool)]) {
+    fn record(&mut self, shape: &Shape, latest: &Value, copies: &[&HeldRecord], unfetched: &[(RecordId, bool)]) {
         let id = latest["id"].as_str().unwrap_or_default();
         let name = latest["name"].as_str().unwrap_or(id);
         let mut find = |kind, text| self.found.push(Difference { record: id.into(), kind, text });
@@ -206,7 +206,7 @@ enum Told<'a> {
 }
 
 impl<'a> Told<'a> {
-    fn of(held: &'a Held) -> Self {
+    fn of(held: &'a HeldRecord) -> Self {
         match &held.value {
             None | Some(Value::Null) => Self::Nothing,
             Some(Value::Object(members)) => Self::Members(members),
@@ -232,8 +232,8 @@ mod tests {
     use crate::fake::ApiFault;
     use serde_json::json;
 
-    fn held(record: &str, value: Option<Value>) -> Held {
-        Held { sync: "s".into(), record: record.into(), value }
+    fn held(record: &str, value: Option<Value>) -> HeldRecord {
+        HeldRecord { sync: "s".into(), record: record.into(), value }
     }
 
     #[test]
@@ -254,7 +254,8 @@ mod tests {
     fn each_way_to_be_wrong_is_told() {
         let expected = [json!({"id": "a", "name": "A", "size": 1})];
         let a = held("a", None);
-        let told = |held: &[&Held], unfetched: &[(RecordId, bool)]| differences(&expected, held, unfetched).join("; ");
+        let told =
+            |held: &[&HeldRecord], unfetched: &[(RecordId, bool)]| differences(&expected, held, unfetched).join("; ");
         assert_eq!(told(&[], &[]), r#""A" is missing (record a)"#);
         assert_eq!(told(&[&a, &a], &[]), r#""A" is held 2 times (record a)"#);
         assert_eq!(told(&[&a, &held("b", None)], &[]), "a record is held, but it was deleted (record b)");

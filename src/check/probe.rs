@@ -11,7 +11,7 @@ use crate::contract::{RecordId, SyncId};
 
 /// A record that a receiver says it holds.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Held {
+pub struct HeldRecord {
     /// Id of the record's sync.
     pub sync: SyncId,
     /// Id of the record.
@@ -20,7 +20,7 @@ pub struct Held {
     pub value: Option<Value>,
 }
 
-impl Held {
+impl HeldRecord {
     /// Maximum size of a state that a probe reads: 64 MiB. A longer state is an error, so that an endless response does
     /// not exhaust the memory.
     pub const MAX_STATE_BYTES: usize = 64 * 1024 * 1024;
@@ -29,8 +29,8 @@ impl Held {
     /// ignored, and `record` may be left out. An id that is a UUID may be in upper case or without hyphens.
     ///
     /// ```
-    /// use paragon_testkit::check::Held;
-    /// let held = Held::parse(r#"{"records": [{"syncInstanceId": "s", "recordId": "r"}]}"#)?;
+    /// use paragon_testkit::check::HeldRecord;
+    /// let held = HeldRecord::parse(r#"{"records": [{"syncInstanceId": "s", "recordId": "r"}]}"#)?;
     /// assert_eq!(held[0].record, "r".into());
     /// # Ok::<(), String>(())
     /// ```
@@ -46,8 +46,9 @@ impl Held {
             )
         })?;
         let held = state.records.into_iter();
-        let held = held.map(|held| Held { sync: held.sync_instance_id, record: held.record_id, value: held.record });
-        Ok(held.map(Held::with_canonical_ids).collect())
+        let held =
+            held.map(|held| HeldRecord { sync: held.sync_instance_id, record: held.record_id, value: held.record });
+        Ok(held.map(HeldRecord::with_canonical_ids).collect())
     }
 
     /// Writes UUIDs in the form that Paragon uses, so that ids can be compared as text.
@@ -76,7 +77,7 @@ pub(super) fn canonical(id: &str) -> Cow<'_, str> {
 pub struct ProbeError(pub String);
 
 /// Future of a look at the receiver's own state.
-pub type Looking<'a> = Pin<Box<dyn Future<Output = Result<Vec<Held>, ProbeError>> + Send + 'a>>;
+pub type Looking<'a> = Pin<Box<dyn Future<Output = Result<Vec<HeldRecord>, ProbeError>> + Send + 'a>>;
 
 /// Access to the receiver's own view of the records that it holds.
 pub trait Probe: Send + Sync {
@@ -95,16 +96,16 @@ impl Probe for Box<dyn Probe> {
 impl<F, T> Probe for F
 where
     F: Fn() -> T + Send + Sync,
-    T: Future<Output = Vec<Held>> + Send + 'static,
+    T: Future<Output = Vec<HeldRecord>> + Send + 'static,
 {
     fn look(&self) -> Looking<'_> {
         let looking = self();
-        Box::pin(async { Ok(looking.await.into_iter().map(Held::with_canonical_ids).collect()) })
+        Box::pin(async { Ok(looking.await.into_iter().map(HeldRecord::with_canonical_ids).collect()) })
     }
 }
 
 /// Probe of a URL that answers `{"records":[{"syncInstanceId":"…","recordId":"…","record":{…}}]}`. Other members are
-/// ignored, and `record` may be left out. A response may have at most [`Held::MAX_STATE_BYTES`].
+/// ignored, and `record` may be left out. A response may have at most [`HeldRecord::MAX_STATE_BYTES`].
 #[derive(Clone, Debug)]
 pub struct StateUrl {
     url: Url,
@@ -127,13 +128,13 @@ impl StateUrl {
         Self { url, client }
     }
 
-    async fn fetch(&self) -> Result<Vec<Held>, String> {
+    async fn fetch(&self) -> Result<Vec<HeldRecord>, String> {
         let answer = self.client.get(self.url.clone()).send().await.map_err(|error| root_cause(&error))?;
         let status = answer.status();
         if !status.is_success() {
             return Err(format!("it answered {status}"));
         }
-        Held::parse(&String::from_utf8_lossy(&body_of(answer, Held::MAX_STATE_BYTES).await?))
+        HeldRecord::parse(&String::from_utf8_lossy(&body_of(answer, HeldRecord::MAX_STATE_BYTES).await?))
     }
 }
 
@@ -184,15 +185,16 @@ mod tests {
 
     #[test]
     fn a_state_is_read_and_nonsense_is_told() {
-        let held = Held::parse(r#"{"records":[{"syncInstanceId":"s","recordId":"r","more":1}],"more":2}"#).unwrap();
-        assert_eq!(held, [Held { sync: "s".into(), record: "r".into(), value: None }]);
+        let held =
+            HeldRecord::parse(r#"{"records":[{"syncInstanceId":"s","recordId":"r","more":1}],"more":2}"#).unwrap();
+        assert_eq!(held, [HeldRecord { sync: "s".into(), record: "r".into(), value: None }]);
         for (body, told) in [
             ("", "got \"\""),
             ("[]", "expected {\"records\":["),
             (r#"{"records":"lots"}"#, "expected a sequence"),
             (r#"{"records":[{"recordId":"r"}]}"#, "missing field `syncInstanceId`"),
         ] {
-            let error = Held::parse(body).unwrap_err();
+            let error = HeldRecord::parse(body).unwrap_err();
             assert!(error.contains(told), "{body}: {error}");
         }
     }
@@ -201,17 +203,17 @@ mod tests {
     fn ids_that_are_uuids_are_read_in_any_case_and_others_as_they_are() {
         let (sync, record) = ("163A345E-2DD4-51FF-BCF5-7667DE564BB0", "3CE16E330163564D98CE99B0A25AB375");
         let state = format!(r#"{{"records":[{{"syncInstanceId":"{sync}","recordId":"{record}"}}]}}"#);
-        let held = Held::parse(&state).unwrap();
+        let held = HeldRecord::parse(&state).unwrap();
         assert_eq!(held[0].sync.as_str(), "163a345e-2dd4-51ff-bcf5-7667de564bb0");
         assert_eq!(held[0].record.as_str(), "3ce16e33-0163-564d-98ce-99b0a25ab375");
-        let held = Held::parse(r#"{"records":[{"syncInstanceId":"S","recordId":"R"}]}"#).unwrap();
+        let held = HeldRecord::parse(r#"{"records":[{"syncInstanceId":"S","recordId":"R"}]}"#).unwrap();
         assert_eq!((held[0].sync.as_str(), held[0].record.as_str()), ("S", "R"));
     }
 
     #[tokio::test]
     async fn a_closure_may_tell_ids_in_any_case_too() {
         let probe = || async {
-            vec![Held { sync: "163A345E-2DD4-51FF-BCF5-7667DE564BB0".into(), record: "R".into(), value: None }]
+            vec![HeldRecord { sync: "163A345E-2DD4-51FF-BCF5-7667DE564BB0".into(), record: "R".into(), value: None }]
         };
         assert_eq!(probe.look().await.unwrap()[0].sync.as_str(), "163a345e-2dd4-51ff-bcf5-7667de564bb0");
     }
@@ -237,7 +239,7 @@ mod tests {
             error,
             format!("the state URL {url} is of no use: it answered more than 64 MiB, and no more is read")
         );
-        assert!(endless.await.unwrap() < 2 * Held::MAX_STATE_BYTES);
+        assert!(endless.await.unwrap() < 2 * HeldRecord::MAX_STATE_BYTES);
     }
 
     #[tokio::test]

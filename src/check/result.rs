@@ -62,7 +62,7 @@ pub struct CaseResult {
 /// Result of a whole run.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Judgement {
+pub struct Judgment {
     /// The webhook endpoint that was judged.
     pub target: Url,
     /// Seed from which all generated ids and values were derived.
@@ -79,7 +79,7 @@ pub struct Judgement {
     pub took: Duration,
 }
 
-impl Judgement {
+impl Judgment {
     /// Creates a judgment from results, for example from those of an interrupted run.
     pub fn of_results(
         target: Url,
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
     use crate::check::cases;
 
-    fn judgement(results: &[(Level, Verdict)]) -> Judgement {
+    fn judgment(results: &[(Level, Verdict)]) -> Judgment {
         let result = |(level, verdict): &(Level, Verdict)| CaseResult {
             case: cases().iter().find(|case| case.level == *level).unwrap(),
             title: "what is required",
@@ -158,7 +158,7 @@ mod tests {
             scenario: None,
             took: Duration::ZERO,
         };
-        Judgement {
+        Judgment {
             target: "http://127.0.0.1/".parse().unwrap(),
             seed: 7,
             policy: "paragon-assumed".to_owned(),
@@ -170,8 +170,8 @@ mod tests {
     }
 
     /// Returns the panic message of `assert_passed`, or `None` if it does not panic.
-    fn told(judgement: &Judgement) -> Option<String> {
-        let asserted = std::panic::catch_unwind(|| judgement.assert_passed());
+    fn told(judgment: &Judgment) -> Option<String> {
+        let asserted = std::panic::catch_unwind(|| judgment.assert_passed());
         asserted.err().map(|panic| *panic.downcast::<String>().unwrap())
     }
 
@@ -188,13 +188,13 @@ mod tests {
             (&[(Must, Pass), (Should, Fail)], true, true),
             (&[(Must, Fail)], true, true),
         ] {
-            let judgement = judgement(results);
-            assert_eq!((judgement.failed(), judgement.judged()), (failed, judged), "{results:?}");
+            let judgment = judgment(results);
+            assert_eq!((judgment.failed(), judgment.judged()), (failed, judged), "{results:?}");
             for verdict in [Pass, Fail, NotEvaluable, Skipped] {
                 let count = results.iter().filter(|(_, other)| *other == verdict).count();
-                assert_eq!(judgement.count(verdict), count, "{results:?}");
+                assert_eq!(judgment.count(verdict), count, "{results:?}");
             }
-            match told(&judgement) {
+            match told(&judgment) {
                 None => assert!(!failed && judged, "{results:?}"),
                 Some(text) if failed => assert!(text.starts_with("the receiver at http://127.0.0.1/ fails, seed 7\n")),
                 Some(text) => assert!(!judged && text.starts_with("nothing could be judged of the receiver"), "{text}"),

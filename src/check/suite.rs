@@ -10,7 +10,7 @@ use super::failures::Failures;
 use super::histories::Histories;
 use super::probe::{Probe, StateUrl};
 use super::process::Process;
-use super::result::{CaseResult, Judgement};
+use super::result::{CaseResult, Judgment};
 use super::run::Run;
 use super::schedule::{Planned, Schedule};
 use crate::clock::Stopwatch;
@@ -20,7 +20,7 @@ use crate::scenario::Scenario;
 
 /// Callback set with [`Suite::before_sync`].
 type BeforeSync<'a> =
-    Box<dyn Fn(&fake::Sync) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync + 'a>;
+    Box<dyn Fn(&fake::SyncHandle) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync + 'a>;
 
 /// A selection of cases to run on one receiver, with the options of the run.
 ///
@@ -128,7 +128,7 @@ impl<'a> Suite<'a> {
     /// ```
     pub fn before_sync<F, T>(mut self, before_sync: F) -> Self
     where
-        F: Fn(&fake::Sync) -> T + Send + Sync + 'a,
+        F: Fn(&fake::SyncHandle) -> T + Send + Sync + 'a,
         T: Future<Output = Result<(), String>> + Send + 'static,
     {
         self.before_sync = Some(Box::new(move |sync| Box::pin(before_sync(sync))));
@@ -195,7 +195,7 @@ impl<'a> Suite<'a> {
 
     /// Plays the cases and returns the verdicts in the order of [`cases`]. Each case has its own clock, users, faults
     /// and timeline. While a case waits for the receiver, the next cases go on. Sets the webhook of the fake.
-    pub async fn run(&self, paragon: &FakeParagon) -> Judgement {
+    pub async fn run(&self, paragon: &FakeParagon) -> Judgment {
         let own = paragon.policy();
         let selected: Vec<_> = cases().iter().filter(|case| (self.select)(case)).collect();
         let of_policies: Vec<_> = selected.iter().copied().filter(|case| case.family == Family::Pol).collect();
@@ -215,17 +215,17 @@ impl<'a> Suite<'a> {
 
     /// Plays one scenario on the receiver, lets everything work again for a day, and judges what the receiver then
     /// holds. Uses the revision and the policy of the fake, see [`Builder::scenario`](crate::fake::Builder::scenario).
-    pub async fn replay(&self, paragon: &FakeParagon, scenario: &Scenario) -> Judgement {
+    pub async fn replay(&self, paragon: &FakeParagon, scenario: &Scenario) -> Judgment {
         let own = paragon.policy();
         self.judge(paragon, &[(&REPLAY, &own)], Some(scenario)).await
     }
 
-    async fn judge(&self, paragon: &FakeParagon, planned: &[Planned<'_>], scenario: Option<&Scenario>) -> Judgement {
+    async fn judge(&self, paragon: &FakeParagon, planned: &[Planned<'_>], scenario: Option<&Scenario>) -> Judgment {
         let watch = Stopwatch::start();
         let run = Run::new(self, paragon);
         let results = Schedule::of(&run, planned, scenario).play().await;
         paragon.set_webhook(self.webhook.clone()).await;
-        Judgement {
+        Judgment {
             target: self.webhook.clone(),
             seed: self.seed,
             policy: paragon.policy().name,

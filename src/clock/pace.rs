@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Moment, Stopwatch};
+use super::{Stopwatch, Timestamp};
 
 /// Maximum wait, in real time, before the caller has to look at the clock again.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
@@ -9,14 +9,14 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 ///
 /// ```
 /// use std::time::Duration;
-/// use paragon_testkit::clock::{Moment, Pace};
+/// use paragon_testkit::clock::{Timestamp, Pace};
 ///
-/// let standing = Pace::new(Moment::from_millis(0), 0.0);
-/// assert_eq!(standing.now(), Moment::from_millis(0));
+/// let standing = Pace::new(Timestamp::from_millis(0), 0.0);
+/// assert_eq!(standing.now(), Timestamp::from_millis(0));
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    from: Moment,
+    from: Timestamp,
     since: Stopwatch,
     speed: f64,
 }
@@ -28,7 +28,7 @@ impl Pace {
     ///
     /// Panics if the speed is negative or not finite.
     #[track_caller]
-    pub fn new(from: Moment, speed: f64) -> Self {
+    pub fn new(from: Timestamp, speed: f64) -> Self {
         assert!(speed.is_finite() && speed >= 0.0, "expected a speed from 0 on, got {speed}");
         Self { from, since: Stopwatch::start(), speed }
     }
@@ -39,14 +39,14 @@ impl Pace {
     }
 
     /// Returns the current virtual time.
-    pub fn now(&self) -> Moment {
+    pub fn now(&self) -> Timestamp {
         self.from + seconds(self.since.elapsed().as_secs_f64() * self.speed)
     }
 
     /// Waits until virtual time reaches `moment`, but at most an hour of real time. The caller has to look at the clock
     /// again.
     #[expect(clippy::disallowed_methods, reason = "time that passes by itself is waited for")]
-    pub async fn wait_for(&self, moment: Moment) {
+    pub async fn wait_for(&self, moment: Timestamp) {
         let real = seconds((moment - self.now()).as_secs_f64() / self.speed);
         tokio::time::sleep(real.min(LONGEST_WAIT)).await;
     }
@@ -63,7 +63,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_passes_as_fast_as_it_is_told() {
-        let start = Moment::from_millis(0);
+        let start = Timestamp::from_millis(0);
         let fast = Pace::new(start, 1e9);
         let a_day = start + Duration::from_secs(86_400);
         fast.wait_for(a_day).await;
@@ -75,6 +75,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "expected a speed from 0 on, got -1")]
     fn it_never_goes_back() {
-        Pace::new(Moment::from_millis(0), -1.0);
+        Pace::new(Timestamp::from_millis(0), -1.0);
     }
 }

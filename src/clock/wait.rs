@@ -26,7 +26,7 @@ pub async fn eventually<T, F>(within: Duration, mut ask: impl FnMut() -> F) -> O
 where
     F: Future<Output = Option<T>>,
 {
-    let mut patience = Patience::of(within);
+    let mut patience = PollTimeout::of(within);
     loop {
         if let Some(answer) = ask().await {
             return Some(answer);
@@ -45,14 +45,14 @@ pub(crate) async fn pass(span: Duration) {
 
 /// Timeout of a polling loop, for loops that [`eventually`] does not fit.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct PollTimeout {
     watch: Stopwatch,
     within: Duration,
     pause: Duration,
     over: bool,
 }
 
-impl Patience {
+impl PollTimeout {
     /// Starts a timeout of `within`, in real time, from now.
     pub fn of(within: Duration) -> Self {
         Self { watch: Stopwatch::start(), within, pause: FIRST_PAUSE, over: false }

@@ -3,7 +3,7 @@ use serde_json::{Map, Value};
 use super::grade::Grade;
 use super::pipeline::Pipeline;
 use Kind::{Boolean, Id, Object, OneOf, Strings, Text};
-use Need::{Alternative, Optional, Required};
+use Requirement::{Alternative, Optional, Required};
 
 /// An integration that Managed Sync pulls from, with its pipelines and their settings.
 ///
@@ -54,7 +54,7 @@ pub struct Setting {
     /// Type of the value.
     pub kind: Kind,
     /// Whether the member is required.
-    pub need: Need,
+    pub need: Requirement,
     /// Example of a value, as JSON.
     pub example: &'static str,
 }
@@ -81,7 +81,7 @@ pub enum Kind {
 /// Whether a [`Setting`] is required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Need {
+pub enum Requirement {
     /// The setting may be left out.
     Optional,
     /// The setting is required.
@@ -231,7 +231,7 @@ fn problem(key: String, expected: String, got: Option<&Value>) -> ConfigurationP
 }
 
 impl Kind {
-    fn look(self, key: &str, value: &Value, need: Need, problems: &mut Vec<ConfigurationProblem>) {
+    fn look(self, key: &str, value: &Value, need: Requirement, problems: &mut Vec<ConfigurationProblem>) {
         let right = match (self, value) {
             (Object(settings), Value::Object(members)) => return look(key, settings, members, problems),
             (Text | Id, Value::String(text)) => need == Optional || !text.is_empty(),
@@ -261,7 +261,7 @@ impl std::fmt::Display for Kind {
     }
 }
 
-const fn setting(key: &'static str, kind: Kind, need: Need, example: &'static str) -> Setting {
+const fn setting(key: &'static str, kind: Kind, need: Requirement, example: &'static str) -> Setting {
     Setting { key, kind, need, example }
 }
 

@@ -42,8 +42,8 @@ pub use id::{CredentialId, ExternalId, ProjectId, RecordId, SyncId, UserId};
 pub(crate) use id::{Numbering, scramble};
 pub(crate) use integration::SAMPLE_OBJECT;
 pub use integration::{
-    ConfigurationProblem, Integration, Kind, Need, Setting, Supported, UnknownIntegration, integration, integrations,
-    sample_integration,
+    ConfigurationProblem, Integration, Kind, Requirement, Setting, Supported, UnknownIntegration, integration,
+    integrations, sample_integration,
 };
 pub use ledger::{Member, Rule, RuleKind, members, provenance_table, rule, rules};
 pub use pipeline::Pipeline;

@@ -4,7 +4,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::policy::{DisableRule, Failing, Rules};
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 
 /// Results of the recent attempts of a webhook, as far as the disable rules need them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -12,26 +12,26 @@ use crate::clock::Moment;
 pub(super) struct Health {
     /// Number of failed attempts since the last success.
     pub(super) in_a_row: u32,
-    /// Moment of the first failed attempt since the last success.
-    failing_since: Option<Moment>,
+    /// Timestamp of the first failed attempt since the last success.
+    failing_since: Option<Timestamp>,
     /// Number of events given up since the last success.
     pub(super) exhausted: u32,
     /// Ends of the recent attempts: the moment, and whether the attempt failed. An entry is kept no longer than the
     /// rules look back, plus one timeout.
-    recent: VecDeque<(Moment, bool)>,
+    recent: VecDeque<(Timestamp, bool)>,
     /// Number of pauses since the last success.
     pub(super) pauses: u32,
 }
 
 impl Health {
     /// Records that an attempt delivered its event.
-    pub(super) fn succeeded(&mut self, rules: &Rules, now: Moment) {
+    pub(super) fn succeeded(&mut self, rules: &Rules, now: Timestamp) {
         *self = Self { recent: std::mem::take(&mut self.recent), ..Self::default() };
         self.remember(rules, now, false);
     }
 
     /// Records that an attempt failed. `exhausted` says that no retry follows, so that the event is given up.
-    pub(super) fn failed(&mut self, rules: &Rules, now: Moment, exhausted: bool) {
+    pub(super) fn failed(&mut self, rules: &Rules, now: Timestamp, exhausted: bool) {
         self.in_a_row = self.in_a_row.saturating_add(1);
         self.failing_since.get_or_insert(now);
         self.exhausted = self.exhausted.saturating_add(u32::from(exhausted));
@@ -44,11 +44,11 @@ impl Health {
     }
 
     /// Returns the first disable rule that holds, with its index.
-    pub(super) fn broken<'r>(&self, rules: &'r Rules, now: Moment) -> Option<(usize, &'r DisableRule)> {
+    pub(super) fn broken<'r>(&self, rules: &'r Rules, now: Timestamp) -> Option<(usize, &'r DisableRule)> {
         rules.disable.iter().enumerate().find(|(_, rule)| self.is(&rule.when, now))
     }
 
-    fn is(&self, failing: &Failing, now: Moment) -> bool {
+    fn is(&self, failing: &Failing, now: Timestamp) -> bool {
         let lately = |within: Duration| self.recent.iter().filter(move |(at, _)| now - *at <= within);
         let failures = |within| number(lately(within).filter(|(_, failed)| *failed).count());
         match failing {
@@ -70,7 +70,7 @@ impl Health {
         }
     }
 
-    fn remember(&mut self, rules: &Rules, now: Moment, failed: bool) {
+    fn remember(&mut self, rules: &Rules, now: Timestamp, failed: bool) {
         let mut look_back = Duration::ZERO;
         for rule in &rules.disable {
             if let Failing::InARow { within: super::policy::Limit(Some(within)), .. }
@@ -112,7 +112,7 @@ mod tests {
     fn told(when: Failing, attempts: &[(i64, bool)]) -> Vec<bool> {
         let (rules, mut health) = (rules(when), Health::default());
         let after = attempts.iter().map(|(seconds, failed)| {
-            let now = Moment::from_millis(seconds * 1_000);
+            let now = Timestamp::from_millis(seconds * 1_000);
             if *failed {
                 health.failed(&rules, now, true);
             } else {
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn no_more_is_remembered_than_a_rule_looks_back_at() {
         let rules = rules(Failing::Count { failures: 3, within: SECONDS(10) });
-        let at = |seconds: i64| Moment::from_millis(seconds * 1_000);
+        let at = |seconds: i64| Timestamp::from_millis(seconds * 1_000);
         let mut health = Health::default();
         for seconds in 0..1_000 {
             health.failed(&rules, at(seconds), true);

@@ -6,24 +6,24 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use super::chance::{choose, fraction};
-use super::policy::{Class, ClassRule, Enable, Failing, HeaderMatch, Off, Then, WhileOff};
+use super::policy::{Class, ClassRule, Failing, HeaderMatch, Off, Reenable, Then, WhileOff};
 use super::queue::{Queue, State};
 use super::record::{Attempt, AttemptRecord, Completed, Decision, DeliveryId, Pending, Purpose};
 use super::retry_after::retry_after;
 use super::transport::{Outcome, Transmission};
-use crate::clock::{Moment, duration};
+use crate::clock::{Timestamp, duration};
 
 impl Queue {
     /// Takes the outcome of an attempt, as an [`Outcome`] or a whole [`Transmission`], and decides what follows from
     /// it.
-    pub fn complete(&mut self, attempt: Attempt, result: impl Into<Transmission>, now: Moment) -> Completed {
+    pub fn complete(&mut self, attempt: Attempt, result: impl Into<Transmission>, now: Timestamp) -> Completed {
         let Transmission { outcome, reconnected } = result.into();
         let mut completed = self.conclude(attempt, outcome, now);
         completed.record.reconnected = reconnected;
         completed
     }
 
-    fn conclude(&mut self, attempt: Attempt, outcome: Outcome, now: Moment) -> Completed {
+    fn conclude(&mut self, attempt: Attempt, outcome: Outcome, now: Timestamp) -> Completed {
         let Attempt { delivery, purpose, number, due, sent, wire, body, story, .. } = attempt;
         let mut class = Class::of(&outcome);
         if let Outcome::Answered(answer) = &outcome
@@ -59,7 +59,7 @@ impl Queue {
         Completed { record, dropped }
     }
 
-    fn judge_probe(&mut self, class: Class, known: Moment) -> (Decision, String, Vec<DeliveryId>) {
+    fn judge_probe(&mut self, class: Class, known: Timestamp) -> (Decision, String, Vec<DeliveryId>) {
         let success = self.rules.delivers(class);
         let verifying = matches!(self.state, State::Verifying { .. });
         let disabled = matches!(self.state, State::Disabled { .. });
@@ -74,7 +74,7 @@ impl Queue {
         if verifying {
             dropped = self.disable("disabled: the probe was not answered");
         }
-        if let (State::Disabled { probe_at, .. }, Enable::Probe(every)) = (&mut self.state, self.rules.enable) {
+        if let (State::Disabled { probe_at, .. }, Reenable::Probe(every)) = (&mut self.state, self.rules.enable) {
             *probe_at = Some(known + every);
         }
         (Decision::GivenUp, rule.to_owned(), dropped)
@@ -86,7 +86,7 @@ impl Queue {
         body: &Arc<[u8]>,
         class: Class,
         outcome: &Outcome,
-        known: Moment,
+        known: Timestamp,
     ) -> (Decision, String, Vec<DeliveryId>) {
         if story.resend {
             story.resent += 1;
@@ -114,7 +114,7 @@ impl Queue {
             off = Some(index);
         } else if self.state.is_on() {
             let broken = self.health.broken(&self.rules, known).map(|(index, _)| index);
-            let trial = if let State::Trial { rule } = self.state { Some(rule) } else { None };
+            let trial = if let State::CaseContext { rule } = self.state { Some(rule) } else { None };
             if let Some(index) = broken.or(trial).filter(|index| *index < self.rules.disable.len()) {
                 let rule = self.rules.disable[index].clone();
                 let why = if broken.is_none() { "the trial failed".to_owned() } else { in_words(&rule.when) };
@@ -142,8 +142,8 @@ impl Queue {
         }
     }
 
-    fn succeeded(&mut self, known: Moment) {
-        if matches!(self.state, State::Trial { .. }) {
+    fn succeeded(&mut self, known: Timestamp) {
+        if matches!(self.state, State::CaseContext { .. }) {
             self.enable("enabled: the trial succeeded");
         } else {
             self.health.succeeded(&self.rules, known);
@@ -156,8 +156,8 @@ impl Queue {
         story: &Pending,
         matched: Option<&(String, ClassRule)>,
         outcome: &Outcome,
-        known: Moment,
-    ) -> Result<(Moment, String), String> {
+        known: Timestamp,
+    ) -> Result<(Timestamp, String), String> {
         let answer = if let Outcome::Answered(answer) = outcome { Some(answer) } else { None };
         let stops = |header: &HeaderMatch| {
             answer.is_some_and(|answer| answer.headers.get_all(&header.name).iter().any(|value| *value == header.value))
@@ -191,13 +191,13 @@ impl Queue {
         Ok((at, by))
     }
 
-    fn plan(&mut self, pending: Pending, at: Moment) -> Moment {
+    fn plan(&mut self, pending: Pending, at: Timestamp) -> Timestamp {
         let place = self.place(at, 0);
         self.again.insert(place, pending);
         at
     }
 
-    fn turn_off(&mut self, off: &Off, rule: usize, now: Moment, why: &str) -> Vec<DeliveryId> {
+    fn turn_off(&mut self, off: &Off, rule: usize, now: Timestamp, why: &str) -> Vec<DeliveryId> {
         let mut how = "disabled".to_owned();
         self.state = match off.pause(self.health.pauses) {
             Some(pause) => {
@@ -206,9 +206,9 @@ impl Queue {
                 State::Paused { until: now + pause, rule }
             }
             None => match self.rules.enable {
-                Enable::ByHand => State::Disabled { until: None, probe_at: None },
-                Enable::After(span) => State::Disabled { until: Some(now + span), probe_at: None },
-                Enable::Probe(every) => State::Disabled { until: None, probe_at: Some(now + every) },
+                Reenable::ByHand => State::Disabled { until: None, probe_at: None },
+                Reenable::After(span) => State::Disabled { until: Some(now + span), probe_at: None },
+                Reenable::Probe(every) => State::Disabled { until: None, probe_at: Some(now + every) },
             },
         };
         self.changed(&format!("{how}: {why}"));

@@ -6,10 +6,10 @@
 //! interface to the network, and [`Http`] implements it. This module does not know what an event or a sync is.
 //!
 //! ```
-//! use paragon_testkit::clock::Moment;
+//! use paragon_testkit::clock::Timestamp;
 //! use paragon_testkit::delivery::{Decision, Failure, Outcome, Policy, Queue};
 //!
-//! let now = Moment::from_millis(0);
+//! let now = Timestamp::from_millis(0);
 //! let mut queue = Queue::new(Policy::paragon_assumed(), 7).unwrap();
 //! queue.register("http://127.0.0.1:9/webhook".parse().unwrap(), now);
 //! queue.enqueue(b"{}", now);
@@ -19,9 +19,9 @@
 //! ```
 
 mod chance;
+mod fault;
 mod health;
 mod judge;
-mod mishap;
 mod policy;
 mod queue;
 mod record;
@@ -34,10 +34,10 @@ mod transport;
 mod tests;
 
 pub use chance::Probability;
-pub use mishap::{Adversity, Mishap};
+pub use fault::{DeliveryFault, DeliveryFaultKind};
 pub use policy::{
-    Address, Backoff, Batch, Class, ClassRule, DisableRule, Enable, Failing, HeaderMatch, HeaderRule, Jitter, Limit,
-    Off, On, Order, Payload, Policy, PolicyError, RetryAfter, Rules, Success, Then, WhileOff,
+    Address, Backoff, Batch, Class, ClassRule, DisableRule, Failing, HeaderMatch, HeaderRule, Jitter, Limit, Off, On,
+    Order, Payload, Policy, PolicyError, Reenable, RetryAfter, Rules, Success, Then, WhileOff,
 };
 pub use queue::Queue;
 pub use record::{

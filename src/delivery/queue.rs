@@ -6,34 +6,34 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::chance::{choose, fraction};
+use super::fault::{DeliveryFault, DeliveryFaultKind, DeliveryFaults};
 use super::health::Health;
-use super::mishap::{Adversity, Mishap, Mishaps};
 use super::policy::{Address, Class, Order, Payload, Policy, PolicyError, Rules, WhileOff};
 use super::record::{Attempt, Change, DeliveryId, Enqueued, Pending, Polled, Purpose, WebhookState};
 use super::signature::Signature;
 use super::stored::Stored;
 use super::transport::{Request, Timeouts, Wire};
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum State {
-    Verifying { at: Moment },
+    Verifying { at: Timestamp },
     Enabled,
-    Trial { rule: usize },
-    Paused { until: Moment, rule: usize },
-    Disabled { until: Option<Moment>, probe_at: Option<Moment> },
+    CaseContext { rule: usize },
+    Paused { until: Timestamp, rule: usize },
+    Disabled { until: Option<Timestamp>, probe_at: Option<Timestamp> },
 }
 
 impl State {
     /// Returns whether events are sent in this state.
     pub(super) fn is_on(&self) -> bool {
-        matches!(self, Self::Enabled | Self::Trial { .. })
+        matches!(self, Self::Enabled | Self::CaseContext { .. })
     }
 }
 
-/// Moment at which a delivery is due, and its position among the deliveries of that moment, in the order of planning.
-pub(super) type Place = (Moment, u64);
+/// Timestamp at which a delivery is due, and its position among the deliveries of that moment, in the order of planning.
+pub(super) type Place = (Timestamp, u64);
 
 /// Deliveries that wait for their time, the state of the webhook, and the policy for both.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -57,7 +57,7 @@ pub struct Queue {
     pub(super) raw: u64,
     pub(super) in_flight: u32,
     pub(super) probing: bool,
-    pub(super) mishaps: Mishaps,
+    pub(super) faults: DeliveryFaults,
     pub(super) probe: Arc<[u8]>,
     pub(super) signature: Option<Signature>,
     pub(super) changes: Vec<Change>,
@@ -81,7 +81,7 @@ impl Queue {
 
     /// Returns an empty queue with the same policy, URL, probe and signature.
     #[must_use]
-    pub fn fresh(&self, seed: u64, now: Moment) -> Self {
+    pub fn fresh(&self, seed: u64, now: Timestamp) -> Self {
         let mut queue = Self::empty(self.policy.clone(), self.rules.clone(), seed);
         queue.probe = self.probe.clone();
         queue.signature.clone_from(&self.signature);
@@ -108,7 +108,7 @@ impl Queue {
             raw: 0,
             in_flight: 0,
             probing: false,
-            mishaps: Mishaps::default(),
+            faults: DeliveryFaults::default(),
             probe: Arc::from(*b"{}"),
             signature: None,
             changes: Vec::new(),
@@ -136,7 +136,7 @@ impl Queue {
     }
 
     /// Sets the URL and enables the webhook. If the policy verifies URLs, a changed URL must answer a probe first.
-    pub fn register(&mut self, url: Url, now: Moment) {
+    pub fn register(&mut self, url: Url, now: Timestamp) {
         let moved = self.url.as_ref() != Some(&url);
         self.url = Some(url);
         if self.rules.verify && moved {
@@ -204,7 +204,7 @@ impl Queue {
             (None, _) => WebhookState::Unset,
             (_, State::Verifying { .. }) => WebhookState::Unverified,
             (_, State::Enabled) => WebhookState::Enabled,
-            (_, State::Trial { .. }) => WebhookState::OnTrial,
+            (_, State::CaseContext { .. }) => WebhookState::OnTrial,
             (_, State::Paused { until, .. }) => WebhookState::Paused(*until),
             (_, State::Disabled { .. }) => WebhookState::Disabled,
         }
@@ -222,7 +222,7 @@ impl Queue {
 
     /// Returns the number of a delivery's next attempt and when that attempt is due. Returns `None` if the delivery
     /// does not wait for an attempt.
-    pub fn waiting(&self, delivery: DeliveryId) -> Option<(u32, Moment)> {
+    pub fn waiting(&self, delivery: DeliveryId) -> Option<(u32, Timestamp)> {
         let mut all = self.again.iter().chain(&self.fresh);
         all.find(|(_, pending)| pending.delivery == delivery).map(|((due, _), pending)| (pending.number, *due))
     }
@@ -238,27 +238,27 @@ impl Queue {
     }
 
     /// Begins to inject a fault.
-    pub fn begin(&mut self, adversity: Adversity) {
-        self.mishaps.add(adversity);
+    pub fn begin(&mut self, fault: DeliveryFault) {
+        self.faults.add(fault);
     }
 
     /// Ends all faults whose kind and parameters equal `what`.
-    pub fn end(&mut self, what: Mishap) {
-        self.mishaps.end(what);
+    pub fn end(&mut self, what: DeliveryFaultKind) {
+        self.faults.end(what);
     }
 
     /// Ends all faults.
     pub fn end_all(&mut self) {
-        self.mishaps.clear();
+        self.faults.clear();
     }
 
     /// Returns all faults that have begun and were not ended.
-    pub fn adversities(&self) -> impl Iterator<Item = Adversity> {
-        self.mishaps.list()
+    pub fn faults(&self) -> impl Iterator<Item = DeliveryFault> {
+        self.faults.list()
     }
 
     /// Adds the body of an event. The event is due now, unless the policy batches events or a fault delays it.
-    pub fn enqueue(&mut self, body: &[u8], now: Moment) -> Enqueued {
+    pub fn enqueue(&mut self, body: &[u8], now: Timestamp) -> Enqueued {
         self.wake(now);
         if self.url.is_none() || !self.state.is_on() && self.rules.while_off == WhileOff::Drop {
             return Enqueued::default();
@@ -274,19 +274,19 @@ impl Queue {
             }
             return Enqueued { deliveries: vec![delivery], lost: false };
         }
-        let struck = self.mishaps.strike(self.seed, false);
+        let struck = self.faults.strike(self.seed, false);
         let (mut due, mut copies, mut together, mut behind) = (now, 1, None, 0);
-        for (mishap, choice) in struck {
-            match mishap {
-                Mishap::Lose => return Enqueued { deliveries: Vec::new(), lost: true },
-                Mishap::Duplicate => copies += 1,
-                Mishap::Together(wanted) => {
+        for (fault, choice) in struck {
+            match fault {
+                DeliveryFaultKind::Lose => return Enqueued { deliveries: Vec::new(), lost: true },
+                DeliveryFaultKind::Duplicate => copies += 1,
+                DeliveryFaultKind::Together(wanted) => {
                     copies = copies.max(u64::from(wanted));
                     together = Some(self.deliveries);
                 }
-                Mishap::Delay(up_to) => due = due + up_to.mul_f64(fraction(choice)),
-                Mishap::Reorder => behind = Self::STEP * (1 + choice % Self::OVERTAKEN_BY) + Self::STEP / 2,
-                Mishap::Resend | Mishap::Unreachable | Mishap::Wire(_) => {}
+                DeliveryFaultKind::Delay(up_to) => due = due + up_to.mul_f64(fraction(choice)),
+                DeliveryFaultKind::Reorder => behind = Self::STEP * (1 + choice % Self::OVERTAKEN_BY) + Self::STEP / 2,
+                DeliveryFaultKind::Resend | DeliveryFaultKind::Unreachable | DeliveryFaultKind::Wire(_) => {}
             }
         }
         let batches = self.rules.batch.most > 1;
@@ -319,14 +319,14 @@ impl Queue {
     }
 
     /// Makes a full batch due at once.
-    fn close_batch(&mut self, place: Place, now: Moment) {
+    fn close_batch(&mut self, place: Place, now: Timestamp) {
         self.batch = None;
         if let Some(pending) = self.fresh.remove(&place) {
             self.fresh.insert((now.min(place.0), place.1), pending);
         }
     }
 
-    pub(super) fn place(&mut self, due: Moment, behind: u64) -> Place {
+    pub(super) fn place(&mut self, due: Timestamp, behind: u64) -> Place {
         let order = self.planned * Self::STEP + behind;
         self.planned += 1;
         (due, order)
@@ -334,10 +334,10 @@ impl Queue {
 
     /// Applies the state changes that time alone causes: the end of a pause, and of the span for which the webhook is
     /// disabled.
-    fn wake(&mut self, now: Moment) {
+    fn wake(&mut self, now: Timestamp) {
         match self.state {
             State::Paused { until, rule } if until <= now => {
-                self.state = State::Trial { rule };
+                self.state = State::CaseContext { rule };
                 self.changed("on trial: the pause is over");
             }
             State::Disabled { until: Some(until), .. } if until <= now => self.enable("enabled: its time is over"),
@@ -349,14 +349,14 @@ impl Queue {
     fn free(&self) -> u32 {
         match self.state {
             State::Enabled => self.rules.concurrent.saturating_sub(self.in_flight),
-            State::Trial { .. } => 1_u32.saturating_sub(self.in_flight),
+            State::CaseContext { .. } => 1_u32.saturating_sub(self.in_flight),
             _ => 0,
         }
     }
 
     /// Returns the place of the next delivery, and whether that place is in `fresh` or else in `again`. With `now`,
     /// only deliveries that are due count.
-    fn next(&self, now: Option<Moment>) -> Option<(bool, Place)> {
+    fn next(&self, now: Option<Timestamp>) -> Option<(bool, Place)> {
         let ready = |map: &BTreeMap<Place, Pending>| {
             let place = map.first_key_value().map(|(place, _)| *place);
             place.filter(|(due, _)| now.is_none_or(|now| *due <= now))
@@ -379,12 +379,12 @@ impl Queue {
 
     /// Returns when [`Queue::poll`] has something to do next. Returns `None` as well while the queue waits for attempts
     /// that are under way.
-    pub fn next_due(&self) -> Option<Moment> {
+    pub fn next_due(&self) -> Option<Timestamp> {
         self.url.as_ref()?;
         let waits = self.pending() > 0;
         match &self.state {
-            State::Enabled | State::Trial { .. } if self.free() > 0 => self.next(None).map(|(_, (due, _))| due),
-            State::Enabled | State::Trial { .. } => None,
+            State::Enabled | State::CaseContext { .. } if self.free() > 0 => self.next(None).map(|(_, (due, _))| due),
+            State::Enabled | State::CaseContext { .. } => None,
             State::Verifying { at } => Some(*at).filter(|_| !self.probing),
             State::Paused { until, .. } => Some(*until).filter(|_| waits),
             State::Disabled { until, probe_at } => {
@@ -400,7 +400,7 @@ impl Queue {
     }
 
     /// Returns the attempts that are to be sent now, and the deliveries that have expired.
-    pub fn poll(&mut self, now: Moment) -> Polled {
+    pub fn poll(&mut self, now: Timestamp) -> Polled {
         let mut polled = Polled::default();
         let Some(url) = self.url.clone() else { return polled };
         self.wake(now);
@@ -436,15 +436,15 @@ impl Queue {
         polled
     }
 
-    fn attempt(&mut self, mut pending: Pending, due: Moment, now: Moment, url: &Url) -> Attempt {
+    fn attempt(&mut self, mut pending: Pending, due: Timestamp, now: Timestamp, url: &Url) -> Attempt {
         let (mut wire, mut unreachable) = (Wire::Clean, false);
         pending.resend = false;
-        for (mishap, _) in self.mishaps.strike(self.seed, true) {
-            match mishap {
-                Mishap::Unreachable => unreachable = true,
+        for (fault, _) in self.faults.strike(self.seed, true) {
+            match fault {
+                DeliveryFaultKind::Unreachable => unreachable = true,
                 // An attempt is repeated only once.
-                Mishap::Resend => pending.resend = pending.resent == 0,
-                Mishap::Wire(over) => wire = over,
+                DeliveryFaultKind::Resend => pending.resend = pending.resent == 0,
+                DeliveryFaultKind::Wire(over) => wire = over,
                 _ => {}
             }
         }
@@ -480,7 +480,7 @@ impl Queue {
         Timeouts { connect: self.rules.connect_timeout.0, total: self.rules.timeout }
     }
 
-    fn probe(&mut self, due: Moment, now: Moment, url: Url) -> Attempt {
+    fn probe(&mut self, due: Timestamp, now: Timestamp, url: Url) -> Attempt {
         let delivery = DeliveryId(self.deliveries);
         self.deliveries += 1;
         let story = Pending {
@@ -495,7 +495,7 @@ impl Queue {
             together: None,
             resend: false,
         };
-        let unreachable = self.mishaps.list().any(|adversity| adversity.what == Mishap::Unreachable);
+        let unreachable = self.faults.list().any(|fault| fault.what == DeliveryFaultKind::Unreachable);
         Attempt {
             delivery,
             purpose: Purpose::Probe,
@@ -518,7 +518,7 @@ impl Queue {
     /// Builds a request for a body that is not an event. The request equals the first attempt of an event: it has the
     /// headers, the signature, the timeouts and the redirects of the policy. The queue does not wait for the request,
     /// and its outcome changes nothing.
-    pub fn raw_request(&mut self, url: Url, body: &[u8], now: Moment) -> Request {
+    pub fn raw_request(&mut self, url: Url, body: &[u8], now: Timestamp) -> Request {
         self.raw += 1;
         // The request has its own id, because a receiver that has seen the id before would drop the body unread.
         let id = message_id(&[self.seed, u64::MAX, self.raw]);
@@ -528,13 +528,13 @@ impl Queue {
         request
     }
 
-    fn headers(&self, pending: &Pending, body: &[u8], now: Moment) -> HeaderMap {
+    fn headers(&self, pending: &Pending, body: &[u8], now: Timestamp) -> HeaderMap {
         // The id is the same in all attempts of an event.
         let id = message_id(&[self.seed, pending.delivery.0]);
         self.headers_of(&id, pending.number, pending.reason, body, now)
     }
 
-    fn headers_of(&self, id: &str, number: u32, reason: Option<Class>, body: &[u8], now: Moment) -> HeaderMap {
+    fn headers_of(&self, id: &str, number: u32, reason: Option<Class>, body: &[u8], now: Timestamp) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let mut add = |name: &str, value: &str| {
             // Invalid names and values were rejected when the policy was checked.

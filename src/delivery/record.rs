@@ -7,7 +7,7 @@ use url::Url;
 
 use super::policy::Class;
 use super::transport::{Outcome, Timeouts, Wire};
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 
 /// Id of a delivery: one event over all its attempts, or several events that the policy sends in one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ pub enum WebhookState {
     /// Events are delivered.
     Enabled,
     /// Events are not delivered before this moment.
-    Paused(Moment),
+    Paused(Timestamp),
     /// The pause is over. One attempt decides whether the webhook is enabled again.
     OnTrial,
     /// Events are not delivered until the webhook is enabled.
@@ -83,10 +83,10 @@ pub struct Attempt {
     pub purpose: Purpose,
     /// Number of the attempt; the first is 1.
     pub number: u32,
-    /// Moment at which the attempt is due.
-    pub due: Moment,
-    /// Moment at which the queue handed out the attempt.
-    pub sent: Moment,
+    /// Timestamp at which the attempt is due.
+    pub due: Timestamp,
+    /// Timestamp at which the queue handed out the attempt.
+    pub sent: Timestamp,
     /// URL that the request goes to.
     pub url: Url,
     /// Headers of the request, in addition to the content type.
@@ -119,10 +119,10 @@ pub struct AttemptRecord {
     pub purpose: Purpose,
     /// Number of the attempt; the first is 1.
     pub number: u32,
-    /// Moment at which the attempt was due.
-    pub due: Moment,
-    /// Moment at which the attempt was sent.
-    pub sent: Moment,
+    /// Timestamp at which the attempt was due.
+    pub due: Timestamp,
+    /// Timestamp at which the attempt was sent.
+    pub sent: Timestamp,
     /// Body that was sent.
     pub body: Arc<[u8]>,
     /// Way in which the request went over the connection.
@@ -136,7 +136,7 @@ pub struct AttemptRecord {
     /// Decision that follows from the outcome.
     pub decision: Decision,
     /// Cell of the policy that made the decision, such as `backoff` or `on[0]`. For a repetition by
-    /// [`Mishap::Resend`](super::Mishap::Resend) it is `on purpose`.
+    /// [`DeliveryFaultKind::Resend`](super::DeliveryFaultKind::Resend) it is `on purpose`.
     pub rule: String,
 }
 
@@ -147,7 +147,7 @@ pub enum Decision {
     /// The event is delivered.
     Delivered,
     /// The event is sent again at this moment.
-    RetryAt(Moment),
+    RetryAt(Timestamp),
     /// The event is not sent again.
     GivenUp,
     /// The event is not sent again, because the webhook is off.
@@ -194,8 +194,8 @@ pub(super) struct Pending {
     pub(super) resent: u32,
     /// Bodies of the events, one for each event.
     pub(super) bodies: Vec<Arc<[u8]>>,
-    pub(super) born: Moment,
-    pub(super) first_sent: Option<Moment>,
+    pub(super) born: Timestamp,
+    pub(super) first_sent: Option<Timestamp>,
     /// Class of the previous attempt's outcome.
     pub(super) reason: Option<Class>,
     pub(super) url: Option<Url>,

@@ -6,13 +6,13 @@ use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::fault::DeliveryFaults;
 use super::health::Health;
-use super::mishap::Mishaps;
 use super::policy::{Class, Policy};
 use super::queue::{Queue, State};
 use super::record::{DeliveryId, Pending};
 use super::signature::Signature;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 
 /// Serialized form of a [`Queue`] that has no attempt under way.
 #[derive(Serialize, Deserialize)]
@@ -30,7 +30,8 @@ pub(super) struct Stored {
     deliveries: u64,
     #[serde(default)]
     raw: u64,
-    mishaps: Mishaps,
+    #[serde(alias = "mishaps")]
+    faults: DeliveryFaults,
     probe: Body,
     signature: Option<Signature>,
 }
@@ -38,14 +39,14 @@ pub(super) struct Stored {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StoredPending {
-    due: Moment,
+    due: Timestamp,
     order: u64,
     delivery: DeliveryId,
     number: u32,
     resent: u32,
     bodies: Vec<Body>,
-    born: Moment,
-    first_sent: Option<Moment>,
+    born: Timestamp,
+    first_sent: Option<Timestamp>,
     reason: Option<Class>,
     url: Option<String>,
     together: Option<u64>,
@@ -83,7 +84,7 @@ impl TryFrom<Body> for Arc<[u8]> {
 
 impl From<Queue> for Stored {
     fn from(queue: Queue) -> Self {
-        let list = |map: BTreeMap<(Moment, u64), Pending>| map.into_iter().map(StoredPending::from).collect();
+        let list = |map: BTreeMap<(Timestamp, u64), Pending>| map.into_iter().map(StoredPending::from).collect();
         Self {
             policy: queue.policy,
             seed: queue.seed,
@@ -95,15 +96,15 @@ impl From<Queue> for Stored {
             planned: queue.planned,
             deliveries: queue.deliveries,
             raw: queue.raw,
-            mishaps: queue.mishaps,
+            faults: queue.faults,
             probe: (&queue.probe).into(),
             signature: queue.signature,
         }
     }
 }
 
-impl From<((Moment, u64), Pending)> for StoredPending {
-    fn from(((due, order), pending): ((Moment, u64), Pending)) -> Self {
+impl From<((Timestamp, u64), Pending)> for StoredPending {
+    fn from(((due, order), pending): ((Timestamp, u64), Pending)) -> Self {
         Self {
             due,
             order,
@@ -156,7 +157,7 @@ impl TryFrom<Stored> for Queue {
     fn try_from(stored: Stored) -> Result<Self, String> {
         let mut queue = Self::new(stored.policy, stored.seed).map_err(|error| format!("policy: {error}"))?;
         queue.url = stored.url.map(|text| url("url", &text)).transpose()?;
-        (queue.state, queue.health, queue.mishaps) = (stored.state, stored.health, stored.mishaps);
+        (queue.state, queue.health, queue.faults) = (stored.state, stored.health, stored.faults);
         (queue.planned, queue.deliveries, queue.raw) = (stored.planned, stored.deliveries, stored.raw);
         (queue.probe, queue.signature) =
             (stored.probe.try_into().map_err(|why| format!("probe: {why}"))?, stored.signature);
@@ -183,16 +184,16 @@ impl TryFrom<Stored> for Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::{Adversity, Mishap};
+    use crate::delivery::{DeliveryFault, DeliveryFaultKind};
     use serde_json::{Value, json};
 
     #[test]
     fn a_queue_is_the_same_after_it_was_written_and_read() {
         let mut queue = Queue::new(Policy::paragon_assumed(), 7).unwrap();
-        queue.register("http://127.0.0.1:9/".parse().unwrap(), Moment::from_millis(0));
-        queue.begin(Adversity::new(Mishap::Duplicate));
-        queue.enqueue(b"{}", Moment::from_millis(0));
-        queue.enqueue(b"\xff", Moment::from_millis(1));
+        queue.register("http://127.0.0.1:9/".parse().unwrap(), Timestamp::from_millis(0));
+        queue.begin(DeliveryFault::new(DeliveryFaultKind::Duplicate));
+        queue.enqueue(b"{}", Timestamp::from_millis(0));
+        queue.enqueue(b"\xff", Timestamp::from_millis(1));
         let written = serde_json::to_value(&queue).unwrap();
         let read: Queue = serde_json::from_value(written.clone()).unwrap();
         assert_eq!(serde_json::to_value(&read).unwrap(), written);

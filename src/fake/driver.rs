@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use super::evidence::Evidence;
-use super::play::Waiting;
+use super::play::BoxFuture;
 use super::shared::{Shared, lock};
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::delivery::{Attempt, Change, Failure, Outcome, Request, Timeouts, Transmission, Transport};
 
 /// Driver of a world: it moves the clock, makes the runs that are due, and sends the webhooks.
@@ -21,14 +21,14 @@ pub(super) struct Driver {
     hooks: Vec<Hook>,
     /// Held by the task that moves the clock: only one task may move the clock at a time.
     turn: tokio::sync::Mutex<()>,
-    /// Number of [`Flight`] guards: one for each wave, and one for each attempt that [`Driver::run`] has started.
+    /// Number of [`InFlightGuard`] guards: one for each batch, and one for each attempt that [`Driver::run`] has started.
     flying: watch::Sender<usize>,
     /// Callback that lets real time pass before a receiver that refused events gets the next one. Only lanes have one.
     pub(super) pacer: OnceLock<Pacer>,
 }
 
 /// Callback that waits for a span of real time.
-pub(crate) type Pacer = Box<dyn Fn(Duration) -> Waiting<'static> + Send + Sync>;
+pub(crate) type Pacer = Box<dyn Fn(Duration) -> BoxFuture<'static> + Send + Sync>;
 
 pub(super) type Hook = Arc<dyn Fn(&Change) + Send + Sync>;
 
@@ -130,15 +130,15 @@ impl Driver {
         }
     }
 
-    async fn drive(self: &Arc<Self>, until: Moment) -> Result<(), Replaced> {
-        let life = lock(&self.world).life;
+    async fn drive(self: &Arc<Self>, until: Timestamp) -> Result<(), Replaced> {
+        let generation = lock(&self.world).generation;
         let mut flying = self.flying.subscribe();
         loop {
             // Read the counter before the step: an attempt that ends after this read wakes the `changed` call below.
             let others = *flying.borrow_and_update();
             let attempts = {
                 let mut world = lock(&self.world);
-                if world.life != life {
+                if world.generation != generation {
                     return Err(Replaced);
                 }
                 world.step(until)
@@ -152,7 +152,7 @@ impl Driver {
                 // The clock stands still while attempts are in flight.
                 Some(attempts) => {
                     self.hold_back().await;
-                    Wave::send(self, life, attempts).await;
+                    DispatchBatch::send(self, generation, attempts).await;
                 }
                 None if others == 0 => return Ok(()),
                 None => drop(flying.changed().await),
@@ -180,7 +180,7 @@ impl Driver {
 
     /// Lets time pass by itself, `speed` times as fast as real time, and executes runs and attempts when they are due.
     pub(super) async fn run(self: Arc<Self>, speed: f64) -> Infallible {
-        let passing = Passing::begin(&self.world, speed);
+        let passing = ClockRunning::begin(&self.world, speed);
         if speed <= 0.0 {
             std::future::pending::<()>().await;
         }
@@ -207,10 +207,10 @@ impl Driver {
     async fn launch(self: &Arc<Self>) {
         let _turn = self.turn().await;
         loop {
-            let (life, attempts) = {
+            let (generation, attempts) = {
                 let mut world = lock(&self.world);
                 let now = world.clock.now();
-                (world.life, world.step(now))
+                (world.generation, world.step(now))
             };
             self.tell();
             let Some(attempts) = attempts else { return };
@@ -218,10 +218,10 @@ impl Driver {
                 tokio::task::yield_now().await;
             }
             for attempt in attempts {
-                let (driver, flight, request) = (self.clone(), Flight::begin(self), self.request(&attempt));
+                let (driver, flight, request) = (self.clone(), InFlightGuard::begin(self), self.request(&attempt));
                 tokio::spawn(async move {
                     let result = request.await;
-                    lock(&driver.world).complete(attempt, result, life);
+                    lock(&driver.world).complete(attempt, result, generation);
                     driver.tell();
                     drop(flight);
                 });
@@ -234,19 +234,19 @@ impl Driver {
 /// the policy allows. The outcomes are recorded in the order in which the attempts were sent, not in the order of the
 /// responses. So what happens next does not depend on the real speed of the receiver.
 ///
-/// A task that has finished a request takes the next one, so that no task has to be woken for each request. The wave
+/// A task that has finished a request takes the next one, so that no task has to be woken for each request. The batch
 /// goes on even if the future of [`send`](Self::send) is dropped.
-struct Wave {
+struct DispatchBatch {
     driver: Arc<Driver>,
-    life: u64,
-    inside: Mutex<Inside>,
-    _flight: Flight,
-    /// Dropped when the last task of the wave ends, which wakes [`send`](Wave::send).
+    generation: u64,
+    inside: Mutex<Inner>,
+    _flight: InFlightGuard,
+    /// Dropped when the last task of the batch ends, which wakes [`send`](DispatchBatch::send).
     _working: oneshot::Sender<Infallible>,
 }
 
 #[derive(Default)]
-struct Inside {
+struct Inner {
     /// Attempts that can be sent now, each with its place in the sending order.
     ready: VecDeque<(u64, Attempt)>,
     sent: u64,
@@ -259,18 +259,18 @@ struct Inside {
     noting: bool,
 }
 
-impl Wave {
-    async fn send(driver: &Arc<Driver>, life: u64, attempts: Vec<Attempt>) {
+impl DispatchBatch {
+    async fn send(driver: &Arc<Driver>, generation: u64, attempts: Vec<Attempt>) {
         let (working, over) = oneshot::channel();
-        let (inside, flight) = (Mutex::default(), Flight::begin(driver));
-        let wave = Arc::new(Self { driver: driver.clone(), life, inside, _flight: flight, _working: working });
-        wave.inside().put(attempts);
-        wave.employ();
-        drop(wave);
+        let (inside, flight) = (Mutex::default(), InFlightGuard::begin(driver));
+        let batch = Arc::new(Self { driver: driver.clone(), generation, inside, _flight: flight, _working: working });
+        batch.inside().put(attempts);
+        batch.employ();
+        drop(batch);
         let _ = over.await;
     }
 
-    fn inside(&self) -> MutexGuard<'_, Inside> {
+    fn inside(&self) -> MutexGuard<'_, Inner> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -278,14 +278,14 @@ impl Wave {
     fn employ(self: &Arc<Self>) {
         loop {
             let Some(first) = self.inside().ready.pop_front() else { return };
-            let wave = self.clone();
+            let batch = self.clone();
             tokio::spawn(async move {
                 let mut next = Some(first);
                 while let Some((place, attempt)) = next {
-                    let result = wave.driver.request(&attempt).await;
-                    wave.land(place, attempt, result);
-                    next = wave.inside().ready.pop_front();
-                    wave.employ();
+                    let result = batch.driver.request(&attempt).await;
+                    batch.land(place, attempt, result);
+                    next = batch.inside().ready.pop_front();
+                    batch.employ();
                 }
             });
         }
@@ -311,8 +311,8 @@ impl Wave {
             let news = {
                 let mut world = lock(&self.driver.world);
                 for (attempt, result) in next {
-                    world.complete(attempt, result, self.life);
-                    if world.life == self.life {
+                    world.complete(attempt, result, self.generation);
+                    if world.generation == self.generation {
                         more.extend(world.poll());
                     }
                 }
@@ -325,7 +325,7 @@ impl Wave {
     }
 }
 
-impl Inside {
+impl Inner {
     fn put(&mut self, attempts: Vec<Attempt>) {
         for attempt in attempts {
             self.ready.push_back((self.sent, attempt));
@@ -345,32 +345,32 @@ impl Inside {
 }
 
 /// Guard: the clock moves by itself until the guard is dropped.
-struct Passing(Arc<Shared>);
+struct ClockRunning(Arc<Shared>);
 
-impl Passing {
+impl ClockRunning {
     fn begin(world: &Arc<Shared>, speed: f64) -> Self {
         world.set_speed(Some(speed));
         Self(world.clone())
     }
 }
 
-impl Drop for Passing {
+impl Drop for ClockRunning {
     fn drop(&mut self) {
         self.0.set_speed(None);
     }
 }
 
-/// Guard that counts a wave or an attempt as in flight.
-struct Flight(Arc<Driver>);
+/// Guard that counts a batch or an attempt as in flight.
+struct InFlightGuard(Arc<Driver>);
 
-impl Flight {
+impl InFlightGuard {
     fn begin(driver: &Arc<Driver>) -> Self {
         driver.flying.send_modify(|flying| *flying += 1);
         Self(driver.clone())
     }
 }
 
-impl Drop for Flight {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         self.0.flying.send_modify(|flying| *flying -= 1);
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::paragon::FakeParagon;
-use super::timeline::{Entry, Timeline, What};
+use super::timeline::{EntryKind, Timeline, TimelineEntry};
 use crate::clock::offset;
 use crate::delivery::{AttemptRecord, Decision};
 
@@ -95,7 +95,7 @@ fn delivered(timeline: &Timeline, members: &Value) -> Result<(), String> {
 /// Returns a candidate for each event of each attempt. A batch contains several events.
 fn candidates<'a>(timeline: &'a Timeline, members: &Value) -> impl Iterator<Item = Candidate<'a>> {
     timeline.entries().iter().enumerate().flat_map(move |(at, entry)| {
-        let What::Attempt { event, record, .. } = &entry.what else { return Vec::new() };
+        let EntryKind::Attempt { event, record, .. } = &entry.what else { return Vec::new() };
         let events = match serde_json::from_slice(&record.body) {
             Ok(Value::Array(events)) => events,
             Ok(event) => vec![event],
@@ -132,7 +132,7 @@ fn around(told: &mut String, timeline: &Timeline, place: Option<usize>) {
     let entries = timeline.entries();
     let middle = place.unwrap_or(entries.len());
     let shown = middle.saturating_sub(AROUND)..entries.len().min(middle + AROUND + 1);
-    for (at, Entry { at: moment, what, .. }) in entries.iter().enumerate().skip(shown.start).take(shown.len()) {
+    for (at, TimelineEntry { at: moment, what, .. }) in entries.iter().enumerate().skip(shown.start).take(shown.len()) {
         let mark = if Some(at) == place { '>' } else { ' ' };
         let _ = writeln!(told, "{mark} {:<14} {what}", offset(*moment - timeline.start()));
     }

@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::timeline::{About, RECONNECTED, What};
+use super::timeline::{About, EntryKind, RECONNECTED};
 use super::world::World;
 use crate::clock::offset;
 use crate::delivery::{Decision, DeliveryId, Policy, WebhookState};
@@ -17,10 +17,10 @@ impl World {
         for (_, entry) in self.log.since(0) {
             let at = offset(entry.at - self.start);
             match &entry.what {
-                What::Queued { event, about: name, deliveries, .. } if deliveries.contains(&delivery) => {
+                EntryKind::Queued { event, about: name, deliveries, .. } if deliveries.contains(&delivery) => {
                     let _ = writeln!(text, "{at:<14} {event}{} is handed over", About(name));
                 }
-                What::Attempt { event, about: name, record } if record.delivery == delivery => {
+                EntryKind::Attempt { event, about: name, record } if record.delivery == delivery => {
                     let rule = cell(policy, &record.rule);
                     let next = match record.decision {
                         Decision::Delivered => "delivered".to_owned(),
@@ -42,7 +42,7 @@ impl World {
                     }
                     over = Some(!matches!(record.decision, Decision::RetryAt(_)));
                 }
-                What::Dropped { event, about: name, delivery: dropped, rule } if *dropped == delivery => {
+                EntryKind::Dropped { event, about: name, delivery: dropped, rule } if *dropped == delivery => {
                     let _ = writeln!(
                         text,
                         "{at:<14} {event}{} is not sent any more, by {}",

@@ -3,7 +3,8 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::endpoint::Endpoint;
-use crate::clock::{Moment, duration};
+use super::faults::FaultId;
+use crate::clock::{Timestamp, duration};
 use crate::contract::{SyncId, UserId};
 use crate::delivery::Probability;
 
@@ -11,10 +12,10 @@ use crate::delivery::Probability;
 /// call until it is removed.
 ///
 /// ```
-/// use paragon_testkit::fake::{ApiFault, Endpoint, RetryAfter, Trouble};
+/// use paragon_testkit::fake::{ApiFault, Endpoint, RetryAfterHeader, ApiFaultKind};
 ///
 /// let code = 429;
-/// let busy = ApiFault::new(Trouble::Status { code, retry_after: Some(RetryAfter::Seconds(30)) });
+/// let busy = ApiFault::new(ApiFaultKind::Status { code, retry_after: Some(RetryAfterHeader::Seconds(30)) });
 /// let fault: ApiFault = serde_json::from_str(r#"{
 ///     "on": {"endpoint": "pullRecords", "user": "ada"},
 ///     "what": {"status": {"code": 429, "retry_after": {"seconds": 30}}},
@@ -31,7 +32,7 @@ pub struct ApiFault {
     #[serde(default, skip_serializing_if = "Target::is_any")]
     pub on: Target,
     /// The kind of failure.
-    pub what: Trouble,
+    pub what: ApiFaultKind,
     /// When the fault strikes.
     #[serde(default, skip_serializing_if = "Window::is_always")]
     pub when: Window,
@@ -70,14 +71,14 @@ pub struct Window {
     pub probability: Option<Probability>,
     /// End of the fault: the fault strikes only while the virtual clock is before this moment. In RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<Moment>,
+    pub until: Option<Timestamp>,
 }
 
 /// A way in which a call of the API fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
-pub enum Trouble {
+pub enum ApiFaultKind {
     /// The call is refused with this status, and has no effect.
     Status {
         /// The status, from 200 to 599, such as 429 or 503.
@@ -85,7 +86,7 @@ pub enum Trouble {
         code: u16,
         /// The header that says when to retry, if there is one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        retry_after: Option<RetryAfter>,
+        retry_after: Option<RetryAfterHeader>,
     },
     /// The call is answered after this much real time.
     Delay(#[serde(with = "duration")] Duration),
@@ -124,7 +125,7 @@ pub enum Trouble {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum RetryAfter {
+pub enum RetryAfterHeader {
     /// A number of seconds.
     Seconds(u64),
     /// An HTTP date, this far ahead of the wall clock.
@@ -142,21 +143,39 @@ pub enum Stale {
     For(#[serde(with = "duration")] Duration),
 }
 
-impl Trouble {
+impl ApiFaultKind {
     /// Returns the fault that refuses calls with this status, without a `retry-after` header.
     pub const fn status(code: u16) -> Self {
         Self::Status { code, retry_after: None }
     }
 }
 
+/// Fault of the API that was injected, and what it has done so far.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ActiveApiFault {
+    /// Id, for [`end_api_fault`](super::FakeParagon::end_api_fault).
+    pub id: FaultId,
+    /// The fault itself.
+    pub fault: ApiFault,
+    /// Number of calls that the fault has struck.
+    pub struck: u64,
+}
+
+impl From<ApiFaultKind> for ApiFault {
+    fn from(kind: ApiFaultKind) -> Self {
+        Self::new(kind)
+    }
+}
+
 impl ApiFault {
-    /// The name of the member that [`Trouble::UnknownMembers`] adds.
+    /// The name of the member that [`ApiFaultKind::UnknownMembers`] adds.
     pub const UNKNOWN_MEMBER: &str = "paragonTestkitUnknown";
-    /// The status that [`Trouble::UnknownStatus`] shows.
+    /// The status that [`ApiFaultKind::UnknownStatus`] shows.
     pub const UNKNOWN_STATUS: &str = "QUARANTINED";
 
     /// Creates a fault that strikes every call, always.
-    pub fn new(what: Trouble) -> Self {
+    pub fn new(what: ApiFaultKind) -> Self {
         Self { on: Target::default(), what, when: Window::default() }
     }
 
@@ -209,7 +228,7 @@ impl ApiFault {
 
     /// Limits the fault to the time while the virtual clock is before this moment.
     #[must_use]
-    pub fn until(mut self, moment: Moment) -> Self {
+    pub fn until(mut self, moment: Timestamp) -> Self {
         self.when.until = Some(moment);
         self
     }
@@ -260,32 +279,32 @@ pub(super) mod tests {
         }
     }
 
-    fn trouble() -> impl Strategy<Value = Trouble> {
+    fn trouble() -> impl Strategy<Value = ApiFaultKind> {
         let span = (0..100_000_u64).prop_map(Duration::from_millis);
         let retry_after = prop_oneof![
             Just(None),
-            (0..1_000_u64).prop_map(|seconds| Some(RetryAfter::Seconds(seconds))),
-            span.clone().prop_map(|span| Some(RetryAfter::Date(span))),
+            (0..1_000_u64).prop_map(|seconds| Some(RetryAfterHeader::Seconds(seconds))),
+            span.clone().prop_map(|span| Some(RetryAfterHeader::Date(span))),
         ];
         prop_oneof![
-            (200..600_u16, retry_after).prop_map(|(code, retry_after)| Trouble::Status { code, retry_after }),
-            span.clone().prop_map(Trouble::Delay),
-            span.prop_map(|span| Trouble::StaleReads(Stale::For(span))),
-            (0..9_u64).prop_map(|reads| Trouble::StaleReads(Stale::Reads(reads))),
-            (1..9_usize).prop_map(Trouble::ShortPages),
+            (200..600_u16, retry_after).prop_map(|(code, retry_after)| ApiFaultKind::Status { code, retry_after }),
+            span.clone().prop_map(ApiFaultKind::Delay),
+            span.prop_map(|span| ApiFaultKind::StaleReads(Stale::For(span))),
+            (0..9_u64).prop_map(|reads| ApiFaultKind::StaleReads(Stale::Reads(reads))),
+            (1..9_usize).prop_map(ApiFaultKind::ShortPages),
             prop::sample::select(vec![
-                Trouble::NeverAnswers,
-                Trouble::ResetBefore,
-                Trouble::ResetInside,
-                Trouble::CutJson,
-                Trouble::MalformedJson,
-                Trouble::WrongContentType,
-                Trouble::EmptyPage,
-                Trouble::RepeatedRecord,
-                Trouble::NullCursorAtEnd,
-                Trouble::ExpiredTokens,
-                Trouble::UnknownMembers,
-                Trouble::UnknownStatus,
+                ApiFaultKind::NeverAnswers,
+                ApiFaultKind::ResetBefore,
+                ApiFaultKind::ResetInside,
+                ApiFaultKind::CutJson,
+                ApiFaultKind::MalformedJson,
+                ApiFaultKind::WrongContentType,
+                ApiFaultKind::EmptyPage,
+                ApiFaultKind::RepeatedRecord,
+                ApiFaultKind::NullCursorAtEnd,
+                ApiFaultKind::ExpiredTokens,
+                ApiFaultKind::UnknownMembers,
+                ApiFaultKind::UnknownStatus,
             ]),
         ]
     }
@@ -302,7 +321,7 @@ pub(super) mod tests {
             until in prop::option::of(0..2_000_i64),
         ) -> ApiFault {
             let on = Target { endpoint, user: user.map(UserId::from), sync: sync.map(SyncId::from) };
-            let until = until.map(Moment::from_millis);
+            let until = until.map(Timestamp::from_millis);
             ApiFault { on, what, when: Window { after, next, probability: share, until } }
         }
     }

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::endpoint::Endpoint;
-use super::fault::{ApiFault, Stale, Target, Trouble, Window};
-use crate::clock::Moment;
+use super::fault::{ApiFault, ApiFaultKind, Stale, Target, Window};
+use crate::clock::Timestamp;
 use crate::contract::{SyncId, UserId, scramble};
 
 /// The id of a fault. The id is not used again until the state of the [`FakeParagon`](super::FakeParagon) is reset or
@@ -35,12 +35,12 @@ pub(crate) struct Faults {
     /// difference from this id, so that a scenario that is played again after `clear` has the same faults.
     #[serde(default = "first")]
     first: u64,
-    held: BTreeMap<FaultId, Held>,
+    held: BTreeMap<FaultId, ActiveFault>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Held {
+struct ActiveFault {
     fault: ApiFault,
     matched: u64,
     struck: u64,
@@ -53,7 +53,7 @@ pub(crate) struct Decision {
     /// The endpoint of the call.
     pub(super) endpoint: Option<Endpoint>,
     /// The faults that strike, in the order in which they were added.
-    pub(super) struck: Vec<(FaultId, Trouble)>,
+    pub(super) struck: Vec<(FaultId, ApiFaultKind)>,
 }
 
 const fn first() -> u64 {
@@ -78,7 +78,7 @@ impl Faults {
     pub(crate) fn add(&mut self, fault: ApiFault) -> FaultId {
         let id = FaultId(self.next);
         self.next += 1;
-        self.held.insert(id, Held { fault, matched: 0, struck: 0 });
+        self.held.insert(id, ActiveFault { fault, matched: 0, struck: 0 });
         id
     }
 
@@ -99,7 +99,7 @@ impl Faults {
     }
 
     /// Decides which faults strike a call. Must be called exactly once for each call, because it counts the calls.
-    pub(crate) fn decide(&mut self, call: &CallInfo<'_>, now: Moment) -> Decision {
+    pub(crate) fn decide(&mut self, call: &CallInfo<'_>, now: Timestamp) -> Decision {
         let mut struck = Vec::new();
         for (id, held) in &mut self.held {
             let Window { after, next, probability, until } = held.fault.when;
@@ -132,25 +132,26 @@ fn mix(state: u64) -> u64 {
 
 impl Decision {
     /// Returns everything that goes wrong, in the order in which the faults were added.
-    pub(crate) fn troubles(&self) -> impl Iterator<Item = Trouble> {
+    pub(crate) fn troubles(&self) -> impl Iterator<Item = ApiFaultKind> {
         self.struck.iter().map(|(_, trouble)| *trouble)
     }
 
     /// Returns whether this fault strikes.
-    pub(crate) fn has(&self, trouble: Trouble) -> bool {
+    pub(crate) fn has(&self, trouble: ApiFaultKind) -> bool {
         self.troubles().any(|struck| struck == trouble)
     }
 
     /// Returns the maximum number of records on a page, if a fault sets one.
     pub(crate) fn short_pages(&self) -> Option<usize> {
         self.troubles()
-            .filter_map(|struck| if let Trouble::ShortPages(most) = struck { Some(most.max(1)) } else { None })
+            .filter_map(|struck| if let ApiFaultKind::ShortPages(most) = struck { Some(most.max(1)) } else { None })
             .min()
     }
 
     /// Returns the limits of all faults that make reads stale. Reads are stale as long as one of these limits lasts.
     pub(crate) fn stale(&self) -> impl Iterator<Item = Stale> {
-        self.troubles().filter_map(|struck| if let Trouble::StaleReads(stale) = struck { Some(stale) } else { None })
+        self.troubles()
+            .filter_map(|struck| if let ApiFaultKind::StaleReads(stale) = struck { Some(stale) } else { None })
     }
 }
 
@@ -161,7 +162,7 @@ mod tests {
     use super::*;
     use crate::fake::fault::tests::fault;
 
-    const NOW: Moment = Moment::from_millis(1_000);
+    const NOW: Timestamp = Timestamp::from_millis(1_000);
     const ANY: CallInfo<'_> = CallInfo { endpoint: Some(Endpoint::PullRecords), user: None, sync: None };
 
     fn strikes(faults: &mut Faults, calls: usize) -> Vec<bool> {
@@ -184,40 +185,45 @@ mod tests {
 
     #[test]
     fn until_is_exclusive() {
-        let mut faults = faults(0, ApiFault::new(Trouble::EmptyPage).until(NOW));
-        let mut at = |millis| faults.decide(&ANY, Moment::from_millis(millis)).has(Trouble::EmptyPage);
+        let mut faults = faults(0, ApiFault::new(ApiFaultKind::EmptyPage).until(NOW));
+        let mut at = |millis| faults.decide(&ANY, Timestamp::from_millis(millis)).has(ApiFaultKind::EmptyPage);
         assert_eq!([999, 1_000, 1_001].map(&mut at), [true, false, false]);
     }
 
     #[test]
     fn faults_end_and_their_ids_do_not_come_back() {
         let mut faults = Faults::new(0);
-        let first = faults.add(ApiFault::new(Trouble::NeverAnswers));
-        let second = faults.add(ApiFault::new(Trouble::EmptyPage).next(1));
-        assert_eq!(faults.decide(&ANY, NOW).struck, [(first, Trouble::NeverAnswers), (second, Trouble::EmptyPage)]);
-        assert_eq!(faults.decide(&ANY, NOW).struck, [(first, Trouble::NeverAnswers)]);
+        let first = faults.add(ApiFault::new(ApiFaultKind::NeverAnswers));
+        let second = faults.add(ApiFault::new(ApiFaultKind::EmptyPage).next(1));
+        assert_eq!(
+            faults.decide(&ANY, NOW).struck,
+            [(first, ApiFaultKind::NeverAnswers), (second, ApiFaultKind::EmptyPage)]
+        );
+        assert_eq!(faults.decide(&ANY, NOW).struck, [(first, ApiFaultKind::NeverAnswers)]);
         assert_eq!(faults.list().map(|(id, _, struck)| (id, struck)).collect::<Vec<_>>(), [(first, 2), (second, 1)]);
-        assert_eq!(faults.remove(first).unwrap().what, Trouble::NeverAnswers);
+        assert_eq!(faults.remove(first).unwrap().what, ApiFaultKind::NeverAnswers);
         assert_eq!(faults.remove(first), None);
         faults.clear();
         assert_eq!(faults.list().count(), 0);
-        assert!(faults.add(ApiFault::new(Trouble::EmptyPage)) > second);
+        assert!(faults.add(ApiFault::new(ApiFaultKind::EmptyPage)) > second);
     }
 
     #[test]
     fn several_limits_of_one_kind_come_together() {
         let mut faults = Faults::new(0);
-        for trouble in [Trouble::ShortPages(3), Trouble::ShortPages(0), Trouble::StaleReads(Stale::Reads(1))] {
+        for trouble in
+            [ApiFaultKind::ShortPages(3), ApiFaultKind::ShortPages(0), ApiFaultKind::StaleReads(Stale::Reads(1))]
+        {
             faults.add(ApiFault::new(trouble));
         }
         let decision = faults.decide(&ANY, NOW);
         assert_eq!((decision.short_pages(), decision.stale().collect::<Vec<_>>()), (Some(1), vec![Stale::Reads(1)]));
-        assert!(!decision.has(Trouble::ShortPages(2)));
+        assert!(!decision.has(ApiFaultKind::ShortPages(2)));
     }
 
     #[test]
     fn after_all_were_ended_chances_begin_anew() {
-        let half = || ApiFault::new(Trouble::EmptyPage).probability(0.5);
+        let half = || ApiFault::new(ApiFaultKind::EmptyPage).probability(0.5);
         let mut faults = faults(7, half());
         let before = strikes(&mut faults, 64);
         faults.clear();
@@ -228,14 +234,14 @@ mod tests {
     proptest! {
         #[test]
         fn counts_are_exact(after in 0..20_u64, next in 0..20_u64, calls in 0..60_usize, seed: u64) {
-            let struck = strikes(&mut faults(seed, ApiFault::new(Trouble::EmptyPage).after(after).next(next)), calls);
+            let struck = strikes(&mut faults(seed, ApiFault::new(ApiFaultKind::EmptyPage).after(after).next(next)), calls);
             let expected: Vec<bool> = (0..calls as u64).map(|n| (after..after + next).contains(&n)).collect();
             prop_assert_eq!(struck, expected);
         }
 
         #[test]
         fn equal_seeds_choose_alike_and_calls_of_others_do_not_matter(seed: u64, others in 0..5_usize) {
-            let fault = ApiFault::new(Trouble::EmptyPage).endpoint(Endpoint::PullRecords).probability(0.5);
+            let fault = ApiFault::new(ApiFaultKind::EmptyPage).endpoint(Endpoint::PullRecords).probability(0.5);
             let mut disturbed = faults(seed, fault.clone());
             let undisturbed = strikes(&mut faults(seed, fault), 64);
             let other = CallInfo { endpoint: Some(Endpoint::GetRecord), ..ANY };
@@ -249,7 +255,7 @@ mod tests {
 
         #[test]
         fn probability_is_kept_over_many_calls(seed: u64, percent in 0..=100_u32) {
-            let fault = ApiFault::new(Trouble::EmptyPage).probability(f64::from(percent) / 100.0);
+            let fault = ApiFault::new(ApiFaultKind::EmptyPage).probability(f64::from(percent) / 100.0);
             let struck = strikes(&mut faults(seed, fault), 2_000).into_iter().filter(|struck| *struck).count();
             // Six standard deviations are at most 134 calls, and about one run in 10^9 lies outside. Probabilities 0
             // and 1 are exact.

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::shared::{Guard, Shared, lock};
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::contract::api::EventLogEntry;
 use crate::contract::{
     CredentialId, Envelope, ExternalId, Frequency, Object, Pipeline, RecordId, SyncId, Synced, UserId,
 };
 use crate::source::permission::Role;
-use crate::source::{Account, Collection, Synthetic, Trouble};
+use crate::source::{Account, Collection, ProviderFault, Synthetic};
 use crate::sync::{EnableError, RunKind, Status, Update};
 
 /// A Connected User, returned by [`FakeParagon::user`](super::FakeParagon::user).
@@ -276,7 +276,7 @@ impl Connection {
         &self,
         verb: &'static str,
         id: &ExternalId,
-        change: impl FnOnce(&mut Collection, &ExternalId, Moment) -> Option<Object>,
+        change: impl FnOnce(&mut Collection, &ExternalId, Timestamp) -> Option<Object>,
     ) {
         let mut world = self.world();
         let now = world.clock.now();
@@ -313,7 +313,7 @@ impl Connection {
     }
 
     #[track_caller]
-    fn access(&self, object: &ExternalId, change: impl FnOnce(&mut Account, Moment) -> bool) {
+    fn access(&self, object: &ExternalId, change: impl FnOnce(&mut Account, Timestamp) -> bool) {
         let mut world = self.world();
         let now = world.clock.now();
         let account = world.account(&self.credential);
@@ -325,16 +325,28 @@ impl Connection {
         assert!(found, "cannot find {object}: there is no such file or folder in this account");
     }
 
-    /// Makes a trouble disturb the next `runs` runs of this account's syncs. With `None`, the trouble disturbs all runs
-    /// until the account is [mended](Connection::mend).
+    /// Injects a fault of the provider into the runs of this account's syncs. A
+    /// [`ProviderFaultKind`](crate::source::ProviderFaultKind) alone affects
+    /// every run until the account's faults are [ended](Connection::end_provider_faults).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use paragon_testkit::FakeParagon;
+    /// use paragon_testkit::source::{ProviderFault, ProviderFaultKind};
+    ///
+    /// let drive = FakeParagon::start().await.user("ada").connect("googledrive");
+    /// drive.provider_fault(ProviderFault::new(ProviderFaultKind::Network).next(2));
+    /// # }
+    /// ```
     #[track_caller]
-    pub fn trouble(&self, trouble: Trouble, runs: Option<u32>) {
-        self.world().trouble(&self.credential, trouble, runs);
+    pub fn provider_fault(&self, fault: impl Into<ProviderFault>) {
+        let ProviderFault { what, next, .. } = fault.into();
+        self.world().trouble(&self.credential, what, next);
     }
 
-    /// Ends all troubles of the account. A sync that is `ERRORED` has to be enabled again as well.
+    /// Ends all faults of the account's provider. A sync that is `ERRORED` has to be enabled again as well.
     #[track_caller]
-    pub fn mend(&self) {
+    pub fn end_provider_faults(&self) {
         self.world().mend(&self.credential);
     }
 
@@ -353,7 +365,7 @@ impl Connection {
     ///
     /// Returns an error if the account has this sync already, or if the integration does not have the pipeline.
     #[track_caller]
-    pub fn enable(&self, pipeline: &str) -> Result<Sync, EnableError> {
+    pub fn enable(&self, pipeline: &str) -> Result<SyncHandle, EnableError> {
         self.enable_as(pipeline, "default")
     }
 
@@ -363,7 +375,7 @@ impl Connection {
     ///
     /// Returns the same errors as [`Connection::enable`].
     #[track_caller]
-    pub fn enable_as(&self, pipeline: &str, configuration_name: &str) -> Result<Sync, EnableError> {
+    pub fn enable_as(&self, pipeline: &str, configuration_name: &str) -> Result<SyncHandle, EnableError> {
         self.enable_with(pipeline, configuration_name, Map::new(), None)
     }
 
@@ -379,27 +391,27 @@ impl Connection {
         configuration_name: &str,
         configuration: Map<String, Value>,
         frequency: Option<Frequency>,
-    ) -> Result<Sync, EnableError> {
+    ) -> Result<SyncHandle, EnableError> {
         let mut world = self.world();
         let id = world.enable(&self.credential, pipeline, configuration_name, configuration, frequency)?;
-        Ok(Sync { world: self.world.clone(), id })
+        Ok(SyncHandle { world: self.world.clone(), id })
     }
 }
 
 /// A sync that was enabled.
 #[derive(Clone)]
-pub struct Sync {
+pub struct SyncHandle {
     pub(super) world: Arc<Shared>,
     pub(super) id: SyncId,
 }
 
-impl fmt::Debug for Sync {
+impl fmt::Debug for SyncHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Sync").field(&self.id).finish()
+        f.debug_tuple("SyncHandle").field(&self.id).finish()
     }
 }
 
-impl Sync {
+impl SyncHandle {
     /// Returns the `syncInstanceId` in the events of the sync.
     pub fn id(&self) -> &SyncId {
         &self.id
@@ -452,7 +464,7 @@ impl Sync {
     }
 
     /// Returns the event log of the sync's runs, as Paragon's dashboard shows it, oldest first.
-    pub fn event_log(&self) -> Vec<(Moment, EventLogEntry)> {
+    pub fn event_log(&self) -> Vec<(Timestamp, EventLogEntry)> {
         let world = lock(&self.world);
         world.engine.get(&self.id).map(|sync| sync.event_log().collect()).unwrap_or_default()
     }

@@ -16,14 +16,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 
-use super::reply::{Body, LONGEST_BODY, Reply, Wire};
+use super::response::{ApiResponse, Body, LONGEST_BODY, Wire};
 
 /// Answers one request. All requests are answered on one thread at the same time, so a handler may await, but must
 /// never block for long.
 pub(crate) type Handler = Arc<dyn Fn(Request<Bytes>) -> Answering + Send + Sync>;
 
 /// The future that a [`Handler`] returns.
-pub(crate) type Answering = Pin<Box<dyn Future<Output = Reply> + Send>>;
+pub(crate) type Answering = Pin<Box<dyn Future<Output = ApiResponse> + Send>>;
 
 /// Pause after accepting a connection has failed, because the system may have no socket left.
 const NO_SOCKET: Duration = Duration::from_millis(20);
@@ -115,8 +115,8 @@ async fn answer(
     let without_body = head.method == Method::HEAD;
     let reply = match read(body).await {
         Ok(Some(body)) => handler(Request::from_parts(head, body)).await,
-        Ok(None) => Reply::too_large(),
-        Err(_) => Reply::refusal(StatusCode::BAD_REQUEST, "the body cannot be read"),
+        Ok(None) => ApiResponse::too_large(),
+        Err(_) => ApiResponse::refusal(StatusCode::BAD_REQUEST, "the body cannot be read"),
     };
     if !reply.delay.is_zero() {
         pause(reply.delay).await;

@@ -1,12 +1,12 @@
 use std::collections::VecDeque;
 
-use super::timeline::Entry;
+use super::timeline::TimelineEntry;
 
 /// Log of what has happened. Entries are numbered from 0. A number is never used again, even if the first entries were
 /// dropped.
 #[derive(Debug, Default)]
 pub(super) struct Log {
-    entries: VecDeque<Entry>,
+    entries: VecDeque<TimelineEntry>,
     /// Number of the first entry that is kept.
     first: usize,
     /// Number of entries that were dropped because of the limit.
@@ -30,7 +30,7 @@ impl Log {
         Self { first: self.end(), ..self.empty() }
     }
 
-    pub(super) fn push(&mut self, entry: Entry) {
+    pub(super) fn push(&mut self, entry: TimelineEntry) {
         if self.limit.is_some_and(|limit| self.entries.len() >= limit.max(1)) {
             self.entries.pop_front();
             self.first += 1;
@@ -54,7 +54,7 @@ impl Log {
     }
 
     /// Returns the kept entries from this number on, each with its number.
-    pub(super) fn since(&self, number: usize) -> impl Iterator<Item = (usize, &Entry)> {
+    pub(super) fn since(&self, number: usize) -> impl Iterator<Item = (usize, &TimelineEntry)> {
         let skipped = number.saturating_sub(self.first).min(self.entries.len());
         self.entries.range(skipped..).enumerate().map(move |(index, entry)| (self.first + skipped + index, entry))
     }
@@ -63,11 +63,11 @@ impl Log {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Moment;
-    use crate::fake::What;
+    use crate::clock::Timestamp;
+    use crate::fake::EntryKind;
 
-    fn entry(n: usize) -> Entry {
-        Entry { at: Moment::from_millis(0), user: None, sync: None, what: What::Webhook(n.to_string()) }
+    fn entry(n: usize) -> TimelineEntry {
+        TimelineEntry { at: Timestamp::from_millis(0), user: None, sync: None, what: EntryKind::Webhook(n.to_string()) }
     }
 
     fn kept(log: &Log, from: usize) -> Vec<(usize, String)> {

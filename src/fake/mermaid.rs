@@ -1,11 +1,11 @@
 use std::fmt::Write as _;
 
-use super::timeline::{About, Call, Entry, RECONNECTED, What, shorten};
-use crate::clock::{Moment, offset};
+use super::timeline::{About, Call, EntryKind, RECONNECTED, TimelineEntry, shorten};
+use crate::clock::{Timestamp, offset};
 use crate::delivery::{Decision, Outcome};
 
 /// Returns these entries as a Mermaid sequence diagram. Calls of the API are included if `calls` is true.
-pub(super) fn diagram(entries: &[Entry], start: Moment, calls: bool) -> String {
+pub(super) fn diagram(entries: &[TimelineEntry], start: Timestamp, calls: bool) -> String {
     let mut text = "sequenceDiagram\n    participant I as Integration\n    participant P as Paragon\n".to_owned();
     text.push_str("    participant R as Receiver\n");
     let mut last = None;
@@ -23,16 +23,16 @@ pub(super) fn diagram(entries: &[Entry], start: Moment, calls: bool) -> String {
     text
 }
 
-fn draw(what: &What, calls: bool, lines: &mut Vec<(&'static str, String)>) {
+fn draw(what: &EntryKind, calls: bool, lines: &mut Vec<(&'static str, String)>) {
     let mut line = |arrow: &'static str, message: String| lines.push((arrow, message));
     match what {
-        What::Changed { verb, name } => line("Note over I", format!("{verb} {name:?}")),
-        What::Trouble(_) | What::Ran { .. } => line("I->>P", said(what)),
-        What::Queued { deliveries, .. } if !deliveries.is_empty() => {}
-        What::Queued { .. } | What::Dropped { .. } | What::Webhook(_) | What::State(_) => {
+        EntryKind::Changed { verb, name } => line("Note over I", format!("{verb} {name:?}")),
+        EntryKind::ProviderFault(_) | EntryKind::Ran { .. } => line("I->>P", said(what)),
+        EntryKind::Queued { deliveries, .. } if !deliveries.is_empty() => {}
+        EntryKind::Queued { .. } | EntryKind::Dropped { .. } | EntryKind::Webhook(_) | EntryKind::State(_) => {
             line("Note over P", said(what));
         }
-        What::Attempt { event, about: name, record } => {
+        EntryKind::Attempt { event, about: name, record } => {
             let number = if record.number > 1 { format!(", attempt {}", record.number) } else { String::new() };
             line("P->>R", format!("{event}{}{number}", About(name)));
             let answered = matches!(record.outcome, Outcome::Answered(_));
@@ -47,16 +47,16 @@ fn draw(what: &What, calls: bool, lines: &mut Vec<(&'static str, String)>) {
                 Decision::Disabled => line("Note over P", format!("not sent again, by {}", record.rule)),
             }
         }
-        What::Call(Call { method, path, status, .. }) if calls => {
+        EntryKind::Call(Call { method, path, status, .. }) if calls => {
             line("R->>P", format!("{method} {}", shorten(path)));
             line("P-->>R", status.to_string());
         }
-        What::Call(_) => {}
+        EntryKind::Call(_) => {}
     }
 }
 
 /// Returns the printed text of a timeline entry without its first column.
-fn said(what: &What) -> String {
+fn said(what: &EntryKind) -> String {
     let text = what.to_string();
     text.split_once("  ").map_or(text.clone(), |(_, said)| said.trim_start().to_owned())
 }

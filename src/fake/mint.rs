@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::project::Project;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::contract::UserId;
 
 /// The signing key of another project. This key is as public as the default key.
@@ -201,5 +201,5 @@ fn encode(header: &Header, claims: &Map<String, Value>, key: &EncodingKey) -> St
 }
 
 fn now() -> i64 {
-    Moment::wall().as_millis() / 1_000
+    Timestamp::wall().as_millis() / 1_000
 }

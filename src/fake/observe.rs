@@ -3,11 +3,11 @@ use std::sync::Arc;
 use http::{Request, Response};
 
 use super::endpoint::{Endpoint, Parts};
-use super::fault::Trouble;
+use super::fault::ApiFaultKind;
 use super::received::Received;
-use super::reply::{Body, Reply};
+use super::response::{ApiResponse, Body};
 use super::shared::{Shared, lock};
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::contract::Revision;
 
 /// A call of the API and its response, as shown to the observers of [`Builder::observe`](super::Builder::observe).
@@ -22,7 +22,7 @@ pub struct Exchange {
     /// later. A body that a fault loses on the way is still included. The body of an endless response is empty.
     pub response: Response<Vec<u8>>,
     /// The faults that struck the call, in the order in which they were added.
-    pub faults: Vec<Trouble>,
+    pub faults: Vec<ApiFaultKind>,
     /// The contract revision of the response: that of the sync in the path, or else that of the fake.
     pub revision: Revision,
 }
@@ -40,12 +40,12 @@ impl Observers {
 
     /// Answers a request of the API and shows it to the observers. The lock is released before, because an observer may
     /// call back into the fake.
-    pub(super) fn answer(&self, world: &Shared, request: &Received<'_>) -> Reply {
+    pub(super) fn answer(&self, world: &Shared, request: &Received<'_>) -> ApiResponse {
         if self.0.is_empty() {
-            return lock(world).handle(request, Moment::wall());
+            return lock(world).handle(request, Timestamp::wall());
         }
         let mut world = lock(world);
-        let reply = world.handle(request, Moment::wall());
+        let reply = world.handle(request, Timestamp::wall());
         let faults = world.strike.troubles().collect();
         let sync = Parts::of(request.path).get(2).and_then(|id| world.engine.get(&**id));
         let revision = sync.map_or_else(|| world.engine.revision(), |sync| sync.revision);
@@ -71,7 +71,7 @@ fn request(received: &Received<'_>) -> Request<Vec<u8>> {
     request
 }
 
-fn response(reply: &Reply) -> Response<Vec<u8>> {
+fn response(reply: &ApiResponse) -> Response<Vec<u8>> {
     let body = match &reply.body {
         Body::Whole(bytes) => bytes.to_vec(),
         Body::Lines(lines) => lines.concat(),

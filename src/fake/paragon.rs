@@ -9,7 +9,7 @@ use url::Url;
 use super::driver::{Driver, Hook};
 #[cfg(feature = "check")]
 use super::evidence::{Activity, Proof};
-use super::fault::ApiFault;
+use super::fault::{ActiveApiFault, ApiFault};
 use super::faults::{FaultId, Faults};
 use super::handles::User;
 use super::lanes::Lanes;
@@ -18,21 +18,21 @@ use super::observe::{Exchange, Observers};
 use super::project::{KeyError, Project};
 use super::server::{self, Answer, Running, Server};
 use super::shared::{Guard, Shared, lock};
-use super::timeline::{Entry, Tally, Timeline, What};
+use super::timeline::{EntryKind, Tally, Timeline, TimelineEntry};
 use super::token::Audience;
 use super::world::{Options, World};
-use crate::clock::{Moment, Pace};
+use crate::clock::{Pace, Timestamp};
 use crate::contract::{Event, ProjectId, Revision, UserId};
 #[cfg(feature = "check")]
 use crate::contract::{RecordId, SyncId};
 use crate::delivery::{
-    Adversity, Change, DeliveryId, Http, Mishap, Outcome, Policy, PolicyError, Queue, Signature, Transport,
-    WebhookState,
+    Change, DeliveryFault, DeliveryFaultKind, DeliveryId, Http, Outcome, Policy, PolicyError, Queue, Signature,
+    Transport, WebhookState,
 };
 use crate::scenario::Scenario;
 
 /// Default initial time of the virtual clock: the beginning of 2026. It is fixed, so that equal seeds give equal bytes.
-const START: Moment = Moment::from_millis(1_767_225_600_000);
+const START: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
 /// A running fake of Paragon's Managed Sync. The fake owns its server and its clock; dropping the fake stops
 /// everything.
@@ -85,7 +85,7 @@ pub struct Builder {
     signature: Option<Signature>,
     hooks: Vec<Hook>,
     answer_within: Duration,
-    start: Moment,
+    start: Timestamp,
     timeline_limit: Option<usize>,
     admin: bool,
 }
@@ -221,7 +221,7 @@ impl Builder {
 
     /// Sets the initial time of the virtual clock. Default: the beginning of 2026. It is fixed, so that equal seeds
     /// give equal bytes.
-    pub fn start_at(self, moment: Moment) -> Self {
+    pub fn start_at(self, moment: Timestamp) -> Self {
         Self { start: moment, ..self }
     }
 
@@ -354,71 +354,65 @@ impl FakeParagon {
         self.world().queue.state()
     }
 
-    /// Begins or ends an outage of the receiver. During the outage, attempts are not sent and count as failed.
-    pub fn receiver_unreachable(&self, unreachable: bool) {
-        self.world().mishap(Mishap::Unreachable, unreachable);
-    }
-
-    /// Begins or ends sending each event twice (`webhook.duplicate`, assumed).
-    pub fn duplicate_events(&self, duplicate: bool) {
-        self.world().mishap(Mishap::Duplicate, duplicate);
-    }
-
-    /// Makes something go wrong with deliveries, until the adversity is used up or [ended](Self::end_adversity).
+    /// Injects a fault into deliveries. The fault lasts until it is used up or [ended](Self::end_delivery_fault). A
+    /// [`DeliveryFaultKind`] alone affects every delivery.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// use paragon_testkit::FakeParagon;
-    /// use paragon_testkit::delivery::{Adversity, Mishap};
+    /// use paragon_testkit::delivery::{DeliveryFault, DeliveryFaultKind};
     ///
     /// let paragon = FakeParagon::start().await;
-    /// paragon.adversity(Adversity::new(Mishap::Together(3)).next(1));
+    /// paragon.delivery_fault(DeliveryFault::new(DeliveryFaultKind::Together(3)).next(1));
+    /// paragon.delivery_fault(DeliveryFaultKind::Unreachable);
+    /// // Deliveries fail here, and are retried.
+    /// paragon.end_delivery_fault(DeliveryFaultKind::Unreachable);
     /// # }
     /// ```
-    pub fn adversity(&self, adversity: Adversity) {
-        self.world().queue.begin(adversity);
+    pub fn delivery_fault(&self, fault: impl Into<DeliveryFault>) {
+        self.world().queue.begin(fault.into());
     }
 
-    /// Ends all adversities with this mishap.
-    pub fn end_adversity(&self, what: Mishap) {
-        self.world().queue.end(what);
+    /// Ends all delivery faults of this kind.
+    pub fn end_delivery_fault(&self, kind: DeliveryFaultKind) {
+        self.world().queue.end(kind);
     }
 
-    /// Begins or ends an outage of the Sync API. During the outage, every call is answered with this status; `None`
-    /// ends the outage.
-    pub fn fail_api(&self, status: Option<u16>) {
-        self.world().fail_api(status);
-    }
-
-    /// Makes something go wrong with calls of the API, until the fault is used up or [ended](Self::end_fault).
+    /// Injects a fault into calls of the API. The fault lasts until it is used up or [ended](Self::end_api_fault). An
+    /// [`ApiFaultKind`](super::ApiFaultKind) alone affects every call.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// use paragon_testkit::FakeParagon;
-    /// use paragon_testkit::fake::{ApiFault, Endpoint, RetryAfter, Trouble};
+    /// use paragon_testkit::fake::{ApiFault, ApiFaultKind, Endpoint, RetryAfterHeader};
     ///
     /// let paragon = FakeParagon::start().await;
-    /// let busy = Trouble::Status { code: 429, retry_after: Some(RetryAfter::Seconds(1)) };
-    /// paragon.fault(ApiFault::new(busy).endpoint(Endpoint::PullRecords).next(2));
+    /// let busy = ApiFaultKind::Status { code: 429, retry_after: Some(RetryAfterHeader::Seconds(1)) };
+    /// paragon.api_fault(ApiFault::new(busy).endpoint(Endpoint::PullRecords).next(2));
+    /// let outage = paragon.api_fault(ApiFaultKind::status(503));
+    /// // Every call is answered 503 here.
+    /// paragon.end_api_fault(outage);
     /// # }
     /// ```
-    pub fn fault(&self, fault: ApiFault) -> FaultId {
-        self.world().faults.add(fault)
+    pub fn api_fault(&self, fault: impl Into<ApiFault>) -> FaultId {
+        self.world().faults.add(fault.into())
     }
 
-    /// Ends a fault. Returns false if there is no fault with this id any more.
-    pub fn end_fault(&self, fault: FaultId) -> bool {
+    /// Ends a fault of the API. Returns false if there is no fault with this id any more.
+    pub fn end_api_fault(&self, fault: FaultId) -> bool {
         self.world().faults.remove(fault).is_some()
     }
 
     /// Returns all faults of the API, each with the number of calls that it has struck. Faults that have ended are
     /// included.
-    pub fn faults(&self) -> Vec<(FaultId, ApiFault, u64)> {
-        self.world().faults.list().map(|(id, fault, struck)| (id, fault.clone(), struck)).collect()
+    pub fn api_faults(&self) -> Vec<ActiveApiFault> {
+        let active =
+            |(id, fault, struck): (FaultId, &ApiFault, u64)| ActiveApiFault { id, fault: fault.clone(), struck };
+        self.world().faults.list().map(active).collect()
     }
 
     /// Ends all faults of the API.
-    pub fn end_faults(&self) {
+    pub fn end_api_faults(&self) {
         self.world().end_faults();
     }
 
@@ -429,7 +423,7 @@ impl FakeParagon {
     }
 
     /// Sets how long each run takes from now on. During a run the sync is `ACTIVE`. At first runs take no time.
-    pub fn runs_take(&self, span: Duration) {
+    pub fn set_run_duration(&self, span: Duration) {
         self.world().engine.set_runs_take(span);
     }
 
@@ -459,8 +453,9 @@ impl FakeParagon {
         self.world().engine.set_revision(revision);
     }
 
-    /// Ends all faults of the API and all adversities of deliveries.
-    pub fn calm(&self) {
+    /// Ends all faults of the API and of deliveries. Faults of a provider are ended by
+    /// [`Connection::end_provider_faults`](super::Connection::end_provider_faults).
+    pub fn clear_faults(&self) {
         let mut world = self.world();
         world.end_faults();
         world.queue.end_all();
@@ -472,7 +467,7 @@ impl FakeParagon {
     }
 
     /// Queues an event that no change has caused. The next [`settle`](Self::settle) sends the event. Returns false if
-    /// the event is not queued: the webhook is unset or disabled, or an adversity loses the event.
+    /// the event is not queued: the webhook is unset or disabled, or a delivery fault loses the event.
     pub fn send(&self, event: &Event) -> bool {
         self.world().send_by_hand(event)
     }
@@ -510,7 +505,7 @@ impl FakeParagon {
     }
 
     /// Returns the initial time of the virtual clock.
-    pub fn started_at(&self) -> Moment {
+    pub fn started_at(&self) -> Timestamp {
         self.world().start
     }
 
@@ -526,7 +521,7 @@ impl FakeParagon {
     }
 
     /// Returns the current time of the virtual clock.
-    pub fn now(&self) -> Moment {
+    pub fn now(&self) -> Timestamp {
         self.world().clock.now()
     }
 
@@ -626,9 +621,9 @@ impl FakeParagon {
 
     /// Returns all syncs.
     #[cfg(feature = "check")]
-    pub(crate) fn syncs(&self) -> Vec<super::handles::Sync> {
+    pub(crate) fn syncs(&self) -> Vec<super::handles::SyncHandle> {
         let ids: Vec<SyncId> = self.world().engine.syncs().map(|sync| sync.id.clone()).collect();
-        ids.into_iter().map(|id| super::handles::Sync { world: self.driver.world.clone(), id }).collect()
+        ids.into_iter().map(|id| super::handles::SyncHandle { world: self.driver.world.clone(), id }).collect()
     }
 
     /// Returns what the receiver has done so far.
@@ -709,7 +704,8 @@ impl FakeParagon {
     /// Returns the number of calls of the Sync API that were made with a token of this user since a
     /// [mark](Self::timeline_mark).
     pub fn count_calls(&self, user: &UserId, mark: usize) -> usize {
-        let of_user = |entry: &Entry| matches!(entry.what, What::Call(_)) && entry.user.as_ref() == Some(user);
+        let of_user =
+            |entry: &TimelineEntry| matches!(entry.what, EntryKind::Call(_)) && entry.user.as_ref() == Some(user);
         self.world().log.since(mark).filter(|(_, entry)| of_user(entry)).count()
     }
 

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::driver::{Driver, Replaced};
 use super::endpoint::Endpoint;
-use super::fault::{ApiFault, Trouble};
+use super::fault::{ApiFault, ApiFaultKind};
 use super::faults::FaultId;
-use super::handles::Sync;
+use super::handles::SyncHandle;
 use super::paragon::FakeParagon;
 use super::shared::lock;
 use super::world::World;
 use crate::contract::{ConfigurationProblem, CredentialId, ExternalId, Object, SyncId, UserId, integration};
-use crate::delivery::{Adversity, Mishap, Wire};
+use crate::delivery::{DeliveryFault, DeliveryFaultKind, Wire};
 use crate::scenario::{Action, Fault, Scenario, ScenarioError, Step, resolved};
 use crate::sync::EnableError;
 
@@ -40,7 +40,7 @@ impl FakeParagon {
     /// assert_eq!(syncs[0].records()[0]["name"], "draft.md");
     /// # Ok(()) }
     /// ```
-    pub async fn play(&self, scenario: &Scenario) -> Result<Vec<Sync>, ScenarioError> {
+    pub async fn play(&self, scenario: &Scenario) -> Result<Vec<SyncHandle>, ScenarioError> {
         self.driver.play(scenario).await
     }
 
@@ -53,8 +53,8 @@ impl FakeParagon {
     pub async fn play_with<'a>(
         &self,
         scenario: &Scenario,
-        after: &(dyn Fn(&Step) -> Waiting<'a> + std::marker::Sync),
-    ) -> Result<Vec<Sync>, ScenarioError> {
+        after: &(dyn Fn(&Step) -> BoxFuture<'a> + Sync),
+    ) -> Result<Vec<SyncHandle>, ScenarioError> {
         self.driver.play_between(scenario, &|_| nothing(), after).await
     }
 
@@ -63,41 +63,41 @@ impl FakeParagon {
     pub(crate) async fn play_between<'a>(
         &self,
         scenario: &Scenario,
-        enabled: &(dyn Fn(&Sync) -> Waiting<'a> + std::marker::Sync),
-        after: &(dyn Fn(&Step) -> Waiting<'a> + std::marker::Sync),
-    ) -> Result<Vec<Sync>, ScenarioError> {
+        enabled: &(dyn Fn(&SyncHandle) -> BoxFuture<'a> + Sync),
+        after: &(dyn Fn(&Step) -> BoxFuture<'a> + Sync),
+    ) -> Result<Vec<SyncHandle>, ScenarioError> {
         self.driver.play_between(scenario, enabled, after).await
     }
 }
 
-fn nothing<'a>() -> Waiting<'a> {
+fn nothing<'a>() -> BoxFuture<'a> {
     Box::pin(async {})
 }
 
 /// Future that [`FakeParagon::play_with`] waits for after a step.
-pub type Waiting<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+pub type BoxFuture<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 impl Driver {
-    pub(super) async fn play(self: &Arc<Self>, scenario: &Scenario) -> Result<Vec<Sync>, ScenarioError> {
+    pub(super) async fn play(self: &Arc<Self>, scenario: &Scenario) -> Result<Vec<SyncHandle>, ScenarioError> {
         self.play_between(scenario, &|_| nothing(), &|_| nothing()).await
     }
 
     async fn play_between<'a>(
         self: &Arc<Self>,
         scenario: &Scenario,
-        enabled: &(dyn Fn(&Sync) -> Waiting<'a> + std::marker::Sync),
-        after: &(dyn Fn(&Step) -> Waiting<'a> + std::marker::Sync),
-    ) -> Result<Vec<Sync>, ScenarioError> {
+        enabled: &(dyn Fn(&SyncHandle) -> BoxFuture<'a> + Sync),
+        after: &(dyn Fn(&Step) -> BoxFuture<'a> + Sync),
+    ) -> Result<Vec<SyncHandle>, ScenarioError> {
         scenario.check()?;
         let mut play = Play { users: scenario.users().cloned().collect(), ..Play::default() };
         let mut syncs = Vec::new();
-        let life = lock(&self.world).life;
+        let generation = lock(&self.world).generation;
         for (index, step) in scenario.steps.iter().enumerate() {
             let wrong = |problem: String| ScenarioError::Step { number: index + 1, problem };
             let replaced = || wrong("the state was replaced meanwhile".to_owned());
             let acted = {
                 let mut world = lock(&self.world);
-                if world.life != life {
+                if world.generation != generation {
                     // There is nothing to end: the accounts of the scenario and its faults are gone.
                     return Err(replaced());
                 }
@@ -110,7 +110,7 @@ impl Driver {
             };
             self.tell();
             if let Some(id) = acted? {
-                let sync = Sync { world: self.world.clone(), id };
+                let sync = SyncHandle { world: self.world.clone(), id };
                 enabled(&sync).await;
                 syncs.push(sync);
             }
@@ -199,8 +199,8 @@ impl Play {
                     Vec::new()
                 }
                 Means::Deliveries(what, probability) => {
-                    let adversity = Adversity::new(what);
-                    world.queue.begin(probability.map_or(adversity, |of_one| adversity.probability(of_one)));
+                    let fault = DeliveryFault::new(what);
+                    world.queue.begin(probability.map_or(fault, |of_one| fault.probability(of_one)));
                     Vec::new()
                 }
                 Means::Api(faults) => {
@@ -217,31 +217,31 @@ impl Play {
 /// Implementation of a fault of a scenario.
 enum Means {
     Webhook,
-    /// A mishap that strikes each delivery, or each with this probability.
-    Deliveries(Mishap, Option<f64>),
+    /// A fault of each delivery, or each with this probability.
+    Deliveries(DeliveryFaultKind, Option<f64>),
     Api(Vec<ApiFault>),
 }
 
 fn means(fault: Fault) -> Means {
     const HOUR: Duration = Duration::from_secs(3_600);
-    let each_ninth = |what: Trouble| ApiFault::new(what).probability(1.0 / 9.0);
+    let each_ninth = |what: ApiFaultKind| ApiFault::new(what).probability(1.0 / 9.0);
     match fault {
         Fault::WebhookDisabled => Means::Webhook,
-        Fault::ReceiverUnreachable => Means::Deliveries(Mishap::Unreachable, None),
-        Fault::EventsDoubled => Means::Deliveries(Mishap::Duplicate, None),
-        Fault::EventsTogether => Means::Deliveries(Mishap::Together(3), None),
-        Fault::EventsDelayed => Means::Deliveries(Mishap::Delay(HOUR), None),
-        Fault::EventsReordered => Means::Deliveries(Mishap::Reorder, Some(0.5)),
-        Fault::AnswersLost => Means::Deliveries(Mishap::Wire(Wire::ResetAfterBody), Some(0.5)),
-        Fault::ApiUnavailable => Means::Api(vec![ApiFault::new(Trouble::status(503))]),
-        Fault::ApiFlaky => {
-            Means::Api([Trouble::status(502), Trouble::ResetBefore, Trouble::CutJson].map(each_ninth).to_vec())
-        }
-        Fault::ShortPages => Means::Api(vec![ApiFault::new(Trouble::ShortPages(3))]),
+        Fault::ReceiverUnreachable => Means::Deliveries(DeliveryFaultKind::Unreachable, None),
+        Fault::EventsDoubled => Means::Deliveries(DeliveryFaultKind::Duplicate, None),
+        Fault::EventsTogether => Means::Deliveries(DeliveryFaultKind::Together(3), None),
+        Fault::EventsDelayed => Means::Deliveries(DeliveryFaultKind::Delay(HOUR), None),
+        Fault::EventsReordered => Means::Deliveries(DeliveryFaultKind::Reorder, Some(0.5)),
+        Fault::AnswersLost => Means::Deliveries(DeliveryFaultKind::Wire(Wire::ResetAfterBody), Some(0.5)),
+        Fault::ApiUnavailable => Means::Api(vec![ApiFault::new(ApiFaultKind::status(503))]),
+        Fault::ApiFlaky => Means::Api(
+            [ApiFaultKind::status(502), ApiFaultKind::ResetBefore, ApiFaultKind::CutJson].map(each_ninth).to_vec(),
+        ),
+        Fault::ShortPages => Means::Api(vec![ApiFault::new(ApiFaultKind::ShortPages(3))]),
         Fault::RepeatedRecords => {
-            Means::Api(vec![ApiFault::new(Trouble::RepeatedRecord).endpoint(Endpoint::PullRecords)])
+            Means::Api(vec![ApiFault::new(ApiFaultKind::RepeatedRecord).endpoint(Endpoint::PullRecords)])
         }
-        Fault::UnknownMembers => Means::Api(vec![ApiFault::new(Trouble::UnknownMembers)]),
+        Fault::UnknownMembers => Means::Api(vec![ApiFault::new(ApiFaultKind::UnknownMembers)]),
     }
 }
 
@@ -342,7 +342,7 @@ mod tests {
             runtime.block_on(async {
                 let paragon = FakeParagon::builder().scenario(&scenario).start().await.unwrap();
                 let seen = Mutex::new((0, Versions::new()));
-                let look = |_: &Step| -> Waiting<'_> {
+                let look = |_: &Step| -> BoxFuture<'_> {
                     let (steps, versions) = &mut *seen.lock().unwrap();
                     *steps += 1;
                     let world = lock(&paragon.driver.world);

@@ -12,7 +12,7 @@ use super::admin;
 use super::driver::Driver;
 use super::hyper::{Answering, HyperServer};
 use super::received::Received;
-use super::reply::{Body, LONGEST_BODY, Reply, Wire};
+use super::response::{ApiResponse, Body, LONGEST_BODY, Wire};
 
 /// The HTTP server that serves the API of a fake. Both servers give the same responses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl Drop for Mocks {
 }
 
 /// A function that answers one request, without I/O.
-pub(super) type Answer = Arc<dyn Fn(&Received<'_>) -> Reply + Send + Sync>;
+pub(super) type Answer = Arc<dyn Fn(&Received<'_>) -> ApiResponse + Send + Sync>;
 
 /// Serves the API of a world, and its admin API, on the listener.
 pub(super) fn with_admin(listener: TcpListener, driver: Arc<Driver>, answer: Answer) -> io::Result<Running> {
@@ -120,7 +120,7 @@ async fn on_wiremock(listener: TcpListener, answer: Answer) -> MockServer {
     server
 }
 
-type Parked = Arc<Mutex<Option<Reply>>>;
+type Parked = Arc<Mutex<Option<ApiResponse>>>;
 
 struct Decides {
     answer: Answer,
@@ -130,7 +130,7 @@ struct Decides {
 impl Match for Decides {
     fn matches(&self, request: &wiremock::Request) -> bool {
         let too_long = request.body.len() > LONGEST_BODY;
-        let reply = if too_long { Reply::too_large() } else { (self.answer)(&request.into()) };
+        let reply = if too_long { ApiResponse::too_large() } else { (self.answer)(&request.into()) };
         // In debug builds, hyper, which wiremock uses, requires that a body has the length that its head declares.
         let answers = !matches!(reply.wire, Wire::ResetBefore | Wire::ResetInside);
         *self.parked.lock().unwrap_or_else(PoisonError::into_inner) = answers.then_some(reply);
@@ -144,7 +144,7 @@ impl Respond for Answers {
     fn respond(&self, _: &wiremock::Request) -> ResponseTemplate {
         let parked = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let reply = match parked.unwrap_or_else(|| unreachable!("what matches has parked its reply")) {
-            Reply { body: Body::Open(_), .. } => Reply::refusal(
+            ApiResponse { body: Body::Open(_), .. } => ApiResponse::refusal(
                 StatusCode::NOT_IMPLEMENTED,
                 "wiremock does not stream: start the fake with Server::Hyper",
             ),
@@ -177,9 +177,9 @@ mod tests {
     const IMPATIENT: Duration = Duration::from_millis(100);
 
     /// Returns the response for a path.
-    fn reply(path: &str) -> Reply {
-        let json = || Reply::json(StatusCode::OK, BODY);
-        let lines = || Reply::lines((1..=4).map(|n| n.to_string()));
+    fn reply(path: &str) -> ApiResponse {
+        let json = || ApiResponse::json(StatusCode::OK, BODY);
+        let lines = || ApiResponse::lines((1..=4).map(|n| n.to_string()));
         match path {
             "/clean" => json().header(http::header::ETAG, http::HeaderValue::from_static("\"1\"")),
             "/lines" => lines(),
@@ -189,13 +189,13 @@ mod tests {
             "/reset-before" => json().over(Wire::ResetBefore),
             "/reset-inside" => json().over(Wire::ResetInside),
             "/reset-inside-lines" => lines().over(Wire::ResetInside),
-            "/reset-inside-nothing" => Reply::json(StatusCode::OK, "").over(Wire::ResetInside),
+            "/reset-inside-nothing" => ApiResponse::json(StatusCode::OK, "").over(Wire::ResetInside),
             "/panic" => panic!("on purpose: the server outlives a handler's panic"),
-            _ => Reply::refusal(StatusCode::NOT_FOUND, path),
+            _ => ApiResponse::refusal(StatusCode::NOT_FOUND, path),
         }
     }
 
-    async fn start(server: Server, answer: impl Fn(&Received<'_>) -> Reply + Send + Sync + 'static) -> Running {
+    async fn start(server: Server, answer: impl Fn(&Received<'_>) -> ApiResponse + Send + Sync + 'static) -> Running {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         serve(server, listener, Arc::new(answer)).await.unwrap()
     }
@@ -289,7 +289,7 @@ mod tests {
     async fn an_open_body_flows_until_the_client_leaves() {
         let (sender, pieces) = mpsc::channel(1);
         let parked = Mutex::new(Some(pieces));
-        let answer = move |_: &Received<'_>| Reply::open("text/plain", parked.lock().unwrap().take().unwrap());
+        let answer = move |_: &Received<'_>| ApiResponse::open("text/plain", parked.lock().unwrap().take().unwrap());
         let running = start(Server::Hyper, answer).await;
         let mut answer = get(&running, "/", LONG).await.unwrap();
         for piece in ["one", "two"] {
@@ -299,7 +299,8 @@ mod tests {
         drop(answer);
         timeout(LONG, sender.closed()).await.expect("the server notices that nobody listens");
 
-        let running = start(Server::Wiremock, |_: &Received<'_>| Reply::open("text/plain", mpsc::channel(1).1)).await;
+        let running =
+            start(Server::Wiremock, |_: &Received<'_>| ApiResponse::open("text/plain", mpsc::channel(1).1)).await;
         assert_eq!(get(&running, "/", LONG).await.unwrap().status(), 501);
     }
 
@@ -308,7 +309,7 @@ mod tests {
         let (sender, pieces) = mpsc::channel(2);
         let parked = Mutex::new(Some(pieces));
         let answer = move |_: &Received<'_>| {
-            Reply::open("text/plain", parked.lock().unwrap().take().unwrap()).over(Wire::ResetInside)
+            ApiResponse::open("text/plain", parked.lock().unwrap().take().unwrap()).over(Wire::ResetInside)
         };
         let running = start(Server::Hyper, answer).await;
         sender.send("one".into()).await.unwrap();

@@ -4,17 +4,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::world::World;
-use crate::clock::{Moment, Pace};
+use crate::clock::{Pace, Timestamp};
 
 /// World that is shared by the handles, the servers and the driver. A change of the world wakes the tasks that wait for
 /// it.
 pub(super) struct Shared {
-    inside: Mutex<Inside>,
-    due: watch::Sender<Option<Moment>>,
+    inside: Mutex<Inner>,
+    due: watch::Sender<Option<Timestamp>>,
     told: watch::Sender<usize>,
 }
 
-struct Inside {
+struct Inner {
     world: World,
     /// Pace at which the clock moves by itself, if it does.
     pace: Option<Pace>,
@@ -23,17 +23,17 @@ struct Inside {
 impl Shared {
     pub(super) fn new(world: World) -> Self {
         let (due, told) = (watch::Sender::new(world.next_due()), watch::Sender::new(world.log.end()));
-        Self { inside: Mutex::new(Inside { world, pace: None }), due, told }
+        Self { inside: Mutex::new(Inner { world, pace: None }), due, told }
     }
 
-    fn inside(&self) -> MutexGuard<'_, Inside> {
+    fn inside(&self) -> MutexGuard<'_, Inner> {
         // Ignore the poisoning: after a panic in a test, a second panic here would hide the first one.
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns a receiver of the time of the next due run or attempt. It is notified when this time changes and when
     /// the clock was moved.
-    pub(super) fn due(&self) -> watch::Receiver<Option<Moment>> {
+    pub(super) fn due(&self) -> watch::Receiver<Option<Timestamp>> {
         let inside = self.inside();
         self.due.send_replace(inside.world.next_due());
         self.due.subscribe()
@@ -70,14 +70,14 @@ pub(super) fn lock(shared: &Shared) -> Guard<'_> {
     if let Some(pace) = inside.pace {
         inside.world.pass_until(pace.now());
     }
-    let life = inside.world.life;
-    Guard { inside, life, shared }
+    let generation = inside.world.generation;
+    Guard { inside, generation, shared }
 }
 
 pub(super) struct Guard<'a> {
-    inside: MutexGuard<'a, Inside>,
+    inside: MutexGuard<'a, Inner>,
     /// Generation of the world when it was locked.
-    life: u64,
+    generation: u64,
     shared: &'a Shared,
 }
 
@@ -109,7 +109,7 @@ impl Drop for Guard<'_> {
                 changed
             });
         }
-        if self.life != self.inside.world.life {
+        if self.generation != self.inside.world.generation {
             // The world was replaced: the clock goes on from the time of the new world.
             let (pace, now) = (self.inside.pace, self.inside.world.clock.now());
             self.inside.pace = pace.map(|pace| Pace::new(now, pace.speed()));

@@ -2,33 +2,33 @@ use std::fmt;
 
 use http::Method;
 
+use super::entry_json::told;
 use super::log::Log;
 use super::mermaid::diagram;
-use super::told::told;
-use crate::clock::{Moment, offset};
+use crate::clock::{Timestamp, offset};
 use crate::contract::{SyncId, UserId};
 use crate::delivery::{Answer, AttemptRecord, Decision, DeliveryId, Outcome, Wire};
-use crate::source::Trouble;
+use crate::source::ProviderFaultKind;
 use crate::sync::RunKind;
 
 /// Entry of the timeline: one thing that happened.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Entry {
+pub struct TimelineEntry {
     /// Time of the entry, by the virtual clock.
-    pub at: Moment,
+    pub at: Timestamp,
     /// User whose data the entry is about, if it is about the data of one user.
     pub user: Option<UserId>,
     /// Sync that the entry is about, if it is about one sync.
     pub sync: Option<SyncId>,
     /// What happened.
-    pub what: What,
+    pub what: EntryKind,
 }
 
 /// Kind of a timeline entry: what happened.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum What {
+pub enum EntryKind {
     /// An object in the simulated integration was changed.
     Changed {
         /// What was done to the object: `created`, `updated`, `deleted` and so on.
@@ -37,13 +37,13 @@ pub enum What {
         name: String,
     },
     /// A trouble began to disturb an account's runs; `None` if all troubles of the account were ended.
-    Trouble(Option<Trouble>),
+    ProviderFault(Option<ProviderFaultKind>),
     /// A sync made a run that caused events or met a trouble.
     Ran {
         /// Kind of the run.
         kind: RunKind,
-        /// Trouble that the run met.
-        trouble: Option<Trouble>,
+        /// Fault of the provider that the run met.
+        trouble: Option<ProviderFaultKind>,
         /// Number of events that the run caused.
         events: usize,
     },
@@ -104,11 +104,11 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub(super) fn count(&mut self, what: &What) {
+    pub(super) fn count(&mut self, what: &EntryKind) {
         match what {
-            What::Call(_) => self.calls += 1,
-            What::Ran { .. } => self.runs += 1,
-            What::Attempt { record, .. } => {
+            EntryKind::Call(_) => self.calls += 1,
+            EntryKind::Ran { .. } => self.runs += 1,
+            EntryKind::Attempt { record, .. } => {
                 self.attempts += 1;
                 self.delivered += u64::from(record.decision == Decision::Delivered);
                 let answered = matches!(record.outcome, Outcome::Answered(_));
@@ -138,8 +138,8 @@ pub struct Call {
 /// contains no API calls either, because their order depends on the receiver. See [`Timeline::with_calls`].
 #[derive(Clone, Debug)]
 pub struct Timeline {
-    start: Moment,
-    entries: Vec<Entry>,
+    start: Timestamp,
+    entries: Vec<TimelineEntry>,
     /// Number of the first entry.
     first: usize,
     dropped: usize,
@@ -147,15 +147,15 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    pub(super) fn since(mark: usize, start: Moment, log: &Log) -> Self {
+    pub(super) fn since(mark: usize, start: Timestamp, log: &Log) -> Self {
         Self { dropped: log.dropped().min(log.first().saturating_sub(mark)), ..Self::of(start, log, mark) }
     }
 
-    pub(super) fn new(start: Moment, log: &Log) -> Self {
+    pub(super) fn new(start: Timestamp, log: &Log) -> Self {
         Self::of(start, log, 0)
     }
 
-    fn of(start: Moment, log: &Log, mark: usize) -> Self {
+    fn of(start: Timestamp, log: &Log, mark: usize) -> Self {
         let entries = log.since(mark).map(|(_, entry)| entry.clone()).collect();
         Self { start, entries, first: log.first().max(mark), dropped: log.dropped(), calls: false }
     }
@@ -204,19 +204,19 @@ impl Timeline {
         self
     }
 
-    pub(super) fn start(&self) -> Moment {
+    pub(super) fn start(&self) -> Timestamp {
         self.start
     }
 
     /// Returns all entries, in order.
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[TimelineEntry] {
         &self.entries
     }
 
     /// Returns the attempts to deliver an event, in order, each with the name of the event.
     pub fn attempts(&self) -> impl Iterator<Item = (&str, &AttemptRecord)> {
         self.entries.iter().filter_map(|entry| match &entry.what {
-            What::Attempt { event, record, .. } => Some((event.as_str(), &**record)),
+            EntryKind::Attempt { event, record, .. } => Some((event.as_str(), &**record)),
             _ => None,
         })
     }
@@ -224,7 +224,7 @@ impl Timeline {
     /// Returns the calls of the Sync API, in order.
     pub fn calls(&self) -> impl Iterator<Item = &Call> {
         self.entries.iter().filter_map(|entry| match &entry.what {
-            What::Call(call) => Some(call),
+            EntryKind::Call(call) => Some(call),
             _ => None,
         })
     }
@@ -259,9 +259,9 @@ impl Timeline {
         }
         for entry in &self.entries {
             let text = match &entry.what {
-                What::Call(_) if !self.calls => continue,
+                EntryKind::Call(_) if !self.calls => continue,
                 // A queued event needs a line only if it is not sent. Otherwise the lines of its attempts follow.
-                What::Queued { deliveries, .. } if !deliveries.is_empty() => continue,
+                EntryKind::Queued { deliveries, .. } if !deliveries.is_empty() => continue,
                 what if self.calls => what.in_real_time(),
                 what => what.to_string(),
             };
@@ -282,7 +282,7 @@ impl fmt::Display for Timeline {
 pub(super) const RECONNECTED: &str =
     "sent again on a fresh connection: the kept one was closed before any byte of an answer";
 
-impl What {
+impl EntryKind {
     /// Returns the printed text, and also the text that depends on chance.
     pub(super) fn in_real_time(&self) -> String {
         match self {
@@ -292,12 +292,12 @@ impl What {
     }
 }
 
-impl fmt::Display for What {
+impl fmt::Display for EntryKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Changed { verb, name } => write!(f, "source    {verb} {name:?}"),
-            Self::Trouble(None) => f.write_str("source    mended"),
-            Self::Trouble(Some(trouble)) => write!(f, "source    {}", InWords(*trouble)),
+            Self::ProviderFault(None) => f.write_str("source    mended"),
+            Self::ProviderFault(Some(trouble)) => write!(f, "source    {}", InWords(*trouble)),
             Self::Ran { kind, trouble, events } => {
                 let kind = match kind {
                     RunKind::Initial => "initial",
@@ -377,15 +377,15 @@ fn wire_in_words(wire: Wire) -> &'static str {
     }
 }
 
-struct InWords(Trouble);
+struct InWords(ProviderFaultKind);
 
 impl fmt::Display for InWords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Trouble::RateLimited { backoff } => write!(f, "rate limited for {}", &offset(backoff)[1..]),
-            Trouble::Network => f.write_str("the provider is not reached"),
-            Trouble::AccessTokenExpired => f.write_str("the access token has expired and is renewed"),
-            Trouble::CredentialRevoked => f.write_str("the credential is revoked"),
+            ProviderFaultKind::RateLimited { backoff } => write!(f, "rate limited for {}", &offset(backoff)[1..]),
+            ProviderFaultKind::Network => f.write_str("the provider is not reached"),
+            ProviderFaultKind::AccessTokenExpired => f.write_str("the access token has expired and is renewed"),
+            ProviderFaultKind::CredentialRevoked => f.write_str("the credential is revoked"),
         }
     }
 }

@@ -4,7 +4,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::contract::{ProjectId, UserId};
 
 /// The audiences that a token may name.
@@ -47,7 +47,7 @@ impl Claims {
 
     /// Returns the user of the token if the token is valid at the time `wall`. There is no tolerance for clock
     /// differences, because the receiver and the fake share one clock.
-    fn judge(&self, project: &ProjectId, audience: Audience, wall: Moment) -> Result<UserId, String> {
+    fn judge(&self, project: &ProjectId, audience: Audience, wall: Timestamp) -> Result<UserId, String> {
         let taken = |aud: &String| {
             let plain = aud.strip_prefix("dashboard.").filter(|_| audience == Audience::Both).unwrap_or(aud);
             plain.strip_prefix("useparagon.com/") == Some(project.as_str())
@@ -109,7 +109,7 @@ impl Verifier {
 
     /// Returns the user of the token, or the reason why the token is refused. The reason is for the developer: Paragon
     /// itself says only "Unauthorized".
-    pub(super) fn verify(&mut self, authorization: Option<&[u8]>, wall: Moment) -> Result<UserId, String> {
+    pub(super) fn verify(&mut self, authorization: Option<&[u8]>, wall: Timestamp) -> Result<UserId, String> {
         let header = authorization.ok_or("there is no Authorization header")?;
         if let Some(claims) = self.young.get(header) {
             return claims.judge(&self.project, self.audience, wall);
@@ -170,7 +170,7 @@ mod tests {
     }
 
     fn check(algorithm: Algorithm, claims: &Value) -> Result<UserId, String> {
-        verifier(Audience::Both).verify(Some(signed(algorithm, claims).as_bytes()), Moment::from_millis(1_000_000))
+        verifier(Audience::Both).verify(Some(signed(algorithm, claims).as_bytes()), Timestamp::from_millis(1_000_000))
     }
 
     #[test]
@@ -179,7 +179,7 @@ mod tests {
         let tokens = Oddity::ALL.map(|oddity| project().odd_token(&"ada".into(), oddity));
         for token in tokens.iter().chain([&project().token(&"ada".into())]) {
             assert_eq!(
-                verifier.verify(Some(bearer(token).as_bytes()), Moment::wall()),
+                verifier.verify(Some(bearer(token).as_bytes()), Timestamp::wall()),
                 Ok(UserId::from("ada")),
                 "{token}"
             );
@@ -201,7 +201,8 @@ mod tests {
             "RS256: Base64 error",
         ]) {
             let token = project().bad_token(&"ada".into(), flaw);
-            let error = verifier(Audience::Both).verify(Some(bearer(&token).as_bytes()), Moment::wall()).unwrap_err();
+            let error =
+                verifier(Audience::Both).verify(Some(bearer(&token).as_bytes()), Timestamp::wall()).unwrap_err();
             assert!(error.contains(reason), "{flaw:?}: {error}");
         }
     }
@@ -210,7 +211,7 @@ mod tests {
     fn the_wrong_key_is_never_the_own_one() {
         let own = Project::new(ProjectId::from("p"), Some(include_str!("other_key.pem").to_owned()));
         let mut verifier = Verifier::new(own.verifying_key().unwrap(), own.id.clone(), Audience::Both);
-        let mut ask = |token: &str| verifier.verify(Some(bearer(token).as_bytes()), Moment::wall());
+        let mut ask = |token: &str| verifier.verify(Some(bearer(token).as_bytes()), Timestamp::wall());
         assert!(ask(&own.token(&"ada".into())).is_ok());
         assert!(ask(&own.bad_token(&"ada".into(), Flaw::WrongKey)).unwrap_err().contains("InvalidSignature"));
     }
@@ -238,7 +239,7 @@ mod tests {
         assert!(check(Algorithm::RS512, &good).unwrap_err().contains("RS256"));
         for header in [None, Some("Basic x"), Some("Bearer "), Some("Bearer a.b.c"), Some("Bearer é")] {
             assert!(
-                verifier(Audience::Both).verify(header.map(str::as_bytes), Moment::from_millis(0)).is_err(),
+                verifier(Audience::Both).verify(header.map(str::as_bytes), Timestamp::from_millis(0)).is_err(),
                 "{header:?}"
             );
         }
@@ -250,15 +251,15 @@ mod tests {
     fn the_undocumented_audience_can_be_refused() {
         let dashboard = bearer(&project().odd_token(&"ada".into(), Oddity::DashboardAudience));
         let mut strict = verifier(Audience::Documented);
-        assert!(strict.verify(Some(dashboard.as_bytes()), Moment::wall()).unwrap_err().contains("dashboard"));
-        assert!(strict.verify(Some(bearer(&project().token(&"ada".into())).as_bytes()), Moment::wall()).is_ok());
+        assert!(strict.verify(Some(dashboard.as_bytes()), Timestamp::wall()).unwrap_err().contains("dashboard"));
+        assert!(strict.verify(Some(bearer(&project().token(&"ada".into())).as_bytes()), Timestamp::wall()).is_ok());
     }
 
     #[test]
     fn a_remembered_token_expires_all_the_same() {
         let token = signed(Algorithm::RS256, &json!({"sub": "ada", "aud": "useparagon.com/p", "exp": 10, "nbf": 5}));
         let mut verifier = verifier(Audience::Both);
-        let mut at = |millis| verifier.verify(Some(token.as_bytes()), Moment::from_millis(millis));
+        let mut at = |millis| verifier.verify(Some(token.as_bytes()), Timestamp::from_millis(millis));
         assert!(at(4_999).unwrap_err().contains("not valid yet"));
         assert_eq!(at(5_000), Ok(UserId::from("ada")));
         assert_eq!(at(9_999), Ok(UserId::from("ada")));
@@ -269,7 +270,7 @@ mod tests {
     #[test]
     fn only_so_many_are_remembered_and_those_in_use_stay() {
         let mut verifier = verifier(Audience::Both);
-        let wall = Moment::from_millis(0);
+        let wall = Timestamp::from_millis(0);
         let claims = |n: usize| Claims {
             sub: n.to_string().into(),
             aud: vec!["useparagon.com/p".into()],

@@ -10,24 +10,23 @@ use super::endpoint::Endpoint;
 #[cfg(feature = "check")]
 use super::evidence::{Activity, Proof};
 use super::evidence::{Evidence, LastCall};
-use super::fault::{self, ApiFault};
-use super::faults::{Decision, FaultId, Faults};
+use super::faults::{Decision, Faults};
 use super::log::Log;
 use super::project::{KeyError, Project};
 use super::served::Served;
-use super::timeline::{Entry, Tally, Timeline, What};
+use super::timeline::{EntryKind, Tally, Timeline, TimelineEntry};
 use super::token::{Audience, Verifier};
-use crate::clock::{Clock, Moment};
+use crate::clock::{Clock, Timestamp};
 use crate::contract::{
     ConfigurationProblem, CredentialId, Event, ExternalId, Frequency, Object, Pipeline, RecordId, Revision, SyncId,
     UserId, integration,
 };
 use crate::delivery::{
-    Adversity, Attempt, Change, Completed, DeliveryId, Enqueued, Mishap, Outcome, Policy, PolicyError, Polled, Purpose,
-    Queue, Transmission,
+    Attempt, Change, Completed, DeliveryId, Enqueued, Outcome, Policy, PolicyError, Polled, Purpose, Queue,
+    Transmission,
 };
-use crate::source::{Account, Collection, Trouble};
-use crate::sync::{Enable, EnableError, Engine, Found, Run};
+use crate::source::{Account, Collection, ProviderFaultKind};
+use crate::sync::{EnableError, EnableRequest, Engine, Found, Run};
 
 /// Whole state of a fake. It does no I/O.
 pub(super) struct World {
@@ -43,13 +42,11 @@ pub(super) struct World {
     pub(super) queue: Queue,
     pub(super) options: Options,
     pub(super) faults: Faults,
-    /// Fault that implements an outage of the whole API.
-    pub(super) outage: Option<FaultId>,
     /// Faults that strike the current call of the API. Between calls, these are the faults of the last call.
     pub(super) strike: Decision,
     /// Time of the last change of a record, and number of reads since then, by sync and by the record's key. The end of
     /// the feed has the key `u64::MAX`.
-    pub(super) stale_reads: BTreeMap<SyncId, BTreeMap<u64, (Moment, u64)>>,
+    pub(super) stale_reads: BTreeMap<SyncId, BTreeMap<u64, (Timestamp, u64)>>,
     /// Versions of records that were served.
     pub(super) served: Served,
     /// Record of which call served what. It is kept only in lanes, because it grows with what is served.
@@ -60,8 +57,8 @@ pub(super) struct World {
     pub(super) log: Log,
     pub(super) tally: Tally,
     /// Generation counter, increased by every reset or import. Attempts of an older generation have no effect.
-    pub(super) life: u64,
-    pub(super) start: Moment,
+    pub(super) generation: u64,
+    pub(super) start: Timestamp,
     /// Changes of the webhook's state that the hooks have not been called with yet.
     pub(super) news: Vec<Change>,
     pub(super) in_delivery: BTreeMap<DeliveryId, Vec<Delivered>>,
@@ -118,7 +115,12 @@ impl Delivered {
 }
 
 impl World {
-    pub(super) fn new(project: Project, mut queue: Queue, options: Options, start: Moment) -> Result<Self, KeyError> {
+    pub(super) fn new(
+        project: Project,
+        mut queue: Queue,
+        options: Options,
+        start: Timestamp,
+    ) -> Result<Self, KeyError> {
         queue.probes_with(br#"{"event":"webhook_verification"}"#);
         Ok(Self {
             seed: 0,
@@ -131,7 +133,6 @@ impl World {
             queue,
             options,
             faults: Faults::new(0),
-            outage: None,
             strike: Decision::default(),
             stale_reads: BTreeMap::new(),
             served: Served::default(),
@@ -141,7 +142,7 @@ impl World {
             start,
             log: Log::default(),
             tally: Tally::default(),
-            life: 0,
+            generation: 0,
             news: Vec::new(),
             in_delivery: BTreeMap::new(),
         })
@@ -150,8 +151,8 @@ impl World {
     /// Replaces this world by an empty one with this seed, as at the start, and returns the old world. The project, the
     /// policy, the options and the webhook's URL stay, and the numbers of the log continue.
     pub(super) fn replace(&mut self, seed: u64) -> Box<Self> {
-        let (log, tally, life) = (self.log.next(), self.tally, self.life + 1);
-        let empty = Self { log, tally, life, ..self.empty(seed) };
+        let (log, tally, generation) = (self.log.next(), self.tally, self.generation + 1);
+        let empty = Self { log, tally, generation, ..self.empty(seed) };
         Box::new(std::mem::replace(self, empty))
     }
 
@@ -171,7 +172,6 @@ impl World {
             queue: self.queue.fresh(seed, self.start),
             options: self.options.clone(),
             faults: Faults::new(seed),
-            outage: None,
             strike: Decision::default(),
             stale_reads: BTreeMap::new(),
             served: Served::default(),
@@ -180,7 +180,7 @@ impl World {
             last_call: LastCall::default(),
             log: self.log.empty(),
             tally: Tally::default(),
-            life: 0,
+            generation: 0,
             start: self.start,
             news: Vec::new(),
             in_delivery: BTreeMap::new(),
@@ -196,9 +196,9 @@ impl World {
         Timeline::new(self.start, &self.log)
     }
 
-    pub(super) fn note(&mut self, user: Option<UserId>, sync: Option<SyncId>, what: What) {
+    pub(super) fn note(&mut self, user: Option<UserId>, sync: Option<SyncId>, what: EntryKind) {
         self.tally.count(&what);
-        self.log.push(Entry { at: self.clock.now(), user, sync, what });
+        self.log.push(TimelineEntry { at: self.clock.now(), user, sync, what });
     }
 
     /// Returns the account with this name of a user in an integration. Creates the account if it does not exist.
@@ -247,7 +247,7 @@ impl World {
             };
             known.check(pipeline, &configuration).map_err(told)?;
         }
-        let wanted = Enable { account, pipeline, configuration_name, configuration, frequency };
+        let wanted = EnableRequest { account, pipeline, configuration_name, configuration, frequency };
         let sync = self.engine.enable(wanted, self.clock.now())?;
         Ok(sync.id.clone())
     }
@@ -300,21 +300,21 @@ impl World {
 
     fn changed(&mut self, credential: &CredentialId, verb: &'static str, name: String) {
         let user = self.account(credential).user().clone();
-        self.note(Some(user), None, What::Changed { verb, name });
+        self.note(Some(user), None, EntryKind::Changed { verb, name });
     }
 
     /// Makes a trouble disturb the runs of an account's syncs.
-    pub(super) fn trouble(&mut self, credential: &CredentialId, trouble: Trouble, runs: Option<u32>) {
+    pub(super) fn trouble(&mut self, credential: &CredentialId, trouble: ProviderFaultKind, runs: Option<u32>) {
         self.account(credential).trouble(trouble, runs);
         let user = self.account(credential).user().clone();
-        self.note(Some(user), None, What::Trouble(Some(trouble)));
+        self.note(Some(user), None, EntryKind::ProviderFault(Some(trouble)));
     }
 
     /// Ends all troubles of an account.
     pub(super) fn mend(&mut self, credential: &CredentialId) {
         self.account(credential).mend();
         let user = self.account(credential).user().clone();
-        self.note(Some(user), None, What::Trouble(None));
+        self.note(Some(user), None, EntryKind::ProviderFault(None));
     }
 
     /// Hands an event that no run found to the delivery queue. Returns true if the event is sent.
@@ -338,7 +338,7 @@ impl World {
         }
         self.note_changes();
         let Delivered { event, about, user, sync } = delivered;
-        self.note(user, sync, What::Queued { event, about, deliveries, lost });
+        self.note(user, sync, EntryKind::Queued { event, about, deliveries, lost });
         sent
     }
 
@@ -356,19 +356,19 @@ impl World {
     }
 
     /// Moves the clock to `now`, but not past the next due run or attempt, so that none is skipped.
-    pub(super) fn pass_until(&mut self, now: Moment) {
+    pub(super) fn pass_until(&mut self, now: Timestamp) {
         let until = self.next_due().map_or(now, |due| due.min(now));
         self.clock.advance_to(until);
     }
 
     /// Returns the time of the next due run or attempt.
-    pub(super) fn next_due(&self) -> Option<Moment> {
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
         self.engine.next_due().into_iter().chain(self.queue.next_due()).min()
     }
 
     /// Moves the clock to the next run or attempt that is due by `until`, makes the runs, and returns the attempts to
     /// send. Returns `None` if nothing is due by then.
-    pub(super) fn step(&mut self, until: Moment) -> Option<Vec<Attempt>> {
+    pub(super) fn step(&mut self, until: Timestamp) -> Option<Vec<Attempt>> {
         let due = self.next_due().filter(|due| *due <= until)?;
         self.clock.advance_to(due);
         self.run_due();
@@ -383,7 +383,7 @@ impl World {
         let now = self.clock.now();
         while let Some(Run { sync, user, kind, trouble, events }) = self.engine.run_due(&mut self.accounts, now) {
             if !events.is_empty() || trouble.is_some() {
-                self.note(Some(user), Some(sync), What::Ran { kind, trouble, events: events.len() });
+                self.note(Some(user), Some(sync), EntryKind::Ran { kind, trouble, events: events.len() });
             }
             for Found { event, name } in events {
                 self.send(&event, name);
@@ -414,9 +414,9 @@ impl World {
         Some(sync.revision.print_event(&event).into_bytes())
     }
 
-    /// Records the outcome of an attempt. Ignores an attempt of another generation (`life`).
-    pub(super) fn complete(&mut self, attempt: Attempt, result: Transmission, life: u64) {
-        if life != self.life {
+    /// Records the outcome of an attempt. Ignores an attempt of another generation (`generation`).
+    pub(super) fn complete(&mut self, attempt: Attempt, result: Transmission, generation: u64) {
+        if generation != self.generation {
             return;
         }
         let Completed { record, dropped, .. } = self.queue.complete(attempt, result, self.clock.now());
@@ -432,7 +432,7 @@ impl World {
             self.in_delivery.remove(&record.delivery);
         }
         if let Some(Delivered { event, about, user, sync }) = told {
-            self.note(user, sync, What::Attempt { event, about, record: Box::new(record) });
+            self.note(user, sync, EntryKind::Attempt { event, about, record: Box::new(record) });
         }
         self.note_changes();
         self.drop_deliveries(dropped, "while_off");
@@ -441,7 +441,7 @@ impl World {
     /// Records the changes of the webhook's state in the log, and keeps them for the hooks.
     fn note_changes(&mut self) {
         for change in self.queue.take_changes() {
-            self.note(None, None, What::Webhook(change.text.clone()));
+            self.note(None, None, EntryKind::Webhook(change.text.clone()));
             self.news.push(change);
         }
     }
@@ -466,29 +466,9 @@ impl World {
         self.note_changes();
     }
 
-    /// Begins or ends a mishap that strikes all deliveries.
-    pub(super) fn mishap(&mut self, what: Mishap, on: bool) {
-        self.queue.end(what);
-        if on {
-            self.queue.begin(Adversity::new(what));
-        }
-    }
-
-    /// Begins an outage of the whole API with this status; `None` ends the outage.
-    pub(super) fn fail_api(&mut self, status: Option<u16>) {
-        if let Some(outage) = self.outage.take() {
-            self.faults.remove(outage);
-        }
-        if let Some(code) = status {
-            let outage = ApiFault::new(fault::Trouble::status(code));
-            self.outage = Some(self.faults.add(outage));
-        }
-    }
-
     /// Ends all faults of the API.
     pub(super) fn end_faults(&mut self) {
         self.faults.clear();
-        self.outage = None;
         self.stale_reads.clear();
     }
 
@@ -502,7 +482,7 @@ impl World {
     fn drop_deliveries(&mut self, dropped: Vec<DeliveryId>, rule: &'static str) {
         for delivery in dropped {
             for Delivered { event, about, user, sync } in self.in_delivery.remove(&delivery).unwrap_or_default() {
-                self.note(user, sync, What::Dropped { event, about, delivery, rule });
+                self.note(user, sync, EntryKind::Dropped { event, about, delivery, rule });
             }
         }
     }
@@ -527,7 +507,7 @@ impl World {
             let (version, live) = feed.latest(key)?;
             let call = evidence.told(sync, version).or_else(|| evidence.gone(sync, key).filter(|_| !live))?;
             let call = self.log.since(call).next().and_then(|(_, entry)| match &entry.what {
-                What::Call(call) => Some(format!("{} {}", call.method, call.path)),
+                EntryKind::Call(call) => Some(format!("{} {}", call.method, call.path)),
                 _ => None,
             });
             Some(call.unwrap_or_else(|| "a call that the timeline has dropped".to_owned()))

@@ -17,9 +17,9 @@ const LONGEST: usize = 2_000;
 /// # use paragon_testkit::{FakeParagon, check::Suite, report::Report};
 /// use paragon_testkit::report::annotations;
 /// # let suite = Suite::for_receiver("http://127.0.0.1:3000/webhook".parse()?).select(|_| false);
-/// # let judgement = suite.run(&FakeParagon::start().await).await;
+/// # let judgment = suite.run(&FakeParagon::start().await).await;
 ///
-/// let report = Report::new(&judgement, |case| format!("paragon-testkit check … --case {case}"));
+/// let report = Report::new(&judgment, |case| format!("paragon-testkit check … --case {case}"));
 /// assert_eq!(annotations(&report), "::error title=paragon-testkit::nothing was judged\n");
 /// # Ok(()) }
 /// ```

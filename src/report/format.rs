@@ -63,9 +63,9 @@ impl Format {
     /// # use paragon_testkit::{FakeParagon, check::Suite, report::Report};
     /// use paragon_testkit::report::Format;
     /// # let suite = Suite::for_receiver("http://127.0.0.1:3000/webhook".parse()?).select(|_| false);
-    /// # let judgement = suite.run(&FakeParagon::start().await).await;
+    /// # let judgment = suite.run(&FakeParagon::start().await).await;
     ///
-    /// let report = Report::new(&judgement, |case| format!("paragon-testkit check … --case {case}"));
+    /// let report = Report::new(&judgment, |case| format!("paragon-testkit check … --case {case}"));
     /// assert!(Format::Md.write(&report).starts_with("## "));
     /// # Ok(()) }
     /// ```

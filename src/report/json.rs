@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use crate::check::{Judgement, Level, Verdict};
+use crate::check::{Judgment, Level, Verdict};
 use crate::contract::{Grade, Revision};
 
 /// Content of a report, which all formats share. The JSON report has exactly these members. Its schema is shipped as
@@ -82,8 +82,8 @@ pub struct Summary {
 
 impl Report {
     /// Creates a report. `reproduce` returns the command that runs the case with a given id again.
-    pub fn new(judgement: &Judgement, reproduce: impl Fn(&str) -> String) -> Self {
-        let cases = judgement.results.iter().map(|result| ReportedCase {
+    pub fn new(judgment: &Judgment, reproduce: impl Fn(&str) -> String) -> Self {
+        let cases = judgment.results.iter().map(|result| ReportedCase {
             id: result.case.id,
             title: result.title,
             why: result.case.why,
@@ -102,17 +102,17 @@ impl Report {
         });
         Self {
             schema_version: 1,
-            seed: judgement.seed,
-            target: judgement.target.to_string(),
-            revision: judgement.revision,
-            causes: judgement.causes().into_iter().map(|(case, _)| case.id).collect(),
-            remarks: judgement.remarks.clone(),
+            seed: judgment.seed,
+            target: judgment.target.to_string(),
+            revision: judgment.revision,
+            causes: judgment.causes().into_iter().map(|(case, _)| case.id).collect(),
+            remarks: judgment.remarks.clone(),
             cases: cases.collect(),
             summary: Summary {
-                pass: judgement.count(Verdict::Pass),
-                fail: judgement.count(Verdict::Fail),
-                not_evaluable: judgement.count(Verdict::NotEvaluable),
-                skipped: judgement.count(Verdict::Skipped),
+                pass: judgment.count(Verdict::Pass),
+                fail: judgment.count(Verdict::Fail),
+                not_evaluable: judgment.count(Verdict::NotEvaluable),
+                skipped: judgment.count(Verdict::Skipped),
             },
             interrupted: false,
         }

@@ -10,12 +10,12 @@
 //! let paragon = FakeParagon::start().await;
 //! let suite = Suite::for_receiver("http://127.0.0.1:3000/webhook".parse()?);
 //! # let suite = suite.select(|_| false);
-//! let judgement = suite.run(&paragon).await;
+//! let judgment = suite.run(&paragon).await;
 //!
-//! let report = Report::new(&judgement, |case| format!("paragon-testkit check … --case {case}"));
+//! let report = Report::new(&judgment, |case| format!("paragon-testkit check … --case {case}"));
 //! let page = Format::Html.write(&report);
 //! assert!(page.starts_with("<!doctype html>"));
-//! assert_eq!(report::exit_code(&judgement), report::exits::NOTHING_JUDGED); // no case was selected
+//! assert_eq!(report::exit_code(&judgment), report::exits::NOTHING_JUDGED); // no case was selected
 //! # Ok(()) }
 //! ```
 //!

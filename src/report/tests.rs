@@ -11,6 +11,7 @@ use super::{Format, Report, ReportedCase, Summary, annotations};
 use crate::FakeParagon;
 use crate::check::{Level, Verdict};
 use crate::contract::{File, Grade, Revision, schemas};
+use crate::delivery::DeliveryFaultKind;
 
 fn case(id: &'static str, level: Level, verdict: Verdict, policy: &str) -> ReportedCase {
     ReportedCase {
@@ -250,7 +251,7 @@ fn a_summary_of_a_step_stays_below_what_github_takes() {
 async fn what_a_fake_prints_finds_its_lanes() {
     let paragon = FakeParagon::start().await;
     paragon.set_webhook("http://127.0.0.1:9/webhook".parse().unwrap()).await;
-    paragon.receiver_unreachable(true);
+    paragon.delivery_fault(DeliveryFaultKind::Unreachable);
     let drive = paragon.user("ada").connect("googledrive");
     drive.create(File::named("a -> \"b\".pdf"));
     drive.enable("files").unwrap();

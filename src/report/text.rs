@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use super::digest;
 use super::json::Report;
-use crate::check::{CaseResult, Family, Judgement, Verdict};
+use crate::check::{CaseResult, Family, Judgment, Verdict};
 use crate::contract::Revision;
 
 /// Exit codes of a program that judges a receiver.
@@ -22,10 +22,10 @@ pub mod exits {
 }
 
 /// Returns the exit code for a judgment, see [`exits`].
-pub fn exit_code(judgement: &Judgement) -> u8 {
-    if judgement.failed() {
+pub fn exit_code(judgment: &Judgment) -> u8 {
+    if judgment.failed() {
         exits::FAILED
-    } else if judgement.judged() {
+    } else if judgment.judged() {
         exits::PASSED
     } else {
         exits::NOTHING_JUDGED
@@ -71,14 +71,14 @@ impl Text {
     }
 
     /// Returns the last lines of a run.
-    pub fn summary(self, judgement: &Judgement) -> String {
-        let count = |verdict| judgement.count(verdict);
+    pub fn summary(self, judgment: &Judgment) -> String {
+        let count = |verdict| judgment.count(verdict);
         let (failed, blind) = (count(Verdict::Fail), count(Verdict::NotEvaluable));
         let mut text = "\n".to_owned();
-        if let Some(first) = digest::causes(&Report::new(judgement, |_| String::new())) {
+        if let Some(first) = digest::causes(&Report::new(judgment, |_| String::new())) {
             let _ = writeln!(text, "{first}");
         }
-        for remark in &judgement.remarks {
+        for remark in &judgment.remarks {
             let _ = writeln!(text, "remark: {remark}");
         }
         let _ = write!(text, "{} passed", count(Verdict::Pass));
@@ -88,26 +88,26 @@ impl Text {
         if count(Verdict::Skipped) > 0 {
             let _ = write!(text, ", {} skipped", count(Verdict::Skipped));
         }
-        let seconds = judgement.took.as_secs_f64();
-        let _ = write!(text, "; seed {}, policy {}", judgement.seed, judgement.policy);
-        if judgement.revision != Revision::default() {
-            let _ = write!(text, ", revision {}", judgement.revision);
+        let seconds = judgment.took.as_secs_f64();
+        let _ = write!(text, "; seed {}, policy {}", judgment.seed, judgment.policy);
+        if judgment.revision != Revision::default() {
+            let _ = write!(text, ", revision {}", judgment.revision);
         }
         let _ = writeln!(text, ", {seconds:.1} s");
         if seconds >= LONG {
-            let _ = writeln!(text, "longest: {}", longest(judgement));
+            let _ = writeln!(text, "longest: {}", longest(judgment));
         }
-        if let Some(safe) = safe_under(judgement) {
+        if let Some(safe) = safe_under(judgment) {
             let _ = writeln!(text, "{safe}");
         }
-        let judged = judgement.results.iter().filter(|r| matches!(r.verdict, Verdict::Pass | Verdict::Fail));
+        let judged = judgment.results.iter().filter(|r| matches!(r.verdict, Verdict::Pass | Verdict::Fail));
         let mut assumed: Vec<_> = judged.flat_map(|result| result.case.assumes()).collect();
         assumed.sort_unstable();
         assumed.dedup();
         if !assumed.is_empty() {
             let _ = writeln!(text, "these verdicts rest on what Paragon does not document: {}", assumed.join(", "));
         }
-        if !judgement.judged() {
+        if !judgment.judged() {
             text.push_str("nothing was judged\n");
         }
         text
@@ -125,8 +125,8 @@ impl Text {
 /// Number of seconds after which a run also lists its longest cases.
 const LONG: f64 = 5.0;
 
-fn longest(judgement: &Judgement) -> String {
-    let mut results: Vec<_> = judgement.results.iter().collect();
+fn longest(judgment: &Judgment) -> String {
+    let mut results: Vec<_> = judgment.results.iter().collect();
     results.sort_by_key(|result| std::cmp::Reverse(result.took));
     let told = results.iter().take(5).map(|result| format!("{} {:.1} s", result.case.id, result.took.as_secs_f64()));
     told.collect::<Vec<_>>().join(", ")
@@ -134,8 +134,8 @@ fn longest(judgement: &Judgement) -> String {
 
 /// Returns under how many policies the receiver is safe, and under which it loses data. Returns `None` unless several
 /// policies are compared.
-fn safe_under(judgement: &Judgement) -> Option<String> {
-    let report = Report::new(judgement, |_| String::new());
+fn safe_under(judgment: &Judgment) -> Option<String> {
+    let report = Report::new(judgment, |_| String::new());
     let (safe, all) = digest::safe_policies(&report);
     let others: Vec<_> = all.iter().filter(|policy| !safe.contains(policy)).copied().collect();
     let loses = if others.is_empty() { String::new() } else { format!("; loses data under {}", others.join(", ")) };

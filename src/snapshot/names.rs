@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::clock::{Moment, offset};
+use crate::clock::{Timestamp, offset};
 
 /// Names that replace ids, such as `sync#1` or `record#3`, by kind and order of appearance.
 #[derive(Debug, Default)]
@@ -13,8 +13,8 @@ pub(super) struct Names {
 /// Time range of a fake. Times within the range become offsets. Later times come from another clock.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
-    pub(super) start: Moment,
-    pub(super) now: Moment,
+    pub(super) start: Timestamp,
+    pub(super) now: Timestamp,
 }
 
 impl Names {
@@ -83,7 +83,7 @@ fn is_md5(word: &str) -> bool {
 }
 
 /// Returns the RFC 3339 time at the beginning of the text, and its length.
-fn time(text: &str) -> Option<(Moment, usize)> {
+fn time(text: &str) -> Option<(Timestamp, usize)> {
     let bytes = text.as_bytes();
     let dated = bytes.len() > 10 && bytes[4] == b'-' && bytes[7] == b'-' && bytes[10] == b'T';
     if !dated {
@@ -92,14 +92,14 @@ fn time(text: &str) -> Option<(Moment, usize)> {
     let end = text.find(|c: char| !c.is_ascii_digit() && !"-+:.TZ".contains(c)).unwrap_or(text.len());
     // A full stop after the time belongs to the sentence.
     let time = text[..end].trim_end_matches(['.', ':', '-', '+']);
-    Some((Moment::parse(time)?, time.len()))
+    Some((Timestamp::parse(time)?, time.len()))
 }
 
 /// Tolerance after `now`. Changes at one instant are a millisecond apart, so the last of them may lie a little after
 /// `now`.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
-fn in_words(time: Moment, span: Span) -> String {
+fn in_words(time: Timestamp, span: Span) -> String {
     if time < span.start {
         // A time before the start is data of an object and stays.
         time.to_string()
@@ -119,7 +119,7 @@ mod tests {
     const CURSOR: &str = "MTc2NzIyNTYwMDAwMDozY2UxNmUzMw=";
 
     fn stable(names: &mut Names, text: &str) -> String {
-        let start = Moment::parse("2026-01-01T00:00:00Z").unwrap();
+        let start = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
         let span = Span { start, now: start + Duration::from_secs(7_200) };
         names.stable(text, span, |id| match id {
             SYNC => Some("sync"),

@@ -3,9 +3,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::permission::{DefaultOwner, Item, PermissionLog, Role};
+use super::permission::{DefaultOwner, PermissionItem, PermissionLog, Role};
 use super::{Collection, Synthetic};
-use crate::clock::{Moment, duration};
+use crate::clock::{Timestamp, duration};
 use crate::contract::{CredentialId, ExternalId, Object, Pipeline, ProjectId, UserId};
 
 /// One connected account of a user in an integration, with its objects and their permissions.
@@ -24,7 +24,7 @@ pub struct Account {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "trouble", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
-pub enum Trouble {
+pub enum ProviderFaultKind {
     /// The provider rate-limits the run: status `RATE_LIMITED`, no webhook (`sync.transient`, documented).
     RateLimited {
         /// Time to wait before the retry.
@@ -39,10 +39,40 @@ pub enum Trouble {
     CredentialRevoked,
 }
 
+/// [`ProviderFaultKind`], and the number of runs that it affects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProviderFault {
+    /// Kind of the fault.
+    pub what: ProviderFaultKind,
+    /// Number of coming runs that are affected. `None` means every run until the fault is ended.
+    pub next: Option<u32>,
+}
+
+impl ProviderFault {
+    /// Creates a fault that affects every run until the fault is ended.
+    pub fn new(what: ProviderFaultKind) -> Self {
+        Self { what, next: None }
+    }
+
+    /// Limits the fault to the next `runs` runs.
+    #[must_use]
+    pub fn next(mut self, runs: u32) -> Self {
+        self.next = Some(runs);
+        self
+    }
+}
+
+impl From<ProviderFaultKind> for ProviderFault {
+    fn from(what: ProviderFaultKind) -> Self {
+        Self::new(what)
+    }
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Ongoing {
-    trouble: Trouble,
+    trouble: ProviderFaultKind,
     /// Number of runs that are still affected; `None` means every run until [`Account::mend`].
     runs: Option<u32>,
 }
@@ -116,7 +146,7 @@ impl Account {
     ///
     /// No object has a time after `now`. The files belong to the account's owner. The folders of synthetic files do not
     /// count for permissions.
-    pub fn fill(&mut self, pipeline: Pipeline, synthetic: Synthetic, now: Moment) -> bool {
+    pub fn fill(&mut self, pipeline: Pipeline, synthetic: Synthetic, now: Timestamp) -> bool {
         let synthetic = Synthetic { until: synthetic.until.min(now), ..synthetic };
         let filled = self.collection_mut(pipeline).fill(synthetic);
         if filled && pipeline == Pipeline::Files {
@@ -128,7 +158,7 @@ impl Account {
 
     /// Creates an object and returns its id. Members that the object leaves open are filled in as in
     /// [`Collection::create`]. A file belongs to the account's owner.
-    pub fn create(&mut self, object: Object, now: Moment) -> ExternalId {
+    pub fn create(&mut self, object: Object, now: Timestamp) -> ExternalId {
         let id = self.collection_mut(object.pipeline()).create(object, now);
         if let Some(item) = self.item(&id) {
             let owner = self.owner();
@@ -142,7 +172,7 @@ impl Account {
     pub fn change<T>(
         &mut self,
         id: &ExternalId,
-        now: Moment,
+        now: Timestamp,
         change: impl FnOnce(&mut Collection, &ExternalId) -> Option<T>,
     ) -> Option<T> {
         let before = self.item(id);
@@ -156,23 +186,23 @@ impl Account {
     }
 
     /// Grants a role to a user. Returns false if there is no such file or folder, or if the role was granted already.
-    pub fn share(&mut self, id: &ExternalId, user: &str, role: Role, now: Moment) -> bool {
+    pub fn share(&mut self, id: &ExternalId, user: &str, role: Role, now: Timestamp) -> bool {
         self.item(id).is_some_and(|item| self.permissions.grant(user, role, item, now))
     }
 
     /// Revokes a role of a user. Returns false if there is no such file or folder, or if the role was not granted.
-    pub fn unshare(&mut self, id: &ExternalId, user: &str, role: Role, now: Moment) -> bool {
+    pub fn unshare(&mut self, id: &ExternalId, user: &str, role: Role, now: Timestamp) -> bool {
         self.item(id).is_some_and(|item| self.permissions.revoke(user, role, item, now))
     }
 
     /// Returns the permission item of a live file or folder.
-    fn item(&self, id: &ExternalId) -> Option<Item> {
+    fn item(&self, id: &ExternalId) -> Option<PermissionItem> {
         let files = self.collection(Pipeline::Files)?;
         files.item(files.number_of(id)?)
     }
 
     /// Records the current folder of an item in the permission log, because a folder passes its permissions on.
-    fn follow(&mut self, id: &ExternalId, now: Moment) {
+    fn follow(&mut self, id: &ExternalId, now: Timestamp) {
         let Some(item) = self.item(id) else { return };
         let Some(Object::File(file)) = self.collection_of(id).and_then(|files| files.get(id)) else { return };
         let parent = file.parent_folder_id.and_then(|parent| self.item(&parent)).map(|parent| parent.number);
@@ -180,7 +210,7 @@ impl Account {
     }
 
     /// Makes the next `runs` runs meet a problem; with `None`, every run until [`Account::mend`].
-    pub fn trouble(&mut self, trouble: Trouble, runs: Option<u32>) {
+    pub fn trouble(&mut self, trouble: ProviderFaultKind, runs: Option<u32>) {
         if runs != Some(0) {
             self.troubles.push(Ongoing { trouble, runs });
         }
@@ -192,17 +222,17 @@ impl Account {
     }
 
     /// Returns the current problems, oldest first. A run meets the oldest one.
-    pub fn troubles(&self) -> impl Iterator<Item = Trouble> {
+    pub fn troubles(&self) -> impl Iterator<Item = ProviderFaultKind> {
         self.troubles.iter().map(|ongoing| ongoing.trouble)
     }
 
     /// Returns whether the user has revoked access.
     pub fn is_revoked(&self) -> bool {
-        self.troubles().any(|trouble| trouble == Trouble::CredentialRevoked)
+        self.troubles().any(|trouble| trouble == ProviderFaultKind::CredentialRevoked)
     }
 
     /// Returns the problem that affects the run that begins now, if any, and counts that run.
-    pub(crate) fn meet(&mut self) -> Option<Trouble> {
+    pub(crate) fn meet(&mut self) -> Option<ProviderFaultKind> {
         let ongoing = self.troubles.first_mut()?;
         let trouble = ongoing.trouble;
         if let Some(runs) = &mut ongoing.runs {
@@ -222,12 +252,12 @@ mod tests {
     #[test]
     fn troubles_are_met_in_order_and_so_often() {
         let mut account = Account::new(&"p".into(), &"u".into(), "box", "default");
-        account.trouble(Trouble::Network, Some(2));
-        account.trouble(Trouble::AccessTokenExpired, Some(0));
-        account.trouble(Trouble::CredentialRevoked, None);
+        account.trouble(ProviderFaultKind::Network, Some(2));
+        account.trouble(ProviderFaultKind::AccessTokenExpired, Some(0));
+        account.trouble(ProviderFaultKind::CredentialRevoked, None);
         let met: Vec<_> = (0..4).filter_map(|_| account.meet()).collect();
-        let revoked = Trouble::CredentialRevoked;
-        assert_eq!(met, [Trouble::Network, Trouble::Network, revoked, revoked]);
+        let revoked = ProviderFaultKind::CredentialRevoked;
+        assert_eq!(met, [ProviderFaultKind::Network, ProviderFaultKind::Network, revoked, revoked]);
         assert!(account.is_revoked());
         account.mend();
         assert_eq!((account.meet(), account.is_revoked()), (None, false));

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::Synthetic;
 use super::content::checked;
-use super::permission::Item;
-use crate::clock::Moment;
+use super::permission::PermissionItem;
+use crate::clock::Timestamp;
 use crate::contract::{CredentialId, ExternalId, File, Numbering, Object, Pipeline};
 
 /// The objects of one pipeline in an account. Each object has a number, and its external id is derived from that
@@ -154,7 +154,7 @@ impl Collection {
     /// Members that the object leaves open are filled in. Open times become `now`, but `createdAt` is never after
     /// `updatedAt`. The size and the hash of a file are those of the content that a download serves. Contents of more
     /// than 1 MiB have no hash.
-    pub fn create(&mut self, mut object: Object, now: Moment) -> ExternalId {
+    pub fn create(&mut self, mut object: Object, now: Timestamp) -> ExternalId {
         debug_assert_eq!(object.pipeline(), self.pipeline, "objects are put where they belong");
         let number = self.next;
         self.next += 1;
@@ -168,7 +168,7 @@ impl Collection {
     ///
     /// `updatedAt` becomes `now`, or one millisecond more than before if that is later, so each version is later than
     /// the previous one. `change` may set another time. Size and hash follow the content unless they were set.
-    pub fn update(&mut self, id: &ExternalId, change: impl FnOnce(&mut Object), now: Moment) -> bool {
+    pub fn update(&mut self, id: &ExternalId, change: impl FnOnce(&mut Object), now: Timestamp) -> bool {
         let Some(number) = self.number_of(id) else { return false };
         let Some(mut object) = self.living(number) else { return false };
         let before = object.clone();
@@ -185,15 +185,15 @@ impl Collection {
     /// For a sync this is a change like any other: the receiver gets `record_updated`.
     ///
     /// ```
-    /// use paragon_testkit::clock::Moment;
+    /// use paragon_testkit::clock::Timestamp;
     /// use paragon_testkit::contract::{File, Pipeline};
     /// use paragon_testkit::source::Account;
     ///
     /// let mut drive = Account::new(&"project".into(), &"ada".into(), "googledrive", "default");
     /// let files = drive.collection_mut(Pipeline::Files);
-    /// let report = files.create(File::named("report.pdf").into(), Moment::from_millis(0));
+    /// let report = files.create(File::named("report.pdf").into(), Timestamp::from_millis(0));
     /// let first = files.get(&report).unwrap();
-    /// files.update(&report, |file| file.rename("final.pdf"), Moment::from_millis(60_000));
+    /// files.update(&report, |file| file.rename("final.pdf"), Timestamp::from_millis(60_000));
     /// files.restore(&report, first.clone());
     /// assert_eq!(files.get(&report), Some(first));
     /// ```
@@ -219,7 +219,7 @@ impl Collection {
 
     /// Restores the account's access to an object and returns the object. Paragon sees a new version, which is later
     /// than the previous one. Returns `None` if the object does not exist.
-    pub fn show(&mut self, id: &ExternalId, now: Moment) -> Option<Object> {
+    pub fn show(&mut self, id: &ExternalId, now: Timestamp) -> Option<Object> {
         let number = self.number_of(id)?;
         let mut object = self.living(number)?;
         object.touch(now.as_millis());
@@ -262,10 +262,10 @@ impl Collection {
     }
 
     /// Returns the permission item of a live file or folder.
-    pub fn item(&self, number: u64) -> Option<Item> {
+    pub fn item(&self, number: u64) -> Option<PermissionItem> {
         match self.living(number)? {
-            Object::File(file) if file.is_folder() => Some(Item::folder(number)),
-            Object::File(_) => Some(Item::file(number)),
+            Object::File(file) if file.is_folder() => Some(PermissionItem::folder(number)),
+            Object::File(_) => Some(PermissionItem::file(number)),
             _ => None,
         }
     }
@@ -351,7 +351,7 @@ mod tests {
     use crate::contract::Synced as _;
     use crate::source::content::content;
 
-    const NOW: Moment = Moment::from_millis(0);
+    const NOW: Timestamp = Timestamp::from_millis(0);
 
     fn files() -> Collection {
         Collection::new(&CredentialId::from("c"), "box", Pipeline::Files)

@@ -10,14 +10,14 @@
 //! content. Members that are set explicitly keep their values.
 //!
 //! ```
-//! use paragon_testkit::clock::Moment;
+//! use paragon_testkit::clock::Timestamp;
 //! use paragon_testkit::contract::{File, Pipeline, ProjectId, UserId};
 //! use paragon_testkit::source::Account;
 //!
 //! let mut drive = Account::new(&ProjectId::from("project"), &UserId::from("ada"), "googledrive", "default");
 //! let files = drive.collection_mut(Pipeline::Files);
-//! let report = files.create(File::named("report.pdf").into(), Moment::from_millis(0));
-//! files.update(&report, |file| file.rename("final.pdf"), Moment::from_millis(1));
+//! let report = files.create(File::named("report.pdf").into(), Timestamp::from_millis(0));
+//! files.update(&report, |file| file.rename("final.pdf"), Timestamp::from_millis(1));
 //! assert_eq!(files.get(&report).map(|file| file.title().to_owned()).as_deref(), Some("final.pdf"));
 //! ```
 
@@ -27,7 +27,7 @@ pub(crate) mod content;
 pub mod permission;
 mod synthetic;
 
-pub use account::{Account, Trouble};
+pub use account::{Account, ProviderFault, ProviderFaultKind};
 pub(crate) use collection::external_id;
 pub use collection::{Collection, Seen};
 pub use synthetic::Synthetic;

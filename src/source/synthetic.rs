@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::contract::{ExternalId, Object, Pipeline, WORDS, scramble};
 
 /// Objects that are computed from a seed on access, so that a large source needs no memory.
@@ -15,7 +15,7 @@ pub struct Synthetic {
     pub seed: u64,
     /// Latest possible time of an object. Default: the beginning of 2026.
     #[serde(default = "beginning_of_2026")]
-    pub until: Moment,
+    pub until: Timestamp,
 }
 
 const FIRST: [&str; 8] = ["Ada", "Bob", "Chioma", "Dmitri", "Elif", "Farid", "Grace", "Hiroshi"];
@@ -35,8 +35,8 @@ const LEAST_SIZE: u64 = 4_096;
 const FOLDER: u64 = 50;
 const TWO_YEARS: u64 = 63_072_000_000;
 
-const fn beginning_of_2026() -> Moment {
-    Moment::from_millis(1_767_225_600_000)
+const fn beginning_of_2026() -> Timestamp {
+    Timestamp::from_millis(1_767_225_600_000)
 }
 
 impl Synthetic {
@@ -53,7 +53,7 @@ impl Synthetic {
         let word = |shift| WORDS[index(pick(shift, 16))];
         let before = |span| {
             let millis = i64::try_from(span).unwrap_or_default();
-            Moment::from_millis(self.until.as_millis().saturating_sub(millis))
+            Timestamp::from_millis(self.until.as_millis().saturating_sub(millis))
         };
         let (one, other) = (pick(3, TWO_YEARS), pick(17, TWO_YEARS));
         let (created, updated) = (before(one.max(other)), before(one.min(other)));
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn objects_are_as_their_provider_has_them() {
-        let early = Moment::from_millis(946_684_800_000);
+        let early = Timestamp::from_millis(946_684_800_000);
         let external = |number: u64| ExternalId::from(format!("external-{number}"));
         for synthetic in [Synthetic::new(1_000, 7), Synthetic { until: early, ..Synthetic::new(1_000, 7) }] {
             for (pipeline, number) in

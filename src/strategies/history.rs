@@ -65,7 +65,7 @@ enum Chance {
     /// Changes an object. There is one change for each pipeline; the one for the object's pipeline is used.
     Update(Which, BTreeMap<Pipeline, Map<String, Value>>),
     Delete(Which),
-    Enable(Pipeline, usize),
+    Reenable(Pipeline, usize),
 }
 
 /// Selects a live object: the one that was touched last, or any.
@@ -131,7 +131,7 @@ pub fn history(params: HistoryParams) -> impl Strategy<Value = Scenario> {
         4 => proptest::strategy::Union::new(created),
         7 => (which(), changes).prop_map(|(which, set)| Chance::Update(which, set.into_iter().collect())),
         3 => which().prop_map(Chance::Delete),
-        2 => (select(params.pipelines.clone()), 0..syncs).prop_map(|(pipeline, sync)| Chance::Enable(pipeline, sync)),
+        2 => (select(params.pipelines.clone()), 0..syncs).prop_map(|(pipeline, sync)| Chance::Reenable(pipeline, sync)),
     ];
     let faults = if params.faults.is_empty() {
         Just(None).boxed()
@@ -295,7 +295,7 @@ fn act(who: usize, chance: Chance, has: &mut Has, objects: &mut usize, first: Pi
             Action::Update { object: live.object, set }
         }),
         Chance::Delete(which) => has.pick_unused(which).map(|live| Action::Delete { object: live.object }),
-        Chance::Enable(pipeline, which) => (!has.syncs.contains(&(pipeline, which))).then(|| {
+        Chance::Reenable(pipeline, which) => (!has.syncs.contains(&(pipeline, which))).then(|| {
             has.syncs.push((pipeline, which));
             enable(who, pipeline, which)
         }),

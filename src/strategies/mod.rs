@@ -20,20 +20,20 @@
 
 #[cfg(feature = "fake")]
 mod history;
-mod leaf;
-mod miss;
+mod near_miss;
 mod payload;
 #[cfg(feature = "fake")]
 mod policy;
 mod provider;
 mod raw;
+mod scalars;
 
 use proptest::prelude::*;
 
 use crate::contract::{Event, EventKind, File, Pipeline, Revision};
 #[cfg(feature = "fake")]
 pub use history::{HistoryParams, history};
-pub use miss::{NearMiss, near_miss};
+pub use near_miss::{NearMiss, near_miss};
 pub use payload::payload;
 #[cfg(feature = "fake")]
 pub use policy::policy;
@@ -137,7 +137,7 @@ mod tests {
         assert!(some(&|file| file["createdAt"] == "0001-01-01T00:00:00Z"));
         assert!(some(&|file| file["id"] == "00000000-0000-0000-0000-000000000000"));
         assert!(some(&|file| file["name"] == "") && some(&|file| file["name"].as_str().unwrap().contains('\u{0}')));
-        assert!(sample(leaf::text(100), 20_000).iter().any(|text| text.len() >= 1024 * 1024));
+        assert!(sample(scalars::text(100), 20_000).iter().any(|text| text.len() >= 1024 * 1024));
 
         for file in sample(payload("records/file", Params::tidy()), 500) {
             let name = file["name"].as_str().unwrap();

@@ -6,7 +6,7 @@ use proptest::strategy::Union;
 use serde_json::{Map, Value};
 
 use super::Params;
-use super::leaf::{self, mix};
+use super::scalars::{self, mix};
 use crate::contract::{Contract, Layer, Place};
 
 /// Maximum number of occurrences of a schema within itself.
@@ -72,8 +72,8 @@ impl Walk {
         let limit = |keyword| place.keyword(keyword).and_then(Value::as_i64);
         Some(match kind {
             "boolean" => any::<bool>().prop_map(Value::Bool).boxed(),
-            "integer" => leaf::integer(self.edge, limit("minimum"), limit("maximum")),
-            "number" => leaf::number(self.edge),
+            "integer" => scalars::integer(self.edge, limit("minimum"), limit("maximum")),
+            "number" => scalars::number(self.edge),
             "string" => self.string(place),
             "array" => self.array(place, within),
             _ => self.object(place, within)?,
@@ -86,11 +86,11 @@ impl Walk {
         // If the schema has examples, they are the tidy values, and all other text is an edge case.
         let edge_of_text = if examples.is_some() { 100 } else { edge };
         let text = match place.keyword("format").and_then(Value::as_str) {
-            Some("uuid") => leaf::uuid(edge),
-            Some("date-time") => leaf::date_time(edge),
-            Some("date") => leaf::date(edge),
-            Some("uri") => leaf::uri(edge),
-            _ => leaf::text(edge_of_text),
+            Some("uuid") => scalars::uuid(edge),
+            Some("date-time") => scalars::date_time(edge),
+            Some("date") => scalars::date(edge),
+            Some("uri") => scalars::uri(edge),
+            _ => scalars::text(edge_of_text),
         };
         let may_be_empty = place.keyword("minLength").is_none();
         let text =
@@ -114,7 +114,7 @@ impl Walk {
     fn object(self, place: Place, within: &[&'static str]) -> Option<BoxedStrategy<Value>> {
         let members = place.members();
         if members.is_empty() {
-            return Some(leaf::object(self.edge));
+            return Some(scalars::object(self.edge));
         }
         let required = place.required();
         let (mut always, mut sometimes) = (Vec::new(), Vec::new());

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::delivery::{
-    Address, Backoff, Batch, ClassRule, DisableRule, Enable, Failing, HeaderMatch, HeaderRule, Jitter, Limit, Off, On,
-    Order, Payload, Policy, Probability, RetryAfter, Success, Then, WhileOff,
+    Address, Backoff, Batch, ClassRule, DisableRule, Failing, HeaderMatch, HeaderRule, Jitter, Limit, Off, On, Order,
+    Payload, Policy, Probability, Reenable, RetryAfter, Success, Then, WhileOff,
 };
 
 /// Generates valid delivery policies. Every setting takes all the kinds of values that it supports. Policies shrink to
@@ -129,8 +129,8 @@ fn while_off() -> impl Strategy<Value = WhileOff> {
     prop_oneof![Just(WhileOff::Drop), Just(WhileOff::Hold)]
 }
 
-fn enable() -> impl Strategy<Value = Enable> {
-    prop_oneof![3 => Just(Enable::ByHand), 1 => span().prop_map(Enable::After), 1 => span().prop_map(Enable::Probe)]
+fn enable() -> impl Strategy<Value = Reenable> {
+    prop_oneof![3 => Just(Reenable::ByHand), 1 => span().prop_map(Reenable::After), 1 => span().prop_map(Reenable::Probe)]
 }
 
 fn header() -> impl Strategy<Value = HeaderRule> {

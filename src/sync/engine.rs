@@ -7,13 +7,13 @@ use serde_json::{Map, Value};
 
 use super::run::{Accounts, Run};
 use super::{RunKind, Sync, Update};
-use crate::clock::{Moment, duration};
+use crate::clock::{Timestamp, duration};
 use crate::contract::{Frequency, Pipeline, ProjectId, Revision, SyncId};
 use crate::source::Account;
 
 /// Settings of a sync to be enabled.
 #[derive(Clone, Debug)]
-pub struct Enable<'a> {
+pub struct EnableRequest<'a> {
     /// Account that the sync reads.
     pub account: &'a Account,
     /// Pipeline that the sync pulls.
@@ -47,7 +47,7 @@ pub enum EnableError {
 pub struct Engine {
     stored: Stored,
     /// The next run of each sync. Syncs that are due at the same time run in the order of their ids.
-    agenda: BTreeSet<(Moment, SyncId)>,
+    agenda: BTreeSet<(Timestamp, SyncId)>,
 }
 
 /// Serialized form of [`Engine`]. The agenda is computed from it.
@@ -113,7 +113,7 @@ impl Engine {
     /// # Errors
     ///
     /// Returns an error if the sync exists already.
-    pub fn enable(&mut self, wanted: Enable<'_>, now: Moment) -> Result<&Sync, EnableError> {
+    pub fn enable(&mut self, wanted: EnableRequest<'_>, now: Timestamp) -> Result<&Sync, EnableError> {
         let (user, integration) = (wanted.account.user(), wanted.account.integration());
         let (pipeline, name) = (wanted.pipeline.name(), wanted.configuration_name);
         let id = SyncId::derive(&self.stored.project, user, integration, pipeline, name);
@@ -150,22 +150,22 @@ impl Engine {
     }
 
     /// Pauses a sync. Returns `None` if there is no sync with this id.
-    pub fn disable(&mut self, id: &SyncId, now: Moment) -> Option<&Sync> {
+    pub fn disable(&mut self, id: &SyncId, now: Timestamp) -> Option<&Sync> {
         self.change(id, |sync| sync.disable(now))
     }
 
     /// Resumes a paused or failed sync where it stopped. Returns `None` if there is no sync with this id.
-    pub fn reenable(&mut self, id: &SyncId, now: Moment) -> Option<&Sync> {
+    pub fn reenable(&mut self, id: &SyncId, now: Timestamp) -> Option<&Sync> {
         self.change(id, |sync| sync.reenable(now))
     }
 
     /// Changes the account or the frequency of a sync. Returns `None` if there is no sync with this id.
-    pub fn update(&mut self, id: &SyncId, update: Update, now: Moment) -> Option<&Sync> {
+    pub fn update(&mut self, id: &SyncId, update: Update, now: Timestamp) -> Option<&Sync> {
         self.change(id, |sync| sync.update(update, now))
     }
 
     /// Makes a run of a sync due now. Returns `None` if there is no sync with this id.
-    pub fn run_soon(&mut self, id: &SyncId, kind: RunKind, now: Moment) -> Option<&Sync> {
+    pub fn run_soon(&mut self, id: &SyncId, kind: RunKind, now: Timestamp) -> Option<&Sync> {
         self.change(id, |sync| sync.run_soon(kind, now))
     }
 
@@ -179,12 +179,12 @@ impl Engine {
     }
 
     /// Returns the time of the next run; `None` if no run is scheduled.
-    pub fn next_due(&self) -> Option<Moment> {
+    pub fn next_due(&self) -> Option<Timestamp> {
         self.agenda.first().map(|(moment, _)| *moment)
     }
 
     /// Begins or ends the next run that is due at `now`. Returns `None` if no run is due.
-    pub fn run_due(&mut self, accounts: &mut Accounts, now: Moment) -> Option<Run> {
+    pub fn run_due(&mut self, accounts: &mut Accounts, now: Timestamp) -> Option<Run> {
         let (_, id) = self.agenda.first().filter(|(moment, _)| *moment <= now).cloned()?;
         self.agenda.pop_first();
         let sync = self.stored.syncs.get_mut(&id)?;

@@ -6,7 +6,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::ranks::Ranks;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::contract::{Numbering, Pipeline, RecordId, Revision, SyncId};
 use crate::source::{Collection, Synthetic};
 
@@ -41,7 +41,7 @@ struct Stored {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Base {
-    at: Moment,
+    at: Timestamp,
     len: usize,
     synthetic: Synthetic,
     /// Numbers of the objects that had changed before the first run. The base does not contain them.
@@ -54,7 +54,7 @@ struct Base {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Slot {
-    at: Moment,
+    at: Timestamp,
     key: u64,
     live: bool,
     /// Serialized once, served often. The replaced version is kept as well, because a lagging read may still ask for
@@ -68,7 +68,7 @@ struct Slot {
 /// One record or tombstone of a page.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Entry<'a> {
+pub struct FeedEntry<'a> {
     /// Key of the record.
     pub key: u64,
     /// Position of this version in the feed. Later versions have higher positions.
@@ -82,7 +82,7 @@ pub struct Entry<'a> {
 #[non_exhaustive]
 pub struct Page<'a> {
     /// Records and tombstones of the page.
-    pub entries: Vec<Entry<'a>>,
+    pub entries: Vec<FeedEntry<'a>>,
     /// Cursor for the next pull; `None` only if the page is empty and no cursor was given.
     pub cursor: Option<String>,
     /// Number of records and tombstones in the feed.
@@ -92,7 +92,7 @@ pub struct Page<'a> {
     /// Number of records and tombstones after this page.
     pub remaining: usize,
     /// Time at which Paragon saw the last record of the page.
-    pub last_seen: Option<Moment>,
+    pub last_seen: Option<Timestamp>,
 }
 
 /// Error for a cursor that this feed did not issue.
@@ -136,7 +136,7 @@ impl Feed {
     }
 
     /// Begins an empty feed with the unchanged synthetic records of a collection.
-    pub(super) fn base_on(&mut self, at: Moment, collection: &Collection, pipeline: Pipeline, revision: Revision) {
+    pub(super) fn base_on(&mut self, at: Timestamp, collection: &Collection, pipeline: Pipeline, revision: Revision) {
         let synthetic = collection.synthetic();
         let Ok(len @ 1..) = usize::try_from(synthetic.count) else { return };
         if self.stored.slots.is_empty() && self.stored.base.is_none() {
@@ -158,7 +158,7 @@ impl Feed {
     }
 
     /// Appends the changes that a run found. `at` must be later than [`Feed::last_seen`].
-    pub(super) fn append(&mut self, at: Moment, mut found: Vec<Change>) {
+    pub(super) fn append(&mut self, at: Timestamp, mut found: Vec<Change>) {
         found.sort_by_key(|change| change.key);
         for Change { key, live, json } in found {
             let replaces = self.position(key);
@@ -205,7 +205,7 @@ impl Feed {
     }
 
     /// Returns the time and the key of the record at a position.
-    fn place(&self, position: usize) -> Option<(Moment, u64)> {
+    fn place(&self, position: usize) -> Option<(Timestamp, u64)> {
         match (self.slot(position), &self.stored.base) {
             (Some(slot), _) => Some((slot.at, slot.key)),
             (None, Some(base)) => Some((base.at, position as u64)).filter(|_| position < base.len),
@@ -233,7 +233,7 @@ impl Feed {
     }
 
     /// Returns the time at which the last entry was seen.
-    pub fn last_seen(&self) -> Option<Moment> {
+    pub fn last_seen(&self) -> Option<Timestamp> {
         let last = self.stored.slots.last().map(|slot| slot.at);
         last.or_else(|| self.stored.base.as_ref().map(|base| base.at))
     }
@@ -269,18 +269,18 @@ impl Feed {
     }
 
     /// Returns the current version of a live record.
-    pub fn get(&self, key: u64) -> Option<Entry<'_>> {
+    pub fn get(&self, key: u64) -> Option<FeedEntry<'_>> {
         let version = self.position(key).filter(|position| self.is_live(*position))?;
-        Some(Entry { key, version, json: self.json(version)? })
+        Some(FeedEntry { key, version, json: self.json(version)? })
     }
 
     /// Returns the version before the latest one, and the time of the latest one. A lagging read responds with that
     /// earlier version. It is `None` if the record was not live before.
-    pub fn get_stale(&self, key: u64) -> (Option<Entry<'_>>, Option<Moment>) {
+    pub fn get_stale(&self, key: u64) -> (Option<FeedEntry<'_>>, Option<Timestamp>) {
         let Some(position) = self.position(key) else { return (None, None) };
         let changed_at = self.place(position).map(|(at, _)| at);
         let before = self.slot(position).and_then(|slot| slot.replaces).filter(|before| self.is_live(*before));
-        (before.and_then(|version| Some(Entry { key, version, json: self.json(version)? })), changed_at)
+        (before.and_then(|version| Some(FeedEntry { key, version, json: self.json(version)? })), changed_at)
     }
 
     /// Returns the version that this version replaced.
@@ -289,9 +289,9 @@ impl Feed {
     }
 
     /// Returns all live records in the order of the feed.
-    pub fn live(&self) -> impl Iterator<Item = Entry<'_>> {
+    pub fn live(&self) -> impl Iterator<Item = FeedEntry<'_>> {
         let live = self.standing.starting_at_rank(0).filter(|position| self.is_live(*position));
-        live.filter_map(|version| Some(Entry { key: self.place(version)?.1, version, json: self.json(version)? }))
+        live.filter_map(|version| Some(FeedEntry { key: self.place(version)?.1, version, json: self.json(version)? }))
     }
 
     /// Returns the keys and versions of all live records in the order of the feed.
@@ -318,7 +318,12 @@ impl Feed {
     /// # Errors
     ///
     /// Returns an error if the cursor is not one of this feed.
-    pub fn page_until(&self, after: Option<&str>, size: usize, until: Option<Moment>) -> Result<Page<'_>, CursorError> {
+    pub fn page_until(
+        &self,
+        after: Option<&str>,
+        size: usize,
+        until: Option<Timestamp>,
+    ) -> Result<Page<'_>, CursorError> {
         let start = match after {
             None => 0,
             Some(cursor) => self.after(cursor)?,
@@ -338,7 +343,7 @@ impl Feed {
         for version in in_order(standing, before[replaced..].iter().copied()).take(size) {
             let Some((at, key)) = self.place(version) else { continue };
             last = Some((at, key));
-            entries.extend(self.json(version).map(|json| Entry { key, version, json }));
+            entries.extend(self.json(version).map(|json| FeedEntry { key, version, json }));
         }
         Ok(Page {
             remaining: left.saturating_sub(entries.len()),
@@ -379,14 +384,14 @@ impl Feed {
         Some(self.encode(at, key))
     }
 
-    fn encode(&self, at: Moment, key: u64) -> String {
+    fn encode(&self, at: Timestamp, key: u64) -> String {
         let mut plain = String::with_capacity(64);
         let _ = write!(plain, "{}:{}", at.as_millis(), self.stored.ids.id_of(key));
         BASE64_STANDARD.encode(plain)
     }
 
     /// Returns the cursor that points after an entry of a page.
-    pub fn cursor_of(&self, entry: &Entry<'_>) -> Option<String> {
+    pub fn cursor_of(&self, entry: &FeedEntry<'_>) -> Option<String> {
         self.cursor(entry.version)
     }
 
@@ -400,7 +405,7 @@ impl Feed {
     /// Returns a cursor before the first entry; `None` if the feed is empty.
     pub fn first_cursor(&self) -> Option<String> {
         let (at, key) = self.place(0)?;
-        Some(self.encode(Moment::from_millis(at.as_millis() - 1), key))
+        Some(self.encode(Timestamp::from_millis(at.as_millis() - 1), key))
     }
 
     /// Returns the time that a cursor contains: when its entry was seen.
@@ -408,18 +413,18 @@ impl Feed {
     /// # Errors
     ///
     /// Returns an error if the cursor is not one of this feed.
-    pub fn cursor_seen_at(&self, cursor: &str) -> Result<Moment, CursorError> {
+    pub fn cursor_seen_at(&self, cursor: &str) -> Result<Timestamp, CursorError> {
         self.parse(cursor).map(|(at, _)| at)
     }
 
-    fn parse(&self, cursor: &str) -> Result<(Moment, u64), CursorError> {
+    fn parse(&self, cursor: &str) -> Result<(Timestamp, u64), CursorError> {
         let plain = BASE64_STANDARD.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         let plain = plain.ok_or(CursorError::Garbage)?;
         let (millis, id) = plain.split_once(':').ok_or(CursorError::Garbage)?;
         let millis = millis.parse().map_err(|_| CursorError::Garbage)?;
         let id = uuid::Uuid::try_parse(id).map_err(|_| CursorError::Garbage)?;
         let key = self.stored.ids.number_of(id).ok_or(CursorError::OtherSync)?;
-        Ok((Moment::from_millis(millis), key))
+        Ok((Timestamp::from_millis(millis), key))
     }
 
     /// Returns the first position after a cursor.
@@ -521,7 +526,7 @@ mod tests {
         let collection = account.collection_mut(Pipeline::Files);
         collection.fill(Synthetic::new(count, 1));
         let mut feed = feed();
-        feed.base_on(Moment::from_millis(0), collection, Pipeline::Files, Revision::default());
+        feed.base_on(Timestamp::from_millis(0), collection, Pipeline::Files, Revision::default());
         feed
     }
 
@@ -540,7 +545,7 @@ mod tests {
             model.extend((0..base).map(|key| (key, (feed.get(key).unwrap().json.to_string(), true))));
             let mut cursor = None;
             for (number, run) in runs.into_iter().enumerate() {
-                let at = Moment::from_millis(1 + i64::try_from(number).unwrap());
+                let at = Timestamp::from_millis(1 + i64::try_from(number).unwrap());
                 let json = |key: u64| format!("{key}@{number}");
                 let before: HashMap<u64, (String, bool)> = model.clone();
                 for (&key, &live) in &run {
@@ -551,7 +556,7 @@ mod tests {
                 let whole = (drain(&feed, None, 100), whole.total, whole.active, whole.cursor);
                 feed.append(at, changes.collect());
                 if !run.is_empty() {
-                    let until = Some(Moment::from_millis(at.as_millis() - 1));
+                    let until = Some(Timestamp::from_millis(at.as_millis() - 1));
                     let lagging = feed.page_until(None, 100, until).unwrap();
                     let entries = lagging.entries.iter().map(|entry| (entry.key, entry.json.to_string())).collect();
                     let lagging = ((entries, lagging.cursor.clone()), lagging.total, lagging.active, lagging.cursor);
@@ -598,7 +603,7 @@ mod tests {
     fn a_cursor_has_the_observed_form_and_others_are_refused() {
         let mut feed = feed();
         assert_eq!(feed.page(None, 10).unwrap().cursor, None);
-        feed.append(Moment::from_millis(7), vec![Change { key: 1, live: true, json: "{}".into() }]);
+        feed.append(Timestamp::from_millis(7), vec![Change { key: 1, live: true, json: "{}".into() }]);
         let cursor = feed.latest_cursor().unwrap();
         assert_eq!(BASE64_STANDARD.decode(&cursor).unwrap(), format!("7:{}", feed.id_of(1)).as_bytes());
         let page = feed.page(Some(&cursor), 10).unwrap();
@@ -614,7 +619,7 @@ mod tests {
     fn a_lagging_read_sees_an_older_time() {
         let mut feed = based(2);
         let before = feed.last_seen();
-        feed.append(Moment::from_millis(9), vec![Change { key: 7, live: true, json: "{}".into() }]);
+        feed.append(Timestamp::from_millis(9), vec![Change { key: 7, live: true, json: "{}".into() }]);
         let keys = |until| feed.page_until(None, 10, until).unwrap().entries.iter().map(|e| e.key).collect::<Vec<_>>();
         assert_eq!((keys(before), keys(None)), (vec![0, 1], vec![0, 1, 7]));
         assert_eq!(feed.page_until(None, 10, before).unwrap().remaining, 0);
@@ -637,8 +642,8 @@ mod tests {
     fn a_stored_feed_that_cannot_be_is_refused() {
         let mut feed = feed();
         let change = |key| vec![Change { key, live: true, json: "{}".into() }];
-        feed.append(Moment::from_millis(1), change(1));
-        feed.append(Moment::from_millis(2), change(1));
+        feed.append(Timestamp::from_millis(1), change(1));
+        feed.append(Timestamp::from_millis(2), change(1));
         let good = serde_json::to_value(&feed).unwrap();
         let told = |path: &str, value: serde_json::Value| {
             let mut bad = good.clone();

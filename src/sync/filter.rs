@@ -61,7 +61,7 @@ fn lies_in(parent: Option<ExternalId>, root: &ExternalId, collection: &Collectio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Moment;
+    use crate::clock::Timestamp;
     use crate::contract::{CustomObject, File, Pipeline};
     use crate::source::Account;
     use serde_json::json;
@@ -77,9 +77,9 @@ mod tests {
         let mut account = Account::new(&"p".into(), &"u".into(), "googledrive", "default");
         let files = account.collection_mut(Pipeline::Files);
         let mut folder = File { mime_type: "application/vnd.google-apps.folder".into(), ..File::named("outer") };
-        let outer = files.create(folder.clone().into(), Moment::from_millis(0));
+        let outer = files.create(folder.clone().into(), Timestamp::from_millis(0));
         folder.parent_folder_id = Some(outer.clone());
-        let inner = files.create(folder.clone().into(), Moment::from_millis(0));
+        let inner = files.create(folder.clone().into(), Timestamp::from_millis(0));
         let file = File { parent_folder_id: Some(inner.clone()), ..File::named("a.pdf") };
         assert!(admits(&json!({"folderId": outer}), file.clone(), &mut account));
         assert!(!admits(&json!({"folderId": outer}), File::named("a.pdf"), &mut account));
@@ -94,13 +94,13 @@ mod tests {
         files.update(
             &outer,
             |object| <File as crate::contract::Synced>::of(object).unwrap().parent_folder_id = Some(inner.clone()),
-            Moment::from_millis(0),
+            Timestamp::from_millis(0),
         );
         let loose = File { parent_folder_id: Some(inner), ..File::named("a.pdf") };
         assert!(!admits(&json!({"folderId": files_root(&mut account)}), loose, &mut account), "loops end");
     }
 
     fn files_root(account: &mut Account) -> ExternalId {
-        account.collection_mut(Pipeline::Files).create(File::named("root").into(), Moment::from_millis(0))
+        account.collection_mut(Pipeline::Files).create(File::named("root").into(), Timestamp::from_millis(0))
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{RunKind, Status};
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::contract::api::EventLogEntry;
 use crate::contract::{SyncId, scramble};
 
@@ -27,7 +27,7 @@ pub struct EventLog {
 #[non_exhaustive]
 pub struct Logged {
     /// Time of the entry.
-    pub at: Moment,
+    pub at: Timestamp,
     /// Number of the run, shared by all its entries.
     pub run: u64,
     /// Kind of the entry (`monitoring.log`).
@@ -38,7 +38,7 @@ pub struct Logged {
     pub status: Status,
     /// Results of the run, if it is complete.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub summary: Option<Summary>,
+    pub summary: Option<RunSummary>,
     /// Error, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<LogError>,
@@ -64,7 +64,7 @@ pub enum LogEvent {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
-pub struct Summary {
+pub struct RunSummary {
     /// Number of new records.
     pub created: u64,
     /// Number of changed records.
@@ -110,11 +110,11 @@ impl EventLog {
 
     pub(super) fn write(
         &mut self,
-        at: Moment,
+        at: Timestamp,
         event: LogEvent,
         kind: RunKind,
         status: Status,
-        summary: Option<Summary>,
+        summary: Option<RunSummary>,
         error: Option<LogError>,
     ) {
         if self.entries.len() == KEPT {
@@ -141,7 +141,7 @@ impl Logged {
             "integration": sync.integration, "pipeline": sync.pipeline, "syncEvent": event, "syncType": kind,
             "syncStatus": self.status,
         });
-        if let Some(Summary { created, updated, deleted, processed, took_ms }) = self.summary {
+        if let Some(RunSummary { created, updated, deleted, processed, took_ms }) = self.summary {
             entry["summary"] = json!({
                 "created": created, "updated": updated, "deleted": deleted, "totalProcessed": processed,
                 "totalChanges": created + updated + deleted, "durationMs": took_ms,

@@ -8,15 +8,15 @@
 mod engine;
 mod feed;
 mod filter;
-mod life;
+mod lifecycle;
 mod log;
 mod ranks;
 mod run;
 #[cfg(test)]
 mod tests;
 
-pub use engine::{Enable, EnableError, Engine};
-pub use feed::{CursorError, Entry, Feed, Page};
-pub use life::{RunKind, Status, Sync, Update};
-pub use log::{EventLog, LogError, LogEvent, Logged, Summary};
+pub use engine::{EnableError, EnableRequest, Engine};
+pub use feed::{CursorError, Feed, FeedEntry, Page};
+pub use lifecycle::{RunKind, Status, Sync, Update};
+pub use log::{EventLog, LogError, LogEvent, Logged, RunSummary};
 pub use run::{Found, Run};

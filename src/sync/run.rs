@@ -5,16 +5,16 @@ use serde_json::{Map, Value};
 
 use super::feed::Change;
 use super::filter::Filter;
-use super::life::FULL;
-use super::log::{LogError, LogEvent, Summary};
+use super::lifecycle::FULL;
+use super::log::{LogError, LogEvent, RunSummary};
 use super::{RunKind, Status, Sync};
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::contract::{
     CredentialId, Event, Object, Pipeline, RecordChange, RecordError, RecordErrored, RecordId, RecordRef, SyncComplete,
     SyncCompleteData, SyncError, SyncErrored, SyncId, Tombstone, UserId,
 };
 use crate::source::permission::Permissions;
-use crate::source::{Account, Collection, Seen, Trouble};
+use crate::source::{Account, Collection, ProviderFaultKind, Seen};
 
 /// Delay before a run is retried that did not reach the provider. The delay is assumed; the retry is documented.
 const NETWORK_RETRY: Duration = Duration::from_secs(30);
@@ -30,7 +30,7 @@ pub struct Run {
     /// Kind of the run.
     pub kind: RunKind,
     /// Problem that the run met, if any.
-    pub trouble: Option<Trouble>,
+    pub trouble: Option<ProviderFaultKind>,
     /// Events in the order in which they are sent.
     pub events: Vec<Found>,
 }
@@ -50,7 +50,7 @@ pub(super) type Accounts = BTreeMap<CredentialId, Account>;
 
 impl Sync {
     /// Begins the run that is due, or ends the run in progress. Returns `None` if no run is due.
-    pub(super) fn step(&mut self, accounts: &mut Accounts, takes: Duration, now: Moment) -> Option<Run> {
+    pub(super) fn step(&mut self, accounts: &mut Accounts, takes: Duration, now: Timestamp) -> Option<Run> {
         if let Some((kind, _)) = self.running.take() {
             return Some(self.finish(kind, None, accounts, takes, now));
         }
@@ -60,20 +60,20 @@ impl Sync {
         self.log.write(now, LogEvent::Started, kind, Status::Active, None, None);
         let met = match accounts.get_mut(self.credential()) {
             Some(account) => account.meet(),
-            None => Some(Trouble::CredentialRevoked),
+            None => Some(ProviderFaultKind::CredentialRevoked),
         };
         match met {
-            Some(Trouble::RateLimited { backoff }) => {
+            Some(ProviderFaultKind::RateLimited { backoff }) => {
                 (self.status, self.backoff) = (Status::RateLimited, Some(backoff));
                 Some(self.postpone(kind, met, backoff, now))
             }
-            Some(Trouble::Network) => {
+            Some(ProviderFaultKind::Network) => {
                 self.status = Status::Active;
                 Some(self.postpone(kind, met, NETWORK_RETRY, now))
             }
-            Some(Trouble::CredentialRevoked) => Some(self.give_up(kind, now)),
+            Some(ProviderFaultKind::CredentialRevoked) => Some(self.give_up(kind, now)),
             _ => {
-                if met == Some(Trouble::AccessTokenExpired) {
+                if met == Some(ProviderFaultKind::AccessTokenExpired) {
                     self.fail(kind, "ACCESS_TOKEN_EXPIRED", Some(401), Some(Duration::ZERO), now);
                 }
                 (self.status, self.backoff) = (Status::Active, None);
@@ -86,18 +86,18 @@ impl Sync {
         }
     }
 
-    fn told(&self, kind: RunKind, trouble: Option<Trouble>, events: Vec<Found>) -> Run {
+    fn told(&self, kind: RunKind, trouble: Option<ProviderFaultKind>, events: Vec<Found>) -> Run {
         Run { sync: self.id.clone(), user: self.user.clone(), kind, trouble, events }
     }
 
-    fn fail(&mut self, kind: RunKind, code: &str, http: Option<u16>, retry_in: Option<Duration>, now: Moment) {
+    fn fail(&mut self, kind: RunKind, code: &str, http: Option<u16>, retry_in: Option<Duration>, now: Timestamp) {
         let error = LogError { code: code.to_owned(), recoverable: retry_in.is_some(), http_status: http, retry_in };
         let limited = self.status == Status::RateLimited;
         let event = if limited { LogEvent::RateLimited } else { LogEvent::Error };
         self.log.write(now, event, kind, self.status, None, Some(error));
     }
 
-    fn postpone(&mut self, kind: RunKind, met: Option<Trouble>, wait: Duration, now: Moment) -> Run {
+    fn postpone(&mut self, kind: RunKind, met: Option<ProviderFaultKind>, wait: Duration, now: Timestamp) -> Run {
         let limited = self.status == Status::RateLimited;
         let (code, http) = if limited { ("RATE_LIMITED", Some(429)) } else { ("NETWORK_ERROR", None) };
         self.fail(kind, code, http, Some(wait), now);
@@ -109,7 +109,7 @@ impl Sync {
     }
 
     /// Handles a permanent error: the sync stops and sends `sync_errored` (`sync.errored`).
-    fn give_up(&mut self, kind: RunKind, now: Moment) -> Run {
+    fn give_up(&mut self, kind: RunKind, now: Timestamp) -> Run {
         let reason = format!("Credential ID {} is no longer valid or has been deleted.", self.credential());
         self.status = Status::Errored;
         self.reason = Some(reason);
@@ -119,17 +119,17 @@ impl Sync {
             format!("Credentials are no longer valid. Please re-authenticate the {} account.", self.integration);
         let error = SyncError { message, other: Map::new() };
         let event = Event::SyncErrored(SyncErrored { envelope: self.envelope(), error, other: Map::new() });
-        self.told(kind, Some(Trouble::CredentialRevoked), vec![Found { event, name: None }])
+        self.told(kind, Some(ProviderFaultKind::CredentialRevoked), vec![Found { event, name: None }])
     }
 
     /// Reads the account, puts the changes into the feed, and schedules the next runs.
     fn finish(
         &mut self,
         kind: RunKind,
-        met: Option<Trouble>,
+        met: Option<ProviderFaultKind>,
         accounts: &mut Accounts,
         takes: Duration,
-        now: Moment,
+        now: Timestamp,
     ) -> Run {
         let events = self.look(kind, accounts, takes, now);
         self.status = Status::Idle;
@@ -142,7 +142,7 @@ impl Sync {
         self.told(kind, met, events)
     }
 
-    fn look(&mut self, kind: RunKind, accounts: &mut Accounts, takes: Duration, now: Moment) -> Vec<Found> {
+    fn look(&mut self, kind: RunKind, accounts: &mut Accounts, takes: Duration, now: Timestamp) -> Vec<Found> {
         let Some(account) = accounts.get_mut(self.credential()) else { return Vec::new() };
         account.collection_mut(self.pipeline);
         if self.pipeline == Pipeline::Files {
@@ -164,7 +164,7 @@ impl Sync {
             self.seen = Some(0);
         }
         let mut summary =
-            Summary { took_ms: u64::try_from(takes.as_millis()).unwrap_or_default(), ..Summary::default() };
+            RunSummary { took_ms: u64::try_from(takes.as_millis()).unwrap_or_default(), ..RunSummary::default() };
         let mut draft = Draft { found: Vec::new(), changes: Vec::new() };
         let numbers = match self.seen {
             Some(mark) => collection.changed_since(mark),
@@ -205,7 +205,7 @@ impl Sync {
 
     /// Returns the time for the changes of a run. It is later than all times in the feed, because two runs in the same
     /// millisecond would break the order of the cursors.
-    fn next_seen_at(&self, now: Moment) -> Moment {
+    fn next_seen_at(&self, now: Timestamp) -> Timestamp {
         self.feed.last_seen().map_or(now, |last| now.max(last + Duration::from_millis(1)))
     }
 
@@ -215,7 +215,7 @@ impl Sync {
         collection: &Collection,
         filter: &Filter<'_>,
         draft: &mut Draft,
-        summary: &mut Summary,
+        summary: &mut RunSummary,
     ) {
         summary.processed += 1;
         let key = self.key(number);
@@ -295,7 +295,7 @@ impl Sync {
         }
     }
 
-    fn complete(&self, now: Moment) -> Event {
+    fn complete(&self, now: Timestamp) -> Event {
         Event::SyncComplete(SyncComplete {
             envelope: self.envelope(),
             data: SyncCompleteData {

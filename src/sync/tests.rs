@@ -7,13 +7,13 @@ use serde_json::Value;
 
 use super::run::Accounts;
 use super::*;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::contract::{CredentialId, ExternalId, File, Frequency, Pipeline, ProjectId, SyncId, UserId};
-use crate::source::{Account, Synthetic, Trouble};
+use crate::source::{Account, ProviderFaultKind, Synthetic};
 
-use crate::sync::life::FULL;
+use crate::sync::lifecycle::FULL;
 
-const START: Moment = Moment::from_millis(1_000);
+const START: Timestamp = Timestamp::from_millis(1_000);
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// One project with one user.
@@ -48,7 +48,7 @@ impl World {
     fn enable(&mut self, configuration: &Value) -> Result<SyncId, EnableError> {
         let account = &self.accounts[&self.account];
         let configuration = configuration.as_object().cloned().unwrap_or_default();
-        let wanted = Enable {
+        let wanted = EnableRequest {
             account,
             pipeline: Pipeline::Files,
             configuration_name: "default",
@@ -59,7 +59,7 @@ impl World {
     }
 
     /// Runs everything that is due by then. Returns the names of the events, each with the name of its record.
-    fn until(&mut self, until: Moment) -> Vec<String> {
+    fn until(&mut self, until: Timestamp) -> Vec<String> {
         let mut told = Vec::new();
         while let Some(due) = self.engine.next_due().filter(|due| *due <= until) {
             let run = self.engine.run_due(&mut self.accounts, due).unwrap();
@@ -133,9 +133,9 @@ fn troubles_that_pass_are_never_told_by_webhook() {
     let id = world.enable(&Value::Null).unwrap();
     let backoff = Duration::from_secs(90);
     let account = world.accounts.get_mut(&world.account).unwrap();
-    account.trouble(Trouble::RateLimited { backoff }, Some(1));
-    account.trouble(Trouble::Network, Some(1));
-    account.trouble(Trouble::AccessTokenExpired, Some(1));
+    account.trouble(ProviderFaultKind::RateLimited { backoff }, Some(1));
+    account.trouble(ProviderFaultKind::Network, Some(1));
+    account.trouble(ProviderFaultKind::AccessTokenExpired, Some(1));
     assert_eq!(world.until(START), NOTHING);
     assert_eq!((world.sync(&id).status, world.sync(&id).backoff), (Status::RateLimited, Some(backoff)));
     assert_eq!(world.until(START + backoff), NOTHING);
@@ -160,7 +160,7 @@ fn a_revoked_credential_stops_a_sync_until_it_is_enabled_again() {
     let mut world = World::new();
     let id = world.enable(&Value::Null).unwrap();
     world.until(START);
-    world.accounts.get_mut(&world.account).unwrap().trouble(Trouble::CredentialRevoked, None);
+    world.accounts.get_mut(&world.account).unwrap().trouble(ProviderFaultKind::CredentialRevoked, None);
     world.create("meanwhile");
     assert_eq!(world.until(START + FULL), ["sync_errored"], "once");
     let sync = world.sync(&id);
@@ -208,7 +208,7 @@ fn a_full_run_finds_what_a_folder_has_brought_along_or_taken_away() {
 fn a_sync_that_is_paused_is_not_in_error_any_more() {
     let mut world = World::new();
     let id = world.enable(&Value::Null).unwrap();
-    world.accounts.get_mut(&world.account).unwrap().trouble(Trouble::CredentialRevoked, Some(1));
+    world.accounts.get_mut(&world.account).unwrap().trouble(ProviderFaultKind::CredentialRevoked, Some(1));
     world.until(START);
     assert!(world.sync(&id).reason.is_some());
     let sync = world.engine.disable(&id, START).unwrap();
@@ -346,7 +346,7 @@ enum Step {
     Break(prop::sample::Index, bool),
     Pause,
     GoOn,
-    Trouble(Trouble),
+    ProviderFault(ProviderFaultKind),
     Pass(u64),
 }
 
@@ -361,10 +361,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Pause),
         1 => Just(Step::GoOn),
         1 => prop_oneof![
-            Just(Trouble::Network),
-            Just(Trouble::AccessTokenExpired),
-            (1..200_u64).prop_map(|s| Trouble::RateLimited { backoff: Duration::from_secs(s) }),
-        ].prop_map(Step::Trouble),
+            Just(ProviderFaultKind::Network),
+            Just(ProviderFaultKind::AccessTokenExpired),
+            (1..200_u64).prop_map(|s| ProviderFaultKind::RateLimited { backoff: Duration::from_secs(s) }),
+        ].prop_map(Step::ProviderFault),
         4 => prop_oneof![1..200_u64, Just(86_400)].prop_map(Step::Pass),
     ]
 }
@@ -383,7 +383,7 @@ proptest! {
         let id = world.enable(&Value::Null).unwrap();
         let mut now = START;
         let mut held = std::collections::BTreeSet::new();
-        let follow = |world: &mut World, now: Moment, held: &mut std::collections::BTreeSet<_>| {
+        let follow = |world: &mut World, now: Timestamp, held: &mut std::collections::BTreeSet<_>| {
             while let Some(due) = world.engine.next_due().filter(|due| *due <= now) {
                 let Some(run) = world.engine.run_due(&mut world.accounts, due) else { continue };
                 for found in run.events {
@@ -419,7 +419,7 @@ proptest! {
                 },
                 Step::Pause => { world.engine.disable(&id, now); }
                 Step::GoOn => { world.engine.reenable(&id, now); }
-                Step::Trouble(trouble) => {
+                Step::ProviderFault(trouble) => {
                     world.accounts.get_mut(&world.account).unwrap().trouble(trouble, Some(1));
                 }
                 Step::Pass(seconds) => {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use paragon_testkit::clock::eventually;
 use paragon_testkit::contract::ADMIN_API;
-use paragon_testkit::delivery::{Mishap, Wire};
-use paragon_testkit::fake::{RetryAfter, Stale, Trouble};
+use paragon_testkit::delivery::{DeliveryFaultKind, Wire};
+use paragon_testkit::fake::{ApiFaultKind, RetryAfterHeader, Stale};
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -455,8 +455,8 @@ async fn deliveries_go_wrong_on_purpose_and_are_explained() {
     let wrong = json!({"what": "duplicate", "probability": 2});
     admin.refused("POST", "adversities", wrong, 400, "/probability: expected a probability from 0 to 1, got 2").await;
     let unreachable = json!({"what": "unreachable", "next": 1});
-    for adversity in [unreachable.clone(), json!({"what": {"wire": "hang_up"}})] {
-        assert_eq!(admin.done("POST", "adversities", &adversity).await, adversity);
+    for fault in [unreachable.clone(), json!({"what": {"wire": "hang_up"}})] {
+        assert_eq!(admin.done("POST", "adversities", &fault).await, fault);
     }
     assert_eq!(admin.get("adversities").await["data"][0], unreachable);
     admin.done("POST", "events", json!({"event": "something"})).await;
@@ -494,11 +494,11 @@ fn the_description_lists_all_that_can_go_wrong() {
     let member = |schema: &'_ Value, name: &str| {
         schema["oneOf"].as_array().unwrap().iter().find_map(|way| way["properties"].get(name)).unwrap().clone()
     };
-    assert_eq!(described(schema("ApiTrouble")), names::<Trouble>());
-    assert_eq!(described(schema("RetryAfter")), names::<RetryAfter>());
-    assert_eq!(described(&member(schema("ApiTrouble"), "stale_reads")), names::<Stale>());
-    assert_eq!(described(schema("Mishap")), names::<Mishap>());
-    assert_eq!(described(&member(schema("Mishap"), "wire")), names::<Wire>());
+    assert_eq!(described(schema("ApiFaultKind")), names::<ApiFaultKind>());
+    assert_eq!(described(schema("RetryAfter")), names::<RetryAfterHeader>());
+    assert_eq!(described(&member(schema("ApiFaultKind"), "stale_reads")), names::<Stale>());
+    assert_eq!(described(schema("DeliveryFaultKind")), names::<DeliveryFaultKind>());
+    assert_eq!(described(&member(schema("DeliveryFaultKind"), "wire")), names::<Wire>());
 }
 
 #[tokio::test]

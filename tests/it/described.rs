@@ -8,7 +8,7 @@ use std::ops::Deref;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use paragon_testkit::contract::{Contract, Layer, OPENAPI, Revision};
-use paragon_testkit::fake::{Builder, Endpoint, Exchange, Server, StartError, Trouble};
+use paragon_testkit::fake::{ApiFaultKind, Builder, Endpoint, Exchange, Server, StartError};
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Value, json};
 
@@ -129,7 +129,7 @@ fn undescribed_in(exchange: &Exchange) -> Vec<String> {
     let mut found = Vec::new();
     if let Some(endpoint) = exchange.endpoint {
         let operation = operation(&serde_json::to_value(endpoint).unwrap());
-        let refused = exchange.faults.iter().any(|fault| matches!(fault, Trouble::Status { .. }));
+        let refused = exchange.faults.iter().any(|fault| matches!(fault, ApiFaultKind::Status { .. }));
         if exchange.response.status().is_success() && !refused {
             look_at_request(exchange, operation, &mut found);
         }
@@ -162,12 +162,12 @@ fn look_at_answer(exchange: &Exchange, operation: &Value, found: &mut Vec<String
     if exchange.faults.iter().any(|fault| {
         matches!(
             fault,
-            Trouble::Status { .. }
-                | Trouble::CutJson
-                | Trouble::MalformedJson
-                | Trouble::WrongContentType
-                | Trouble::UnknownMembers
-                | Trouble::UnknownStatus
+            ApiFaultKind::Status { .. }
+                | ApiFaultKind::CutJson
+                | ApiFaultKind::MalformedJson
+                | ApiFaultKind::WrongContentType
+                | ApiFaultKind::UnknownMembers
+                | ApiFaultKind::UnknownStatus
         )
     }) {
         return;

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use paragon_testkit::contract::File;
-use paragon_testkit::fake::{Server, Waiting};
+use paragon_testkit::fake::ApiFaultKind;
+use paragon_testkit::fake::{BoxFuture, Server};
 use paragon_testkit::scenario::{Scenario, Step};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -181,7 +182,7 @@ async fn a_reset_in_the_middle_of_a_scenario_ends_it() {
     let steps = [step("a"), json!({"do": "update", "object": "a", "set": {"name": "b"}})];
     let scenario = Scenario::parse(&json!({"scenario": 1, "seed": 7, "steps": steps}).to_string()).unwrap();
     let reset = format!("{}/reset", paragon.admin_url().unwrap());
-    let after = |_: &Step| -> Waiting<'_> {
+    let after = |_: &Step| -> BoxFuture<'_> {
         Box::pin(async {
             reqwest::Client::new().post(&reset).send().await.unwrap();
         })
@@ -256,7 +257,7 @@ async fn an_old_client_is_served_and_left() {
 async fn a_body_may_come_in_pieces() {
     for server in SERVERS {
         let paragon = FakeParagon::start_on(server).await;
-        paragon.fail_api(Some(503));
+        paragon.api_fault(ApiFaultKind::status(503));
         for framing in [
             "content-length: 6\r\n\r\n|abc|def",
             "transfer-encoding: chunked\r\n\r\n|3\r\nab|c\r\n|3\r\ndef\r\n0|\r\n\r\n",

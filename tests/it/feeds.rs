@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use paragon_testkit::contract::{ExternalId, File};
-use paragon_testkit::fake::{ApiFault, Connection, Item, Server, Stale, Sync, Trouble};
+use paragon_testkit::fake::{ApiFault, ApiFaultKind, Connection, Item, Server, Stale, SyncHandle};
 use paragon_testkit::source;
+use paragon_testkit::source::ProviderFault;
 use paragon_testkit::sync::{RunKind, Status};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -28,11 +29,11 @@ enum Step {
     Show(Index),
     Break(Index),
     Mend(Index),
-    Trouble(usize, source::Trouble, u32),
+    Trouble(usize, source::ProviderFaultKind, u32),
     Disable(usize),
     Reenable(usize),
     RunSoon(usize, RunKind),
-    Fault(Trouble, u64),
+    Fault(ApiFaultKind, u64),
     Advance(u64),
     Pull(usize, usize),
 }
@@ -40,25 +41,25 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let (account, sync, client) = (0..2_usize, 0..SYNCS, 0..CLIENTS);
     let provider = select(vec![
-        source::Trouble::RateLimited { backoff: Duration::from_secs(90) },
-        source::Trouble::Network,
-        source::Trouble::AccessTokenExpired,
-        source::Trouble::CredentialRevoked,
+        source::ProviderFaultKind::RateLimited { backoff: Duration::from_secs(90) },
+        source::ProviderFaultKind::Network,
+        source::ProviderFaultKind::AccessTokenExpired,
+        source::ProviderFaultKind::CredentialRevoked,
     ]);
     let api = select(vec![
-        Trouble::Status { code: 500, retry_after: None },
-        Trouble::ResetBefore,
-        Trouble::ResetInside,
-        Trouble::CutJson,
-        Trouble::MalformedJson,
-        Trouble::WrongContentType,
-        Trouble::StaleReads(Stale::Reads(2)),
-        Trouble::StaleReads(Stale::For(Duration::from_secs(60))),
-        Trouble::ShortPages(2),
-        Trouble::EmptyPage,
-        Trouble::RepeatedRecord,
-        Trouble::NullCursorAtEnd,
-        Trouble::ExpiredTokens,
+        ApiFaultKind::Status { code: 500, retry_after: None },
+        ApiFaultKind::ResetBefore,
+        ApiFaultKind::ResetInside,
+        ApiFaultKind::CutJson,
+        ApiFaultKind::MalformedJson,
+        ApiFaultKind::WrongContentType,
+        ApiFaultKind::StaleReads(Stale::Reads(2)),
+        ApiFaultKind::StaleReads(Stale::For(Duration::from_secs(60))),
+        ApiFaultKind::ShortPages(2),
+        ApiFaultKind::EmptyPage,
+        ApiFaultKind::RepeatedRecord,
+        ApiFaultKind::NullCursorAtEnd,
+        ApiFaultKind::ExpiredTokens,
     ]);
     prop_oneof![
         5 => account.clone().prop_map(Step::Create),
@@ -97,7 +98,7 @@ struct Held {
 struct Play {
     paragon: FakeParagon,
     accounts: Vec<Connection>,
-    syncs: Vec<Sync>,
+    syncs: Vec<SyncHandle>,
     apps: Vec<Client>,
     held: Vec<Held>,
     files: BTreeMap<usize, Kept>,
@@ -172,15 +173,22 @@ impl Play {
                     (kept.hidden, kept.broken) = (false, false);
                 }
             }
-            Step::Trouble(account, trouble, runs) => self.accounts[account].trouble(trouble, Some(runs)),
+            Step::Trouble(account, trouble, runs) => {
+                self.accounts[account].provider_fault(ProviderFault::new(trouble).next(runs));
+            }
             Step::Disable(sync) => self.syncs[sync].disable(),
             Step::Reenable(sync) => self.syncs[sync].reenable(),
             Step::RunSoon(sync, kind) => self.syncs[sync].run_soon(kind),
             Step::Fault(trouble, calls) => {
-                let lost = [Trouble::ResetBefore, Trouble::ResetInside, Trouble::CutJson, Trouble::MalformedJson];
+                let lost = [
+                    ApiFaultKind::ResetBefore,
+                    ApiFaultKind::ResetInside,
+                    ApiFaultKind::CutJson,
+                    ApiFaultKind::MalformedJson,
+                ];
                 // What is lost is not seen; these show what was seen.
                 self.repeats |= !lost.contains(&trouble);
-                self.paragon.fault(ApiFault::new(trouble).next(calls));
+                self.paragon.api_fault(ApiFault::new(trouble).next(calls));
             }
             Step::Advance(seconds) => self.paragon.advance(Duration::from_secs(seconds)).await,
             Step::Pull(client, size) => {
@@ -226,15 +234,15 @@ impl Play {
 
     /// All troubles end, a day passes, and everybody pulls to the end.
     async fn end(mut self) {
-        self.accounts.iter().for_each(Connection::mend);
-        self.paragon.end_faults();
+        self.accounts.iter().for_each(Connection::end_provider_faults);
+        self.paragon.end_api_faults();
         for kept in self.files.values_mut().filter(|kept| kept.broken) {
             let account = &self.accounts[kept.account];
             account.make_readable(&kept.item);
             kept.name += ", mended";
             account.update(&kept.item, |file| file.name.clone_from(&kept.name));
         }
-        self.syncs.iter().for_each(Sync::reenable);
+        self.syncs.iter().for_each(SyncHandle::reenable);
         self.paragon.advance(2 * DAY).await;
         for client in 0..CLIENTS {
             assert!(self.pull(client, 3, 1_000).await, "client {client} is never caught up");

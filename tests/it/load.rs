@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::routing::post;
 use paragon_testkit::contract::{ExternalId, File};
 use paragon_testkit::delivery::WebhookState;
-use paragon_testkit::fake::{Connection, Item, Server, Sync};
+use paragon_testkit::fake::{Connection, Item, Server, SyncHandle};
 use paragon_testkit::sync::RunKind;
 use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
@@ -42,7 +42,7 @@ async fn serve(router: Router) -> Url {
 /// What should be there, kept beside the fake.
 struct Model {
     drive: Connection,
-    sync: Sync,
+    sync: SyncHandle,
     files: BTreeMap<usize, Item<File>>,
     names: HashMap<ExternalId, String>,
     made: usize,

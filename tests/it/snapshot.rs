@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::routing::post;
 use axum::{Json, Router};
 use paragon_testkit::contract::{Event, File};
-use paragon_testkit::delivery::InProcess;
+use paragon_testkit::delivery::{DeliveryFaultKind, InProcess};
 use paragon_testkit::fake::blocking;
 use paragon_testkit::snapshot::{Snapshot, handled, handled_async};
 use serde_json::{Value, json};
@@ -99,7 +99,7 @@ fn app() -> Router {
 
 #[tokio::test]
 async fn a_router_is_called_without_a_socket() {
-    use paragon_testkit::delivery::{Adversity, Mishap, Wire};
+    use paragon_testkit::delivery::{DeliveryFault, Wire};
     let builder = FakeParagon::builder().answer_within(Duration::from_millis(50));
     let paragon = FakeParagon::start_with(builder).await.unwrap();
     paragon.set_transport(InProcess::new(app()));
@@ -111,7 +111,7 @@ async fn a_router_is_called_without_a_socket() {
     paragon.assert_delivered(&json!({"event": "sync_complete", "data": {"numRecords": 1}}));
 
     for wire in [Wire::Chunked, Wire::Dribbled, Wire::ExpectContinue, Wire::ResetAfterBody, Wire::HangUp] {
-        paragon.adversity(Adversity::new(Mishap::Wire(wire)).next(1));
+        paragon.delivery_fault(DeliveryFault::new(DeliveryFaultKind::Wire(wire)).next(1));
         drive.update(&file, |file| file.name = format!("{wire:?}"));
         paragon.advance(Duration::from_secs(60)).await;
         paragon.run_until_idle().await;
@@ -149,13 +149,13 @@ async fn an_event_that_was_not_delivered_is_told_beside_the_nearest() {
     let other = json!({"event": "sync_complete", "user": {"id": "user_bob", "name": "Bob"}, "data": {"numRecords": 1}});
     insta::assert_snapshot!(message(other));
 
-    paragon.receiver_unreachable(true);
+    paragon.delivery_fault(DeliveryFaultKind::Unreachable);
     drive.create(File::named("b.pdf"));
     paragon.advance(Duration::from_secs(60)).await;
     let created = json!({"event": "record_created"});
     let missed = message(created.clone());
     assert!(missed.contains("it has all of them, but was not answered 2xx"), "{missed}");
-    paragon.receiver_unreachable(false);
+    paragon.end_delivery_fault(DeliveryFaultKind::Unreachable);
     paragon.run_until_idle().await;
     paragon.assert_delivered(&created);
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use paragon_testkit::check::{Held, Histories, Level, Need, Suite, Verdict};
+use paragon_testkit::check::{HeldRecord, Histories, Level, Need, Suite, Verdict};
 use paragon_testkit::contract::File;
-use paragon_testkit::delivery::{Adversity, Mishap, WebhookState, Wire};
+use paragon_testkit::delivery::{DeliveryFault, DeliveryFaultKind, WebhookState, Wire};
 use rstest::{fixture, rstest};
 
 use crate::described::FakeParagon;
@@ -44,7 +44,7 @@ async fn a_webhook_is_disabled_events_are_missed_and_a_pull_catches_up() {
     drive.enable("files").unwrap();
     paragon.settle().await;
 
-    paragon.receiver_unreachable(true);
+    paragon.delivery_fault(DeliveryFaultKind::Unreachable);
     for number in 0..4 {
         drive.create(File::named(format!("{number}.md")));
     }
@@ -55,7 +55,7 @@ async fn a_webhook_is_disabled_events_are_missed_and_a_pull_catches_up() {
     paragon.advance(DAY).await;
     assert_eq!(app.names().await, [] as [&str; 0]);
 
-    paragon.receiver_unreachable(false);
+    paragon.end_delivery_fault(DeliveryFaultKind::Unreachable);
     paragon.enable_webhook();
     drive.create(File::named("after.md"));
     paragon.advance(MINUTE).await;
@@ -68,7 +68,7 @@ async fn the_suite_runs_from_rust_with_a_closure_for_the_state() {
     let paragon = FakeParagon::start().await;
     let app = Receiver::start(&paragon).await;
     let state = app.state();
-    let judgement = Suite::for_receiver(app.webhook())
+    let judgment = Suite::for_receiver(app.webhook())
         .state(move || {
             let state = state.clone();
             async move {
@@ -76,7 +76,7 @@ async fn the_suite_runs_from_rust_with_a_closure_for_the_state() {
                 let records = state["records"].as_array().unwrap().iter();
                 let id = |held: &serde_json::Value, name: &str| held[name].as_str().unwrap().to_owned();
                 records
-                    .map(|held| Held {
+                    .map(|held| HeldRecord {
                         sync: id(held, "syncInstanceId").into(),
                         record: id(held, "recordId").into(),
                         value: Some(held["record"].clone()),
@@ -89,8 +89,8 @@ async fn the_suite_runs_from_rust_with_a_closure_for_the_state() {
         .histories(Histories { cases: 6, ..Histories::default() })
         .run(&paragon)
         .await;
-    judgement.assert_passed();
-    assert_eq!(judgement.count(Verdict::Pass), judgement.results.len());
+    judgment.assert_passed();
+    assert_eq!(judgment.count(Verdict::Pass), judgment.results.len());
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ fn handles_go_wherever_a_test_needs_them() {
     fn sendable<T: Send + Sync + 'static>() {}
     sendable::<paragon_testkit::FakeParagon>();
     sendable::<paragon_testkit::fake::Connection>();
-    sendable::<paragon_testkit::fake::Sync>();
+    sendable::<paragon_testkit::fake::SyncHandle>();
     sendable::<Suite<'static>>();
 }
 
@@ -151,20 +151,20 @@ async fn connected() -> (FakeParagon, Receiver) {
 }
 
 #[rstest]
-#[case::twice(Mishap::Duplicate)]
-#[case::six_at_once(Mishap::Together(6))]
-#[case::late(Mishap::Delay(DAY))]
-#[case::again_as_the_answer_was_lost(Mishap::Wire(Wire::ResetAfterBody))]
+#[case::twice(DeliveryFaultKind::Duplicate)]
+#[case::six_at_once(DeliveryFaultKind::Together(6))]
+#[case::late(DeliveryFaultKind::Delay(DAY))]
+#[case::again_as_the_answer_was_lost(DeliveryFaultKind::Wire(Wire::ResetAfterBody))]
 #[tokio::test]
 async fn a_file_is_held_once_however_its_event_comes(
     #[future(awt)] connected: (FakeParagon, Receiver),
-    #[case] mishap: Mishap,
+    #[case] fault: DeliveryFaultKind,
 ) {
     let (paragon, app) = connected;
     let drive = paragon.user("user_ada").connect("googledrive");
     drive.enable("files").unwrap();
     paragon.settle().await;
-    paragon.adversity(Adversity::new(mishap).next(1));
+    paragon.delivery_fault(DeliveryFault::new(fault).next(1));
     drive.create(File::named("Q1 report.pdf"));
     paragon.advance(DAY).await;
     paragon.run_until_idle().await;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use paragon_testkit::FakeParagon;
-use paragon_testkit::check::{Case, Held, Histories, Judgement, Looking, Probe, StateUrl, Suite, Verdict};
+use paragon_testkit::check::{Case, HeldRecord, Histories, Judgment, Looking, Probe, StateUrl, Suite, Verdict};
 use paragon_testkit::clock::Stopwatch;
 use paragon_testkit::contract::File;
 use paragon_testkit::delivery::{DisableRule, Failing, Limit, Policy};
@@ -25,16 +25,16 @@ fn only<'a>(ids: &'a [&'a str]) -> impl Fn(&Case) -> bool + 'a {
     |case| ids.contains(&case.id)
 }
 
-fn found(judgement: &Judgement) -> Vec<(&str, Verdict)> {
-    judgement.results.iter().map(|result| (result.case.id, result.verdict)).collect()
+fn found(judgment: &Judgment) -> Vec<(&str, Verdict)> {
+    judgment.results.iter().map(|result| (result.case.id, result.verdict)).collect()
 }
 
-async fn state_of(url: Url) -> Vec<Held> {
-    Held::parse(&reqwest::get(url).await.unwrap().text().await.unwrap()).unwrap()
+async fn state_of(url: Url) -> Vec<HeldRecord> {
+    HeldRecord::parse(&reqwest::get(url).await.unwrap().text().await.unwrap()).unwrap()
 }
 
 /// What a receiver tells of its state, with something changed.
-fn altered(app: &Receiver, alter: impl Fn(&mut Vec<Held>) + Send + Sync + 'static) -> impl Probe {
+fn altered(app: &Receiver, alter: impl Fn(&mut Vec<HeldRecord>) + Send + Sync + 'static) -> impl Probe {
     let (state, alter) = (app.state(), Arc::new(alter));
     move || {
         let (state, alter) = (state.clone(), Arc::clone(&alter));
@@ -46,7 +46,7 @@ fn altered(app: &Receiver, alter: impl Fn(&mut Vec<Held>) + Send + Sync + 'stati
     }
 }
 
-fn name(held: &Held) -> &str {
+fn name(held: &HeldRecord) -> &str {
     held.value.as_ref().and_then(|record| record["name"].as_str()).unwrap_or_default()
 }
 
@@ -55,7 +55,7 @@ async fn what_begins_and_what_was_found_is_told_in_order() {
     let paragon = FakeParagon::start().await;
     let app = Receiver::start(&paragon).await;
     let told = Mutex::new(Vec::new());
-    let judgement = Suite::for_receiver(app.webhook())
+    let judgment = Suite::for_receiver(app.webhook())
         .state_url(app.state())
         .seed(9)
         .select(only(&["ack-verification", "rec-created", "pol-outage-minutes"]))
@@ -66,8 +66,8 @@ async fn what_begins_and_what_was_found_is_told_in_order() {
         .on_result(|result| told.lock().unwrap().push(format!("{} {}", result.case.id, result.verdict)))
         .run(&paragon)
         .await;
-    judgement.assert_passed();
-    let results = judgement.results.iter().map(|it| (it.case.id, it.policy.as_str(), it.detail.as_str()));
+    judgment.assert_passed();
+    let results = judgment.results.iter().map(|it| (it.case.id, it.policy.as_str(), it.detail.as_str()));
     let by_state = "judged by its state and by what it fetched";
     assert_eq!(
         results.collect::<Vec<_>>(),
@@ -78,7 +78,7 @@ async fn what_begins_and_what_was_found_is_told_in_order() {
             ("pol-outage-minutes", "immediate-3", by_state),
         ]
     );
-    assert_eq!((judgement.target, judgement.seed, judgement.policy.as_str()), (app.webhook(), 9, "paragon-assumed"));
+    assert_eq!((judgment.target, judgment.seed, judgment.policy.as_str()), (app.webhook(), 9, "paragon-assumed"));
     let told = told.into_inner().unwrap();
     let starts: Vec<_> = told.iter().filter(|line| line.contains('/')).collect();
     assert_eq!(starts, ["rec-created 0/4", "ack-verification 1/4", "pol-outage-minutes 2/4", "pol-outage-minutes 3/4"]);
@@ -93,22 +93,22 @@ async fn without_a_state_it_is_judged_by_what_it_fetched() {
     let paragon = FakeParagon::start().await;
     let app = Receiver::start(&paragon).await;
     let suite = Suite::for_receiver(app.webhook()).select(only(&["rec-created", "rec-deleted", "out-restart"]));
-    let judgement = suite.run(&paragon).await;
-    let found: BTreeMap<_, _> = judgement.results.iter().map(|it| (it.case.id, it.detail.as_str())).collect();
+    let judgment = suite.run(&paragon).await;
+    let found: BTreeMap<_, _> = judgment.results.iter().map(|it| (it.case.id, it.detail.as_str())).collect();
     assert_eq!(found["rec-created"], "judged by what it fetched; what it keeps was not seen");
     assert!(found["rec-deleted"].contains("give it a state probe"), "{found:?}");
     assert!(found["out-restart"].contains("let it be started"), "{found:?}");
-    assert_eq!((judgement.count(Verdict::Pass), judgement.count(Verdict::NotEvaluable)), (1, 2));
+    assert_eq!((judgment.count(Verdict::Pass), judgment.count(Verdict::NotEvaluable)), (1, 2));
 }
 
 #[tokio::test]
 async fn what_follows_the_first_failure_is_skipped_when_asked_to() {
     let paragon = FakeParagon::start().await;
     let suite = Suite::for_receiver(idle().await).settle(SHORT).select(only(&["rec-created", "rec-updated"]));
-    let judgement = suite.fail_fast(true).run(&paragon).await;
-    assert_eq!(found(&judgement), [("rec-created", Verdict::Fail), ("rec-updated", Verdict::Skipped)]);
-    assert!(judgement.results[0].detail.contains("was not fetched in its latest version"), "{judgement:?}");
-    assert_eq!(judgement.results[1].detail, "a case before it failed, and --fail-fast was asked for");
+    let judgment = suite.fail_fast(true).run(&paragon).await;
+    assert_eq!(found(&judgment), [("rec-created", Verdict::Fail), ("rec-updated", Verdict::Skipped)]);
+    assert!(judgment.results[0].detail.contains("was not fetched in its latest version"), "{judgment:?}");
+    assert_eq!(judgment.results[1].detail, "a case before it failed, and --fail-fast was asked for");
 }
 
 #[tokio::test]
@@ -118,13 +118,13 @@ async fn one_that_never_answers_is_given_up_after_three_cases() {
     let webhook = format!("http://{}/webhook", listener.local_addr().unwrap()).parse().unwrap();
     let paragon = FakeParagon::builder().answer_within(SHORT).start().await.unwrap();
     let suite = Suite::for_receiver(webhook).settle(SHORT);
-    let judgement = suite.select(|case| case.id.starts_with("rec-") && case.needs.is_empty()).run(&paragon).await;
+    let judgment = suite.select(|case| case.id.starts_with("rec-") && case.needs.is_empty()).run(&paragon).await;
     // What is given up is not played, and put down to the case that says why.
-    let given_up: Vec<_> = judgement.results.iter().map(|it| it.took.is_zero()).collect();
-    assert!(given_up.len() > 4, "{judgement:?}");
-    assert_eq!(given_up.iter().position(|given_up| *given_up), Some(3), "{judgement:?}");
+    let given_up: Vec<_> = judgment.results.iter().map(|it| it.took.is_zero()).collect();
+    assert!(given_up.len() > 4, "{judgment:?}");
+    assert_eq!(given_up.iter().position(|given_up| *given_up), Some(3), "{judgment:?}");
     assert!(given_up[3..].iter().all(|given_up| *given_up));
-    assert!(judgement.results[3..].iter().all(|result| result.verdict == Verdict::NotEvaluable));
+    assert!(judgment.results[3..].iter().all(|result| result.verdict == Verdict::NotEvaluable));
 }
 
 #[tokio::test]
@@ -143,8 +143,8 @@ async fn a_case_that_does_not_end_is_ended() {
             async move { if first { Vec::new() } else { std::future::pending().await } }
         };
         let suite = Suite::for_receiver(webhook).state(state).patience(Duration::from_millis(250));
-        let judgement = suite.select(only(&["rec-created"])).run(&paragon).await;
-        let result = &judgement.results[0];
+        let judgment = suite.select(only(&["rec-created"])).run(&paragon).await;
+        let result = &judgment.results[0];
         assert_eq!((result.case.id, result.verdict), ("rec-created", verdict), "{}", result.detail);
         assert!(result.detail.ends_with(told), "{}", result.detail);
     }
@@ -162,8 +162,8 @@ async fn a_history_that_fails_is_kept_until_it_passes_and_can_be_played_again() 
         let suite = Suite::for_receiver(app.webhook()).settle(Duration::from_secs(1));
         suite.select(only(&["conv-quiet"])).histories(Histories { cases: 6, ..Histories::default() })
     };
-    let judgement = suite().state(loses()).failures(&kept).run(&paragon).await;
-    let result = &judgement.results[0];
+    let judgment = suite().state(loses()).failures(&kept).run(&paragon).await;
+    let result = &judgment.results[0];
     assert_eq!(result.verdict, Verdict::Fail, "{}", result.detail);
     assert!(result.detail.contains("is missing (record "), "{}", result.detail);
     assert!(result.detail.contains("shrunk from "), "{}", result.detail);
@@ -202,14 +202,14 @@ async fn harm_that_is_done_late_is_seen() {
             }
         }
     });
-    let judgement = Suite::for_receiver(app.webhook())
+    let judgment = Suite::for_receiver(app.webhook())
         .settle(Duration::from_secs(1))
         .state(late)
         .select(only(&["rec-duplicate"]))
         .run(&paragon)
         .await;
-    assert_eq!(found(&judgement), [("rec-duplicate", Verdict::Fail)]);
-    assert!(judgement.results[0].detail.contains("\"c.pdf\" is held 2 times"), "{judgement:?}");
+    assert_eq!(found(&judgment), [("rec-duplicate", Verdict::Fail)]);
+    assert!(judgment.results[0].detail.contains("\"c.pdf\" is held 2 times"), "{judgment:?}");
 }
 
 #[tokio::test]
@@ -217,9 +217,9 @@ async fn a_call_that_was_refused_is_named_where_records_are_missing() {
     let paragon = FakeParagon::start().await;
     let app = Receiver::start_as(&paragon, "another-project").await;
     let suite = Suite::for_receiver(app.webhook()).state_url(app.state()).settle(Duration::from_millis(500));
-    let judgement = suite.select(only(&["rec-created"])).run(&paragon).await;
-    assert_eq!(found(&judgement), [("rec-created", Verdict::Fail)]);
-    let detail = &judgement.results[0].detail;
+    let judgment = suite.select(only(&["rec-created"])).run(&paragon).await;
+    assert_eq!(found(&judgment), [("rec-created", Verdict::Fail)]);
+    let detail = &judgment.results[0].detail;
     assert!(
         detail.contains(" is missing (record ") && detail.contains("\nthe Sync API refused GET /api/syncs/"),
         "{detail}"
@@ -230,16 +230,16 @@ async fn a_call_that_was_refused_is_named_where_records_are_missing() {
 #[tokio::test]
 async fn what_it_holds_before_anything_was_sent_is_no_ground_to_judge_on() {
     // The same seed makes the same users, and with them the same syncs.
-    let mut before: Vec<Held> = Vec::new();
+    let mut before: Vec<HeldRecord> = Vec::new();
     for verdict in [Verdict::Pass, Verdict::NotEvaluable] {
         let paragon = FakeParagon::builder().seed(5).start().await.unwrap();
         let app = Receiver::start(&paragon).await;
         let kept = before.clone();
         let suite = Suite::for_receiver(app.webhook()).state(altered(&app, move |held| held.extend(kept.clone())));
-        let judgement = suite.select(only(&["rec-created"])).run(&paragon).await;
-        assert_eq!(found(&judgement), [("rec-created", verdict)], "{judgement:?}");
-        let same_seed = judgement.results[0].detail.contains("from a run with the same seed");
-        assert_eq!(same_seed, verdict == Verdict::NotEvaluable, "{judgement:?}");
+        let judgment = suite.select(only(&["rec-created"])).run(&paragon).await;
+        assert_eq!(found(&judgment), [("rec-created", verdict)], "{judgment:?}");
+        let same_seed = judgment.results[0].detail.contains("from a run with the same seed");
+        assert_eq!(same_seed, verdict == Verdict::NotEvaluable, "{judgment:?}");
         before = state_of(app.state()).await;
     }
 }
@@ -251,7 +251,7 @@ async fn what_was_lost_under_a_policy_is_told_with_the_cell_that_decided() {
     let disables = vec![DisableRule::new(Failing::InARow { attempts: 1, within: Limit::NONE })];
     let strict = Policy::paragon_assumed().named("strict").disable(disables);
     // One that loses what came while it was down.
-    let judgement = Suite::for_receiver(app.webhook())
+    let judgment = Suite::for_receiver(app.webhook())
         .settle(Duration::from_secs(1))
         .state(altered(&app, |held| held.retain(|held| name(held) != "new.pdf")))
         .select(only(&["pol-outage-minutes", "pol-outage-days"]))
@@ -259,7 +259,7 @@ async fn what_was_lost_under_a_policy_is_told_with_the_cell_that_decided() {
         .run(&paragon)
         .await;
     let lost: Vec<_> =
-        judgement.results.iter().map(|result| result.detail.split_once("\nlost under ").unwrap().1).collect();
+        judgment.results.iter().map(|result| result.detail.split_once("\nlost under ").unwrap().1).collect();
     insta::assert_snapshot!(lost.join("\n\n"));
 }
 
@@ -272,9 +272,9 @@ async fn a_state_that_is_gone_for_good_is_noticed_once() {
     let gone = StateUrl::new("http://127.0.0.1:9/state".parse().unwrap());
     let probe = Counted { probe: gone, looks: counted };
     let suite = Suite::for_receiver(app.webhook()).state(probe);
-    let judgement = suite.select(|case| case.id.starts_with("rec-")).run(&paragon).await;
-    assert!(judgement.results.len() > 10);
-    assert!(judgement.results.iter().all(|result| result.verdict == Verdict::NotEvaluable), "{judgement:?}");
+    let judgment = suite.select(|case| case.id.starts_with("rec-")).run(&paragon).await;
+    assert!(judgment.results.len() > 10);
+    assert!(judgment.results.iter().all(|result| result.verdict == Verdict::NotEvaluable), "{judgment:?}");
     // If each case looked for the settle time, there would be thousands.
     let looks = looks.load(Ordering::Relaxed);
     assert!(looks < 1_000, "{looks} looks");
@@ -298,7 +298,7 @@ async fn a_receiver_is_told_of_each_sync_before_its_first_event() {
     let paragon = FakeParagon::start().await;
     let app = Receiver::start(&paragon).await;
     let known: Arc<Mutex<Vec<String>>> = Arc::default();
-    let told = |sync: &fake::Sync| {
+    let told = |sync: &fake::SyncHandle| {
         let (known, user) = (known.clone(), sync.envelope().user.id.to_string());
         // The first run of the sync comes afterwards.
         assert_eq!(sync.records(), [Value::Null; 0]);
@@ -317,10 +317,10 @@ async fn a_receiver_is_told_of_each_sync_before_its_first_event() {
     users.dedup();
     assert!(users.len() >= 6, "{users:?}");
 
-    let fails = |_: &fake::Sync| std::future::ready(Err("nobody takes new users".to_owned()));
-    let judgement = suite().seed(1).before_sync(fails).run(&paragon).await;
-    assert_eq!(judgement.count(Verdict::NotEvaluable), 3, "{judgement:?}");
-    assert!(judgement.results.iter().all(|result| result.detail.contains("nobody takes new users")), "{judgement:?}");
+    let fails = |_: &fake::SyncHandle| std::future::ready(Err("nobody takes new users".to_owned()));
+    let judgment = suite().seed(1).before_sync(fails).run(&paragon).await;
+    assert_eq!(judgment.count(Verdict::NotEvaluable), 3, "{judgment:?}");
+    assert!(judgment.results.iter().all(|result| result.detail.contains("nobody takes new users")), "{judgment:?}");
 }
 
 /// Two events a minute apart are two steps of a quiet history: a receiver that needs a while for the first, and less for

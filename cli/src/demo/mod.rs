@@ -7,8 +7,10 @@ use std::time::Duration;
 use paragon_testkit::FakeParagon;
 use paragon_testkit::check::{Histories, Level, Need, Suite};
 use paragon_testkit::contract::File;
+use paragon_testkit::delivery::DeliveryFaultKind;
 use paragon_testkit::delivery::WebhookState;
-use paragon_testkit::fake::Sync;
+use paragon_testkit::fake::ApiFaultKind;
+use paragon_testkit::fake::SyncHandle;
 use paragon_testkit::report::{self, Text, exits};
 use url::Url;
 
@@ -59,14 +61,14 @@ async fn tell(color: bool) -> Result<u8, Box<dyn std::error::Error>> {
     paragon.advance(DAY).await;
     story.tell("3. She deletes a file. Only the daily full sync sees what is gone", &sync).await?;
 
-    paragon.fail_api(Some(503));
+    let outage = paragon.api_fault(ApiFaultKind::status(503));
     drive.create(File::named("budget.xlsx"));
     paragon.advance(MINUTE).await;
-    paragon.fail_api(None);
+    paragon.end_api_fault(outage);
     paragon.run_until_idle().await;
     story.tell("4. The Sync API fails for a moment: the receiver answers 503 and gets the event again", &sync).await?;
 
-    paragon.receiver_unreachable(true);
+    paragon.delivery_fault(DeliveryFaultKind::Unreachable);
     for number in 1..=4 {
         drive.create(File::named(format!("minutes {number}.md")));
     }
@@ -82,7 +84,7 @@ async fn tell(color: bool) -> Result<u8, Box<dyn std::error::Error>> {
         )
         .await?;
 
-    paragon.receiver_unreachable(false);
+    paragon.end_delivery_fault(DeliveryFaultKind::Unreachable);
     paragon.enable_webhook();
     drive.create(File::named("after.txt"));
     paragon.advance(MINUTE).await;
@@ -99,15 +101,15 @@ async fn tell(color: bool) -> Result<u8, Box<dyn std::error::Error>> {
         .select(|case| case.level < Level::May && !case.needs.contains(&Need::Process))
         .histories(Histories { cases: 6, ..Histories::default() })
         .on_result(|result| output::result(&text.case(result, "cargo run -- demo")));
-    let judgement = suite.run(&paragon).await;
-    output::result(&text.summary(&judgement));
+    let judgment = suite.run(&paragon).await;
+    output::result(&text.summary(&judgment));
     if !(disabled && caught_up) {
         output::error("the story did not end as told above");
         return Ok(exits::FAILED);
     }
     say("\nThe retry times and the number of failures that disables are assumed: Paragon does not publish them.");
     say("Judge your own receiver, in any language: paragon-testkit check --help");
-    Ok(report::exit_code(&judgement))
+    Ok(report::exit_code(&judgment))
 }
 
 fn say(text: &str) {
@@ -123,7 +125,7 @@ struct Story<'a> {
 impl Story<'_> {
     /// Prints the timeline since the last call, and the records that the receiver holds now. Returns whether the
     /// records are right.
-    async fn tell(&mut self, what: &str, sync: &Sync) -> Result<bool, Box<dyn std::error::Error>> {
+    async fn tell(&mut self, what: &str, sync: &SyncHandle) -> Result<bool, Box<dyn std::error::Error>> {
         say(&format!("\n{what}:"));
         for line in self.paragon.timeline().skip(self.told).with_calls().lines() {
             say(&format!("  {line}"));

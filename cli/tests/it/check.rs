@@ -165,11 +165,11 @@ fn a_proxy_of_the_shell_does_not_swallow_the_calls_of_a_spawned_receiver() {
 fn the_clock_begins_now_and_the_command_that_runs_a_case_again_says_when() {
     let spawn = "python3 tests/receivers/python/broken.py ignores-created";
     let args = ["check", WEBHOOK, "--spawn", spawn, "--state-url", STATE, "--case", "rec-created", "--settle", "100ms"];
-    let before = paragon_testkit::clock::Moment::wall();
+    let before = paragon_testkit::clock::Timestamp::wall();
     let ran = run(args);
     let again = ran.stdout.lines().find(|line| line.starts_with("      again ")).unwrap();
     let start = again.split(" --start ").nth(1).unwrap().split(' ').next().unwrap();
-    let start = paragon_testkit::clock::Moment::parse(start).unwrap();
+    let start = paragon_testkit::clock::Timestamp::parse(start).unwrap();
     assert!(start.as_millis() % 1_000 == 0, "{again}");
     assert!((before.as_millis() - 1_000..before.as_millis() + 60_000).contains(&start.as_millis()), "{again}");
     let ran = run([&args[..], &["--start", "2030-05-06T07:08:09+02:00"]].concat());

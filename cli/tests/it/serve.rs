@@ -197,12 +197,12 @@ fn its_clock_begins_when_it_is_told_to() {
     let shows = |more: &[&str]| {
         let ended = Serve::start(&[&["--quiet"], more].concat()).end("INT");
         let (_, shows) = ended.stdout.split_once("the clock shows ").unwrap();
-        paragon_testkit::clock::Moment::parse(shows.trim_end()).unwrap()
+        paragon_testkit::clock::Timestamp::parse(shows.trim_end()).unwrap()
     };
     assert_eq!(shows(&["--speed", "0"]).to_string(), "2026-01-01T00:00:00.000Z");
     let told = ["--start", "2031-02-03T04:05:06Z"];
     assert_eq!(shows(&[&["--speed", "0"], &told[..]].concat()).to_string(), "2031-02-03T04:05:06.000Z");
     assert!(shows(&told).to_string().starts_with("2031-02-03T04:05:"));
-    let wall = paragon_testkit::clock::Moment::wall().as_millis();
+    let wall = paragon_testkit::clock::Timestamp::wall().as_millis();
     assert!((wall - 2_000..wall + 60_000).contains(&shows(&[]).as_millis()));
 }

@@ -8,8 +8,9 @@ use paragon_testkit::FakeParagon;
 use paragon_testkit::check::{Acting, Process, ProcessError, Suite};
 use paragon_testkit::clock::eventually;
 use paragon_testkit::contract::File;
+use paragon_testkit::delivery::DeliveryFaultKind;
 use paragon_testkit::delivery::{InProcess, WebhookState};
-use paragon_testkit::fake::{Connection, Sync};
+use paragon_testkit::fake::{Connection, SyncHandle};
 use paragon_testkit::snapshot::Snapshot;
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
@@ -52,7 +53,7 @@ impl Running {
     }
 
     /// A user's account, synced.
-    async fn synced(&self, user: &str, files: &[&str]) -> (Connection, Sync) {
+    async fn synced(&self, user: &str, files: &[&str]) -> (Connection, SyncHandle) {
         let drive = self.paragon.user(user).connect("googledrive");
         for name in files {
             drive.create(File::named(*name));
@@ -64,7 +65,7 @@ impl Running {
     }
 
     /// Waits until it holds these files of a sync, and no others.
-    async fn holds(&self, sync: &Sync, names: &[&str]) {
+    async fn holds(&self, sync: &SyncHandle, names: &[&str]) {
         let held = || self.app.names().remove(sync.id().as_str()).unwrap_or_default();
         let right = eventually(SOON, || {
             let right = held() == names;
@@ -98,14 +99,14 @@ async fn files_reach_the_index_and_leave_it() {
 async fn what_was_missed_in_an_outage_is_caught_up() {
     let running = Running::start().await;
     let (drive, sync) = running.synced("user_ada", &["a.pdf"]).await;
-    running.paragon.receiver_unreachable(true);
+    running.paragon.delivery_fault(DeliveryFaultKind::Unreachable);
     for number in 0..4 {
         drive.create(File::named(format!("missed {number}.pdf")));
     }
     running.paragon.advance(MINUTE).await;
     running.paragon.run_until_idle().await;
     assert_eq!(running.paragon.webhook(), WebhookState::Disabled, "after so many failures");
-    running.paragon.receiver_unreachable(false);
+    running.paragon.end_delivery_fault(DeliveryFaultKind::Unreachable);
     running.paragon.enable_webhook();
     drive.create(File::named("next.pdf"));
     running.paragon.advance(MINUTE).await;

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Runs the program of this platform's package as if it had been called itself.
+// Runs the program from the package of this platform, with the same arguments, streams, signals and exit code.
 "use strict";
 
 const { spawn } = require("node:child_process");
@@ -25,7 +25,7 @@ function program() {
 
 const child = spawn(program(), process.argv.slice(2), { stdio: "inherit", windowsHide: true });
 
-// A terminal sends Ctrl-C to both; twice does no harm. Whoever kills this process alone means the program.
+// Passes signals on to the program. A terminal sends Ctrl-C to both processes; a second signal does no harm.
 const passed = ["SIGINT", "SIGTERM", "SIGHUP"];
 const pass = (signal) => child.kill(signal);
 passed.forEach((signal) => process.on(signal, pass));
@@ -37,7 +37,8 @@ child.on("error", (error) => {
 child.on("exit", (code, signal) => {
   if (signal === null) process.exit(code);
   passed.forEach((signal) => process.removeListener(signal, pass));
-  // Ends in the way that the program did. Where that does not end us, by the code that a shell would tell.
+  // Ends by the same signal as the program. If the signal does not end this process, it ends with the code that a shell
+  // reports for the signal.
   process.kill(process.pid, signal);
   process.exitCode = 128 + (constants.signals[signal] ?? 0);
 });

@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::check::case::{Case, Family, Level};
+use crate::check::context::{CaseContext, DAY, MINUTE, about, event};
+use crate::check::error::CaseError;
 use crate::check::rest::RESTLESS;
-use crate::check::stop::Stop;
-use crate::check::trial::{DAY, MINUTE, Trial, about, event};
 use crate::contract::{EventKind, File, Revision};
-use crate::delivery::{Adversity, Answer, Mishap, Outcome, Wire};
-use crate::fake::{ApiFault, Trouble};
+use crate::delivery::{Answer, DeliveryFault, DeliveryFaultKind, Outcome, Wire};
+use crate::fake::{ApiFault, ApiFaultKind};
 
 pub(super) const EVERY_EVENT: Case = Case {
     id: "ack-every-event",
@@ -23,27 +23,27 @@ pub(super) const EVERY_EVENT: Case = Case {
     needs: &[],
     presumes: &["pull-token"],
     rests_on: &["webhook.2xx", "webhook.events"],
-    run: |trial| Box::pin(every_event(trial)),
+    run: |context| Box::pin(every_event(context)),
 };
 
 /// Ends at the first problem, because a receiver that hangs would otherwise cost a timeout for each retry.
-async fn every_event(trial: &Trial<'_>) -> Result<(), Stop> {
-    let paragon = &trial.paragon;
-    let (a, b) = (trial.create("a.pdf"), trial.create("b.pdf"));
-    let sync = trial.enable().await?;
+async fn every_event(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let paragon = &context.paragon;
+    let (a, b) = (context.create("a.pdf"), context.create("b.pdf"));
+    let sync = context.enable().await?;
     paragon.settle().await;
-    trial.answered(0, &[EventKind::SyncComplete]).await?;
-    trial.create("c.pdf");
-    trial.drive.update(&a, |file| file.size = Some(2048));
+    context.answered(0, &[EventKind::SyncComplete]).await?;
+    context.create("c.pdf");
+    context.drive.update(&a, |file| file.size = Some(2048));
     paragon.advance(MINUTE).await;
-    trial.answered(0, &[EventKind::RecordCreated, EventKind::RecordUpdated]).await?;
-    trial.drive.delete(&b);
+    context.answered(0, &[EventKind::RecordCreated, EventKind::RecordUpdated]).await?;
+    context.drive.delete(&b);
     paragon.advance(DAY).await;
     let unreadable = json!({"message": "the file cannot be read", "recordId": sync.record_of(&a), "model": "files"});
-    trial.send(event(&sync, "record_errored", json!({"error": unreadable})))?;
+    context.send(event(&sync, "record_errored", json!({"error": unreadable})))?;
     let revoked = json!({"message": "the credential is no longer valid"});
-    trial.deliver(event(&sync, "sync_errored", json!({"error": revoked}))).await?;
-    trial.answered(0, &EventKind::ALL).await
+    context.deliver(event(&sync, "sync_errored", json!({"error": revoked}))).await?;
+    context.answered(0, &EventKind::ALL).await
 }
 
 pub(super) const UNKNOWN_MEMBERS: Case = Case {
@@ -57,22 +57,22 @@ pub(super) const UNKNOWN_MEMBERS: Case = Case {
     needs: &[],
     presumes: &["ack-every-event"],
     rests_on: &["webhook.2xx", "webhook.new-members"],
-    run: |trial| Box::pin(unknown_members(trial)),
+    run: |context| Box::pin(unknown_members(context)),
 };
 
-async fn unknown_members(trial: &Trial<'_>) -> Result<(), Stop> {
-    let (sync, files) = trial.enabled(&["a.pdf"]).await?;
-    let mark = trial.paragon.timeline_mark();
+async fn unknown_members(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let (sync, files) = context.enabled(&["a.pdf"]).await?;
+    let mark = context.paragon.timeline_mark();
     for place in ["/traceId", "/user/email", "/data/source"] {
         let mut event = about(&sync, "record_updated", sync.record_of(&files[0]));
         let (parent, member) = place.rsplit_once('/').unwrap_or_default();
         if let Some(parent) = event.pointer_mut(parent) {
             parent[member] = json!("new");
         }
-        trial.send(event)?;
+        context.send(event)?;
     }
-    trial.paragon.settle().await;
-    trial.answered(mark, &[EventKind::RecordUpdated]).await
+    context.paragon.settle().await;
+    context.answered(mark, &[EventKind::RecordUpdated]).await
 }
 
 pub(super) const UNKNOWN_EVENT: Case = Case {
@@ -86,16 +86,16 @@ pub(super) const UNKNOWN_EVENT: Case = Case {
     needs: &[],
     presumes: &["ack-every-event"],
     rests_on: &["webhook.2xx", "webhook.new-members"],
-    run: |trial| Box::pin(unknown_event(trial)),
+    run: |context| Box::pin(unknown_event(context)),
 };
 
-async fn unknown_event(trial: &Trial<'_>) -> Result<(), Stop> {
-    let (sync, files) = trial.enabled(&["a.pdf"]).await?;
+async fn unknown_event(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let (sync, files) = context.enabled(&["a.pdf"]).await?;
     let record = sync.record_of(&files[0]);
     for kind in ["record_archived", "sync_paused"] {
         let body = about(&sync, kind, &record).to_string();
-        if let Some(problem) = trial.post(body.as_bytes()).await {
-            return Err(Stop::Fail(format!("{kind}: {problem}")));
+        if let Some(problem) = context.post(body.as_bytes()).await {
+            return Err(CaseError::Fail(format!("{kind}: {problem}")));
         }
     }
     Ok(())
@@ -112,26 +112,26 @@ pub(super) const OLDER_REVISION: Case = Case {
     needs: &[],
     presumes: &["ack-every-event", "rec-created", "pull-all-pages"],
     rests_on: &["webhook.2xx", "webhook.new-members", "sync.incremental"],
-    run: |trial| Box::pin(older_revision(trial)),
+    run: |context| Box::pin(older_revision(context)),
 };
 
-async fn older_revision(trial: &Trial<'_>) -> Result<(), Stop> {
-    let own = trial.paragon.revision();
+async fn older_revision(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let own = context.paragon.revision();
     if own == Revision::SnakeCase {
-        return Err(Stop::NotEvaluable("the whole run is of an older age (--revision)".to_owned()));
+        return Err(CaseError::NotEvaluable("the whole run is of an older age (--revision)".to_owned()));
     }
-    trial.paragon.set_revision(Revision::CamelCase);
+    context.paragon.set_revision(Revision::CamelCase);
     let synced = async {
-        trial.create("a.pdf");
-        let sync = trial.enable().await?;
-        trial.paragon.settle().await;
-        trial.create("b.pdf");
-        trial.paragon.advance(MINUTE).await;
-        trial.answered(0, &[EventKind::SyncComplete, EventKind::RecordCreated]).await?;
-        trial.right(&[&sync]).await
+        context.create("a.pdf");
+        let sync = context.enable().await?;
+        context.paragon.settle().await;
+        context.create("b.pdf");
+        context.paragon.advance(MINUTE).await;
+        context.answered(0, &[EventKind::SyncComplete, EventKind::RecordCreated]).await?;
+        context.right(&[&sync]).await
     };
     let synced = synced.await;
-    trial.paragon.set_revision(own);
+    context.paragon.set_revision(own);
     synced
 }
 
@@ -146,12 +146,12 @@ pub(super) const VERIFICATION: Case = Case {
     needs: &[],
     presumes: &["ack-every-event"],
     rests_on: &["webhook.verification"],
-    run: |trial| Box::pin(verification(trial)),
+    run: |context| Box::pin(verification(context)),
 };
 
-async fn verification(trial: &Trial<'_>) -> Result<(), Stop> {
-    let problem = trial.post(br#"{"event":"webhook_verification"}"#).await;
-    problem.map_or(Ok(()), |problem| Err(Stop::Fail(format!("webhook_verification: {problem}"))))
+async fn verification(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let problem = context.post(br#"{"event":"webhook_verification"}"#).await;
+    problem.map_or(Ok(()), |problem| Err(CaseError::Fail(format!("webhook_verification: {problem}"))))
 }
 
 pub(super) const SLOW_API: Case = Case {
@@ -165,29 +165,29 @@ pub(super) const SLOW_API: Case = Case {
     needs: &[],
     presumes: &["ack-every-event", "pull-deleted-sync"],
     rests_on: &["webhook.2xx", "webhook.timeout", "api.unavailable"],
-    run: |trial| Box::pin(slow_api(trial)),
+    run: |context| Box::pin(slow_api(context)),
 };
 
 /// Judges only the response. Other cases judge whether the receiver ends up with the right records.
-async fn slow_api(trial: &Trial<'_>) -> Result<(), Stop> {
-    let (_, files) = trial.synced(&["a.pdf"]).await?;
-    let late = trial.paragon.answers_within() + Duration::from_millis(500);
+async fn slow_api(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let (_, files) = context.synced(&["a.pdf"]).await?;
+    let late = context.paragon.answers_within() + Duration::from_millis(500);
     // The fault delays every call, because the first call may be a late fetch of earlier changes.
-    let fault = trial.paragon.fault(ApiFault::new(Trouble::Delay(late)).user(trial.user.clone()));
-    trial.drive.update(&files[0], |file| file.size = Some(7));
-    let mark = trial.paragon.timeline_mark();
-    trial.paragon.advance(MINUTE).await;
-    let timeline = trial.timeline_since(mark);
+    let fault = context.paragon.api_fault(ApiFault::new(ApiFaultKind::Delay(late)).user(context.user.clone()));
+    context.drive.update(&files[0], |file| file.size = Some(7));
+    let mark = context.paragon.timeline_mark();
+    context.paragon.advance(MINUTE).await;
+    let timeline = context.timeline_since(mark);
     let Some((event, attempt)) = timeline.attempts().next() else {
-        return Err(Stop::NotEvaluable("record_updated was never sent".to_owned()));
+        return Err(CaseError::NotEvaluable("record_updated was never sent".to_owned()));
     };
     if let Outcome::Failed(failure) = &attempt.outcome {
-        return Err(Stop::Fail(format!(
+        return Err(CaseError::Fail(format!(
             "{event}: {failure}, while the Sync API took longer than that (see --timeout)"
         )));
     }
-    let met = trial.met(fault, 1).await;
-    trial.paragon.end_fault(fault);
+    let met = context.met(fault, 1).await;
+    context.paragon.end_api_fault(fault);
     met
 }
 
@@ -202,16 +202,16 @@ pub(super) const LARGE: Case = Case {
     needs: &[],
     presumes: &["ack-every-event", "ack-dribbled"],
     rests_on: &["webhook.2xx", "webhook.large"],
-    run: |trial| Box::pin(large(trial)),
+    run: |context| Box::pin(large(context)),
 };
 
-async fn large(trial: &Trial<'_>) -> Result<(), Stop> {
-    let (sync, files) = trial.enabled(&["a.pdf"]).await?;
-    let mark = trial.paragon.timeline_mark();
+async fn large(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let (sync, files) = context.enabled(&["a.pdf"]).await?;
+    let mark = context.paragon.timeline_mark();
     let record = sync.record_of(&files[0]);
     let error = json!({"message": "the provider says no. ".repeat(3_000), "recordId": record, "model": "files"});
-    trial.deliver(event(&sync, "record_errored", json!({"error": error}))).await?;
-    trial.answered(mark, &[EventKind::RecordErrored]).await
+    context.deliver(event(&sync, "record_errored", json!({"error": error}))).await?;
+    context.answered(mark, &[EventKind::RecordErrored]).await
 }
 
 pub(super) const ODD: Case = Case {
@@ -225,22 +225,22 @@ pub(super) const ODD: Case = Case {
     needs: &[],
     presumes: &["ack-every-event"],
     rests_on: &["webhook.2xx", "webhook.odd"],
-    run: |trial| Box::pin(odd(trial)),
+    run: |context| Box::pin(odd(context)),
 };
 
-async fn odd(trial: &Trial<'_>) -> Result<(), Stop> {
-    let (sync, files) = trial.enabled(&["a.pdf", "unreadable.pdf"]).await?;
+async fn odd(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let (sync, files) = context.enabled(&["a.pdf", "unreadable.pdf"]).await?;
     let (record, unreadable) = (sync.record_of(&files[0]), sync.record_of(&files[1]));
     // The regular event of this change is lost. Below, the receiver must understand the event with white space, not
     // only answer it.
-    trial.paragon.adversity(Adversity::new(Mishap::Lose).next(1));
-    trial.drive.update(&files[0], |file| file.name = "\u{1f4c4} b.pdf".into());
-    trial.paragon.advance(MINUTE).await;
+    context.paragon.delivery_fault(DeliveryFault::new(DeliveryFaultKind::Lose).next(1));
+    context.drive.update(&files[0], |file| file.name = "\u{1f4c4} b.pdf".into());
+    context.paragon.advance(MINUTE).await;
     let updated = about(&sync, "record_updated", &record);
     let errored = |message: &str| {
         event(&sync, "record_errored", json!({"error": {"message": message, "recordId": unreadable, "model": "files"}}))
     };
-    let complete = |count| trial.complete(&sync, count);
+    let complete = |count| context.complete(&sync, count);
     let pretty = |event: &Value| serde_json::to_string_pretty(event).unwrap_or_default();
     let escaped = |event: &Value| {
         let plain = event.to_string();
@@ -267,11 +267,11 @@ async fn odd(trial: &Trial<'_>) -> Result<(), Stop> {
         ("2^53 - 1 records", complete((1 << 53) - 1).to_string()),
     ];
     for (what, body) in bodies {
-        if let Some(problem) = trial.post(body.as_bytes()).await {
-            return Err(Stop::Fail(format!("{what}: {problem}")));
+        if let Some(problem) = context.post(body.as_bytes()).await {
+            return Err(CaseError::Fail(format!("{what}: {problem}")));
         }
     }
-    trial.follows(&sync).await
+    context.follows(&sync).await
 }
 
 pub(super) const BURST: Case = Case {
@@ -285,33 +285,33 @@ pub(super) const BURST: Case = Case {
     needs: &[],
     presumes: &["ack-every-event"],
     rests_on: &["webhook.2xx", "webhook.order"],
-    run: |trial| Box::pin(burst(trial)),
+    run: |context| Box::pin(burst(context)),
 };
 
-async fn burst(trial: &Trial<'_>) -> Result<(), Stop> {
-    let (_, files) = trial.enabled(&["a.pdf"]).await?;
+async fn burst(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let (_, files) = context.enabled(&["a.pdf"]).await?;
     // The initial sync is not part of this case, so the receiver may finish it first.
-    trial.rest(RESTLESS).await;
-    trial.drive.update(&files[0], |file| file.name = "b.pdf".into());
-    trial.paragon.adversity(Adversity::new(Mishap::Together(50)).next(1));
-    let mark = trial.paragon.timeline_mark();
-    trial.paragon.advance(MINUTE).await;
+    context.rest(RESTLESS).await;
+    context.drive.update(&files[0], |file| file.name = "b.pdf".into());
+    context.paragon.delivery_fault(DeliveryFault::new(DeliveryFaultKind::Together(50)).next(1));
+    let mark = context.paragon.timeline_mark();
+    context.paragon.advance(MINUTE).await;
     // Refusing some of them at first is what the case is about.
-    trial.answered_so_far(mark, &[EventKind::RecordUpdated])
+    context.answered_so_far(mark, &[EventKind::RecordUpdated])
 }
 
 /// Sends an event over an unusual wire. The receiver must answer and follow it like any other event.
-async fn over(trial: &Trial<'_>, wire: Wire) -> Result<(), Stop> {
-    let (sync, files) = trial.enabled(&["a.pdf"]).await?;
-    trial.rest(RESTLESS).await;
-    trial.drive.update(&files[0], |file| file.name = "b.pdf".into());
-    trial.paragon.adversity(Adversity::new(Mishap::Wire(wire)));
-    let mark = trial.paragon.timeline_mark();
-    trial.paragon.advance(MINUTE).await;
-    let answered = trial.answered(mark, &[EventKind::RecordUpdated]).await;
-    trial.paragon.end_adversity(Mishap::Wire(wire));
+async fn over(context: &CaseContext<'_>, wire: Wire) -> Result<(), CaseError> {
+    let (sync, files) = context.enabled(&["a.pdf"]).await?;
+    context.rest(RESTLESS).await;
+    context.drive.update(&files[0], |file| file.name = "b.pdf".into());
+    context.paragon.delivery_fault(DeliveryFaultKind::Wire(wire));
+    let mark = context.paragon.timeline_mark();
+    context.paragon.advance(MINUTE).await;
+    let answered = context.answered(mark, &[EventKind::RecordUpdated]).await;
+    context.paragon.end_delivery_fault(DeliveryFaultKind::Wire(wire));
     answered?;
-    trial.follows(&sync).await
+    context.follows(&sync).await
 }
 
 pub(super) const CHUNKED: Case = Case {
@@ -325,7 +325,7 @@ pub(super) const CHUNKED: Case = Case {
     needs: &[],
     presumes: &["ack-every-event", "ack-dribbled"],
     rests_on: &["webhook.2xx", "webhook.wire"],
-    run: |trial| Box::pin(over(trial, Wire::Chunked)),
+    run: |context| Box::pin(over(context, Wire::Chunked)),
 };
 
 pub(super) const DRIBBLED: Case = Case {
@@ -339,7 +339,7 @@ pub(super) const DRIBBLED: Case = Case {
     needs: &[],
     presumes: &["ack-every-event"],
     rests_on: &["webhook.2xx", "webhook.wire"],
-    run: |trial| Box::pin(over(trial, Wire::Dribbled)),
+    run: |context| Box::pin(over(context, Wire::Dribbled)),
 };
 
 pub(super) const EXPECT_CONTINUE: Case = Case {
@@ -353,7 +353,7 @@ pub(super) const EXPECT_CONTINUE: Case = Case {
     needs: &[],
     presumes: &["ack-every-event"],
     rests_on: &["webhook.2xx", "webhook.wire"],
-    run: |trial| Box::pin(over(trial, Wire::ExpectContinue)),
+    run: |context| Box::pin(over(context, Wire::ExpectContinue)),
 };
 
 pub(super) const MALFORMED: Case = Case {
@@ -367,15 +367,15 @@ pub(super) const MALFORMED: Case = Case {
     needs: &[],
     presumes: &["ack-every-event", "ack-large"],
     rests_on: &["webhook.malformed"],
-    run: |trial| Box::pin(malformed(trial)),
+    run: |context| Box::pin(malformed(context)),
 };
 
-async fn malformed(trial: &Trial<'_>) -> Result<(), Stop> {
-    trial.drive.create(File::named("a.pdf"));
-    let sync = trial.enable().await?;
-    trial.paragon.settle().await;
-    trial.answered(0, &[EventKind::SyncComplete]).await.map_err(|stop| match stop {
-        Stop::Fail(found) => Stop::NotEvaluable(format!("it does not answer good events either:\n{found}")),
+async fn malformed(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    context.drive.create(File::named("a.pdf"));
+    let sync = context.enable().await?;
+    context.paragon.settle().await;
+    context.answered(0, &[EventKind::SyncComplete]).await.map_err(|stop| match stop {
+        CaseError::Fail(found) => CaseError::NotEvaluable(format!("it does not answer good events either:\n{found}")),
         stop => stop,
     })?;
     let deep = "[".repeat(20_000);
@@ -389,7 +389,7 @@ async fn malformed(trial: &Trial<'_>) -> Result<(), Stop> {
     ];
     let mut found = Vec::new();
     for (body, refuse) in bodies {
-        let problem = match trial.post_raw(body).await {
+        let problem = match context.post_raw(body).await {
             Outcome::Answered(Answer { status: 400..=499, .. }) => continue,
             // Parsers may treat such a body differently, so accepting it is no failure of the receiver.
             Outcome::Answered(Answer { status: 200..=499, .. }) if !refuse => continue,
@@ -399,10 +399,10 @@ async fn malformed(trial: &Trial<'_>) -> Result<(), Stop> {
         let start: String = String::from_utf8_lossy(body).chars().take(40).collect();
         found.push(format!("{start:?}: {problem}"));
     }
-    let mark = trial.paragon.timeline_mark();
-    trial.deliver(trial.complete(&sync, 1)).await?;
-    if let Err(Stop::Fail(problem)) = trial.answered(mark, &[EventKind::SyncComplete]).await {
+    let mark = context.paragon.timeline_mark();
+    context.deliver(context.complete(&sync, 1)).await?;
+    if let Err(CaseError::Fail(problem)) = context.answered(mark, &[EventKind::SyncComplete]).await {
         found.push(format!("a good event afterwards: {problem}"));
     }
-    if found.is_empty() { Ok(()) } else { Err(Stop::Fail(found.join("\n"))) }
+    if found.is_empty() { Ok(()) } else { Err(CaseError::Fail(found.join("\n"))) }
 }

@@ -19,7 +19,7 @@ macro_rules! convergence {
             needs: &[],
             presumes: &[$($presumed),*],
             rests_on: &["sync.initial", "sync.incremental", "sync.full", "feed.cursor", $($rule),*],
-            run: |trial| Box::pin(converges(trial, &[$(Fault::$fault),*])),
+            run: |context| Box::pin(converges(context, &[$(Fault::$fault),*])),
         };
     )*};
 }

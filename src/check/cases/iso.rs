@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use crate::check::case::{Case, Family, Level, Need};
-use crate::check::stop::Stop;
-use crate::check::trial::{DAY, MINUTE, Trial, about};
+use crate::check::context::{CaseContext, DAY, MINUTE, about};
+use crate::check::error::CaseError;
 use crate::contract::File;
-use crate::fake::Sync;
+use crate::fake::SyncHandle;
 
 pub(super) const TWO_USERS: Case = Case {
     id: "iso-two-users",
@@ -21,33 +21,33 @@ pub(super) const TWO_USERS: Case = Case {
     needs: &[],
     presumes: &["pull-all-pages"],
     rests_on: &["api.token", "sync.incremental", "events.no-data"],
-    run: |trial| Box::pin(two_users(trial)),
+    run: |context| Box::pin(two_users(context)),
 };
 
-async fn two_users(trial: &Trial<'_>) -> Result<(), Stop> {
-    let other = trial.other_drive("other");
-    trial.create("mine.pdf");
+async fn two_users(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let other = context.other_drive("other");
+    context.create("mine.pdf");
     other.create(File::named("theirs.pdf"));
-    let mine = trial.enable().await?;
-    let theirs = trial.enable_of(&other, "default").await?;
-    trial.paragon.settle().await;
+    let mine = context.enable().await?;
+    let theirs = context.enable_of(&other, "default").await?;
+    context.paragon.settle().await;
     for round in 0..3 {
-        trial.create(&format!("mine {round}.pdf"));
+        context.create(&format!("mine {round}.pdf"));
         other.create(File::named(format!("theirs {round}.pdf")));
-        trial.paragon.advance(MINUTE).await;
+        context.paragon.advance(MINUTE).await;
     }
-    trial.right(&[&mine, &theirs]).await?;
-    refused(trial)
+    context.right(&[&mine, &theirs]).await?;
+    refused(context)
 }
 
 /// Fails if the receiver made a call with a token of a user who does not own the sync.
-fn refused(trial: &Trial<'_>) -> Result<(), Stop> {
-    let timeline = trial.timeline();
+fn refused(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let timeline = context.timeline();
     let wrong =
         timeline.calls().find(|call| call.reason.as_deref().is_some_and(|why| why.contains("the token's user")));
     wrong.map_or(Ok(()), |call| {
         let why = call.reason.as_deref().unwrap_or_default();
-        Err(Stop::Fail(format!("{} {} was answered {}: {why}", call.method, call.path, call.status)))
+        Err(CaseError::Fail(format!("{} {} was answered {}: {why}", call.method, call.path, call.status)))
     })
 }
 
@@ -62,24 +62,24 @@ pub(super) const TWO_SYNCS: Case = Case {
     needs: &[Need::State],
     presumes: &["iso-two-users", "rec-updated"],
     rests_on: &["record.id", "sync.incremental", "sync.same-id"],
-    run: |trial| Box::pin(two_syncs(trial)),
+    run: |context| Box::pin(two_syncs(context)),
 };
 
-async fn two_of(trial: &Trial<'_>) -> Result<(Sync, Sync), Stop> {
-    let one = trial.enable().await?;
-    let two = trial.enable_of(&trial.drive, "second").await?;
-    trial.paragon.settle().await;
+async fn two_of(context: &CaseContext<'_>) -> Result<(SyncHandle, SyncHandle), CaseError> {
+    let one = context.enable().await?;
+    let two = context.enable_of(&context.drive, "second").await?;
+    context.paragon.settle().await;
     Ok((one, two))
 }
 
-async fn two_syncs(trial: &Trial<'_>) -> Result<(), Stop> {
-    let file = trial.create("shared.pdf");
-    let (one, two) = two_of(trial).await?;
-    trial.right(&[&one, &two]).await?;
-    trial.drive.update(&file, |file| file.name = "shared 2.pdf".into());
-    trial.create("new.pdf");
-    trial.paragon.advance(MINUTE).await;
-    trial.stays_right(&[&one, &two]).await
+async fn two_syncs(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let file = context.create("shared.pdf");
+    let (one, two) = two_of(context).await?;
+    context.right(&[&one, &two]).await?;
+    context.drive.update(&file, |file| file.name = "shared 2.pdf".into());
+    context.create("new.pdf");
+    context.paragon.advance(MINUTE).await;
+    context.stays_right(&[&one, &two]).await
 }
 
 pub(super) const DELETION: Case = Case {
@@ -93,19 +93,19 @@ pub(super) const DELETION: Case = Case {
     needs: &[Need::State],
     presumes: &["iso-two-syncs", "rec-deleted"],
     rests_on: &["record.id", "sync.full", "sync.reenable"],
-    run: |trial| Box::pin(deletion(trial)),
+    run: |context| Box::pin(deletion(context)),
 };
 
-async fn deletion(trial: &Trial<'_>) -> Result<(), Stop> {
-    let file = trial.create("shared.pdf");
-    trial.create("kept.pdf");
-    let (one, two) = two_of(trial).await?;
-    trial.given(&[&one, &two]).await?;
+async fn deletion(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let file = context.create("shared.pdf");
+    context.create("kept.pdf");
+    let (one, two) = two_of(context).await?;
+    context.given(&[&one, &two]).await?;
     // A disabled sync does not see the deletion, and still serves its records.
     two.disable();
-    trial.drive.delete(&file);
-    trial.paragon.advance(DAY).await;
-    trial.stays_right(&[&one, &two]).await
+    context.drive.delete(&file);
+    context.paragon.advance(DAY).await;
+    context.stays_right(&[&one, &two]).await
 }
 
 pub(super) const FORGED_USER: Case = Case {
@@ -119,19 +119,19 @@ pub(super) const FORGED_USER: Case = Case {
     needs: &[Need::State],
     presumes: &["iso-two-users", "pull-deleted-sync", "rec-forged-deletion"],
     rests_on: &["webhook.malformed", "api.not-found", "sync.incremental"],
-    run: |trial| Box::pin(forged_user(trial)),
+    run: |context| Box::pin(forged_user(context)),
 };
 
-async fn forged_user(trial: &Trial<'_>) -> Result<(), Stop> {
-    let (sync, files) = trial.synced(&["a.pdf", "b.pdf"]).await?;
-    let stranger = trial.user_named("stranger");
+async fn forged_user(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let (sync, files) = context.synced(&["a.pdf", "b.pdf"]).await?;
+    let stranger = context.user_named("stranger");
     for kind in ["record_updated", "record_created"] {
         let mut event = about(&sync, kind, sync.record_of(&files[0]));
         event["user"]["id"] = json!(stranger);
-        trial.deliver(event).await?;
+        context.deliver(event).await?;
     }
-    trial.stays_right(&[&sync]).await?;
-    trial.drive.update(&files[1], |file| file.name = "b 2.pdf".into());
-    trial.paragon.advance(MINUTE).await;
-    trial.stays_right(&[&sync]).await
+    context.stays_right(&[&sync]).await?;
+    context.drive.update(&files[1], |file| file.name = "b 2.pdf".into());
+    context.paragon.advance(MINUTE).await;
+    context.stays_right(&[&sync]).await
 }

@@ -25,7 +25,7 @@ pub(super) const REPLAY: Case = Case {
     needs: &[],
     presumes: &[],
     rests_on: &["sync.initial", "sync.incremental", "sync.full", "feed.cursor", "webhook.retry"],
-    run: |trial| Box::pin(replays(trial)),
+    run: |context| Box::pin(replays(context)),
 };
 
 /// Returns all cases, in the order in which they begin.

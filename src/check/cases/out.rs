@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::check::case::{Case, Family, Level, Need};
+use crate::check::context::{CaseContext, DAY, MINUTE};
+use crate::check::error::CaseError;
 use crate::check::rest::RESTLESS;
-use crate::check::stop::Stop;
-use crate::check::trial::{DAY, MINUTE, Trial};
 use crate::contract::{EventKind, File};
-use crate::delivery::{Adversity, Decision, Mishap, Wire};
-use crate::fake::{ApiFault, Endpoint, Sync, Timeline, Trouble};
+use crate::delivery::{Decision, DeliveryFault, DeliveryFaultKind, Wire};
+use crate::fake::{ApiFault, ApiFaultKind, Endpoint, SyncHandle, Timeline};
 
 pub(super) const UNREACHABLE: Case = Case {
     id: "out-unreachable",
@@ -21,30 +21,30 @@ pub(super) const UNREACHABLE: Case = Case {
     needs: &[Need::State],
     presumes: &["rec-updated", "rec-deleted"],
     rests_on: &["webhook.retry", "sync.incremental", "sync.full", "api.deleted-record"],
-    run: |trial| Box::pin(unreachable(trial)),
+    run: |context| Box::pin(unreachable(context)),
 };
 
 /// Simulates the outage on the sender's side: attempts are not sent, and count as failed. The outage spans a full run,
 /// so the deletion of a record overtakes its creation.
-async fn unreachable(trial: &Trial<'_>) -> Result<(), Stop> {
-    let paragon = &trial.paragon;
-    let (sync, files) = trial.synced(&["a.pdf"]).await?;
+async fn unreachable(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let paragon = &context.paragon;
+    let (sync, files) = context.synced(&["a.pdf"]).await?;
     paragon.advance(DAY.saturating_sub(3 * MINUTE)).await;
-    paragon.receiver_unreachable(true);
-    let fleeting = trial.create("fleeting.pdf");
-    trial.create("new.pdf");
-    trial.drive.update(&files[0], |file| file.name = "a (1).pdf".into());
+    paragon.delivery_fault(DeliveryFaultKind::Unreachable);
+    let fleeting = context.create("fleeting.pdf");
+    context.create("new.pdf");
+    context.drive.update(&files[0], |file| file.name = "a (1).pdf".into());
     paragon.advance(2 * MINUTE).await;
-    paragon.receiver_unreachable(false);
-    trial.drive.delete(&fleeting);
-    trial.drive.update(&files[0], |file| file.name = "a (2).pdf".into());
+    paragon.end_delivery_fault(DeliveryFaultKind::Unreachable);
+    context.drive.delete(&fleeting);
+    context.drive.update(&files[0], |file| file.name = "a (2).pdf".into());
     paragon.advance(MINUTE).await;
     paragon.run_until_idle().await;
-    let timeline = trial.timeline();
+    let timeline = context.timeline();
     if !timeline.attempts().any(|(event, attempt)| event == "record_created" && attempt.number > 1) {
-        return Err(Stop::NotEvaluable("the policy does not try again within the outage".to_owned()));
+        return Err(CaseError::NotEvaluable("the policy does not try again within the outage".to_owned()));
     }
-    trial.stays_right(&[&sync]).await
+    context.stays_right(&[&sync]).await
 }
 
 pub(super) const API_FAILING: Case = Case {
@@ -60,19 +60,19 @@ pub(super) const API_FAILING: Case = Case {
     needs: &[],
     presumes: &["pull-all-pages"],
     rests_on: &["api.unavailable", "webhook.retry", "sync.incremental"],
-    run: |trial| Box::pin(api_failing(trial)),
+    run: |context| Box::pin(api_failing(context)),
 };
 
-async fn api_failing(trial: &Trial<'_>) -> Result<(), Stop> {
-    let (sync, _) = trial.synced(&["a.pdf"]).await?;
-    let down = ApiFault::new(Trouble::status(503)).user(trial.user.clone());
-    let fault = trial.paragon.fault(down);
-    trial.create("new.pdf");
-    trial.paragon.advance(MINUTE).await;
-    let met = trial.met(fault, 1).await;
-    trial.paragon.end_fault(fault);
+async fn api_failing(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let (sync, _) = context.synced(&["a.pdf"]).await?;
+    let down = ApiFault::new(ApiFaultKind::status(503)).user(context.user.clone());
+    let fault = context.paragon.api_fault(down);
+    context.create("new.pdf");
+    context.paragon.advance(MINUTE).await;
+    let met = context.met(fault, 1).await;
+    context.paragon.end_api_fault(fault);
     met?;
-    trial.ends_right(&[&sync]).await
+    context.ends_right(&[&sync]).await
 }
 
 pub(super) const DISABLED: Case = Case {
@@ -88,48 +88,48 @@ pub(super) const DISABLED: Case = Case {
     needs: &[],
     presumes: &["rec-updated", "rec-deleted"],
     rests_on: &["webhook.disable", "webhook.missed", "feed.cursor", "sync.full"],
-    run: |trial| Box::pin(disabled(trial)),
+    run: |context| Box::pin(disabled(context)),
 };
 
-async fn disabled(trial: &Trial<'_>) -> Result<(), Stop> {
-    let (sync, files) = trial.synced(&["a.pdf", "b.pdf"]).await?;
-    trial.paragon.disable_webhook();
-    trial.create("missed.pdf");
-    trial.drive.update(&files[0], |file| file.name = "a, missed.pdf".into());
-    trial.paragon.advance(MINUTE).await;
-    trial.drive.delete(&files[1]);
-    trial.paragon.advance(DAY).await;
-    trial.paragon.enable_webhook();
-    trial.create("next.pdf");
-    trial.paragon.advance(MINUTE).await;
-    trial.ends_right(&[&sync]).await
+async fn disabled(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let (sync, files) = context.synced(&["a.pdf", "b.pdf"]).await?;
+    context.paragon.disable_webhook();
+    context.create("missed.pdf");
+    context.drive.update(&files[0], |file| file.name = "a, missed.pdf".into());
+    context.paragon.advance(MINUTE).await;
+    context.drive.delete(&files[1]);
+    context.paragon.advance(DAY).await;
+    context.paragon.enable_webhook();
+    context.create("next.pdf");
+    context.paragon.advance(MINUTE).await;
+    context.ends_right(&[&sync]).await
 }
 
 /// Lets the delivery of an event go wrong, so that the event is sent again. Does so for one change in each of two
 /// users' accounts, so that no other event helps the receiver.
-async fn once_over(trial: &Trial<'_>, wire: Wire) -> Result<(), Stop> {
-    let other = trial.other_drive("other");
+async fn once_over(context: &CaseContext<'_>, wire: Wire) -> Result<(), CaseError> {
+    let other = context.other_drive("other");
     let file = other.create(File::named("a.pdf"));
-    let (sync, _) = trial.synced(&["a.pdf"]).await?;
-    let of_other = trial.enable_of(&other, "default").await?;
-    trial.paragon.settle().await;
-    trial.given(&[&of_other]).await?;
+    let (sync, _) = context.synced(&["a.pdf"]).await?;
+    let of_other = context.enable_of(&other, "default").await?;
+    context.paragon.settle().await;
+    context.given(&[&of_other]).await?;
     for change in 0..2 {
-        trial.paragon.adversity(Adversity::new(Mishap::Wire(wire)).next(1));
-        let mark = trial.paragon.timeline_mark();
+        context.paragon.delivery_fault(DeliveryFault::new(DeliveryFaultKind::Wire(wire)).next(1));
+        let mark = context.paragon.timeline_mark();
         match change {
-            0 => drop(trial.create("new.pdf")),
+            0 => drop(context.create("new.pdf")),
             _ => other.update(&file, |file| file.name = "a 2.pdf".into()),
         }
-        trial.paragon.advance(MINUTE).await;
+        context.paragon.advance(MINUTE).await;
         // A real sender also lets some real time pass before a retry.
-        trial.rest(RESTLESS).await;
-        trial.paragon.run_until_idle().await;
-        if !trial.timeline_since(mark).attempts().any(|(_, attempt)| attempt.number > 1) {
-            return Err(Stop::NotEvaluable("the policy does not send such an event again".to_owned()));
+        context.rest(RESTLESS).await;
+        context.paragon.run_until_idle().await;
+        if !context.timeline_since(mark).attempts().any(|(_, attempt)| attempt.number > 1) {
+            return Err(CaseError::NotEvaluable("the policy does not send such an event again".to_owned()));
         }
     }
-    trial.stays_right(&[&sync, &of_other]).await
+    context.stays_right(&[&sync, &of_other]).await
 }
 
 pub(super) const ANSWER_LOST: Case = Case {
@@ -143,7 +143,7 @@ pub(super) const ANSWER_LOST: Case = Case {
     needs: &[Need::State],
     presumes: &["rec-duplicate"],
     rests_on: &["webhook.wire", "webhook.retry", "webhook.duplicate", "sync.incremental"],
-    run: |trial| Box::pin(once_over(trial, Wire::ResetAfterBody)),
+    run: |context| Box::pin(once_over(context, Wire::ResetAfterBody)),
 };
 
 pub(super) const HANG_UP: Case = Case {
@@ -157,7 +157,7 @@ pub(super) const HANG_UP: Case = Case {
     needs: &[Need::State],
     presumes: &["rec-duplicate"],
     rests_on: &["webhook.wire", "webhook.retry", "sync.incremental"],
-    run: |trial| Box::pin(once_over(trial, Wire::HangUp)),
+    run: |context| Box::pin(once_over(context, Wire::HangUp)),
 };
 
 pub(super) const RESTART: Case = Case {
@@ -171,19 +171,19 @@ pub(super) const RESTART: Case = Case {
     needs: &[Need::Process, Need::State],
     presumes: &["pull-all-pages"],
     rests_on: &["sync.incremental", "feed.cursor"],
-    run: |trial| Box::pin(restart(trial)),
+    run: |context| Box::pin(restart(context)),
 };
 
-async fn restart(trial: &Trial<'_>) -> Result<(), Stop> {
-    let process = trial.process()?;
-    let (sync, _) = trial.synced(&["a.pdf", "b.pdf"]).await?;
+async fn restart(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let process = context.process()?;
+    let (sync, _) = context.synced(&["a.pdf", "b.pdf"]).await?;
     process.stop().await?;
-    trial.launch().await?;
+    context.launch().await?;
     process.ready().await?;
-    trial.right(&[&sync]).await?;
-    trial.create("new.pdf");
-    trial.paragon.advance(MINUTE).await;
-    trial.ends_right(&[&sync]).await
+    context.right(&[&sync]).await?;
+    context.create("new.pdf");
+    context.paragon.advance(MINUTE).await;
+    context.ends_right(&[&sync]).await
 }
 
 pub(super) const KILLED_AFTER_ACK: Case = Case {
@@ -199,47 +199,53 @@ pub(super) const KILLED_AFTER_ACK: Case = Case {
     needs: &[Need::Process],
     presumes: &["out-restart", "out-killed-at-start"],
     rests_on: &["webhook.2xx", "sync.incremental", "webhook.retry"],
-    run: |trial| Box::pin(killed_after_ack(trial)),
+    run: |context| Box::pin(killed_after_ack(context)),
 };
 
 /// Kills the receiver after it has answered the first event of a new sync, because no other event leads to that sync.
 /// Then kills it three more times: after the 1st, the 2nd and the 3rd of three events.
-async fn killed_after_ack(trial: &Trial<'_>) -> Result<(), Stop> {
-    trial.fill(3);
-    let sync = trial.enable().await?;
-    killed_after(trial, &sync, Duration::ZERO, 1, "sync_complete of a new sync").await?;
+async fn killed_after_ack(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    context.fill(3);
+    let sync = context.enable().await?;
+    killed_after(context, &sync, Duration::ZERO, 1, "sync_complete of a new sync").await?;
     for (answers, ordinal) in [(1, "the first"), (2, "the second"), (3, "the third")] {
         for number in 1..=3 {
-            trial.create(&format!("{answers}-{number}.pdf"));
+            context.create(&format!("{answers}-{number}.pdf"));
         }
-        killed_after(trial, &sync, MINUTE, answers, &format!("{ordinal} of three events")).await?;
+        killed_after(context, &sync, MINUTE, answers, &format!("{ordinal} of three events")).await?;
     }
     Ok(())
 }
 
 /// Lets the time pass and kills the receiver as soon as it has answered this many events. Then starts the receiver
 /// again, and expects it to become right.
-async fn killed_after(trial: &Trial<'_>, sync: &Sync, time: Duration, answers: usize, what: &str) -> Result<(), Stop> {
-    let process = trial.process()?;
-    let mark = trial.paragon.timeline_mark();
+async fn killed_after(
+    context: &CaseContext<'_>,
+    sync: &SyncHandle,
+    time: Duration,
+    answers: usize,
+    what: &str,
+) -> Result<(), CaseError> {
+    let process = context.process()?;
+    let mark = context.paragon.timeline_mark();
     let kill = async {
-        answered(trial, mark, answers).await?;
-        process.kill().await.map_err(Stop::from)
+        answered(context, mark, answers).await?;
+        process.kill().await.map_err(CaseError::from)
     };
-    let delivering = deliver(trial, time, || accepted(&trial.timeline_since(mark)) >= answers);
+    let delivering = deliver(context, time, || accepted(&context.timeline_since(mark)) >= answers);
     let ((), killed) = tokio::join!(delivering, kill);
     killed?;
-    again(trial, sync, &format!("it was killed right after its 2xx to {what}")).await
+    again(context, sync, &format!("it was killed right after its 2xx to {what}")).await
 }
 
 /// Lets this time pass. A receiver that refuses events gets them again, until `is_over` or for a quarter of an hour.
-async fn deliver(trial: &Trial<'_>, time: Duration, is_over: impl Fn() -> bool) {
-    trial.paragon.advance(time).await;
+async fn deliver(context: &CaseContext<'_>, time: Duration, is_over: impl Fn() -> bool) {
+    context.paragon.advance(time).await;
     for _ in 0..15 {
-        if is_over() || !trial.paragon.owes_events() {
+        if is_over() || !context.paragon.owes_events() {
             return;
         }
-        trial.paragon.advance(MINUTE).await;
+        context.paragon.advance(MINUTE).await;
     }
 }
 
@@ -249,17 +255,17 @@ fn accepted(timeline: &Timeline) -> usize {
 }
 
 /// Waits until this many events since `mark` were answered 2xx.
-async fn answered(trial: &Trial<'_>, mark: usize, answers: usize) -> Result<(), Stop> {
+async fn answered(context: &CaseContext<'_>, mark: usize, answers: usize) -> Result<(), CaseError> {
     let mut at = mark;
     let counting = async {
-        while accepted(&trial.timeline_since(mark)) < answers {
-            (_, at) = trial.paragon.timeline_after(at).await;
+        while accepted(&context.timeline_since(mark)) < answers {
+            (_, at) = context.paragon.timeline_after(at).await;
         }
     };
-    let counted = tokio::time::timeout(trial.run.suite.settle, counting).await;
+    let counted = tokio::time::timeout(context.run.suite.settle, counting).await;
     counted.map_err(|_| {
-        let seen = accepted(&trial.timeline_since(mark));
-        Stop::NotEvaluable(format!(
+        let seen = accepted(&context.timeline_since(mark));
+        CaseError::NotEvaluable(format!(
             "the receiver answered {seen} of {answers} events 2xx: what it loses after its 2xx was not seen"
         ))
     })
@@ -267,11 +273,11 @@ async fn answered(trial: &Trial<'_>, mark: usize, answers: usize) -> Result<(), 
 
 /// Starts the receiver again, and expects it to become right. No change causes a new event: only events that are still
 /// due are sent.
-async fn again(trial: &Trial<'_>, sync: &Sync, after: &str) -> Result<(), Stop> {
-    let process = trial.process()?;
-    trial.launch().await?;
-    process.ready().await.map_err(|error| Stop::Fail(format!("{after}, and does not come up again: {error}")))?;
-    let ended = trial.ends_right(&[sync]).await;
+async fn again(context: &CaseContext<'_>, sync: &SyncHandle, after: &str) -> Result<(), CaseError> {
+    let process = context.process()?;
+    context.launch().await?;
+    process.ready().await.map_err(|error| CaseError::Fail(format!("{after}, and does not come up again: {error}")))?;
+    let ended = context.ends_right(&[sync]).await;
     ended.map_err(|stop| stop.map_fail(|found| format!("{after}, and started again:\n{found}")))
 }
 
@@ -288,25 +294,25 @@ pub(super) const KILLED_IN_PULL: Case = Case {
     needs: &[Need::Process],
     presumes: &["out-restart", "out-killed-at-start"],
     rests_on: &["sync.initial", "feed.cursor", "webhook.retry"],
-    run: |trial| Box::pin(killed_in_pull(trial)),
+    run: |context| Box::pin(killed_in_pull(context)),
 };
 
-async fn killed_in_pull(trial: &Trial<'_>) -> Result<(), Stop> {
-    let process = trial.process()?;
-    trial.fill(33);
-    let sync = trial.enable().await?;
+async fn killed_in_pull(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let process = context.process()?;
+    context.fill(33);
+    let sync = context.enable().await?;
     // The receiver is waiting for the second page when it is killed.
-    let slow = ApiFault::new(Trouble::Delay(Duration::from_millis(500))).endpoint(Endpoint::PullRecords);
-    let fault = trial.paragon.fault(slow.user(trial.user.clone()).after(1));
+    let slow = ApiFault::new(ApiFaultKind::Delay(Duration::from_millis(500))).endpoint(Endpoint::PullRecords);
+    let fault = context.paragon.api_fault(slow.user(context.user.clone()).after(1));
     let kill = async {
-        trial.met(fault, 1).await?;
-        process.kill().await.map_err(Stop::from)
+        context.met(fault, 1).await?;
+        process.kill().await.map_err(CaseError::from)
     };
-    let delivering = deliver(trial, Duration::ZERO, || trial.struck(fault) >= 1);
+    let delivering = deliver(context, Duration::ZERO, || context.struck(fault) >= 1);
     let ((), killed) = tokio::join!(delivering, kill);
-    trial.paragon.end_fault(fault);
+    context.paragon.end_api_fault(fault);
     killed?;
-    again(trial, &sync, "it was killed when it had pulled the first of four pages").await
+    again(context, &sync, "it was killed when it had pulled the first of four pages").await
 }
 
 pub(super) const KILLED_AT_START: Case = Case {
@@ -320,26 +326,28 @@ pub(super) const KILLED_AT_START: Case = Case {
     needs: &[Need::Process, Need::State],
     presumes: &["out-restart"],
     rests_on: &["sync.incremental", "webhook.retry"],
-    run: |trial| Box::pin(killed_at_start(trial)),
+    run: |context| Box::pin(killed_at_start(context)),
 };
 
-async fn killed_at_start(trial: &Trial<'_>) -> Result<(), Stop> {
-    let process = trial.process()?;
-    let (sync, _) = trial.synced(&["a.pdf"]).await?;
+async fn killed_at_start(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let process = context.process()?;
+    let (sync, _) = context.synced(&["a.pdf"]).await?;
     process.kill().await?;
-    trial.create("new.pdf");
-    let mark = trial.paragon.timeline_mark();
-    trial.paragon.advance(MINUTE).await;
+    context.create("new.pdf");
+    let mark = context.paragon.timeline_mark();
+    context.paragon.advance(MINUTE).await;
     for millis in [0, 50] {
-        trial.launch().await?;
-        trial.a_while(Duration::from_millis(millis)).await;
+        context.launch().await?;
+        context.a_while(Duration::from_millis(millis)).await;
         process.kill().await?;
     }
     // The next kill comes as soon as the receiver reports that it is ready.
-    trial.launch().await?;
+    context.launch().await?;
     let up = process.ready().await;
-    up.map_err(|error| Stop::Fail(format!("it was killed while it started, and does not come up again: {error}")))?;
+    up.map_err(|error| {
+        CaseError::Fail(format!("it was killed while it started, and does not come up again: {error}"))
+    })?;
     process.kill().await?;
-    again(trial, &sync, "it was killed while it started").await?;
-    trial.answered_in_the_end(mark, EventKind::RecordCreated)
+    again(context, &sync, "it was killed while it started").await?;
+    context.answered_in_the_end(mark, EventKind::RecordCreated)
 }

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use crate::check::case::{Case, Family, Level};
-use crate::check::stop::Stop;
-use crate::check::trial::{DAY, MINUTE, Trial};
+use crate::check::context::{CaseContext, DAY, MINUTE};
+use crate::check::error::CaseError;
+use crate::delivery::DeliveryFaultKind;
 use crate::delivery::{Decision, WebhookState};
-use crate::fake::What;
+use crate::fake::EntryKind;
 
 const WHY: &str = "How often and for how long Paragon tries again is not published; senders differ, and all of them give up some day.";
 const FIX: &str = "Do not count on each event: at each one pull from the stored cursor, or do so on a timer.";
@@ -26,7 +27,7 @@ pub(super) const MINUTES: Case = Case {
     needs: &[],
     presumes: PRESUMES,
     rests_on: RESTS_ON,
-    run: |trial| Box::pin(outage(trial, 10 * MINUTE)),
+    run: |context| Box::pin(outage(context, 10 * MINUTE)),
 };
 
 pub(super) const HOURS: Case = Case {
@@ -42,7 +43,7 @@ pub(super) const HOURS: Case = Case {
     needs: &[],
     presumes: PRESUMES,
     rests_on: RESTS_ON,
-    run: |trial| Box::pin(outage(trial, 360 * MINUTE)),
+    run: |context| Box::pin(outage(context, 360 * MINUTE)),
 };
 
 pub(super) const DAYS: Case = Case {
@@ -58,43 +59,47 @@ pub(super) const DAYS: Case = Case {
     needs: &[],
     presumes: PRESUMES,
     rests_on: RESTS_ON,
-    run: |trial| Box::pin(outage(trial, 4 * DAY)),
+    run: |context| Box::pin(outage(context, 4 * DAY)),
 };
 
-async fn outage(trial: &Trial<'_>, span: Duration) -> Result<(), Stop> {
-    let paragon = &trial.paragon;
-    let (sync, files) = trial.synced(&["a.pdf", "b.pdf", "c.pdf"]).await?;
-    paragon.receiver_unreachable(true);
-    trial.create("new.pdf");
-    trial.drive.update(&files[0], |file| file.name = "a 2.pdf".into());
-    trial.drive.delete(&files[1]);
+async fn outage(context: &CaseContext<'_>, span: Duration) -> Result<(), CaseError> {
+    let paragon = &context.paragon;
+    let (sync, files) = context.synced(&["a.pdf", "b.pdf", "c.pdf"]).await?;
+    paragon.delivery_fault(DeliveryFaultKind::Unreachable);
+    context.create("new.pdf");
+    context.drive.update(&files[0], |file| file.name = "a 2.pdf".into());
+    context.drive.delete(&files[1]);
     paragon.advance(MINUTE + span).await;
-    paragon.receiver_unreachable(false);
+    paragon.end_delivery_fault(DeliveryFaultKind::Unreachable);
     paragon.run_until_idle().await;
     // An operator enables the webhook again, at the latest now.
     if paragon.webhook() == WebhookState::Disabled {
         paragon.enable_webhook();
     }
-    trial.create("next.pdf");
+    context.create("next.pdf");
     paragon.advance(MINUTE).await;
-    let ended = trial.ends_right(&[&sync]).await;
+    let ended = context.ends_right(&[&sync]).await;
     let policy = paragon.policy().name;
-    ended.map_err(|stop| stop.map_fail(|found| format!("{found}\nlost under {policy}:\n{}", lost(trial))))
+    ended.map_err(|stop| stop.map_fail(|found| format!("{found}\nlost under {policy}:\n{}", lost(context))))
 }
 
 /// Returns the events that were never delivered, each with the entry of the policy that decided so.
-fn lost(trial: &Trial<'_>) -> String {
-    let timeline = trial.timeline();
+fn lost(context: &CaseContext<'_>) -> String {
+    let timeline = context.timeline();
     let named = |event: &str, about: &Option<String>| match about {
         Some(name) => format!("{event} {name:?}"),
         None => event.to_owned(),
     };
     let lost = timeline.entries().iter().filter_map(|entry| match &entry.what {
-        What::Dropped { event, about, rule, .. } => Some(format!("{} was dropped (`{rule}`)", named(event, about))),
-        What::Queued { event, about, deliveries, .. } if deliveries.is_empty() => {
+        EntryKind::Dropped { event, about, rule, .. } => {
+            Some(format!("{} was dropped (`{rule}`)", named(event, about)))
+        }
+        EntryKind::Queued { event, about, deliveries, .. } if deliveries.is_empty() => {
             Some(format!("{} was not sent, the webhook was off (`while_off`)", named(event, about)))
         }
-        What::Attempt { event, about, record } if matches!(record.decision, Decision::GivenUp | Decision::Disabled) => {
+        EntryKind::Attempt { event, about, record }
+            if matches!(record.decision, Decision::GivenUp | Decision::Disabled) =>
+        {
             let (number, rule) = (record.number, &record.rule);
             Some(format!("{} was given up after attempt {number} (`{rule}`)", named(event, about)))
         }

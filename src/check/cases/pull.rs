@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::check::case::{Case, Family, Level, Need};
+use crate::check::context::{CaseContext, MINUTE, about};
+use crate::check::error::CaseError;
 use crate::check::lane::PAGE_SIZE_CAP;
 use crate::check::rest::RESTLESS;
-use crate::check::stop::Stop;
-use crate::check::trial::{MINUTE, Trial, about};
 use crate::contract::File;
-use crate::fake::{ApiFault, Call, Endpoint, RetryAfter, Stale, Sync, Trouble};
+use crate::fake::{ApiFault, ApiFaultKind, Call, Endpoint, RetryAfterHeader, Stale, SyncHandle};
 use crate::sync::RunKind;
 
 /// Number of records in an initial sync of three pages.
@@ -25,14 +25,14 @@ pub(super) const ALL_PAGES: Case = Case {
     needs: &[],
     presumes: &["ack-every-event", "pull-token", "rec-created"],
     rests_on: &["sync.initial", "feed.cursor", "feed.caught-up"],
-    run: |trial| Box::pin(all_pages(trial)),
+    run: |context| Box::pin(all_pages(context)),
 };
 
-async fn all_pages(trial: &Trial<'_>) -> Result<(), Stop> {
-    trial.fill(THREE_PAGES);
-    let sync = trial.enable().await?;
-    trial.paragon.settle().await;
-    trial.right(&[&sync]).await
+async fn all_pages(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    context.fill(THREE_PAGES);
+    let sync = context.enable().await?;
+    context.paragon.settle().await;
+    context.right(&[&sync]).await
 }
 
 pub(super) const TOKEN: Case = Case {
@@ -46,50 +46,53 @@ pub(super) const TOKEN: Case = Case {
     needs: &[],
     presumes: &[],
     rests_on: &["api.token", "api.audience", "sync.incremental"],
-    run: |trial| Box::pin(token(trial)),
+    run: |context| Box::pin(token(context)),
 };
 
-async fn token(trial: &Trial<'_>) -> Result<(), Stop> {
-    trial.create("a.pdf");
-    let sync = trial.enable().await?;
-    trial.paragon.settle().await;
+async fn token(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    context.create("a.pdf");
+    let sync = context.enable().await?;
+    context.paragon.settle().await;
     // A second user shows whether the receiver uses the token of the right user.
-    let other = trial.other_drive("other");
+    let other = context.other_drive("other");
     other.create(File::named("other.pdf"));
-    let of_other = trial.enable_of(&other, "default").await?;
-    trial.paragon.settle().await;
-    trial.create("b.pdf");
-    trial.paragon.advance(MINUTE).await;
-    let right = trial.right(&[&sync, &of_other]).await;
-    let timeline = trial.timeline();
+    let of_other = context.enable_of(&other, "default").await?;
+    context.paragon.settle().await;
+    context.create("b.pdf");
+    context.paragon.advance(MINUTE).await;
+    let right = context.right(&[&sync, &of_other]).await;
+    let timeline = context.timeline();
     let refused = |call: &&Call| {
         let is_of_another = call.reason.as_deref().is_some_and(|why| why.contains("the token's user"));
         call.status == 401 || call.status == 403 || is_of_another
     };
     if let Some(call) = timeline.calls().find(refused) {
         let why = call.reason.as_deref().unwrap_or_default();
-        return Err(Stop::Fail(format!("{} {} was answered {}: {why}", call.method, call.path, call.status)));
+        return Err(CaseError::Fail(format!("{} {} was answered {}: {why}", call.method, call.path, call.status)));
     }
     if !timeline.calls().any(|call| call.status == 200) {
         let why = right.err().map_or_else(String::new, |stop| format!(": {}", stop.told()));
-        return Err(Stop::NotEvaluable(format!("the receiver made no call with a token of this user{why}")));
+        return Err(CaseError::NotEvaluable(format!("the receiver made no call with a token of this user{why}")));
     }
     Ok(())
 }
 
 /// Runs an initial sync of three pages with these faults, and waits until the receiver is right.
-async fn pulls_through(trial: &Trial<'_>, troubles: impl IntoIterator<Item = ApiFault>) -> Result<Sync, Stop> {
-    trial.fill(THREE_PAGES);
-    let sync = trial.enable().await?;
+async fn pulls_through(
+    context: &CaseContext<'_>,
+    troubles: impl IntoIterator<Item = ApiFault>,
+) -> Result<SyncHandle, CaseError> {
+    context.fill(THREE_PAGES);
+    let sync = context.enable().await?;
     let faults: Vec<_> = troubles
         .into_iter()
-        .map(|fault| trial.paragon.fault(fault.endpoint(Endpoint::PullRecords).user(trial.user.clone())))
+        .map(|fault| context.paragon.api_fault(fault.endpoint(Endpoint::PullRecords).user(context.user.clone())))
         .collect();
-    trial.paragon.settle().await;
+    context.paragon.settle().await;
     if let Some(first) = faults.first() {
-        trial.met(*first, 1).await?;
+        context.met(*first, 1).await?;
     }
-    trial.ends_right(&[&sync]).await?;
+    context.ends_right(&[&sync]).await?;
     Ok(sync)
 }
 
@@ -104,18 +107,18 @@ pub(super) const EMPTY_PAGE: Case = Case {
     needs: &[],
     presumes: &["pull-all-pages"],
     rests_on: &["feed.caught-up", "feed.cursor", "api.pages"],
-    run: |trial| Box::pin(empty_page(trial)),
+    run: |context| Box::pin(empty_page(context)),
 };
 
-async fn empty_page(trial: &Trial<'_>) -> Result<(), Stop> {
-    trial.fill(THREE_PAGES);
-    let sync = trial.enable().await?;
-    let empty = ApiFault::new(Trouble::EmptyPage).endpoint(Endpoint::PullRecords).user(trial.user.clone());
-    let fault = trial.paragon.fault(empty.after(1).next(1));
-    trial.paragon.settle().await;
-    trial.met(fault, 1).await?;
-    trial.deliver(trial.complete(&sync, THREE_PAGES as u64)).await?;
-    trial.ends_right(&[&sync]).await
+async fn empty_page(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    context.fill(THREE_PAGES);
+    let sync = context.enable().await?;
+    let empty = ApiFault::new(ApiFaultKind::EmptyPage).endpoint(Endpoint::PullRecords).user(context.user.clone());
+    let fault = context.paragon.api_fault(empty.after(1).next(1));
+    context.paragon.settle().await;
+    context.met(fault, 1).await?;
+    context.deliver(context.complete(&sync, THREE_PAGES as u64)).await?;
+    context.ends_right(&[&sync]).await
 }
 
 pub(super) const NULL_CURSOR: Case = Case {
@@ -129,15 +132,15 @@ pub(super) const NULL_CURSOR: Case = Case {
     needs: &[],
     presumes: &["pull-all-pages"],
     rests_on: &["feed.cursor", "api.pages", "sync.incremental"],
-    run: |trial| Box::pin(null_cursor(trial)),
+    run: |context| Box::pin(null_cursor(context)),
 };
 
-async fn null_cursor(trial: &Trial<'_>) -> Result<(), Stop> {
-    let sync = pulls_through(trial, [ApiFault::new(Trouble::NullCursorAtEnd)]).await?;
+async fn null_cursor(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let sync = pulls_through(context, [ApiFault::new(ApiFaultKind::NullCursorAtEnd)]).await?;
     for name in ["later.pdf", "latest.pdf"] {
-        trial.create(name);
-        trial.paragon.advance(MINUTE).await;
-        trial.ends_right(&[&sync]).await?;
+        context.create(name);
+        context.paragon.advance(MINUTE).await;
+        context.ends_right(&[&sync]).await?;
     }
     Ok(())
 }
@@ -153,12 +156,12 @@ pub(super) const REPEATED: Case = Case {
     needs: &[Need::State],
     presumes: &["pull-all-pages"],
     rests_on: &["feed.moves", "api.pages"],
-    run: |trial| Box::pin(repeated(trial)),
+    run: |context| Box::pin(repeated(context)),
 };
 
-async fn repeated(trial: &Trial<'_>) -> Result<(), Stop> {
-    let sync = pulls_through(trial, [ApiFault::new(Trouble::RepeatedRecord)]).await?;
-    trial.stays_right(&[&sync]).await
+async fn repeated(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let sync = pulls_through(context, [ApiFault::new(ApiFaultKind::RepeatedRecord)]).await?;
+    context.stays_right(&[&sync]).await
 }
 
 pub(super) const CHANGING: Case = Case {
@@ -172,31 +175,31 @@ pub(super) const CHANGING: Case = Case {
     needs: &[Need::State],
     presumes: &["pull-repeated-record", "rec-updated", "rec-deleted"],
     rests_on: &["feed.moves", "feed.tombstone", "sync.incremental", "sync.full"],
-    run: |trial| Box::pin(changing(trial)),
+    run: |context| Box::pin(changing(context)),
 };
 
-async fn changing(trial: &Trial<'_>) -> Result<(), Stop> {
-    let files = trial.fill(THREE_PAGES);
-    let sync = trial.enable().await?;
+async fn changing(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let files = context.fill(THREE_PAGES);
+    let sync = context.enable().await?;
     // The delay is long enough for all changes below to happen while the receiver waits for the second page.
-    let slow = ApiFault::new(Trouble::Delay(Duration::from_millis(400))).endpoint(Endpoint::PullRecords);
-    let fault = trial.paragon.fault(slow.user(trial.user.clone()).after(1).next(1));
+    let slow = ApiFault::new(ApiFaultKind::Delay(Duration::from_millis(400))).endpoint(Endpoint::PullRecords);
+    let fault = context.paragon.api_fault(slow.user(context.user.clone()).after(1).next(1));
     let changes = async {
-        trial.met(fault, 1).await?;
-        trial.drive.update(&files[0], |file| file.name = "first, changed.pdf".into());
-        trial.drive.update(&files[THREE_PAGES - 1], |file| file.name = "last, changed.pdf".into());
-        trial.create("new.pdf");
-        trial.drive.delete(&files[1]);
-        trial.drive.delete(&files[THREE_PAGES - 2]);
+        context.met(fault, 1).await?;
+        context.drive.update(&files[0], |file| file.name = "first, changed.pdf".into());
+        context.drive.update(&files[THREE_PAGES - 1], |file| file.name = "last, changed.pdf".into());
+        context.create("new.pdf");
+        context.drive.delete(&files[1]);
+        context.drive.delete(&files[THREE_PAGES - 2]);
         sync.run_now(RunKind::Full);
-        Ok::<(), Stop>(())
+        Ok::<(), CaseError>(())
     };
-    let ((), done) = tokio::join!(trial.paragon.settle(), changes);
+    let ((), done) = tokio::join!(context.paragon.settle(), changes);
     done?;
-    trial.paragon.end_fault(fault);
-    trial.paragon.settle().await;
-    trial.ends_right(&[&sync]).await?;
-    trial.stays_right(&[&sync]).await
+    context.paragon.end_api_fault(fault);
+    context.paragon.settle().await;
+    context.ends_right(&[&sync]).await?;
+    context.stays_right(&[&sync]).await
 }
 
 pub(super) const RATE_LIMITED: Case = Case {
@@ -210,32 +213,32 @@ pub(super) const RATE_LIMITED: Case = Case {
     needs: &[],
     presumes: &["pull-server-error"],
     rests_on: &["api.rate-limit", "feed.cursor", "webhook.retry"],
-    run: |trial| Box::pin(rate_limited(trial)),
+    run: |context| Box::pin(rate_limited(context)),
 };
 
 /// Counts the calls until just before `Retry-After` is over. A refused webhook is delivered again only after that.
-async fn rate_limited(trial: &Trial<'_>) -> Result<(), Stop> {
+async fn rate_limited(context: &CaseContext<'_>) -> Result<(), CaseError> {
     const WATCHED: Duration = Duration::from_millis(1_900);
-    trial.fill(THREE_PAGES);
-    let sync = trial.enable().await?;
-    let busy = Trouble::Status { code: 429, retry_after: Some(RetryAfter::Seconds(2)) };
-    let busy = ApiFault::new(busy).endpoint(Endpoint::PullRecords).user(trial.user.clone()).after(1);
-    let fault = trial.paragon.fault(busy);
-    trial.paragon.settle().await;
-    trial.met(fault, 1).await?;
-    let calls = calls_meanwhile(trial, fault, WATCHED).await;
-    trial.paragon.end_fault(fault);
+    context.fill(THREE_PAGES);
+    let sync = context.enable().await?;
+    let busy = ApiFaultKind::Status { code: 429, retry_after: Some(RetryAfterHeader::Seconds(2)) };
+    let busy = ApiFault::new(busy).endpoint(Endpoint::PullRecords).user(context.user.clone()).after(1);
+    let fault = context.paragon.api_fault(busy);
+    context.paragon.settle().await;
+    context.met(fault, 1).await?;
+    let calls = calls_meanwhile(context, fault, WATCHED).await;
+    context.paragon.end_api_fault(fault);
     if calls > 3 {
         let told = format!("{calls} calls were answered 429 with retry-after: 2, all within two seconds");
-        return Err(Stop::Fail(format!("it asks again at once: {told}")));
+        return Err(CaseError::Fail(format!("it asks again at once: {told}")));
     }
-    trial.ends_right(&[&sync]).await
+    context.ends_right(&[&sync]).await
 }
 
 /// Returns the number of calls that a fault has hit after this much real time.
-async fn calls_meanwhile(trial: &Trial<'_>, fault: crate::fake::FaultId, span: Duration) -> u64 {
-    trial.a_while(span).await;
-    trial.struck(fault)
+async fn calls_meanwhile(context: &CaseContext<'_>, fault: crate::fake::FaultId, span: Duration) -> u64 {
+    context.a_while(span).await;
+    context.struck(fault)
 }
 
 pub(super) const SERVER_ERROR: Case = Case {
@@ -249,10 +252,10 @@ pub(super) const SERVER_ERROR: Case = Case {
     needs: &[],
     presumes: &["out-api-failing"],
     rests_on: &["api.unavailable", "feed.cursor", "webhook.retry"],
-    run: |trial| {
+    run: |context| {
         Box::pin(async move {
-            let status = Trouble::status(502);
-            pulls_through(trial, [ApiFault::new(status).after(1).next(2)]).await.map(drop)
+            let status = ApiFaultKind::status(502);
+            pulls_through(context, [ApiFault::new(status).after(1).next(2)]).await.map(drop)
         })
     },
 };
@@ -270,13 +273,13 @@ pub(super) const RESET: Case = Case {
     needs: &[],
     presumes: &["pull-server-error"],
     rests_on: &["api.broken", "feed.cursor", "webhook.retry"],
-    run: |trial| {
+    run: |context| {
         Box::pin(async move {
             let resets = [
-                ApiFault::new(Trouble::ResetInside).after(1).next(1),
-                ApiFault::new(Trouble::ResetBefore).after(2).next(1),
+                ApiFault::new(ApiFaultKind::ResetInside).after(1).next(1),
+                ApiFault::new(ApiFaultKind::ResetBefore).after(2).next(1),
             ];
-            pulls_through(trial, resets).await.map(drop)
+            pulls_through(context, resets).await.map(drop)
         })
     },
 };
@@ -294,13 +297,13 @@ pub(super) const CUT_JSON: Case = Case {
     needs: &[],
     presumes: &["pull-reset"],
     rests_on: &["api.broken", "feed.cursor", "webhook.retry"],
-    run: |trial| {
+    run: |context| {
         Box::pin(async move {
             let troubles = [
-                ApiFault::new(Trouble::CutJson).after(1).next(1),
-                ApiFault::new(Trouble::WrongContentType).after(3).next(1),
+                ApiFault::new(ApiFaultKind::CutJson).after(1).next(1),
+                ApiFault::new(ApiFaultKind::WrongContentType).after(3).next(1),
             ];
-            pulls_through(trial, troubles).await.map(drop)
+            pulls_through(context, troubles).await.map(drop)
         })
     },
 };
@@ -316,11 +319,11 @@ pub(super) const HANGS: Case = Case {
     needs: &[],
     presumes: &["ack-slow-api", "pull-server-error", "pull-deleted-sync"],
     rests_on: &["api.broken", "feed.cursor", "webhook.retry"],
-    run: |trial| {
+    run: |context| {
         Box::pin(async move {
-            let pulled = pulls_through(trial, [ApiFault::new(Trouble::NeverAnswers).after(1).next(1)]).await;
+            let pulled = pulls_through(context, [ApiFault::new(ApiFaultKind::NeverAnswers).after(1).next(1)]).await;
             pulled.map(drop).map_err(|stop| match stop {
-                stuck @ Stop::AtWork { unanswered: true, .. } => Stop::Fail(stuck.told()),
+                stuck @ CaseError::AtWork { unanswered: true, .. } => CaseError::Fail(stuck.told()),
                 stop => stop,
             })
         })
@@ -338,9 +341,9 @@ pub(super) const TOKEN_EXPIRED: Case = Case {
     needs: &[],
     presumes: &["pull-server-error"],
     rests_on: &["api.token", "feed.cursor", "webhook.retry"],
-    run: |trial| {
+    run: |context| {
         Box::pin(async move {
-            pulls_through(trial, [ApiFault::new(Trouble::ExpiredTokens).after(1).next(1)]).await.map(drop)
+            pulls_through(context, [ApiFault::new(ApiFaultKind::ExpiredTokens).after(1).next(1)]).await.map(drop)
         })
     },
 };
@@ -356,13 +359,13 @@ pub(super) const NEW_MEMBERS: Case = Case {
     needs: &[],
     presumes: &["pull-all-pages"],
     rests_on: &["webhook.new-members", "feed.cursor"],
-    run: |trial| {
+    run: |context| {
         Box::pin(async move {
-            let faults = [ApiFault::new(Trouble::UnknownMembers)];
-            let sync = pulls_through(trial, faults).await?;
-            trial.create("later.pdf");
-            trial.paragon.advance(MINUTE).await;
-            trial.ends_right(&[&sync]).await
+            let faults = [ApiFault::new(ApiFaultKind::UnknownMembers)];
+            let sync = pulls_through(context, faults).await?;
+            context.create("later.pdf");
+            context.paragon.advance(MINUTE).await;
+            context.ends_right(&[&sync]).await
         })
     },
 };
@@ -378,19 +381,19 @@ pub(super) const LATE_RECORD: Case = Case {
     needs: &[],
     presumes: &["rec-updated"],
     rests_on: &["api.stale", "sync.incremental"],
-    run: |trial| Box::pin(late_record(trial)),
+    run: |context| Box::pin(late_record(context)),
 };
 
-async fn late_record(trial: &Trial<'_>) -> Result<(), Stop> {
-    let (sync, files) = trial.synced(&["a.pdf"]).await?;
-    trial.paragon.fault(ApiFault::new(Trouble::StaleReads(Stale::Reads(1))).user(trial.user.clone()));
+async fn late_record(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let (sync, files) = context.synced(&["a.pdf"]).await?;
+    context.paragon.api_fault(ApiFault::new(ApiFaultKind::StaleReads(Stale::Reads(1))).user(context.user.clone()));
     // The changes come one at a time, because the event of the next change would make the receiver fetch this one too.
-    trial.create("new.pdf");
-    trial.paragon.advance(MINUTE).await;
-    trial.ends_right(&[&sync]).await?;
-    trial.drive.update(&files[0], |file| file.name = "a 2.pdf".into());
-    trial.paragon.advance(MINUTE).await;
-    trial.ends_right(&[&sync]).await
+    context.create("new.pdf");
+    context.paragon.advance(MINUTE).await;
+    context.ends_right(&[&sync]).await?;
+    context.drive.update(&files[0], |file| file.name = "a 2.pdf".into());
+    context.paragon.advance(MINUTE).await;
+    context.ends_right(&[&sync]).await
 }
 
 pub(super) const RESUME: Case = Case {
@@ -404,25 +407,25 @@ pub(super) const RESUME: Case = Case {
     needs: &[],
     presumes: &["pull-all-pages"],
     rests_on: &["feed.cursor", "feed.caught-up", "sync.incremental"],
-    run: |trial| Box::pin(resume(trial)),
+    run: |context| Box::pin(resume(context)),
 };
 
-async fn resume(trial: &Trial<'_>) -> Result<(), Stop> {
+async fn resume(context: &CaseContext<'_>) -> Result<(), CaseError> {
     const PAGES: usize = 13;
     const BUDGET: usize = 8;
-    trial.fill(PAGES * PAGE_SIZE_CAP - 1);
-    let sync = trial.enable().await?;
-    trial.paragon.settle().await;
-    trial.given(&[&sync]).await?;
-    trial.rest(RESTLESS).await;
-    let mark = trial.paragon.timeline_mark();
-    trial.create("new.pdf");
-    trial.paragon.advance(MINUTE).await;
-    trial.right(&[&sync]).await?;
-    trial.rest(RESTLESS).await;
-    let calls = trial.calls_since(mark);
+    context.fill(PAGES * PAGE_SIZE_CAP - 1);
+    let sync = context.enable().await?;
+    context.paragon.settle().await;
+    context.given(&[&sync]).await?;
+    context.rest(RESTLESS).await;
+    let mark = context.paragon.timeline_mark();
+    context.create("new.pdf");
+    context.paragon.advance(MINUTE).await;
+    context.right(&[&sync]).await?;
+    context.rest(RESTLESS).await;
+    let calls = context.calls_since(mark);
     if calls > BUDGET {
-        return Err(Stop::Fail(format!(
+        return Err(CaseError::Fail(format!(
             "{calls} calls for one new record, in a feed of {PAGES} pages; at most {BUDGET} are expected"
         )));
     }
@@ -440,21 +443,21 @@ pub(super) const NO_HAMMERING: Case = Case {
     needs: &[],
     presumes: &["rec-updated"],
     rests_on: &["api.unavailable", "sync.incremental"],
-    run: |trial| Box::pin(no_hammering(trial)),
+    run: |context| Box::pin(no_hammering(context)),
 };
 
-async fn no_hammering(trial: &Trial<'_>) -> Result<(), Stop> {
+async fn no_hammering(context: &CaseContext<'_>) -> Result<(), CaseError> {
     const MOST: u64 = 30;
-    let (_, _) = trial.synced(&["a.pdf"]).await?;
-    let down = ApiFault::new(Trouble::status(503)).user(trial.user.clone());
-    let fault = trial.paragon.fault(down);
-    trial.create("new.pdf");
-    trial.paragon.advance(MINUTE).await;
-    trial.met(fault, 1).await?;
-    let calls = calls_meanwhile(trial, fault, Duration::from_secs(1)).await;
-    trial.paragon.end_fault(fault);
+    let (_, _) = context.synced(&["a.pdf"]).await?;
+    let down = ApiFault::new(ApiFaultKind::status(503)).user(context.user.clone());
+    let fault = context.paragon.api_fault(down);
+    context.create("new.pdf");
+    context.paragon.advance(MINUTE).await;
+    context.met(fault, 1).await?;
+    let calls = calls_meanwhile(context, fault, Duration::from_secs(1)).await;
+    context.paragon.end_api_fault(fault);
     if calls > MOST {
-        return Err(Stop::Fail(format!(
+        return Err(CaseError::Fail(format!(
             "{calls} calls within a second, all answered 503; at most {MOST} are expected"
         )));
     }
@@ -472,28 +475,28 @@ pub(super) const DELETED_SYNC: Case = Case {
     needs: &[],
     presumes: &["iso-two-syncs"],
     rests_on: &["api.not-found", "webhook.order", "sync.incremental"],
-    run: |trial| Box::pin(deleted_sync(trial)),
+    run: |context| Box::pin(deleted_sync(context)),
 };
 
-async fn deleted_sync(trial: &Trial<'_>) -> Result<(), Stop> {
+async fn deleted_sync(context: &CaseContext<'_>) -> Result<(), CaseError> {
     const MOST: usize = 30;
-    let (sync, files) = trial.synced(&["a.pdf"]).await?;
-    let gone = trial.enable_of(&trial.drive, "gone").await?;
-    trial.paragon.settle().await;
-    trial.given(&[&gone]).await?;
+    let (sync, files) = context.synced(&["a.pdf"]).await?;
+    let gone = context.enable_of(&context.drive, "gone").await?;
+    context.paragon.settle().await;
+    context.given(&[&gone]).await?;
     let late = about(&gone, "record_updated", gone.record_of(&files[0]));
-    let pulled_late = trial.complete(&gone, 1);
+    let pulled_late = context.complete(&gone, 1);
     gone.delete();
-    let mark = trial.paragon.timeline_mark();
-    trial.deliver(late).await?;
-    trial.deliver(pulled_late).await?;
-    trial.create("b.pdf");
-    trial.paragon.advance(MINUTE).await;
-    trial.ends_right(&[&sync]).await?;
-    trial.a_while(Duration::from_secs(1)).await;
-    let calls = trial.timeline_since(mark).calls().filter(|call| call.path.contains(gone.id().as_str())).count();
+    let mark = context.paragon.timeline_mark();
+    context.deliver(late).await?;
+    context.deliver(pulled_late).await?;
+    context.create("b.pdf");
+    context.paragon.advance(MINUTE).await;
+    context.ends_right(&[&sync]).await?;
+    context.a_while(Duration::from_secs(1)).await;
+    let calls = context.timeline_since(mark).calls().filter(|call| call.path.contains(gone.id().as_str())).count();
     if calls > MOST {
-        return Err(Stop::Fail(format!(
+        return Err(CaseError::Fail(format!(
             "{calls} calls for a sync that is deleted, within a second; at most {MOST} are expected"
         )));
     }

@@ -3,11 +3,11 @@
 use serde_json::json;
 
 use crate::check::case::{Case, Family, Level, Need};
-use crate::check::stop::Stop;
-use crate::check::trial::{DAY, MINUTE, Trial, about};
+use crate::check::context::{CaseContext, DAY, MINUTE, about};
+use crate::check::error::CaseError;
 use crate::contract::{EventKind, File, SyncId};
-use crate::delivery::{Adversity, Mishap};
-use crate::source::Trouble;
+use crate::delivery::{DeliveryFault, DeliveryFaultKind};
+use crate::source::ProviderFaultKind;
 
 pub(super) const CREATED: Case = Case {
     id: "rec-created",
@@ -20,18 +20,18 @@ pub(super) const CREATED: Case = Case {
     needs: &[],
     presumes: &["ack-every-event", "pull-token"],
     rests_on: &["sync.incremental", "events.no-data", "feed.cursor"],
-    run: |trial| Box::pin(created(trial)),
+    run: |context| Box::pin(created(context)),
 };
 
 /// Starts with an empty account, so that the case judges only the new records.
-async fn created(trial: &Trial<'_>) -> Result<(), Stop> {
-    let sync = trial.enable().await?;
-    trial.paragon.settle().await;
+async fn created(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let sync = context.enable().await?;
+    context.paragon.settle().await;
     for name in ["new.pdf", "newer.pdf"] {
-        trial.create(name);
-        trial.paragon.advance(MINUTE).await;
+        context.create(name);
+        context.paragon.advance(MINUTE).await;
     }
-    trial.right(&[&sync]).await
+    context.right(&[&sync]).await
 }
 
 pub(super) const UPDATED: Case = Case {
@@ -45,15 +45,15 @@ pub(super) const UPDATED: Case = Case {
     needs: &[],
     presumes: &["pull-all-pages"],
     rests_on: &["sync.incremental", "events.no-data"],
-    run: |trial| Box::pin(updated(trial)),
+    run: |context| Box::pin(updated(context)),
 };
 
-async fn updated(trial: &Trial<'_>) -> Result<(), Stop> {
-    let (sync, files) = trial.synced(&["draft.docx", "other.pdf"]).await?;
+async fn updated(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let (sync, files) = context.synced(&["draft.docx", "other.pdf"]).await?;
     for name in ["draft 2.docx", "final.docx"] {
-        trial.drive.update(&files[0], |file| file.name = name.into());
-        trial.paragon.advance(MINUTE).await;
-        trial.right(&[&sync]).await?;
+        context.drive.update(&files[0], |file| file.name = name.into());
+        context.paragon.advance(MINUTE).await;
+        context.right(&[&sync]).await?;
     }
     Ok(())
 }
@@ -69,28 +69,28 @@ pub(super) const RESTORED: Case = Case {
     needs: &[],
     presumes: &["rec-updated"],
     rests_on: &["sync.incremental", "events.no-data"],
-    run: |trial| Box::pin(restored(trial)),
+    run: |context| Box::pin(restored(context)),
 };
 
 /// Accepts a receiver that keeps the version with the later `updatedAt`: then the case is not evaluable instead of
 /// failed. This choice is a good one where times are right.
-async fn restored(trial: &Trial<'_>) -> Result<(), Stop> {
+async fn restored(context: &CaseContext<'_>) -> Result<(), CaseError> {
     const NEWER: &str = "worse.pdf";
-    let (sync, files) = trial.synced(&["a.pdf"]).await?;
-    let first = trial.drive.object(&files[0]);
-    trial.drive.update(&files[0], |file| file.name = NEWER.into());
-    trial.paragon.advance(MINUTE).await;
-    trial.given(&[&sync]).await?;
-    trial.drive.restore(&files[0], first);
-    let mark = trial.paragon.timeline_mark();
-    trial.paragon.advance(MINUTE).await;
-    trial.answered(mark, &[EventKind::RecordUpdated]).await?;
-    let followed = trial.right(&[&sync]).await;
-    let held = trial.held(sync.id()).await;
+    let (sync, files) = context.synced(&["a.pdf"]).await?;
+    let first = context.drive.object(&files[0]);
+    context.drive.update(&files[0], |file| file.name = NEWER.into());
+    context.paragon.advance(MINUTE).await;
+    context.given(&[&sync]).await?;
+    context.drive.restore(&files[0], first);
+    let mark = context.paragon.timeline_mark();
+    context.paragon.advance(MINUTE).await;
+    context.answered(mark, &[EventKind::RecordUpdated]).await?;
+    let followed = context.right(&[&sync]).await;
+    let held = context.held(sync.id()).await;
     let keeps_newer =
         matches!(held.as_slice(), [held] if held.value.as_ref().is_some_and(|held| held["name"] == NEWER));
     match followed {
-        Err(Stop::Fail(_)) if keeps_newer => Err(Stop::NotEvaluable(
+        Err(CaseError::Fail(_)) if keeps_newer => Err(CaseError::NotEvaluable(
             "the receiver keeps the version with the later updatedAt: that is right unless a provider puts back an earlier \
              version with its old time"
                 .to_owned(),
@@ -110,14 +110,14 @@ pub(super) const DELETED: Case = Case {
     needs: &[Need::State],
     presumes: &["pull-all-pages"],
     rests_on: &["sync.full", "webhook.events"],
-    run: |trial| Box::pin(deleted(trial)),
+    run: |context| Box::pin(deleted(context)),
 };
 
-async fn deleted(trial: &Trial<'_>) -> Result<(), Stop> {
-    let (sync, files) = trial.synced(&["kept.pdf", "deleted.pdf"]).await?;
-    trial.drive.delete(&files[1]);
-    trial.paragon.advance(DAY).await;
-    trial.stays_right(&[&sync]).await
+async fn deleted(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let (sync, files) = context.synced(&["kept.pdf", "deleted.pdf"]).await?;
+    context.drive.delete(&files[1]);
+    context.paragon.advance(DAY).await;
+    context.stays_right(&[&sync]).await
 }
 
 pub(super) const DUPLICATE: Case = Case {
@@ -131,28 +131,28 @@ pub(super) const DUPLICATE: Case = Case {
     needs: &[Need::State],
     presumes: &["rec-updated"],
     rests_on: &["webhook.duplicate", "sync.incremental", "sync.full"],
-    run: |trial| Box::pin(duplicate(trial)),
+    run: |context| Box::pin(duplicate(context)),
 };
 
-async fn duplicate(trial: &Trial<'_>) -> Result<(), Stop> {
-    let other = trial.other_drive("other");
+async fn duplicate(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let other = context.other_drive("other");
     let deleted = other.create(File::named("deleted.pdf"));
-    let (sync, files) = trial.synced(&["a.pdf"]).await?;
-    let of_other = trial.enable_of(&other, "default").await?;
-    trial.paragon.settle().await;
-    trial.given(&[&of_other]).await?;
-    trial.paragon.duplicate_events(true);
-    trial.create("c.pdf");
-    trial.drive.update(&files[0], |file| file.name = "a 2.pdf".into());
-    trial.paragon.advance(MINUTE).await;
-    trial.stays_right(&[&sync, &of_other]).await?;
+    let (sync, files) = context.synced(&["a.pdf"]).await?;
+    let of_other = context.enable_of(&other, "default").await?;
+    context.paragon.settle().await;
+    context.given(&[&of_other]).await?;
+    context.paragon.delivery_fault(DeliveryFaultKind::Duplicate);
+    context.create("c.pdf");
+    context.drive.update(&files[0], |file| file.name = "a 2.pdf".into());
+    context.paragon.advance(MINUTE).await;
+    context.stays_right(&[&sync, &of_other]).await?;
     // Another case judges whether a deletion is followed at all. Here the second copy of the event must not be an
     // error.
     other.delete(&deleted);
-    let mark = trial.paragon.timeline_mark();
-    trial.paragon.advance(DAY).await;
-    trial.answered(mark, &[EventKind::RecordDeleted]).await?;
-    trial.stays_right(&[&sync]).await
+    let mark = context.paragon.timeline_mark();
+    context.paragon.advance(DAY).await;
+    context.answered(mark, &[EventKind::RecordDeleted]).await?;
+    context.stays_right(&[&sync]).await
 }
 
 pub(super) const TOGETHER: Case = Case {
@@ -166,17 +166,17 @@ pub(super) const TOGETHER: Case = Case {
     needs: &[Need::State],
     presumes: &["rec-duplicate"],
     rests_on: &["webhook.duplicate", "webhook.order", "sync.incremental"],
-    run: |trial| Box::pin(together(trial)),
+    run: |context| Box::pin(together(context)),
 };
 
-async fn together(trial: &Trial<'_>) -> Result<(), Stop> {
-    let (sync, _) = trial.synced(&["a.pdf"]).await?;
-    trial.paragon.adversity(Adversity::new(Mishap::Together(6)));
+async fn together(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let (sync, _) = context.synced(&["a.pdf"]).await?;
+    context.paragon.delivery_fault(DeliveryFaultKind::Together(6));
     for name in ["b.pdf", "c.pdf"] {
-        trial.create(name);
-        trial.paragon.advance(MINUTE).await;
+        context.create(name);
+        context.paragon.advance(MINUTE).await;
     }
-    trial.stays_right(&[&sync]).await
+    context.stays_right(&[&sync]).await
 }
 
 pub(super) const RECREATED: Case = Case {
@@ -190,17 +190,17 @@ pub(super) const RECREATED: Case = Case {
     needs: &[Need::State],
     presumes: &["rec-deleted"],
     rests_on: &["sync.full", "sync.revoked-access", "record.id"],
-    run: |trial| Box::pin(recreated(trial)),
+    run: |context| Box::pin(recreated(context)),
 };
 
-async fn recreated(trial: &Trial<'_>) -> Result<(), Stop> {
-    let (sync, files) = trial.synced(&["kept.pdf", "shared.pdf"]).await?;
-    trial.drive.revoke_access(&files[1]);
-    trial.paragon.advance(DAY).await;
-    trial.given(&[&sync]).await?;
-    trial.drive.grant_access(&files[1]);
-    trial.paragon.advance(DAY).await;
-    trial.stays_right(&[&sync]).await
+async fn recreated(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let (sync, files) = context.synced(&["kept.pdf", "shared.pdf"]).await?;
+    context.drive.revoke_access(&files[1]);
+    context.paragon.advance(DAY).await;
+    context.given(&[&sync]).await?;
+    context.drive.grant_access(&files[1]);
+    context.paragon.advance(DAY).await;
+    context.stays_right(&[&sync]).await
 }
 
 pub(super) const UPDATED_FIRST: Case = Case {
@@ -216,20 +216,20 @@ pub(super) const UPDATED_FIRST: Case = Case {
     needs: &[],
     presumes: &["rec-updated"],
     rests_on: &["webhook.order", "sync.incremental", "events.no-data"],
-    run: |trial| Box::pin(updated_first(trial)),
+    run: |context| Box::pin(updated_first(context)),
 };
 
-async fn updated_first(trial: &Trial<'_>) -> Result<(), Stop> {
-    let (sync, _) = trial.synced(&["a.pdf"]).await?;
-    trial.paragon.adversity(Adversity::new(Mishap::Lose).next(1));
-    let new = trial.create("new.pdf");
-    trial.paragon.advance(MINUTE).await;
-    trial.drive.update(&new, |file| file.size = Some(7));
-    trial.paragon.advance(MINUTE).await;
-    trial.right(&[&sync]).await?;
+async fn updated_first(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let (sync, _) = context.synced(&["a.pdf"]).await?;
+    context.paragon.delivery_fault(DeliveryFault::new(DeliveryFaultKind::Lose).next(1));
+    let new = context.create("new.pdf");
+    context.paragon.advance(MINUTE).await;
+    context.drive.update(&new, |file| file.size = Some(7));
+    context.paragon.advance(MINUTE).await;
+    context.right(&[&sync]).await?;
     // Delivers the `record_created` event that was lost above, after the update.
-    trial.deliver(about(&sync, "record_created", sync.record_of(&new))).await?;
-    trial.stays_right(&[&sync]).await
+    context.deliver(about(&sync, "record_created", sync.record_of(&new))).await?;
+    context.stays_right(&[&sync]).await
 }
 
 pub(super) const DELETED_UNKNOWN: Case = Case {
@@ -243,15 +243,15 @@ pub(super) const DELETED_UNKNOWN: Case = Case {
     needs: &[Need::State],
     presumes: &["rec-deleted"],
     rests_on: &["webhook.order", "webhook.2xx", "sync.full"],
-    run: |trial| Box::pin(deleted_unknown(trial)),
+    run: |context| Box::pin(deleted_unknown(context)),
 };
 
-async fn deleted_unknown(trial: &Trial<'_>) -> Result<(), Stop> {
-    let (sync, _) = trial.synced(&["a.pdf"]).await?;
-    let mark = trial.paragon.timeline_mark();
-    trial.deliver(about(&sync, "record_deleted", "00000000-0000-5000-8000-000000000000")).await?;
-    trial.answered(mark, &[EventKind::RecordDeleted]).await?;
-    trial.stays_right(&[&sync]).await
+async fn deleted_unknown(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let (sync, _) = context.synced(&["a.pdf"]).await?;
+    let mark = context.paragon.timeline_mark();
+    context.deliver(about(&sync, "record_deleted", "00000000-0000-5000-8000-000000000000")).await?;
+    context.answered(mark, &[EventKind::RecordDeleted]).await?;
+    context.stays_right(&[&sync]).await
 }
 
 pub(super) const FORGED_SYNC: Case = Case {
@@ -265,22 +265,24 @@ pub(super) const FORGED_SYNC: Case = Case {
     needs: &[Need::State],
     presumes: &["out-unreachable", "pull-deleted-sync"],
     rests_on: &["webhook.malformed", "api.not-found", "sync.incremental"],
-    run: |trial| Box::pin(forged_sync(trial)),
+    run: |context| Box::pin(forged_sync(context)),
 };
 
-async fn forged_sync(trial: &Trial<'_>) -> Result<(), Stop> {
-    let (sync, _) = trial.synced(&["a.pdf"]).await?;
+async fn forged_sync(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let (sync, _) = context.synced(&["a.pdf"]).await?;
     let forged = SyncId::from("11111111-2222-5333-8444-555555555555");
     for kind in ["record_created", "record_updated"] {
         let mut event = about(&sync, kind, "00000000-0000-5000-8000-000000000000");
         event["syncInstanceId"] = json!(forged);
-        trial.deliver(event).await?;
+        context.deliver(event).await?;
     }
-    trial.create("b.pdf");
-    trial.paragon.advance(MINUTE).await;
-    trial.stays_right(&[&sync]).await?;
-    match trial.held(&forged).await.first() {
-        Some(held) => Err(Stop::Fail(format!("it holds the record {} of a sync that does not exist", held.record))),
+    context.create("b.pdf");
+    context.paragon.advance(MINUTE).await;
+    context.stays_right(&[&sync]).await?;
+    match context.held(&forged).await.first() {
+        Some(held) => {
+            Err(CaseError::Fail(format!("it holds the record {} of a sync that does not exist", held.record)))
+        }
         None => Ok(()),
     }
 }
@@ -296,13 +298,13 @@ pub(super) const FORGED_DELETION: Case = Case {
     needs: &[Need::State],
     presumes: &["rec-deleted"],
     rests_on: &["webhook.malformed", "api.deleted-record"],
-    run: |trial| Box::pin(forged_deletion(trial)),
+    run: |context| Box::pin(forged_deletion(context)),
 };
 
-async fn forged_deletion(trial: &Trial<'_>) -> Result<(), Stop> {
-    let (sync, files) = trial.synced(&["a.pdf", "b.pdf"]).await?;
-    trial.deliver(about(&sync, "record_deleted", sync.record_of(&files[0]))).await?;
-    trial.stays_right(&[&sync]).await
+async fn forged_deletion(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let (sync, files) = context.synced(&["a.pdf", "b.pdf"]).await?;
+    context.deliver(about(&sync, "record_deleted", sync.record_of(&files[0]))).await?;
+    context.stays_right(&[&sync]).await
 }
 
 pub(super) const ERRORED: Case = Case {
@@ -318,19 +320,19 @@ pub(super) const ERRORED: Case = Case {
     needs: &[],
     presumes: &["rec-updated"],
     rests_on: &["sync.record-errored", "sync.unreadable", "sync.incremental"],
-    run: |trial| Box::pin(errored(trial)),
+    run: |context| Box::pin(errored(context)),
 };
 
-async fn errored(trial: &Trial<'_>) -> Result<(), Stop> {
-    let (sync, files) = trial.synced(&["a.pdf", "locked.pdf"]).await?;
-    trial.drive.make_unreadable(&files[1], "the file is locked");
-    trial.drive.update(&files[1], |file| file.name = "locked 2.pdf".into());
-    trial.create("b.pdf");
-    trial.paragon.advance(MINUTE).await;
-    trial.right(&[&sync]).await?;
-    trial.drive.make_readable(&files[1]);
-    trial.paragon.advance(DAY).await;
-    trial.stays_right(&[&sync]).await
+async fn errored(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let (sync, files) = context.synced(&["a.pdf", "locked.pdf"]).await?;
+    context.drive.make_unreadable(&files[1], "the file is locked");
+    context.drive.update(&files[1], |file| file.name = "locked 2.pdf".into());
+    context.create("b.pdf");
+    context.paragon.advance(MINUTE).await;
+    context.right(&[&sync]).await?;
+    context.drive.make_readable(&files[1]);
+    context.paragon.advance(DAY).await;
+    context.stays_right(&[&sync]).await
 }
 
 pub(super) const SYNC_ERRORED: Case = Case {
@@ -346,20 +348,20 @@ pub(super) const SYNC_ERRORED: Case = Case {
     needs: &[],
     presumes: &["rec-updated"],
     rests_on: &["sync.errored", "sync.reenable", "sync.incremental"],
-    run: |trial| Box::pin(sync_errored(trial)),
+    run: |context| Box::pin(sync_errored(context)),
 };
 
-async fn sync_errored(trial: &Trial<'_>) -> Result<(), Stop> {
-    let (sync, files) = trial.synced(&["a.pdf", "b.pdf"]).await?;
-    let mark = trial.paragon.timeline_mark();
-    trial.drive.trouble(Trouble::CredentialRevoked, None);
-    trial.paragon.advance(MINUTE).await;
-    trial.answered(mark, &[EventKind::SyncErrored]).await?;
-    trial.drive.update(&files[0], |file| file.name = "a 2.pdf".into());
-    trial.drive.mend();
+async fn sync_errored(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let (sync, files) = context.synced(&["a.pdf", "b.pdf"]).await?;
+    let mark = context.paragon.timeline_mark();
+    context.drive.provider_fault(ProviderFaultKind::CredentialRevoked);
+    context.paragon.advance(MINUTE).await;
+    context.answered(mark, &[EventKind::SyncErrored]).await?;
+    context.drive.update(&files[0], |file| file.name = "a 2.pdf".into());
+    context.drive.end_provider_faults();
     sync.reenable();
-    trial.paragon.advance(MINUTE).await;
-    trial.stays_right(&[&sync]).await
+    context.paragon.advance(MINUTE).await;
+    context.stays_right(&[&sync]).await
 }
 
 pub(super) const ODD: Case = Case {
@@ -373,22 +375,22 @@ pub(super) const ODD: Case = Case {
     needs: &[Need::State],
     presumes: &["pull-all-pages"],
     rests_on: &["record.null-size", "sync.incremental", "webhook.odd"],
-    run: |trial| Box::pin(odd(trial)),
+    run: |context| Box::pin(odd(context)),
 };
 
-async fn odd(trial: &Trial<'_>) -> Result<(), Stop> {
-    let (sync, _) = trial.synced(&["a.pdf"]).await?;
+async fn odd(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let (sync, _) = context.synced(&["a.pdf"]).await?;
     let long = "x".repeat(251) + ".pdf";
     let names =
         ["", " ", "\u{1f4c4} \u{65e5}\u{672c}\u{8a9e}.pdf", "\"quoted\" <b>&amp; %20 ../../etc.pdf", "null", &long];
     for name in names {
-        trial.create(name);
+        context.create(name);
     }
     for size in [None, Some(0), Some((1 << 53) - 1)] {
-        trial.drive.create(File { size, hash: None, mime_type: String::new(), ..File::named("sized.pdf") });
+        context.drive.create(File { size, hash: None, mime_type: String::new(), ..File::named("sized.pdf") });
     }
-    trial.paragon.advance(MINUTE).await;
-    trial.stays_right(&[&sync]).await
+    context.paragon.advance(MINUTE).await;
+    context.stays_right(&[&sync]).await
 }
 
 pub(super) const MANY_AT_ONCE: Case = Case {
@@ -402,23 +404,23 @@ pub(super) const MANY_AT_ONCE: Case = Case {
     needs: &[Need::State],
     presumes: &["rec-updated", "rec-deleted"],
     rests_on: &["sync.incremental", "sync.full", "feed.caught-up"],
-    run: |trial| Box::pin(many_at_once(trial)),
+    run: |context| Box::pin(many_at_once(context)),
 };
 
-async fn many_at_once(trial: &Trial<'_>) -> Result<(), Stop> {
-    let (sync, _) = trial.synced(&["kept.pdf"]).await?;
-    let files = trial.fill(15);
-    trial.paragon.advance(MINUTE).await;
+async fn many_at_once(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let (sync, _) = context.synced(&["kept.pdf"]).await?;
+    let files = context.fill(15);
+    context.paragon.advance(MINUTE).await;
     for (number, file) in files.iter().enumerate() {
-        trial.drive.update(file, |file| file.name = format!("moved {number}.pdf"));
+        context.drive.update(file, |file| file.name = format!("moved {number}.pdf"));
     }
-    trial.fill(5);
-    trial.paragon.advance(MINUTE).await;
+    context.fill(5);
+    context.paragon.advance(MINUTE).await;
     for file in files.iter().step_by(2) {
-        trial.drive.delete(file);
+        context.drive.delete(file);
     }
-    trial.paragon.advance(DAY).await;
-    trial.stays_right(&[&sync]).await
+    context.paragon.advance(DAY).await;
+    context.stays_right(&[&sync]).await
 }
 
 pub(super) const NOTHING_LEFT: Case = Case {
@@ -432,14 +434,14 @@ pub(super) const NOTHING_LEFT: Case = Case {
     needs: &[Need::State],
     presumes: &["rec-deleted"],
     rests_on: &["sync.full", "webhook.events"],
-    run: |trial| Box::pin(nothing_left(trial)),
+    run: |context| Box::pin(nothing_left(context)),
 };
 
-async fn nothing_left(trial: &Trial<'_>) -> Result<(), Stop> {
-    let (sync, files) = trial.synced(&["a.pdf", "b.pdf"]).await?;
+async fn nothing_left(context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let (sync, files) = context.synced(&["a.pdf", "b.pdf"]).await?;
     for file in &files {
-        trial.drive.delete(file);
+        context.drive.delete(file);
     }
-    trial.paragon.advance(DAY).await;
-    trial.stays_right(&[&sync]).await
+    context.paragon.advance(DAY).await;
+    context.stays_right(&[&sync]).await
 }

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use serde_json::{Map, Number, Value};
 use uuid::Uuid;
 
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::contract::{Contract, Layer, Pipeline, Place, Revision};
 use crate::fake::ApiFault;
 
@@ -115,7 +115,7 @@ impl Shape {
     }
 
     /// Compares objects inside a record. Each object must have the members of the other. Members that
-    /// [`Trouble::UnknownMembers`](crate::fake::Trouble) added are ignored, whether the receiver keeps them or not.
+    /// [`ApiFaultKind::UnknownMembers`](crate::fake::ApiFaultKind) added are ignored, whether the receiver keeps them or not.
     fn same_members(
         &self,
         at: &str,
@@ -144,7 +144,7 @@ fn other_form_of_time(held: &Value, latest: &Value) -> Option<&'static str> {
     let latest = moment(latest)?.0.as_millis();
     match held {
         Value::Number(held) => {
-            let is = |millis: f64| millis.is_finite() && Moment::from_millis(rounded(millis)).as_millis() == latest;
+            let is = |millis: f64| millis.is_finite() && Timestamp::from_millis(rounded(millis)).as_millis() == latest;
             let held = held.as_f64()?;
             match (is(held), is(held * 1_000.0) || is_whole_second_of(rounded(held * 1_000.0), latest)) {
                 (true, _) => Some("as milliseconds since 1970"),
@@ -177,12 +177,12 @@ fn rounded(millis: f64) -> i64 {
 }
 
 /// Parses a time, and names its form.
-fn moment(value: &Value) -> Option<(Moment, &'static str)> {
+fn moment(value: &Value) -> Option<(Timestamp, &'static str)> {
     match value {
-        Value::Number(millis) => Some((Moment::from_millis(millis.as_i64()?), "as milliseconds since 1970")),
+        Value::Number(millis) => Some((Timestamp::from_millis(millis.as_i64()?), "as milliseconds since 1970")),
         Value::String(text) => {
-            let read = |text: &str, form| Moment::parse(text).map(|moment| (moment, form));
-            let millis = || Some((Moment::from_millis(text.parse().ok()?), "as text with milliseconds since 1970"));
+            let read = |text: &str, form| Timestamp::parse(text).map(|moment| (moment, form));
+            let millis = || Some((Timestamp::from_millis(text.parse().ok()?), "as text with milliseconds since 1970"));
             read(text, "with another offset or precision")
                 .or_else(|| read(&format!("{text}Z"), "without an offset, which is read as UTC"))
                 .or_else(|| read(&format!("{text}T00:00:00Z"), "as a date without a time"))

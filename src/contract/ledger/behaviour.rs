@@ -24,82 +24,191 @@ macro_rules! behaviours {
 }
 
 behaviours! {
-    "webhook.2xx" Documented "an event is delivered when the receiver answers 2xx in time", WEBHOOKS;
-    "webhook.redirect" Assumed "a redirect is a failure and is not followed", "Paragon documents 2xx only", knob "Policy::redirects";
-    "webhook.events" Documented "there are exactly six events", WEBHOOKS;
-    "webhook.one-per-post" Assumed "each POST carries one event", "all examples are single objects", knob "Policy::batch";
-    "webhook.verification" Observed "a probe, webhook_verification, may be sent before any event; it names no sync and no user", "Paragon's own sample receiver answers it", knob "Policy::verify";
-    "webhook.new-members" Observed "events gain members over time: credentialId came in 2026", "two ages of the webhooks page", knob "Builder::revision, check --revision";
-    "webhook.timeout" Assumed "an answer later than the time-out is a failure", "documented only as 'timely'", knob "Policy::timeout, Policy::connect_timeout";
-    "webhook.retry" Assumed "a failed delivery is tried again later", "no schedule is documented; webhook senders retry", knob "Policy::backoff, Policy::window, Policy::ttl, Policy::jitter, Policy::on";
-    "webhook.disable" Assumed "a webhook is disabled after a number of failures in a row", "documented as 'repeatedly', without a number", knob "Policy::disable";
-    "webhook.missed" Assumed "events while the webhook is disabled are not sent later", "undocumented", knob "Policy::while_off, Policy::enable";
-    "webhook.order" Assumed "webhooks come one at a time, in the order in which runs find their events", "undocumented; several at a time are likely", knob "Policy::concurrent, Policy::order, FakeParagon::adversity";
-    "webhook.duplicate" Assumed "the same event may arrive more than once", "undocumented; at-least-once follows from retries", knob "FakeParagon::duplicate_events";
-    "webhook.malformed" Assumed "a body that is not JSON may reach the endpoint", "anybody can reach a public URL";
-    "webhook.large" Assumed "an event may be as large as a provider's message makes it", "the messages are texts of others; no limit is documented";
-    "webhook.odd" Assumed "texts in events and records are any Unicode, numbers any that JSON can hold exactly", "they come from people and providers";
-    "webhook.wire" Assumed "a body may come in chunks or small pieces, and a connection may end before the answer", "true of every HTTP client; undocumented", knob "FakeParagon::adversity";
-    "sync.initial" Documented "an initial sync ends with sync_complete and sends no event per record", SYNC_API;
-    "sync.incremental" Documented "an incremental sync, each minute, sends record_created and record_updated", SYNC_API;
-    "sync.full" Documented "a full sync, each 24 hours, notices deletions and sends record_deleted", SYNC_API;
-    "sync.errored" Documented "sync_errored is for errors that do not pass by themselves; the sync is then ERRORED until it is re-enabled", WEBHOOKS;
-    "sync.record-errored" Documented "record_errored leaves the sync running and its status as it is", WEBHOOKS;
-    "sync.transient" Documented "rate limits, network trouble and expired access tokens are retried and never told by webhook", WEBHOOKS;
-    "sync.statuses" Documented "a sync is INITIALIZING, ACTIVE, IDLE, RATE_LIMITED, DISABLED or ERRORED", STATUS;
-    "sync.same-id" Documented "a sync that is deleted and enabled again with the same configuration name has its old id", "https://docs.useparagon.com/managed-sync/api/delete-sync";
-    "enable.integration" Assumed "an integration that Managed Sync does not have, or that lacks the pipeline, is refused with 400", "the integrations and their pipelines are documented, the refusal is not";
-    "enable.configuration" Assumed "a configuration that lacks what its integration asks for, or has it in another type, is refused with 400; members that are not documented are let through", "the members are documented, the refusal is not";
-    "enable.custom-object" Documented "custom_objects take the name of the type as customObjectName in the configuration", "https://docs.useparagon.com/managed-sync/synced-objects";
-    "events.no-data" Documented "events about records carry the id, not the data", WEBHOOKS;
-    "sync.network-retry" Assumed "a run that does not reach the provider is tried again after 30 s", "that it is tried again is documented, when is not";
-    "sync.run-takes" Assumed "a run takes no time, so that ACTIVE is not seen", "undocumented", knob "FakeParagon::runs_take";
-    "sync.reenable" Assumed "a sync that is enabled again is ACTIVE, looks for changes at once and makes up for the full run that it missed", "'from where it left off' is documented, ACTIVE recorded; enabling again what is not paused changes nothing";
-    "sync.another-account" Documented "another account starts a full sync", "https://docs.useparagon.com/managed-sync/api/update-sync";
-    "sync.account-records" Assumed "after that the records of the account before are deleted and those of the new one created", "undocumented";
-    "sync.unreadable" Assumed "record_errored comes again with each full run until the record can be read", "undocumented";
-    "sync.revoked-access" Documented "a record whose access is revoked is told as a deletion", WEBHOOKS;
-    "enable.filters" Assumed "mimeTypes, folderId and customObjectName choose what is synced; what they no longer choose is deleted by the next full run", "the settings are documented, their effect is plain";
-    "enable.default-account" Documented "without credentialId the oldest active account is used", "https://docs.useparagon.com/managed-sync/api/enable-a-sync";
-    "enable.other-account" Assumed "a credentialId that is not an account of the token's user in that integration is refused with 400", "undocumented";
-    "feed.bad-cursor" Assumed "a cursor of another sync, one that is too old and what is no cursor are refused with 400; cursors do not age", "undocumented", knob "Builder::cursor_lifetime";
-    "feed.cursor" Documented "a cursor is stable, and what changed later comes after it", PULL;
-    "feed.cursor-form" Observed "a cursor is base64 of milliseconds, a colon and a record id; clients must not look into it", RECORDED;
-    "feed.caught-up" Documented "an empty page or remainingRecords 0 means caught up", PULL;
+    "webhook.2xx" Documented "an event counts as delivered when the receiver answers with a 2xx status in time",
+        WEBHOOKS;
+    "webhook.redirect" Assumed "a redirect counts as a failure and is not followed",
+        "Paragon documents only 2xx as success", knob "Policy::redirects";
+    "webhook.events" Documented "there are exactly six types of events", WEBHOOKS;
+    "webhook.one-per-post" Assumed "each POST request carries one event",
+        "every documented example is a single object", knob "Policy::batch";
+    "webhook.verification" Observed
+        "Paragon may send a probe, webhook_verification, before any event; the probe names no sync and no user",
+        "Paragon's own sample receiver answers this probe", knob "Policy::verify";
+    "webhook.new-members" Observed "events gain members over time; for example, credentialId was added in 2026",
+        "two versions of the webhooks page", knob "Builder::revision, check --revision";
+    "webhook.timeout" Assumed "a response that arrives after the timeout counts as a failure",
+        "the documentation says only 'timely'", knob "Policy::timeout, Policy::connect_timeout";
+    "webhook.retry" Assumed "a failed delivery is retried later",
+        "no retry schedule is documented, but webhook senders usually retry",
+        knob "Policy::backoff, Policy::window, Policy::ttl, Policy::jitter, Policy::on";
+    "webhook.disable" Assumed "a webhook is disabled after a number of consecutive failures",
+        "the documentation says 'repeatedly', without a number", knob "Policy::disable";
+    "webhook.missed" Assumed "events that occur while the webhook is disabled are not sent later",
+        "undocumented", knob "Policy::while_off, Policy::enable";
+    "webhook.order" Assumed "webhooks are sent one at a time, in the order in which sync runs find their events",
+        "undocumented; concurrent requests are likely",
+        knob "Policy::concurrent, Policy::order, FakeParagon::delivery_fault";
+    "webhook.duplicate" Assumed "the same event may arrive more than once",
+        "undocumented; retries imply at-least-once delivery", knob "FakeParagon::delivery_fault";
+    "webhook.malformed" Assumed "a request body that is not JSON may reach the endpoint",
+        "anyone can send requests to a public URL";
+    "webhook.large" Assumed
+        "an event may be of any size, because the provider's error message in it may have any length",
+        "providers write these messages, and no size limit is documented";
+    "webhook.odd" Assumed
+        "strings in events and records may contain any Unicode text, and numbers may have any value that JSON can \
+         represent exactly",
+        "the values come from people and providers";
+    "webhook.wire" Assumed
+        "a request body may arrive in chunks or small pieces, and a connection may close before the response",
+        "true of every HTTP client; undocumented", knob "FakeParagon::delivery_fault";
+    "sync.initial" Documented "an initial sync ends with sync_complete and sends no events for individual records",
+        SYNC_API;
+    "sync.incremental" Documented
+        "an incremental sync runs every minute by default and sends record_created and record_updated",
+        SYNC_API;
+    "sync.full" Documented "a full sync runs every 24 hours, detects deletions and sends record_deleted", SYNC_API;
+    "sync.errored" Documented
+        "sync_errored reports an error that does not resolve by itself; the sync is then ERRORED until it is \
+         re-enabled",
+        WEBHOOKS;
+    "sync.record-errored" Documented "record_errored does not stop the sync and does not change its status", WEBHOOKS;
+    "sync.transient" Documented
+        "rate limits, network errors and expired access tokens are retried; no webhook reports them",
+        WEBHOOKS;
+    "sync.statuses" Documented "the status of a sync is INITIALIZING, ACTIVE, IDLE, RATE_LIMITED, DISABLED or ERRORED",
+        STATUS;
+    "sync.same-id" Documented
+        "a sync that is deleted and enabled again with the same configuration name gets the same id again",
+        "https://docs.useparagon.com/managed-sync/api/delete-sync";
+    "enable.integration" Assumed
+        "enabling a sync is refused with 400 if Managed Sync does not support the integration, or the integration does \
+         not support the pipeline",
+        "the integrations and their pipelines are documented; the refusal is not";
+    "enable.configuration" Assumed
+        "a configuration is refused with 400 if a setting that the integration requires is missing or has the wrong \
+         type; undocumented members are accepted",
+        "the settings are documented; the refusal is not";
+    "enable.custom-object" Documented
+        "a sync of custom_objects takes the name of the object type from customObjectName in the configuration",
+        "https://docs.useparagon.com/managed-sync/synced-objects";
+    "events.no-data" Documented "events about records contain the id of the record, not its data", WEBHOOKS;
+    "sync.network-retry" Assumed "a run that cannot reach the provider is retried after 30 s",
+        "the retry is documented; the delay is not";
+    "sync.run-takes" Assumed "a run takes no time, so clients never see the status ACTIVE during a run",
+        "undocumented", knob "FakeParagon::set_run_duration";
+    "sync.reenable" Assumed
+        "a re-enabled sync is ACTIVE, looks for changes at once and makes up for a missed full run; re-enabling a sync \
+         that is not paused or failed changes nothing",
+        "'from where it left off' is documented; a recorded response shows ACTIVE";
+    "sync.another-account" Documented "switching a sync to another account starts a full sync",
+        "https://docs.useparagon.com/managed-sync/api/update-sync";
+    "sync.account-records" Assumed
+        "after a switch to another account, the records of the previous account are deleted and those of the new \
+         account are created",
+        "undocumented";
+    "sync.unreadable" Assumed "each full run sends record_errored again until the record can be read", "undocumented";
+    "sync.revoked-access" Documented "a record is reported as deleted when the account loses access to it", WEBHOOKS;
+    "enable.filters" Assumed
+        "mimeTypes, folderId and customObjectName select the objects that are synced; the next full run deletes \
+         records that are no longer selected",
+        "the settings are documented; their effect follows from their names";
+    "enable.default-account" Documented "without credentialId, the user's oldest active account is used",
+        "https://docs.useparagon.com/managed-sync/api/enable-a-sync";
+    "enable.other-account" Assumed
+        "a credentialId is refused with 400 if it is not an account of the token's user in that integration",
+        "undocumented";
+    "feed.bad-cursor" Assumed
+        "an invalid cursor, a cursor of another sync and an expired cursor are refused with 400; by default, cursors \
+         never expire",
+        "undocumented", knob "Builder::cursor_lifetime";
+    "feed.cursor" Documented "a cursor is stable; records that change later come after it", PULL;
+    "feed.cursor-form" Observed
+        "a cursor is the base64 encoding of milliseconds, a colon and a record id; clients must treat a cursor as \
+         opaque",
+        RECORDED;
+    "feed.caught-up" Documented "an empty page, or remainingRecords of 0, means that the client is caught up", PULL;
     "feed.moves" Assumed "a changed record moves to the end of the feed", "follows from the stable cursor";
-    "feed.tombstone" Assumed "a deleted record stays in the feed as its ids and `deleted: true`", "the ids are documented, the marker observed in a client";
-    "record.id" Observed "a record keeps its id for as long as its sync lives; in another sync the same external id has another one", RECORDED;
-    "record.folder" Documented "folders are records of the files pipeline, told apart by their type", "https://docs.useparagon.com/managed-sync/synced-objects";
-    "record.null-size" Observed "size is null where the provider has none", RECORDED;
-    "api.page-size" Assumed "a page has 100 records unless asked otherwise, and at most 1,000", "undocumented", knob "Builder::page_size_cap";
-    "api.page-size-names" Observed "the page size is taken as pageSize, page_size or limit", "public clients send all three";
-    "api.errors" Observed "errors have the form {message, error, statusCode}", "a recorded 409; assumed for the others";
-    "api.conflict" Observed "enabling a sync that exists is refused with 409", RECORDED;
-    "api.not-found" Observed "an unknown sync, or another user's, is 404", "Paragon documents 404 for unknown syncs; that another user's is treated alike is assumed";
-    "api.deleted-record" Assumed "a deleted record is 404 when fetched by id", "undocumented";
-    "api.content" Documented "a file's content is binary, with the file's type; a ticket's is a ZIP of one Markdown file and a folder attachments", DOWNLOAD;
-    "api.content-conversion" Documented "documents of Google come as DOCX, XLSX, PPTX and drawings as PDF; Dropbox Paper, Confluence and Guru as HTML; Notion and entries of Contentful as Markdown", "https://docs.useparagon.com/managed-sync/integrations";
-    "api.content-folder" Observed "folders have no content", "Paragon's own sample does not download them; the answer is assumed";
-    "api.content-other" Assumed "contacts, companies, deals and custom objects have no content", "the page about downloads names files and tickets only";
-    "api.content-size" Assumed "the content of a file that is not converted is as long as the record's size says", "undocumented; office documents, ZIP, and files too short for their format are as long as they are here";
-    "api.record-form" Documented "one record comes as {data: …}", "https://docs.useparagon.com/managed-sync/api/get-synced-record", knob "Builder::bare_records: some clients expect the record itself";
-    "api.stands-still" Assumed "records of a sync that is paused or failed are served as before", "undocumented";
-    "api.stale" Assumed "for a while after a change the API may serve what was there before", "true of every replicated store; undocumented", knob "ApiFault, Trouble::StaleReads";
-    "api.unavailable" Assumed "the Sync API may answer 503 for a while", "undocumented; true of every service", knob "FakeParagon::fail_api, FakeParagon::fault";
-    "api.rate-limit" Assumed "the Sync API may answer 429 with retry-after", "undocumented; true of every service", knob "FakeParagon::fault";
-    "api.broken" Assumed "an answer of the Sync API may end early, or never come", "true of every network", knob "FakeParagon::fault";
-    "api.pages" Assumed "a page may be shorter than asked for, empty, without a cursor at the end, or repeat a record", "public clients expect each of these; undocumented", knob "FakeParagon::fault";
-    "api.audience" Documented "the token's audience is useparagon.com/<project id>", SYNC_API;
-    "api.audience-dashboard" Observed "dashboard.useparagon.com/<project id> is taken as well", "a sample of Paragon's", knob "Builder::audience";
-    "api.token" Documented "a user token is a JWT, RS256, signed with the project's key; its sub is the Connected User", SYNC_API;
-    "api.not-before" Assumed "a token whose nbf is to come is refused, as is one whose exp is past; no tolerance for clocks that differ", "the JWT standard; Paragon is silent about nbf";
-    "permissions.integrations" Documented "the Permissions API covers Box, Confluence, Dropbox, Google Drive, OneDrive and SharePoint", PERMISSIONS;
-    "permissions.model" Assumed "an owner may write and a writer may read; folders hand can_read and can_write down to what is in them", "the roles are documented, and an example of expand names viewer, editor and parent";
-    "permissions.owner" Assumed "files belong to <user id>@example.com until they are shared", "made up: whose account it is, is the provider's affair";
-    "permissions.sync" Assumed "permissions are seen when a sync runs", "that they are synced by themselves is documented, when is not";
-    "permissions.unknown-object" Assumed "nobody may use an object that the sync does not hold; expand of one is 404", "as in OpenFGA, which Paragon runs";
-    "permissions.other-syncs" Assumed "for a sync without permissions the answer is 404", "undocumented";
-    "permissions.limit" Documented "lists of users and of objects end at 1,000", PERMISSIONS;
-    "permissions.end-of-feed" Documented "the feed of changes ends with an empty page and the same token again", "https://docs.useparagon.com/managed-sync/api/permission-changes";
-    "monitoring.log" Documented "runs, warnings, errors and deliveries are in the event log of the dashboard; no API for it is documented", MONITORING;
+    "feed.tombstone" Assumed "a deleted record stays in the feed as a tombstone: its ids and `deleted: true`",
+        "the ids are documented; the marker was observed in a client";
+    "record.id" Observed
+        "a record keeps its id for as long as its sync exists; in another sync, the same external id has a different \
+         record id",
+        RECORDED;
+    "record.folder" Documented "folders are records of the files pipeline; their MIME type tells them apart from files",
+        "https://docs.useparagon.com/managed-sync/synced-objects";
+    "record.null-size" Observed "size is null if the provider reports no size", RECORDED;
+    "api.page-size" Assumed "a page has 100 records by default and at most 1,000",
+        "undocumented", knob "Builder::page_size_cap";
+    "api.page-size-names" Observed "the page size is accepted as pageSize, page_size or limit",
+        "public clients send all three";
+    "api.errors" Observed "error bodies have the form {message, error, statusCode}",
+        "a recorded 409; assumed for all other statuses";
+    "api.conflict" Observed "enabling a sync that already exists is refused with 409", RECORDED;
+    "api.not-found" Observed "a request for an unknown sync, or for a sync of another user, gets 404",
+        "Paragon documents 404 for unknown syncs; 404 for another user's sync is assumed";
+    "api.deleted-record" Assumed "a request for a deleted record by its id gets 404", "undocumented";
+    "api.content" Documented
+        "the content of a file is binary and has the file's MIME type; the content of a ticket is a ZIP archive of one \
+         Markdown file and a folder named attachments",
+        DOWNLOAD;
+    "api.content-conversion" Documented
+        "Google documents are converted to DOCX, XLSX or PPTX, and Google drawings to PDF; Dropbox Paper, Confluence \
+         and Guru content is converted to HTML; Notion pages and Contentful entries are converted to Markdown",
+        "https://docs.useparagon.com/managed-sync/integrations";
+    "api.content-folder" Observed "folders have no content",
+        "Paragon's own sample does not download folders; the response is assumed";
+    "api.content-other" Assumed "contacts, companies, deals and custom objects have no content",
+        "the page about downloads names only files and tickets";
+    "api.content-size" Assumed
+        "the content of a file that is not converted has the length that the record's size states",
+        "undocumented; in the fake, office documents, ZIP archives and files that are too short for their format may \
+         have another length";
+    "api.record-form" Documented "a single record is returned as {data: …}",
+        "https://docs.useparagon.com/managed-sync/api/get-synced-record",
+        knob "Builder::bare_records: some clients expect the record itself";
+    "api.stands-still" Assumed "the records of a paused or failed sync are served as before", "undocumented";
+    "api.stale" Assumed "for a while after a change, the API may serve the state before the change",
+        "true of every replicated store; undocumented", knob "ApiFault, ApiFaultKind::StaleReads";
+    "api.unavailable" Assumed "the Sync API may respond with 503 for a while",
+        "undocumented; true of every service", knob "FakeParagon::api_fault";
+    "api.rate-limit" Assumed "the Sync API may respond with 429 and a retry-after header",
+        "undocumented; true of every service", knob "FakeParagon::api_fault";
+    "api.broken" Assumed "a response of the Sync API may end early or never arrive",
+        "true of every network", knob "FakeParagon::api_fault";
+    "api.pages" Assumed
+        "a page may be shorter than requested, be empty, have no cursor at the end of the feed, or repeat a record",
+        "public clients expect each of these; undocumented", knob "FakeParagon::api_fault";
+    "api.audience" Documented "the audience of the token is useparagon.com/<project id>", SYNC_API;
+    "api.audience-dashboard" Observed "the audience dashboard.useparagon.com/<project id> is accepted as well",
+        "one of Paragon's samples uses it", knob "Builder::audience";
+    "api.token" Documented
+        "a user token is a JWT that is signed with the project's key (RS256); its sub is the Connected User",
+        SYNC_API;
+    "api.not-before" Assumed
+        "a token is refused if its nbf is in the future or its exp is in the past; clock differences are not tolerated",
+        "the JWT standard; Paragon does not mention nbf";
+    "permissions.integrations" Documented
+        "the Permissions API supports Box, Confluence, Dropbox, Google Drive, OneDrive and SharePoint",
+        PERMISSIONS;
+    "permissions.model" Assumed
+        "an owner can also write, and a writer can also read; a folder passes can_read and can_write on to its \
+         contents",
+        "the roles are documented; an example of expand names viewer, editor and parent";
+    "permissions.owner" Assumed "by default, <user id>@example.com owns every file, and nobody else has access",
+        "invented; the real owner depends on the provider";
+    "permissions.sync" Assumed "changes of permissions take effect when a sync runs",
+        "the automatic sync of permissions is documented; its schedule is not";
+    "permissions.unknown-object" Assumed
+        "nobody has access to an object that the sync does not have; expand of such an object gets 404",
+        "OpenFGA, which Paragon runs, behaves in this way";
+    "permissions.other-syncs" Assumed "a permission request for a sync without permissions gets 404", "undocumented";
+    "permissions.limit" Documented "lists of users and lists of objects have at most 1,000 entries", PERMISSIONS;
+    "permissions.end-of-feed" Documented
+        "the feed of permission changes ends with an empty page that has the same token as the request",
+        "https://docs.useparagon.com/managed-sync/api/permission-changes";
+    "monitoring.log" Documented
+        "the event log in the dashboard shows runs, warnings, errors and deliveries; no API for the event log is \
+         documented",
+        MONITORING;
 }

@@ -59,7 +59,7 @@ pub enum Failing {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Off {
-    /// The webhook is disabled. [`Enable`] says how it is enabled again.
+    /// The webhook is disabled. [`Reenable`] says how it is enabled again.
     Disable,
     /// The webhook pauses. Then one attempt is made on trial. If this attempt fails, the webhook pauses again, for
     /// longer.
@@ -89,7 +89,7 @@ pub enum WhileOff {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
-pub enum Enable {
+pub enum Reenable {
     /// The webhook is enabled only by hand.
     ByHand,
     /// The webhook is enabled after this span.
@@ -135,7 +135,7 @@ impl DisableRule {
     }
 }
 
-impl Enable {
+impl Reenable {
     pub(super) fn problem(self) -> Option<String> {
         let wrong = matches!(self, Self::After(span) | Self::Probe(span) if span.is_zero());
         wrong.then(|| "expected a span above 0".to_owned())

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use backoff::{Backoff, Jitter, Limit};
 pub use class::{Class, ClassRule, On, RetryAfter, Then};
-pub use disable::{DisableRule, Enable, Failing, Off, WhileOff};
+pub use disable::{DisableRule, Failing, Off, Reenable, WhileOff};
 
 use crate::clock::duration;
 use crate::contract::Grade;
@@ -102,7 +102,7 @@ macro_rules! cells {
 
             /// Fills the open cells from another policy. [`Policy::filled`] names the filled cells.
             #[must_use]
-            pub fn or(mut self, other: &Self) -> Self {
+            pub fn with_fallback(mut self, other: &Self) -> Self {
                 $(if self.$cell.is_none() && other.$cell.is_some() {
                     self.$cell.clone_from(&other.$cell);
                     self.filled.push(stringify!($cell).to_owned());
@@ -177,7 +177,7 @@ cells! {
     /// What happens to events while the webhook is disabled.
     while_off: WhileOff,
     /// Way in which a disabled webhook is enabled again, other than by hand.
-    enable: Enable,
+    enable: Reenable,
     /// Whether a new URL must answer a probe with success before anything else is sent to it.
     verify: bool,
     /// Headers that are added to the attempts.

@@ -42,7 +42,7 @@ impl Policy {
     pub fn preset_filled(name: &str) -> Result<Self, PolicyError> {
         let preset = Self::preset(name)?;
         let stays = name == "paragon-documented";
-        Ok(if stays { preset } else { preset.or(&Self::paragon_assumed()) })
+        Ok(if stays { preset } else { preset.with_fallback(&Self::paragon_assumed()) })
     }
 
     /// Returns the policy that Paragon documents: a 2xx response delivers an event. All other cells are open, so the

@@ -5,9 +5,9 @@ mod queue;
 use std::time::Duration;
 
 use super::{Answer, Attempt, Decision, Failure, Outcome, Policy, Queue};
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 
-const START: Moment = Moment::from_millis(0);
+const START: Timestamp = Timestamp::from_millis(0);
 const SECONDS: fn(u64) -> Duration = Duration::from_secs;
 
 fn assumed() -> Policy {

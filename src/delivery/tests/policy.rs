@@ -1,7 +1,7 @@
 //! Tests of valid and invalid policies.
 
 use super::super::{
-    Backoff, Batch, ClassRule, DisableRule, Enable, Failing, HeaderRule, Jitter, Limit, Off, RetryAfter, Then,
+    Backoff, Batch, ClassRule, DisableRule, Failing, HeaderRule, Jitter, Limit, Off, Reenable, RetryAfter, Then,
 };
 use super::*;
 
@@ -69,8 +69,8 @@ fn what_cannot_be_is_refused_and_the_cell_is_named() {
         (paused(0, 2.0), pause),
         (paused(1, 0.5), pause),
         (paused(1, f64::INFINITY), pause),
-        (assumed().enable(Enable::After(Duration::ZERO)), "enable: expected a span above 0"),
-        (assumed().enable(Enable::Probe(Duration::ZERO)), "enable: expected a span above 0"),
+        (assumed().enable(Reenable::After(Duration::ZERO)), "enable: expected a span above 0"),
+        (assumed().enable(Reenable::Probe(Duration::ZERO)), "enable: expected a span above 0"),
         (assumed().headers(vec![HeaderRule::new("a b", "1")]), "headers[0]: \"a b\" is no name of a header"),
         (assumed().headers(vec![HeaderRule::new("a", "{body}")]), "headers[0]: \"{body}\" holds more than {id}, "),
         (assumed().headers(vec![HeaderRule::new("a", "\n")]), "headers[0]: \"\\n\" is no value of a header"),
@@ -93,7 +93,7 @@ fn what_is_just_in_bounds_runs() {
         disabled(Failing::InARow { attempts: 1, within: Limit::NONE }),
         disabled(rate(1)),
         paused(1, 1.0),
-        assumed().enable(Enable::Probe(Duration::from_millis(1))),
+        assumed().enable(Reenable::Probe(Duration::from_millis(1))),
         assumed().headers(vec![HeaderRule::new("a", "{id} {attempt} {retry} {timestamp} {reason}")]),
     ] {
         if let Err(error) = policy.rules() {

@@ -1,8 +1,9 @@
 //! Tests of the queue, one policy cell after the other.
 
 use super::super::{
-    Address, Adversity, Backoff, Batch, ClassRule, DisableRule, Enable, Failing, HeaderMatch, HeaderRule, Jitter,
-    Limit, Mishap, Off, Order, Payload, RetryAfter, Success, Then, Timeouts, WebhookState, WhileOff, Wire,
+    Address, Backoff, Batch, ClassRule, DeliveryFault, DeliveryFaultKind, DisableRule, Failing, HeaderMatch,
+    HeaderRule, Jitter, Limit, Off, Order, Payload, Reenable, RetryAfter, Success, Then, Timeouts, WebhookState,
+    WhileOff, Wire,
 };
 use super::*;
 use http::{HeaderValue, header};
@@ -308,13 +309,13 @@ fn a_pause_that_drops_loses_events() {
 
 #[test]
 fn a_disabled_webhook_is_enabled_in_time_or_by_a_probe() {
-    let mut queue = started(holding().enable(Enable::After(SECONDS(300))));
+    let mut queue = started(holding().enable(Reenable::After(SECONDS(300))));
     queue.enqueue(b"x", START);
     queue.enqueue(b"y", START);
     let told = drive(&mut queue, |attempt| answered(if *attempt.body == *b"x" { 500 } else { 200 }));
     assert_eq!(told.iter().map(|(at, ..)| at / 1_000).collect::<Vec<_>>(), [0, 300], "y was held");
 
-    let mut queue = started(holding().enable(Enable::Probe(SECONDS(60))));
+    let mut queue = started(holding().enable(Reenable::Probe(SECONDS(60))));
     queue.probes_with(b"?");
     queue.enqueue(b"x", START);
     queue.enqueue(b"y", START);
@@ -366,9 +367,9 @@ fn headers_tell_of_the_attempt() {
 
 #[test]
 fn what_goes_wrong_on_purpose_goes_wrong() {
-    let sent = |what: Mishap, count: usize| {
+    let sent = |what: DeliveryFaultKind, count: usize| {
         let mut queue = started(assumed());
-        queue.begin(Adversity::new(what).next(1));
+        queue.begin(DeliveryFault::new(what).next(1));
         let enqueued: Vec<_> = (0..count).map(|n| queue.enqueue(n.to_string().as_bytes(), START)).collect();
         let mut bodies = Vec::new();
         let told = drive(&mut queue, |attempt| {
@@ -378,20 +379,20 @@ fn what_goes_wrong_on_purpose_goes_wrong() {
         (enqueued, bodies, told)
     };
     let names = |bodies: &[(String, Wire, bool)]| bodies.iter().map(|(body, ..)| body.clone()).collect::<Vec<_>>();
-    assert_eq!(names(&sent(Mishap::Duplicate, 2).1), ["0", "0", "1"]);
-    assert_eq!(names(&sent(Mishap::Resend, 2).1), ["0", "1", "0"]);
-    let (enqueued, bodies, _) = sent(Mishap::Lose, 2);
+    assert_eq!(names(&sent(DeliveryFaultKind::Duplicate, 2).1), ["0", "0", "1"]);
+    assert_eq!(names(&sent(DeliveryFaultKind::Resend, 2).1), ["0", "1", "0"]);
+    let (enqueued, bodies, _) = sent(DeliveryFaultKind::Lose, 2);
     assert!(enqueued[0].lost && !enqueued[1].lost);
     assert_eq!(names(&bodies), ["1"]);
-    let (_, bodies, told) = sent(Mishap::Reorder, 5);
+    let (_, bodies, told) = sent(DeliveryFaultKind::Reorder, 5);
     assert_eq!((bodies.len(), told.len()), (5, 5), "{bodies:?}");
-    let (_, _, told) = sent(Mishap::Delay(SECONDS(60)), 2);
+    let (_, _, told) = sent(DeliveryFaultKind::Delay(SECONDS(60)), 2);
     assert!(told[1].0 > 0 && told[1].0 < 60_000, "{told:?}");
-    assert_eq!(sent(Mishap::Wire(Wire::HangUp), 1).1[0].1, Wire::HangUp);
-    assert_eq!(sent(Mishap::Unreachable, 1).1.iter().map(|it| it.2).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(sent(DeliveryFaultKind::Wire(Wire::HangUp), 1).1[0].1, Wire::HangUp);
+    assert_eq!(sent(DeliveryFaultKind::Unreachable, 1).1.iter().map(|it| it.2).collect::<Vec<_>>(), [true, false]);
 
     let mut queue = started(assumed());
-    queue.begin(Adversity::new(Mishap::Together(3)).next(1));
+    queue.begin(DeliveryFault::new(DeliveryFaultKind::Together(3)).next(1));
     queue.enqueue(b"x", START);
     queue.enqueue(b"y", START);
     let together: Vec<_> = queue.poll(START).attempts.into_iter().map(|attempt| attempt.together).collect();
@@ -415,7 +416,7 @@ fn what_is_reordered_comes_one_to_three_places_later() {
     let places = (0..60).map(|seed| {
         let mut queue = Queue::new(assumed(), seed).unwrap();
         queue.register("http://127.0.0.1:9/".parse().unwrap(), START);
-        queue.begin(Adversity::new(Mishap::Reorder).next(1));
+        queue.begin(DeliveryFault::new(DeliveryFaultKind::Reorder).next(1));
         for body in [b"0", b"1", b"2", b"3", b"4"] {
             queue.enqueue(body, START);
         }
@@ -436,18 +437,21 @@ fn what_is_reordered_comes_one_to_three_places_later() {
 #[test]
 fn what_goes_wrong_on_purpose_ends() {
     let mut queue = started(assumed());
-    queue.begin(Adversity::new(Mishap::Resend));
-    queue.begin(Adversity::new(Mishap::Duplicate));
-    assert_eq!(queue.adversities().map(|it| it.what).collect::<Vec<_>>(), [Mishap::Resend, Mishap::Duplicate]);
-    queue.end(Mishap::Duplicate);
+    queue.begin(DeliveryFault::new(DeliveryFaultKind::Resend));
+    queue.begin(DeliveryFault::new(DeliveryFaultKind::Duplicate));
+    assert_eq!(
+        queue.faults().map(|it| it.what).collect::<Vec<_>>(),
+        [DeliveryFaultKind::Resend, DeliveryFaultKind::Duplicate]
+    );
+    queue.end(DeliveryFaultKind::Duplicate);
     queue.enqueue(b"x", START);
     let told = drive(&mut queue, |_| answered(200));
     let rules: Vec<_> = told.iter().map(|(_, number, _, rule)| (*number, rule.as_str())).collect();
     assert_eq!(rules, [(1, "on purpose"), (1, "success")], "each attempt is made twice, and no more");
     assert!(!queue.is_busy(), "nothing is left to do");
-    queue.begin(Adversity::new(Mishap::Duplicate));
+    queue.begin(DeliveryFault::new(DeliveryFaultKind::Duplicate));
     queue.end_all();
-    assert_eq!(queue.adversities().count(), 0);
+    assert_eq!(queue.faults().count(), 0);
     queue.enqueue(b"x", START);
     assert_eq!(drive(&mut queue, |_| answered(200)).len(), 1);
 }
@@ -477,7 +481,7 @@ fn what_was_not_sent_is_told_when_it_is_dropped() {
 
 #[test]
 fn what_is_held_is_no_business_while_it_is_off_for_good() {
-    for (enable, busy) in [(Enable::ByHand, false), (Enable::After(SECONDS(60)), true)] {
+    for (enable, busy) in [(Reenable::ByHand, false), (Reenable::After(SECONDS(60)), true)] {
         let mut queue = started(holding().enable(enable));
         queue.enqueue(b"x", START);
         queue.enqueue(b"y", START);
@@ -504,14 +508,14 @@ fn a_rule_that_disables_says_so_though_events_are_held() {
 
 #[test]
 fn a_probe_is_a_delivery_of_its_own_and_is_sent_when_it_is_due() {
-    let mut queue = started(holding().enable(Enable::Probe(SECONDS(60))));
+    let mut queue = started(holding().enable(Reenable::Probe(SECONDS(60))));
     queue.enqueue(b"x", START);
     let attempt = queue.poll(START).attempts.pop().unwrap();
     let first = attempt.delivery;
     queue.complete(attempt, answered(500), START);
     assert_eq!(queue.poll(START + SECONDS(59)).attempts.len(), 0);
     assert_eq!(queue.next_due(), Some(START + SECONDS(60)));
-    queue.begin(Adversity::new(Mishap::Unreachable));
+    queue.begin(DeliveryFault::new(DeliveryFaultKind::Unreachable));
     let probe = queue.poll(START + SECONDS(60)).attempts.pop().unwrap();
     assert_eq!((probe.unreachable, queue.in_flight(), queue.is_busy()), (true, 1, true));
     let second = probe.delivery;

@@ -22,7 +22,7 @@ const PAUSES: Duration = Duration::from_millis(200);
 pub(super) type Wait = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
 /// Body that is sent in pieces, or late.
-pub(super) struct Pieces {
+pub(super) struct ChunkedBody {
     rest: Bytes,
     size: usize,
     /// Whether the receiver is told the length of the body.
@@ -33,7 +33,7 @@ pub(super) struct Pieces {
     pauses: Option<(Stopwatch, Duration)>,
 }
 
-impl Pieces {
+impl ChunkedBody {
     /// Creates a body that is sent in one piece.
     pub(super) fn whole(body: Bytes) -> Self {
         let size = body.len().max(1);
@@ -68,7 +68,7 @@ impl Pieces {
     }
 }
 
-impl Body for Pieces {
+impl Body for ChunkedBody {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -117,7 +117,7 @@ async fn pause() {
 mod tests {
     use super::*;
 
-    async fn pieces(mut body: Pieces) -> Vec<usize> {
+    async fn pieces(mut body: ChunkedBody) -> Vec<usize> {
         let mut lengths = Vec::new();
         while let Some(piece) = piece(&mut body).await.unwrap() {
             lengths.push(piece.len());
@@ -128,19 +128,19 @@ mod tests {
     #[tokio::test]
     async fn a_long_body_comes_in_no_more_pieces_than_a_short_one() {
         let long = Duration::from_secs(3_600);
-        assert_eq!(pieces(Pieces::dribbled(Bytes::from_static(b"abc"), long)).await, [1, 1, 1]);
-        assert_eq!(pieces(Pieces::dribbled(vec![0; 64_000].into(), long)).await, [1_000; PIECES]);
-        assert_eq!(pieces(Pieces::dribbled(vec![0; 65].into(), Duration::ZERO)).await.len(), 33);
-        assert_eq!(pieces(Pieces::chunked(vec![0; 10].into())).await, [4, 4, 2]);
-        assert_eq!(pieces(Pieces::chunked(Bytes::new())).await, [0; 0]);
+        assert_eq!(pieces(ChunkedBody::dribbled(Bytes::from_static(b"abc"), long)).await, [1, 1, 1]);
+        assert_eq!(pieces(ChunkedBody::dribbled(vec![0; 64_000].into(), long)).await, [1_000; PIECES]);
+        assert_eq!(pieces(ChunkedBody::dribbled(vec![0; 65].into(), Duration::ZERO)).await.len(), 33);
+        assert_eq!(pieces(ChunkedBody::chunked(vec![0; 10].into())).await, [4, 4, 2]);
+        assert_eq!(pieces(ChunkedBody::chunked(Bytes::new())).await, [0; 0]);
     }
 
     #[tokio::test]
     async fn pauses_take_a_part_of_the_time_and_no_more() {
-        let most = |time: u64| Pieces::dribbled(Bytes::new(), Duration::from_millis(time)).pauses.unwrap().1;
+        let most = |time: u64| ChunkedBody::dribbled(Bytes::new(), Duration::from_millis(time)).pauses.unwrap().1;
         assert_eq!((most(400), most(3_600_000)), (Duration::from_millis(100), PAUSES));
         for (time, waits) in [(Duration::ZERO, false), (Duration::from_secs(3_600), true)] {
-            let mut body = Pieces::dribbled(Bytes::from_static(b"abc"), time);
+            let mut body = ChunkedBody::dribbled(Bytes::from_static(b"abc"), time);
             piece(&mut body).await.unwrap();
             assert_eq!(body.wait.is_some(), waits);
         }

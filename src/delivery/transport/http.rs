@@ -7,8 +7,8 @@ use hyper::body::Bytes;
 use tokio::time::timeout;
 use url::Url;
 
-use super::body::Pieces;
-use super::coming::Coming;
+use super::body::ChunkedBody;
+use super::incoming::IncomingResponse;
 use super::outcome::{Answer, Failure, Outcome, Transmission};
 use super::pool::Pool;
 use super::redirect::{Hop, target};
@@ -117,19 +117,19 @@ impl Http {
         connect: Option<Duration>,
         left: Duration,
         reconnected: &mut bool,
-    ) -> Result<Coming, Failure> {
+    ) -> Result<IncomingResponse, Failure> {
         match way {
             Wire::ExpectContinue => return Box::pin(wire::expect_continue(hop, connect, CONTINUE)).await,
             Wire::HangUp => return Err(Box::pin(wire::hang_up(hop, connect)).await),
             _ => {}
         }
-        let body = || Pieces::over(way, hop.body.clone(), left);
+        let body = || ChunkedBody::over(way, hop.body.clone(), left);
         if hop.secure() {
-            return Box::pin(self.secure.ask(hop, body(), connect)).await.map(Coming::secure);
+            return Box::pin(self.secure.ask(hop, body(), connect)).await.map(IncomingResponse::secure);
         }
         if let Some(mut line) = self.pool.take(hop.origin()) {
             match line.ask(wire::request(hop, body())?).await {
-                Ok(answer) => return Ok(Coming::plain(line, answer)),
+                Ok(answer) => return Ok(IncomingResponse::plain(line, answer)),
                 // The received data is not HTTP. This is the outcome even if the data arrived before the request.
                 Err(failure @ Failure::NotHttp(_)) => return Err(failure),
                 Err(_) if line.is_unanswered() => *reconnected = true,
@@ -138,7 +138,7 @@ impl Http {
         }
         let mut line = Box::pin(wire::line(hop, connect)).await?;
         let answer = line.ask(wire::request(hop, body())?).await?;
-        Ok(Coming::plain(line, answer))
+        Ok(IncomingResponse::plain(line, answer))
     }
 }
 
@@ -165,7 +165,7 @@ pub(super) fn first(request: &Request) -> Hop {
 
 #[cfg(test)]
 mod tests {
-    use super::super::coming::{KEPT, READ};
+    use super::super::incoming::{KEPT, READ};
     use super::super::receiver::Receiver;
     use super::*;
 

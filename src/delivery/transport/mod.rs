@@ -6,11 +6,11 @@
 
 mod body;
 mod classify;
-mod coming;
+mod connection;
 mod http;
+mod incoming;
 #[cfg(test)]
 mod kept;
-mod line;
 mod names;
 mod outcome;
 mod pool;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::runtime::{self, Handle};
 use tokio::task::JoinHandle;
 
-use super::line::Line;
+use super::connection::Connection;
 use crate::clock::Stopwatch;
 
 /// Time after which an idle connection is not used again. It is shorter than the time after which any server closes an
@@ -15,10 +15,10 @@ pub(super) const IDLE: Duration = Duration::from_secs(1);
 
 /// Idle connections that wait for their next request.
 #[derive(Default)]
-pub(super) struct Pool(Mutex<Inside>);
+pub(super) struct Pool(Mutex<Inner>);
 
 #[derive(Default)]
-struct Inside {
+struct Inner {
     /// Idle connections by origin, with the latest one last.
     kept: BTreeMap<String, Vec<Kept>>,
     /// Task that closes the connections that are not used again.
@@ -26,7 +26,7 @@ struct Inside {
 }
 
 struct Kept {
-    line: Box<Line>,
+    line: Box<Connection>,
     since: Stopwatch,
     /// Runtime of the connection. In another runtime nothing would report that data has arrived.
     runtime: runtime::Id,
@@ -34,7 +34,7 @@ struct Kept {
 
 impl Pool {
     /// Returns an idle connection to this origin that is still usable.
-    pub(super) fn take(&self, to: &str) -> Option<Box<Line>> {
+    pub(super) fn take(&self, to: &str) -> Option<Box<Connection>> {
         loop {
             let Kept { line, since, runtime } = self.inside().kept.get_mut(to)?.pop()?;
             if since.elapsed() < IDLE && runtime == Handle::current().id() && line.is_quiet() {
@@ -44,7 +44,7 @@ impl Pool {
     }
 
     /// Keeps a connection for the next request to this origin.
-    pub(super) fn put(self: &Arc<Self>, to: &str, line: Box<Line>) {
+    pub(super) fn put(self: &Arc<Self>, to: &str, line: Box<Connection>) {
         let kept = Kept { line, since: Stopwatch::start(), runtime: Handle::current().id() };
         let mut inside = self.inside();
         match inside.kept.get_mut(to) {
@@ -57,7 +57,7 @@ impl Pool {
         }
     }
 
-    fn inside(&self) -> MutexGuard<'_, Inside> {
+    fn inside(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

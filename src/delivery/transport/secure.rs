@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::Method;
 
-use super::body::Pieces;
+use super::body::ChunkedBody;
 use super::classify::{classify, reason};
 use super::names::Names;
 use super::outcome::Failure;
@@ -20,7 +20,7 @@ impl Clients {
     pub(super) async fn ask(
         &self,
         hop: &Hop,
-        body: Pieces,
+        body: ChunkedBody,
         connect: Option<Duration>,
     ) -> Result<reqwest::Response, Failure> {
         if !cfg!(feature = "tls") {

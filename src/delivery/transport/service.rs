@@ -7,9 +7,9 @@ use hyper::body::{Body, Bytes, Frame, SizeHint};
 use tokio::time::timeout;
 use tower_service::Service;
 
-use super::body::{Pieces, piece};
-use super::coming::Kept;
+use super::body::{ChunkedBody, piece};
 use super::http::first;
+use super::incoming::Kept;
 use super::outcome::{Answer, Failure, Outcome};
 use super::request::{Request, Wire};
 use super::{Sending, Transport, wire};
@@ -47,7 +47,7 @@ impl<S> InProcess<S> {
 }
 
 /// Body of a request to a service.
-pub struct RequestBody(Pieces);
+pub struct RequestBody(ChunkedBody);
 
 impl fmt::Debug for RequestBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -84,7 +84,7 @@ where
         let service = self.0.clone();
         Box::pin(async move {
             let hop = first(request);
-            let body = Pieces::over(request.wire, hop.body.clone(), request.timeouts.total);
+            let body = ChunkedBody::over(request.wire, hop.body.clone(), request.timeouts.total);
             let asked = match wire::request(&hop, body) {
                 Ok(asked) => asked.map(RequestBody),
                 Err(failure) => return failure.into(),

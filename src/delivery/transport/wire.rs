@@ -12,10 +12,10 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use url::{Host, Position, Url};
 
-use super::body::Pieces;
+use super::body::ChunkedBody;
 use super::classify::classify;
-use super::coming::Coming;
-use super::line::Line;
+use super::connection::Connection;
+use super::incoming::IncomingResponse;
 use super::names::resolve;
 use super::outcome::Failure;
 use super::redirect::Hop;
@@ -26,12 +26,12 @@ pub(super) async fn expect_continue(
     hop: &Hop,
     connect_within: Option<Duration>,
     patience: Duration,
-) -> Result<Coming, Failure> {
+) -> Result<IncomingResponse, Failure> {
     let mut line = line(hop, connect_within).await?;
     let continued = Arc::new(Notify::new());
     let told = continued.clone();
     let wait = Box::pin(async move { drop(timeout(patience, told.notified()).await) });
-    let mut request = request(hop, Pieces::after(hop.body.clone(), wait))?;
+    let mut request = request(hop, ChunkedBody::after(hop.body.clone(), wait))?;
     request.headers_mut().insert(EXPECT, HeaderValue::from_static("100-continue"));
     hyper::ext::on_informational(&mut request, move |answer| {
         if answer.status() == http::StatusCode::CONTINUE {
@@ -39,16 +39,16 @@ pub(super) async fn expect_continue(
         }
     });
     let answer = line.ask(request).await?;
-    Ok(Coming::plain(line, answer))
+    Ok(IncomingResponse::plain(line, answer))
 }
 
 /// Opens a new connection.
-pub(super) async fn line(hop: &Hop, connect_within: Option<Duration>) -> Result<Box<Line>, Failure> {
-    Line::over(connect(&hop.url, connect_within).await?).await
+pub(super) async fn line(hop: &Hop, connect_within: Option<Duration>) -> Result<Box<Connection>, Failure> {
+    Connection::over(connect(&hop.url, connect_within).await?).await
 }
 
 /// Builds the request that is sent over a connection.
-pub(super) fn request(hop: &Hop, body: Pieces) -> Result<Request<Pieces>, Failure> {
+pub(super) fn request(hop: &Hop, body: ChunkedBody) -> Result<Request<ChunkedBody>, Failure> {
     let mut request = Request::new(body);
     *request.method_mut() = hop.method.clone();
     let path = hop.url[Position::BeforePath..Position::AfterQuery].parse();

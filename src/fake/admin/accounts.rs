@@ -3,12 +3,12 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::Asked;
+use super::AdminRequest;
 use super::body::{Answer, Refusal, merged, object, read_value};
 use crate::contract::{CredentialId, ExternalId, Object, Pipeline, UserId};
 use crate::fake::world::World;
 use crate::source::permission::Role;
-use crate::source::{Account, Collection, Seen, Synthetic, Trouble};
+use crate::source::{Account, Collection, ProviderFaultKind, Seen, Synthetic};
 
 /// Default `limit` of a list of objects.
 const LISTED: usize = 1_000;
@@ -45,7 +45,7 @@ impl World {
         json!({"data": accounts.map(of).collect::<Vec<_>>()})
     }
 
-    pub(super) fn create_account(&mut self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn create_account(&mut self, asked: &AdminRequest<'_>) -> Answer {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Wanted {
@@ -64,7 +64,7 @@ impl World {
     }
 
     /// Returns the credential id in the path, if an account with this id exists.
-    fn account_in(&self, asked: &Asked<'_>) -> Result<CredentialId, Refusal> {
+    fn account_in(&self, asked: &AdminRequest<'_>) -> Result<CredentialId, Refusal> {
         let credential = CredentialId::from(asked.id());
         match self.accounts.get(&credential) {
             Some(_) => Ok(credential),
@@ -73,7 +73,7 @@ impl World {
     }
 
     /// Returns the object in the path, if it lives in the account in the path.
-    fn object_in(&self, asked: &Asked<'_>) -> Result<(CredentialId, ExternalId, Object), Refusal> {
+    fn object_in(&self, asked: &AdminRequest<'_>) -> Result<(CredentialId, ExternalId, Object), Refusal> {
         let (credential, id) = (self.account_in(asked)?, ExternalId::from(asked.object()));
         let account = self.accounts.get(&credential);
         let object = account.and_then(|account| account.collection_of(&id)).and_then(|objects| objects.get(&id));
@@ -81,7 +81,7 @@ impl World {
         Ok((credential, id, object))
     }
 
-    pub(super) fn list_objects(&self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn list_objects(&self, asked: &AdminRequest<'_>) -> Answer {
         let credential = self.account_in(asked)?;
         let text = asked.query("pipeline").ok_or_else(|| Refusal::bad(format!("?pipeline: {}", pipelines())))?;
         let unknown = || Refusal::bad(format!("?pipeline: {}, got {text:?}", pipelines()));
@@ -109,7 +109,7 @@ impl World {
         Ok(json!({"data": data, "next": next}))
     }
 
-    pub(super) fn create_object(&mut self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn create_object(&mut self, asked: &AdminRequest<'_>) -> Answer {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Wanted {
@@ -124,7 +124,7 @@ impl World {
         Ok(json!({"externalId": self.create(&credential, object)}))
     }
 
-    pub(super) fn update_object(&mut self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn update_object(&mut self, asked: &AdminRequest<'_>) -> Answer {
         let (credential, id, was) = self.object_in(asked)?;
         let set: Map<String, Value> = asked.read()?;
         let pipeline = was.pipeline();
@@ -139,13 +139,13 @@ impl World {
         Ok(json!({"externalId": id, "object": object}))
     }
 
-    pub(super) fn delete_object(&mut self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn delete_object(&mut self, asked: &AdminRequest<'_>) -> Answer {
         let (credential, id, _) = self.object_in(asked)?;
         self.touch(&credential, "deleted", &id, Collection::delete);
         Ok(json!({"externalId": id}))
     }
 
-    pub(super) fn set_access(&mut self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn set_access(&mut self, asked: &AdminRequest<'_>) -> Answer {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Wanted {
@@ -166,7 +166,7 @@ impl World {
         Ok(json!({"externalId": id, "hidden": hidden}))
     }
 
-    pub(super) fn set_unreadable(&mut self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn set_unreadable(&mut self, asked: &AdminRequest<'_>) -> Answer {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Wanted {
@@ -180,7 +180,7 @@ impl World {
         Ok(json!({"externalId": id, "message": message}))
     }
 
-    pub(super) fn set_role(&mut self, asked: &Asked<'_>, give: bool) -> Answer {
+    pub(super) fn set_role(&mut self, asked: &AdminRequest<'_>, give: bool) -> Answer {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Wanted {
@@ -198,7 +198,7 @@ impl World {
         Ok(json!({"externalId": id, "user": user, "role": role, "changed": changed}))
     }
 
-    pub(super) fn fill_account(&mut self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn fill_account(&mut self, asked: &AdminRequest<'_>) -> Answer {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Wanted {
@@ -219,7 +219,7 @@ impl World {
         Ok(json!({"pipeline": pipeline, "count": count, "seed": seed}))
     }
 
-    pub(super) fn add_trouble(&mut self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn add_trouble(&mut self, asked: &AdminRequest<'_>) -> Answer {
         let credential = self.account_in(asked)?;
         let mut members: Map<String, Value> = asked.read()?;
         let runs: Option<u32> = match members.remove("runs") {
@@ -228,12 +228,12 @@ impl World {
             }
             None => None,
         };
-        let trouble: Trouble = read_value(members.into())?;
+        let trouble: ProviderFaultKind = read_value(members.into())?;
         self.trouble(&credential, trouble, runs);
         Ok(self.troubles_of(&credential))
     }
 
-    pub(super) fn end_troubles(&mut self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn end_troubles(&mut self, asked: &AdminRequest<'_>) -> Answer {
         let credential = self.account_in(asked)?;
         self.mend(&credential);
         Ok(self.troubles_of(&credential))

@@ -12,10 +12,10 @@ use super::body::Refusal;
 use super::state::State;
 use super::{Around, Move, Work};
 use crate::fake::driver::{Driver, Replaced};
-use crate::fake::reply::Reply;
+use crate::fake::entry_json::{delivery, told};
+use crate::fake::response::ApiResponse;
 use crate::fake::shared::lock;
-use crate::fake::timeline::What;
-use crate::fake::told::{delivery, told};
+use crate::fake::timeline::EntryKind;
 use crate::fake::world::World;
 use crate::scenario::Scenario;
 
@@ -23,27 +23,27 @@ use crate::scenario::Scenario;
 const AHEAD: usize = 64;
 
 /// Returns the response after a world was replaced, and drops the old world.
-fn replaced(old: Box<World>, value: &Value) -> Reply {
+fn replaced(old: Box<World>, value: &Value) -> ApiResponse {
     // Dropping a large world takes time. It is dropped on another thread, so that other requests are served meanwhile.
     drop(tokio::task::spawn_blocking(move || drop(old)));
-    Reply::json(StatusCode::OK, value.to_string())
+    ApiResponse::json(StatusCode::OK, value.to_string())
 }
 
 impl Driver {
     /// Answers a request of the admin API. The work is finished even if the client leaves.
-    pub(in crate::fake) async fn administer(self: Arc<Self>, request: Request<Bytes>, api_url: String) -> Reply {
+    pub(in crate::fake) async fn administer(self: Arc<Self>, request: Request<Bytes>, api_url: String) -> ApiResponse {
         let doing = tokio::spawn(self.work(request, api_url));
-        doing.await.unwrap_or_else(|error| Reply::refusal(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()))
+        doing.await.unwrap_or_else(|error| ApiResponse::refusal(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()))
     }
 
-    async fn work(self: Arc<Self>, request: Request<Bytes>, api_url: String) -> Reply {
+    async fn work(self: Arc<Self>, request: Request<Bytes>, api_url: String) -> ApiResponse {
         let around = Around { api_url, speed: self.world.pace().map(|pace| pace.speed()) };
         let work = lock(&self.world).administer(&request, &around);
         let body = request.into_body();
         self.tell();
         match work {
             Err(refusal) => refusal.into(),
-            Ok(Work::Answered(status, value)) => Reply::json(status, value.to_string()),
+            Ok(Work::Answered(status, value)) => ApiResponse::json(status, value.to_string()),
             Ok(Work::Replaced(old, value)) => replaced(old, &value),
             Ok(Work::Import) => self.import(body).await,
             Ok(Work::Move(how)) => {
@@ -54,7 +54,7 @@ impl Driver {
                     Move::Idle => self.run_until_idle().await,
                 };
                 match moved {
-                    Ok(()) => Reply::json(StatusCode::OK, self.fired(mark).to_string()),
+                    Ok(()) => ApiResponse::json(StatusCode::OK, self.fired(mark).to_string()),
                     Err(Replaced) => Refusal::conflict("the state was replaced meanwhile").into(),
                 }
             }
@@ -64,13 +64,13 @@ impl Driver {
                 // Attempts under way are in no queue, so an export would miss them.
                 self.landed().await;
                 let state = lock(&self.world).export();
-                Reply::json(StatusCode::OK, state)
+                ApiResponse::json(StatusCode::OK, state)
             }
             Ok(Work::Follow(after)) => self.follow(after),
         }
     }
 
-    async fn import(self: Arc<Self>, body: Bytes) -> Reply {
+    async fn import(self: Arc<Self>, body: Bytes) -> ApiResponse {
         let project = lock(&self.world).project.id.clone();
         let reading = tokio::task::spawn_blocking(move || State::read(&body, &project));
         match reading.await {
@@ -80,17 +80,17 @@ impl Driver {
                 replaced(old, &value)
             }
             Ok(Err(refusal)) => refusal.into(),
-            Err(error) => Reply::refusal(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+            Err(error) => ApiResponse::refusal(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
         }
     }
 
-    async fn perform(self: &Arc<Self>, scenario: &Scenario) -> Reply {
+    async fn perform(self: &Arc<Self>, scenario: &Scenario) -> ApiResponse {
         let mark = lock(&self.world).log.end();
         match self.play(scenario).await {
             Ok(syncs) => {
                 let mut answer = self.fired(mark);
                 answer["syncs"] = syncs.iter().map(|sync| sync.id().as_str()).collect();
-                Reply::json(StatusCode::OK, answer.to_string())
+                ApiResponse::json(StatusCode::OK, answer.to_string())
             }
             Err(error) => Refusal::conflict(error.to_string()).into(),
         }
@@ -101,9 +101,9 @@ impl Driver {
     /// listed.
     fn fired(&self, mark: usize) -> Value {
         let world = lock(&self.world);
-        let counts = |what: &What| match what {
-            What::Call(_) => false,
-            What::Queued { deliveries, .. } => deliveries.is_empty(),
+        let counts = |what: &EntryKind| match what {
+            EntryKind::Call(_) => false,
+            EntryKind::Queued { deliveries, .. } => deliveries.is_empty(),
             _ => true,
         };
         let fired = world.log.since(mark).filter(|(_, entry)| counts(&entry.what));
@@ -114,7 +114,7 @@ impl Driver {
 
     /// Streams the attempts and the dropped deliveries: those after entry `after` that are still kept, then all new
     /// ones.
-    fn follow(self: Arc<Self>, after: usize) -> Reply {
+    fn follow(self: Arc<Self>, after: usize) -> ApiResponse {
         let (lines, receiver) = mpsc::channel(AHEAD);
         let mut told = self.world.told();
         tokio::spawn(async move {
@@ -142,6 +142,6 @@ impl Driver {
                 }
             }
         });
-        Reply::open("application/x-ndjson", receiver)
+        ApiResponse::open("application/x-ndjson", receiver)
     }
 }

@@ -4,13 +4,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::Asked;
+use super::AdminRequest;
 use super::body::{Answer, Refusal};
 use crate::contract::Event;
-use crate::delivery::{Adversity, DeliveryId, WebhookState};
+use crate::delivery::{DeliveryFault, DeliveryId, WebhookState};
+use crate::fake::entry_json::{delivery, told};
 use crate::fake::fault::ApiFault;
 use crate::fake::faults::FaultId;
-use crate::fake::told::{delivery, told};
 use crate::fake::world::World;
 use crate::scenario::Scenario;
 
@@ -22,7 +22,7 @@ impl World {
         })
     }
 
-    pub(super) fn change_webhook(&mut self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn change_webhook(&mut self, asked: &AdminRequest<'_>) -> Answer {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Wanted {
@@ -41,7 +41,7 @@ impl World {
         Ok(self.webhook())
     }
 
-    pub(super) fn switch_webhook(&mut self, asked: &Asked<'_>, on: bool) -> Answer {
+    pub(super) fn switch_webhook(&mut self, asked: &AdminRequest<'_>, on: bool) -> Answer {
         super::nothing(asked)?;
         if self.queue.state() == WebhookState::Unset {
             return Err(Refusal::conflict("no webhook is set: PUT /_testkit/webhook first"));
@@ -54,7 +54,7 @@ impl World {
         Ok(self.webhook())
     }
 
-    pub(super) fn send_event(&mut self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn send_event(&mut self, asked: &AdminRequest<'_>) -> Answer {
         let event = Event::from_value(asked.read()?).map_err(|error| Refusal::bad(error.to_string()))?;
         let before = self.log.end();
         let sent = self.send_by_hand(&event);
@@ -62,19 +62,19 @@ impl World {
         Ok(json!({"sent": sent, "webhook": self.webhook(), "queued": entry}))
     }
 
-    pub(super) fn deliveries(&self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn deliveries(&self, asked: &AdminRequest<'_>) -> Answer {
         let after = asked.number("after", 0)?;
         let entries = self.log.since(after).filter_map(|(number, entry)| delivery(number, entry));
         Ok(json!({"data": entries.collect::<Vec<_>>(), "last": self.log.end(), "dropped": self.log.dropped()}))
     }
 
-    pub(super) fn story(&self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn story(&self, asked: &AdminRequest<'_>) -> Answer {
         let after = asked.number("after", 0)?;
         let entries = self.log.since(after).map(|(number, entry)| told(number, entry));
         Ok(json!({"data": entries.collect::<Vec<_>>(), "last": self.log.end(), "dropped": self.log.dropped()}))
     }
 
-    pub(super) fn explain_delivery(&self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn explain_delivery(&self, asked: &AdminRequest<'_>) -> Answer {
         let none = || Refusal::missing("delivery", asked.id());
         let id: DeliveryId = serde_json::from_str(asked.id()).map_err(|_| none())?;
         let text = self.explain(id).ok_or_else(none)?;
@@ -85,13 +85,13 @@ impl World {
     }
 
     pub(super) fn list_adversities(&self) -> Value {
-        json!({"data": self.queue.adversities().collect::<Vec<_>>()})
+        json!({"data": self.queue.faults().collect::<Vec<_>>()})
     }
 
-    pub(super) fn add_adversity(&mut self, asked: &Asked<'_>) -> Answer {
-        let adversity: Adversity = asked.read()?;
-        self.queue.begin(adversity);
-        Ok(json!(adversity))
+    pub(super) fn add_adversity(&mut self, asked: &AdminRequest<'_>) -> Answer {
+        let fault: DeliveryFault = asked.read()?;
+        self.queue.begin(fault);
+        Ok(json!(fault))
     }
 
     pub(super) fn list_faults(&self) -> Value {
@@ -99,12 +99,12 @@ impl World {
         json!({"data": faults.collect::<Vec<_>>()})
     }
 
-    pub(super) fn add_fault(&mut self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn add_fault(&mut self, asked: &AdminRequest<'_>) -> Answer {
         let fault: ApiFault = asked.read()?;
         Ok(json!({"id": self.faults.add(fault)}))
     }
 
-    pub(super) fn end_fault(&mut self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn end_fault(&mut self, asked: &AdminRequest<'_>) -> Answer {
         let none = || Refusal::missing("fault", asked.id());
         let id = FaultId(asked.id().parse().map_err(|_| none())?);
         let fault = self.faults.remove(id).ok_or_else(none)?;
@@ -112,7 +112,7 @@ impl World {
     }
 
     /// Reads the scenario in the body, and checks that it can be played on the current state.
-    pub(super) fn scenario(&self, asked: &Asked<'_>) -> Result<Scenario, Refusal> {
+    pub(super) fn scenario(&self, asked: &AdminRequest<'_>) -> Result<Scenario, Refusal> {
         let scenario: Scenario = asked.read()?;
         scenario.check().map_err(|error| Refusal::bad(error.to_string()))?;
         self.could_play(&scenario).map_err(|error| Refusal::bad(error.to_string()))?;

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::endpoint::Parts;
 use super::mint::{Flaw, Oddity};
-use super::reply::Reply;
+use super::response::ApiResponse;
 use super::world::World;
 use crate::clock::duration;
 use crate::contract::UserId;
@@ -57,12 +57,12 @@ enum Move {
 }
 
 /// A request to an endpoint of the admin API.
-struct Asked<'a> {
+struct AdminRequest<'a> {
     path: Parts<'a>,
     request: &'a Request<Bytes>,
 }
 
-impl Asked<'_> {
+impl AdminRequest<'_> {
     /// Returns the path segment after `accounts`, `syncs`, `deliveries` or `faults`.
     fn id(&self) -> &str {
         self.path.get(2).map_or("", |part| part)
@@ -103,7 +103,7 @@ impl World {
     fn administer(&mut self, request: &Request<Bytes>, around: &Around) -> Result<Work, Refusal> {
         let path = request.uri().path();
         let route = Route::of(request.method(), path).ok_or_else(|| Refusal::nowhere(request))?;
-        let asked = Asked { path: Parts::of(path), request };
+        let asked = AdminRequest { path: Parts::of(path), request };
         let answered = |value| Ok(Work::Answered(StatusCode::OK, value));
         let created = |value| Ok(Work::Answered(StatusCode::CREATED, value));
         match route {
@@ -181,7 +181,7 @@ impl World {
         json!({"now": self.clock.now(), "start": self.start, "speed": around.speed, "nextDue": self.next_due()})
     }
 
-    fn token(&self, asked: &Asked<'_>) -> Answer {
+    fn token(&self, asked: &AdminRequest<'_>) -> Answer {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Wanted {
@@ -208,14 +208,14 @@ struct By {
 }
 
 /// Checks that the body of a request is empty or `{}`, for an endpoint that takes no members.
-fn nothing(asked: &Asked<'_>) -> Result<(), Refusal> {
+fn nothing(asked: &AdminRequest<'_>) -> Result<(), Refusal> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Nothing {}
     asked.read::<Nothing>().map(|Nothing {}| ())
 }
 
-impl From<Refusal> for Reply {
+impl From<Refusal> for ApiResponse {
     fn from(refusal: Refusal) -> Self {
         Self::refusal(refusal.status, &refusal.message)
     }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::Asked;
+use super::AdminRequest;
 use super::body::{Refusal, read};
-use crate::clock::{Clock, Moment};
+use crate::clock::{Clock, Timestamp};
 use crate::contract::{CredentialId, ProjectId, SyncId};
 use crate::delivery::{DeliveryId, Queue};
-use crate::fake::faults::{FaultId, Faults};
+use crate::fake::faults::Faults;
 use crate::fake::served::Served;
-use crate::fake::timeline::What;
+use crate::fake::timeline::EntryKind;
 use crate::fake::world::{Delivered, Options, World};
 use crate::source::Account;
 use crate::sync::Engine;
@@ -37,6 +37,9 @@ macro_rules! document {
             version: u32,
             project: ProjectId,
             accounts: Vec<Account>,
+            /// Written by earlier versions. An outage of the API is one of the faults, so nothing is lost.
+            #[serde(default, rename = "outage")]
+            _outage: serde::de::IgnoredAny,
             $($(#[$attribute])* $name: $type,)*
         }
 
@@ -64,14 +67,13 @@ macro_rules! document {
 document! {
     seed: u64,
     options: Options,
-    start: Moment,
+    start: Timestamp,
     clock: Clock,
     engine: Engine,
     queue: Queue,
     in_delivery: BTreeMap<DeliveryId, Vec<Delivered>>,
     faults: Faults,
-    outage: Option<FaultId>,
-    stale_reads: BTreeMap<SyncId, BTreeMap<u64, (Moment, u64)>>,
+    stale_reads: BTreeMap<SyncId, BTreeMap<u64, (Timestamp, u64)>>,
     served: Served,
 }
 
@@ -86,13 +88,13 @@ impl World {
         let old = self.replace(read.seed);
         self.take(read);
         self.judge_audience();
-        self.note(None, None, What::State("replaced by an imported one".to_owned()));
+        self.note(None, None, EntryKind::State("replaced by an imported one".to_owned()));
         (old, self.summary())
     }
 
     /// Resets the world to its start, with another seed if the request has one. The project, the policy, the options
     /// and the webhook's URL stay. Returns the old world and a summary of the new one.
-    pub(super) fn start_again(&mut self, asked: &Asked<'_>) -> Result<(Box<World>, Value), Refusal> {
+    pub(super) fn start_again(&mut self, asked: &AdminRequest<'_>) -> Result<(Box<World>, Value), Refusal> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Wanted {
@@ -100,7 +102,7 @@ impl World {
         }
         let Wanted { seed } = asked.read()?;
         let old = self.replace(seed.unwrap_or(self.seed));
-        self.note(None, None, What::State("reset".to_owned()));
+        self.note(None, None, EntryKind::State("reset".to_owned()));
         Ok((old, self.summary()))
     }
 

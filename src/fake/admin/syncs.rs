@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::Asked;
+use super::AdminRequest;
 use super::body::{Answer, Refusal};
 use crate::contract::{CredentialId, Frequency, SyncId, UserId};
 use crate::fake::world::World;
@@ -14,7 +14,7 @@ const LISTED: usize = 10_000;
 
 impl World {
     /// Returns the sync in the path.
-    fn sync_in(&self, asked: &Asked<'_>) -> Result<&Sync, Refusal> {
+    fn sync_in(&self, asked: &AdminRequest<'_>) -> Result<&Sync, Refusal> {
         self.engine.get(&SyncId::from(asked.id())).ok_or_else(|| Refusal::missing("sync", asked.id()))
     }
 
@@ -22,7 +22,7 @@ impl World {
         json!({"data": self.engine.syncs().map(told).collect::<Vec<_>>()})
     }
 
-    pub(super) fn create_sync(&mut self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn create_sync(&mut self, asked: &AdminRequest<'_>) -> Answer {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields, rename_all = "camelCase")]
         struct Wanted {
@@ -54,36 +54,36 @@ impl World {
         Ok(self.engine.get(&id).map(told).unwrap_or_default())
     }
 
-    pub(super) fn one_sync(&self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn one_sync(&self, asked: &AdminRequest<'_>) -> Answer {
         self.sync_in(asked).map(told)
     }
 
-    pub(super) fn drop_sync(&mut self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn drop_sync(&mut self, asked: &AdminRequest<'_>) -> Answer {
         let id = self.sync_in(asked)?.id.clone();
         self.delete_sync(&id);
         Ok(json!({"id": id}))
     }
 
-    pub(super) fn list_records(&self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn list_records(&self, asked: &AdminRequest<'_>) -> Answer {
         let feed = &self.sync_in(asked)?.feed;
         let (limit, from) = (asked.number("limit", LISTED)?, asked.number("from", 0)?);
         let records = feed.live().skip(from).take(limit).filter_map(|entry| serde_json::from_str(&entry.json).ok());
         Ok(json!({"data": records.collect::<Vec<Value>>(), "total": feed.active()}))
     }
 
-    pub(super) fn sync_log(&self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn sync_log(&self, asked: &AdminRequest<'_>) -> Answer {
         let sync = self.sync_in(asked)?;
         let entries = sync.event_log().map(|(at, entry)| json!({"at": at, "entry": entry}));
         Ok(json!({"data": entries.collect::<Vec<_>>(), "dropped": sync.log.dropped()}))
     }
 
-    pub(super) fn list_unfetched(&self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn list_unfetched(&self, asked: &AdminRequest<'_>) -> Answer {
         let id = self.sync_in(asked)?.id.clone();
         let records = self.unfetched(&id).into_iter().map(|(id, older)| json!({"recordId": id, "olderFetched": older}));
         Ok(json!({"data": records.collect::<Vec<_>>()}))
     }
 
-    pub(super) fn run_sync(&mut self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn run_sync(&mut self, asked: &AdminRequest<'_>) -> Answer {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Wanted {
@@ -94,7 +94,7 @@ impl World {
         Ok(self.engine.run_soon(&id, kind, now).map(told).unwrap_or_default())
     }
 
-    pub(super) fn pause_sync(&mut self, asked: &Asked<'_>, pause: bool) -> Answer {
+    pub(super) fn pause_sync(&mut self, asked: &AdminRequest<'_>, pause: bool) -> Answer {
         super::nothing(asked)?;
         let (id, now) = (self.sync_in(asked)?.id.clone(), self.clock.now());
         let sync = if pause { self.engine.disable(&id, now) } else { self.engine.reenable(&id, now) };

@@ -9,10 +9,10 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::contract::{RecordId, SyncId};
 use crate::source::permission::{
-    ChangesQuery, CursorError, Item, ObjectType, PermissionLog, Permissions, Relation, Role,
+    ChangesCursorError, ChangesQuery, ObjectType, PermissionItem, PermissionLog, Permissions, Relation, Role,
 };
 
 /// Maximum number of users or objects in a list (`permissions.limit`: documented).
@@ -24,7 +24,7 @@ pub(super) trait Ids {
     fn record(&self, number: u64) -> RecordId;
 
     /// Returns the file or folder with this id; `None` if the sync has none.
-    fn item(&self, record: &RecordId) -> Option<Item>;
+    fn item(&self, record: &RecordId) -> Option<PermissionItem>;
 
     /// Returns whether the number belongs to a live item of this type.
     fn is(&self, number: u64, kind: ObjectType) -> bool;
@@ -45,10 +45,10 @@ impl Problem {
     }
 }
 
-impl From<CursorError> for Problem {
-    fn from(error: CursorError) -> Self {
+impl From<ChangesCursorError> for Problem {
+    fn from(error: ChangesCursorError) -> Self {
         let code = match error {
-            CursorError::TypeMismatch { .. } => "PERMISSION_CHANGES_CURSOR_TYPE_MISMATCH",
+            ChangesCursorError::TypeMismatch { .. } => "PERMISSION_CHANGES_CURSOR_TYPE_MISMATCH",
             _ => "PERMISSION_CHANGES_CURSOR_INVALID",
         };
         Self { code: Some(code), ..Self::bad(error.to_string()) }
@@ -187,7 +187,7 @@ pub(super) fn changes(
     let kind = parameters.kind.map(|name| object_type(name, "type")).transpose()?;
     let token = parameters.token.filter(|token| !token.is_empty());
     let start = |text: &str| {
-        Moment::parse(text).ok_or_else(|| unexpected("startTime", "an RFC 3339 timestamp", Some(&text.into())))
+        Timestamp::parse(text).ok_or_else(|| unexpected("startTime", "an RFC 3339 timestamp", Some(&text.into())))
     };
     let start_time = parameters.start_time.map(start).transpose()?;
     let page = log.page(applied, ChangesQuery { kind, token, start_time, size: parameters.size })?;
@@ -290,7 +290,7 @@ fn object_id(text: &str, place: &str) -> Result<(Option<ObjectType>, RecordId), 
     }
 }
 
-fn find(kind: Option<ObjectType>, record: &RecordId, ids: &impl Ids) -> Option<Item> {
+fn find(kind: Option<ObjectType>, record: &RecordId, ids: &impl Ids) -> Option<PermissionItem> {
     ids.item(record).filter(|item| kind.is_none_or(|kind| kind == item.kind))
 }
 
@@ -322,10 +322,10 @@ mod tests {
             RecordId::from(Uuid::from_u128(number.into()).to_string())
         }
 
-        fn item(&self, record: &RecordId) -> Option<Item> {
+        fn item(&self, record: &RecordId) -> Option<PermissionItem> {
             let number = u64::try_from(Uuid::try_parse(record.as_str()).ok()?.as_u128()).ok()?;
             let kind = if (10..2_000).contains(&number) { ObjectType::Folder } else { ObjectType::File };
-            (number < 10_000).then_some(Item { kind, number })
+            (number < 10_000).then_some(PermissionItem { kind, number })
         }
 
         fn is(&self, number: u64, kind: ObjectType) -> bool {
@@ -335,11 +335,11 @@ mod tests {
 
     /// The file 1 is in folder 11; ada writes the folder, bob reads the file, and cyd owns many files.
     fn log() -> PermissionLog {
-        let now = Moment::from_millis(0);
+        let now = Timestamp::from_millis(0);
         let mut log = PermissionLog::owned_by(DefaultOwner { files: 2_000..4_000, user: "cyd@x".into(), since: now });
-        log.put(Item::file(1), Some(11), now);
-        log.grant("ada@x", Role::CanWrite, Item::folder(11), now);
-        log.grant("bob@x", Role::CanRead, Item::file(1), now);
+        log.put(PermissionItem::file(1), Some(11), now);
+        log.grant("ada@x", Role::CanWrite, PermissionItem::folder(11), now);
+        log.grant("bob@x", Role::CanRead, PermissionItem::file(1), now);
         log
     }
 

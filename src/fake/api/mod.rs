@@ -13,13 +13,13 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
 
 use super::endpoint::{Endpoint, Parts};
-use super::fault::Trouble;
+use super::fault::ApiFaultKind;
 use super::faults::CallInfo;
 use super::received::Received;
-use super::reply::Reply;
-use super::timeline::{Call, What};
+use super::response::ApiResponse;
+use super::timeline::{Call, EntryKind};
 use super::world::World;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::contract::UserId;
 use answer::{Answer, Answered, Refusal};
 
@@ -27,7 +27,7 @@ use answer::{Answer, Answered, Refusal};
 const REASON: HeaderName = HeaderName::from_static("paragon-testkit-reason");
 
 /// A request to an endpoint, with a valid token.
-struct Asked<'a> {
+struct AuthorizedRequest<'a> {
     endpoint: Endpoint,
     /// The path, split into its segments.
     path: &'a [Cow<'a, str>],
@@ -35,7 +35,7 @@ struct Asked<'a> {
     user: &'a UserId,
 }
 
-impl Asked<'_> {
+impl AuthorizedRequest<'_> {
     /// Returns the sync id in the path, or an empty string if the path has none.
     fn sync(&self) -> &str {
         self.path.get(2).map_or("", |part| part)
@@ -55,7 +55,7 @@ impl Asked<'_> {
 impl World {
     /// Answers one request. `wall` is the wall-clock time: the token is checked at this time, and a date in
     /// `retry-after` counts from this time.
-    pub(super) fn handle(&mut self, request: &Received<'_>, wall: Moment) -> Reply {
+    pub(super) fn handle(&mut self, request: &Received<'_>, wall: Timestamp) -> ApiResponse {
         let authorization = request.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
         let user = self.verifier.verify(authorization, wall);
         let path = Parts::of(request.path);
@@ -70,11 +70,11 @@ impl World {
         let (reply, reason) = match (&user, self.strike.refusal(wall)) {
             (_, Some(reply)) => (reply, None),
             (Err(reason), None) => refuse(Refusal::unauthorized(reason)),
-            (Ok(_), None) if self.strike.has(Trouble::ExpiredTokens) => {
+            (Ok(_), None) if self.strike.has(ApiFaultKind::ExpiredTokens) => {
                 refuse(Refusal::unauthorized("a fault: all tokens count as expired"))
             }
             (Ok(user), None) => match endpoint {
-                Some(endpoint) => match self.answer(&Asked { endpoint, path, request, user }) {
+                Some(endpoint) => match self.answer(&AuthorizedRequest { endpoint, path, request, user }) {
                     Ok(answered) => (answered.into(), None),
                     Err(refusal) => refuse(refusal),
                 },
@@ -89,11 +89,11 @@ impl World {
         self.note_activity(&target, reply.status);
         let user = owner.or(user.ok());
         let call = Call { method: request.method.clone(), path: target, status: reply.status.as_u16(), reason };
-        self.note(user, sync, What::Call(call));
+        self.note(user, sync, EntryKind::Call(call));
         reply
     }
 
-    fn answer(&mut self, asked: &Asked<'_>) -> Answer {
+    fn answer(&mut self, asked: &AuthorizedRequest<'_>) -> Answer {
         match asked.endpoint {
             Endpoint::EnableSync => self.enable_sync(asked),
             Endpoint::ListSyncs => Ok(self.list_syncs(asked)),
@@ -118,9 +118,9 @@ impl World {
 }
 
 /// Returns the name of a fault for the timeline: `status 503`, `stale reads`.
-fn in_words(trouble: Trouble) -> String {
+fn in_words(trouble: ApiFaultKind) -> String {
     match (trouble, serde_json::to_value(trouble)) {
-        (Trouble::Status { code, .. }, _) => format!("status {code}"),
+        (ApiFaultKind::Status { code, .. }, _) => format!("status {code}"),
         (_, Ok(Value::String(name))) => name.replace('_', " "),
         (_, Ok(Value::Object(members))) => members.keys().map(|name| name.replace('_', " ")).collect(),
         (other, _) => format!("{other:?}"),
@@ -128,8 +128,8 @@ fn in_words(trouble: Trouble) -> String {
 }
 
 /// Returns the response, and the reason for the timeline.
-fn refuse(refusal: Refusal) -> (Reply, Option<String>) {
-    let reply = Reply::json(refusal.status, refusal.body());
+fn refuse(refusal: Refusal) -> (ApiResponse, Option<String>) {
+    let reply = ApiResponse::json(refusal.status, refusal.body());
     // The reason may quote what the client sent. A reason that is no valid header value appears only in the timeline.
     match refusal.reason.as_ref().and_then(|reason| HeaderValue::from_str(reason).ok()) {
         Some(reason) => (reply.header(REASON, reason), refusal.reason),
@@ -137,7 +137,7 @@ fn refuse(refusal: Refusal) -> (Reply, Option<String>) {
     }
 }
 
-impl From<Answered> for Reply {
+impl From<Answered> for ApiResponse {
     fn from(answered: Answered) -> Self {
         match answered {
             Answered::Json(body) => Self::json(StatusCode::OK, body),
@@ -163,7 +163,7 @@ mod tests {
         let project = Project::new(ProjectId::from("p"), None);
         let token = project.token(&"ada".into());
         let queue = Queue::new(Policy::paragon_assumed(), 0).unwrap();
-        let mut world = World::new(project, queue, Options::default(), Moment::wall()).unwrap();
+        let mut world = World::new(project, queue, Options::default(), Timestamp::wall()).unwrap();
         world.connect(&"ada".into(), "googledrive", "default");
         (world, format!("Bearer {token}"))
     }
@@ -171,7 +171,7 @@ mod tests {
     fn ask(world: &mut World, method: &str, path: &str, token: &str, body: &[u8]) -> Option<(u16, Bytes)> {
         let request = Request::builder().method(method).uri(path).header("authorization", token);
         let request = request.body(body.to_vec().into()).ok()?;
-        let reply = world.handle(&(&request).into(), Moment::wall());
+        let reply = world.handle(&(&request).into(), Timestamp::wall());
         Some((reply.status.as_u16(), reply.body.joined()))
     }
 

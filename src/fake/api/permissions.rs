@@ -4,10 +4,10 @@ use http::StatusCode;
 
 use super::access::{self, ChangesParameters, Ids, Problem, Store};
 use super::answer::{Answer, Answered, Refusal};
-use super::{Asked, Endpoint};
+use super::{AuthorizedRequest, Endpoint};
 use crate::contract::{Pipeline, RecordId, integration};
 use crate::fake::world::World;
-use crate::source::permission::{Item, ObjectType};
+use crate::source::permission::{ObjectType, PermissionItem};
 use crate::source::{Account, Collection};
 use crate::sync::Sync;
 
@@ -25,7 +25,7 @@ impl Ids for Records<'_> {
         self.sync.feed.id_of(self.sync.key(number))
     }
 
-    fn item(&self, record: &RecordId) -> Option<Item> {
+    fn item(&self, record: &RecordId) -> Option<PermissionItem> {
         let key = self.sync.feed.key_of(record).filter(|key| self.sync.feed.holds(*key))?;
         let (_, number) = self.sync.origin(key).filter(|(credential, _)| *credential == self.sync.credential())?;
         self.files?.item(number)
@@ -45,7 +45,7 @@ impl World {
 
     /// Returns a sync of the token's user, and its account. Only syncs of file storage have permissions (documented);
     /// the 404 for any other sync is assumed.
-    fn with_permissions(&self, id: &str, asked: &Asked<'_>) -> Result<(&Sync, &Account), Refusal> {
+    fn with_permissions(&self, id: &str, asked: &AuthorizedRequest<'_>) -> Result<(&Sync, &Account), Refusal> {
         let sync = self.sync_of(id, asked.user)?;
         if !has_permissions(sync) {
             let message = format!("{} of {} have no permissions", sync.pipeline, sync.integration);
@@ -55,7 +55,7 @@ impl World {
         account.map(|account| (sync, account)).ok_or_else(|| Refusal::no_sync(id))
     }
 
-    pub(super) fn permissions(&self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn permissions(&self, asked: &AuthorizedRequest<'_>) -> Answer {
         let (sync, account) = self.with_permissions(asked.sync(), asked)?;
         let (ids, body) = (self.records_of(sync), asked.request.body);
         let known = &sync.permissions;
@@ -86,7 +86,7 @@ impl World {
 
     /// Streams the objects of all syncs of the token's user. An `ERRORED` sync has one line with its reason; syncs
     /// without permissions are left out.
-    pub(super) fn stream_objects_of_all_syncs(&self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn stream_objects_of_all_syncs(&self, asked: &AuthorizedRequest<'_>) -> Answer {
         let syncs = self.engine.syncs().filter(|sync| sync.user == *asked.user && has_permissions(sync));
         let records: Vec<Records<'_>> = syncs.map(|sync| self.records_of(sync)).collect();
         let stores = records.iter().map(|ids| Store {

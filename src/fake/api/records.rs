@@ -3,12 +3,12 @@
 use http::StatusCode;
 use serde_json::Map;
 
-use super::Asked;
+use super::AuthorizedRequest;
 use super::answer::{Answer, Answered, Refusal};
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::contract::api::Paging;
 use crate::contract::{RecordId, SyncId};
-use crate::fake::fault::{Stale, Trouble};
+use crate::fake::fault::{ApiFaultKind, Stale};
 use crate::fake::world::World;
 use crate::source::Seen;
 use crate::source::content::content;
@@ -18,7 +18,7 @@ use crate::sync::{Page, Sync};
 const PAGING: usize = 384;
 
 impl World {
-    pub(super) fn pull(&mut self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn pull(&mut self, asked: &AuthorizedRequest<'_>) -> Answer {
         let size = match asked.query(&["pageSize", "page_size", "limit"]) {
             None => self.options.page_size,
             Some(text) => match text.parse() {
@@ -33,7 +33,7 @@ impl World {
         self.judge_age(sync, cursor.as_deref())?;
         let lags = changed_at.is_some_and(|at| self.is_stale(&id, u64::MAX, at));
         // Two runs are at least a millisecond apart, so this moment excludes only the last run.
-        let until = changed_at.filter(|_| lags).map(|at| Moment::from_millis(at.as_millis() - 1));
+        let until = changed_at.filter(|_| lags).map(|at| Timestamp::from_millis(at.as_millis() - 1));
         let sync = self.engine.get(&id).ok_or_else(|| Refusal::no_sync(asked.sync()))?;
         let page = sync.feed.page_until(cursor.as_deref(), size.min(most), until);
         let mut page = page.map_err(|error| Refusal::bad(error.to_string()))?;
@@ -43,7 +43,7 @@ impl World {
             total_active_records: page.active as u64,
             remaining_records: page.remaining as u64,
             cursor: page.cursor,
-            last_seen: page.last_seen.map(Moment::as_millis),
+            last_seen: page.last_seen.map(Timestamp::as_millis),
             other: Map::new(),
         };
         let length: usize = page.entries.iter().map(|entry| entry.json.len() + 1).sum();
@@ -79,26 +79,26 @@ impl World {
 
     /// Applies the faults that concern pages to a page.
     fn tamper(&self, sync: &Sync, asked_for: Option<&str>, page: &mut Page<'_>) {
-        if self.strike.has(Trouble::EmptyPage) {
+        if self.strike.has(ApiFaultKind::EmptyPage) {
             page.remaining += page.entries.len();
             page.entries.clear();
             page.last_seen = None;
             page.cursor = asked_for.map(str::to_owned).or_else(|| sync.feed.first_cursor());
-        } else if self.strike.has(Trouble::RepeatedRecord)
+        } else if self.strike.has(ApiFaultKind::RepeatedRecord)
             && page.remaining > 0
             && let [.., before, _] = &page.entries[..]
         {
             page.remaining += 1;
             page.cursor = sync.feed.cursor_of(before);
         }
-        if self.strike.has(Trouble::NullCursorAtEnd) && page.remaining == 0 {
+        if self.strike.has(ApiFaultKind::NullCursorAtEnd) && page.remaining == 0 {
             page.cursor = None;
         }
     }
 
     /// Counts a read, and returns whether a fault makes the read stale, so that it shows the state before `changed_at`.
     /// `key` is the key of a record, or `u64::MAX` for the end of the feed.
-    fn is_stale(&mut self, sync: &SyncId, key: u64, changed_at: Moment) -> bool {
+    fn is_stale(&mut self, sync: &SyncId, key: u64, changed_at: Timestamp) -> bool {
         let now = self.clock.now();
         let strikes: Vec<Stale> = self.strike.stale().collect();
         strikes.into_iter().any(|stale| match stale {
@@ -115,7 +115,7 @@ impl World {
         })
     }
 
-    pub(super) fn get_record(&mut self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn get_record(&mut self, asked: &AuthorizedRequest<'_>) -> Answer {
         let sync = self.sync_of(asked.sync(), asked.user)?;
         let (id, key) = (sync.id.clone(), sync.feed.key_of(&RecordId::from(asked.record())).ok_or_else(no_record)?);
         let changed_at = sync.feed.get_stale(key).1;
@@ -140,7 +140,7 @@ impl World {
     }
 
     /// Answers with the content that the provider has now, which may be newer than what the last run saw.
-    pub(super) fn download(&self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn download(&self, asked: &AuthorizedRequest<'_>) -> Answer {
         let sync = self.sync_of(asked.sync(), asked.user)?;
         let key = sync.feed.key_of(&RecordId::from(asked.record())).filter(|key| sync.feed.holds(*key));
         let (credential, number) = key.and_then(|key| sync.origin(key)).ok_or_else(no_record)?;

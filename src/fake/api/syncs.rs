@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::Asked;
+use super::AuthorizedRequest;
 use super::answer::{Answer, Answered, Refusal, json, read};
 use crate::contract::{CredentialId, Frequency, UserId};
 use crate::fake::endpoint::usual_form;
@@ -18,7 +18,7 @@ impl World {
         sync.ok_or_else(|| Refusal::no_sync(id))
     }
 
-    pub(super) fn enable_sync(&mut self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn enable_sync(&mut self, asked: &AuthorizedRequest<'_>) -> Answer {
         let (body, user) = (read("api/enable_sync_request", asked.request.body)?, asked.user);
         let text = |name: &str| body[name].as_str().unwrap_or_default();
         let (integration, pipeline) = (text("integration"), text("pipeline"));
@@ -48,7 +48,7 @@ impl World {
         })
     }
 
-    pub(super) fn list_syncs(&self, asked: &Asked<'_>) -> Answered {
+    pub(super) fn list_syncs(&self, asked: &AuthorizedRequest<'_>) -> Answered {
         let credential = asked.query(&["credentialId"]);
         let of_user = self.engine.syncs().filter(|sync| sync.user == *asked.user);
         let syncs =
@@ -69,7 +69,7 @@ impl World {
         json(self.engine.revision(), "api/list_syncs_response", &json!({"data": data}))
     }
 
-    pub(super) fn sync_status(&self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn sync_status(&self, asked: &AuthorizedRequest<'_>) -> Answer {
         let sync = self.sync_of(asked.sync(), asked.user)?;
         let mut status = json!({
             "status": sync.status,
@@ -93,7 +93,7 @@ impl World {
         Ok(json(sync.revision, "api/sync_status_response", &status))
     }
 
-    pub(super) fn update_sync(&mut self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn update_sync(&mut self, asked: &AuthorizedRequest<'_>) -> Answer {
         let user = asked.user;
         let sync = self.sync_of(asked.sync(), user)?;
         let body = read("api/update_sync_request", asked.request.body)?;
@@ -122,19 +122,19 @@ impl World {
     }
 
     /// Deletes the sync and answers 200 without a body. Nothing more is documented.
-    pub(super) fn remove_sync(&mut self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn remove_sync(&mut self, asked: &AuthorizedRequest<'_>) -> Answer {
         let id = self.sync_of(asked.sync(), asked.user)?.id.clone();
         self.delete_sync(&id);
         Ok(Answered::Empty)
     }
 
-    pub(super) fn disable_sync(&mut self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn disable_sync(&mut self, asked: &AuthorizedRequest<'_>) -> Answer {
         let (id, now) = (self.sync_of(asked.sync(), asked.user)?.id.clone(), self.clock.now());
         let sync = self.engine.disable(&id, now).ok_or_else(|| Refusal::no_sync(id.as_str()))?;
         Ok(json(sync.revision, "api/disable_sync_response", &json!({"id": sync.id, "status": sync.status})))
     }
 
-    pub(super) fn reenable_sync(&mut self, asked: &Asked<'_>) -> Answer {
+    pub(super) fn reenable_sync(&mut self, asked: &AuthorizedRequest<'_>) -> Answer {
         let (id, now) = (self.sync_of(asked.sync(), asked.user)?.id.clone(), self.clock.now());
         let sync = self.engine.reenable(&id, now).ok_or_else(|| Refusal::no_sync(id.as_str()))?;
         Ok(json(sync.revision, "api/reenable_sync_response", &json!({"id": sync.id, "status": sync.status})))

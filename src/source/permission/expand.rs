@@ -1,6 +1,6 @@
 use serde_json::Map;
 
-use super::{Item, Permissions, Relation, Tie};
+use super::{PermissionItem, Permissions, Relation, Tie};
 use crate::contract::RecordId;
 use crate::contract::api::{Computed, Leaf, TupleToUserset, Users, Userset, Usersets};
 
@@ -11,18 +11,23 @@ impl Permissions {
     ///
     /// ```
     /// use paragon_testkit::contract::RecordId;
-    /// use paragon_testkit::source::permission::{Item, Permissions, Role};
+    /// use paragon_testkit::source::permission::{PermissionItem, Permissions, Role};
     ///
-    /// let tree = Permissions::default().expand(Item::file(7), Role::IsOwner, &|_| RecordId::from("0f"));
+    /// let tree = Permissions::default().expand(PermissionItem::file(7), Role::IsOwner, &|_| RecordId::from("0f"));
     /// assert_eq!(tree.name, "file:0f#is_owner");
     /// assert_eq!(tree.leaf.unwrap().computed.unwrap().userset, "file:0f#owner");
     /// ```
-    pub fn expand(&self, item: Item, relation: impl Into<Relation>, record: &impl Fn(u64) -> RecordId) -> Userset {
+    pub fn expand(
+        &self,
+        item: PermissionItem,
+        relation: impl Into<Relation>,
+        record: &impl Fn(u64) -> RecordId,
+    ) -> Userset {
         let relation = relation.into();
         let name = |relation: Relation| format!("{}#{relation}", item.text(record));
         let computed = |relation| Leaf { computed: Some(by_name(name(relation))), ..leaf() };
         let from_parent = |relation: Relation| {
-            let folders = self.parents(item).map(|folder| Item::folder(folder).text(record));
+            let folders = self.parents(item).map(|folder| PermissionItem::folder(folder).text(record));
             let computed = folders.map(|folder| by_name(format!("{folder}#{relation}"))).collect();
             let tupleset = name(Relation::Parent);
             Leaf { tuple_to_userset: Some(TupleToUserset { tupleset, computed, other: Map::new() }), ..leaf() }

@@ -2,17 +2,17 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use super::{DefaultOwner, Item, ObjectType, Operation, Permissions, Role, Tie, Tuple, TupleChange};
-use crate::clock::Moment;
+use super::{DefaultOwner, ObjectType, Operation, PermissionItem, Permissions, Role, Tie, Tuple, TupleChange};
+use crate::clock::Timestamp;
 
 /// Log of the permission changes of an account, oldest first. A change without effect is not logged: a role that is
 /// granted twice is in the log once.
 ///
 /// ```
-/// use paragon_testkit::clock::Moment;
-/// use paragon_testkit::source::permission::{Item, PermissionLog, Role};
+/// use paragon_testkit::clock::Timestamp;
+/// use paragon_testkit::source::permission::{PermissionItem, PermissionLog, Role};
 ///
-/// let (now, report) = (Moment::from_millis(0), Item::file(1));
+/// let (now, report) = (Timestamp::from_millis(0), PermissionItem::file(1));
 /// let mut log = PermissionLog::new();
 /// assert!(log.grant("ada@example.com", Role::CanRead, report, now));
 /// assert!(!log.grant("ada@example.com", Role::CanRead, report, now));
@@ -55,7 +55,7 @@ pub struct ChangesQuery<'a> {
     /// Continuation token of the previous page.
     pub token: Option<&'a str>,
     /// Start of the feed if there is no token. A time in the future means the end of the feed.
-    pub start_time: Option<Moment>,
+    pub start_time: Option<Timestamp>,
     /// Maximum number of changes; 0 counts as 1.
     pub size: usize,
 }
@@ -72,7 +72,7 @@ pub struct ChangesPage {
 /// Error for an unusable continuation token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum CursorError {
+pub enum ChangesCursorError {
     /// The token belongs to another `type`.
     #[error("the continuation token was given for {given}, not for {asked}; keep one for each")]
     TypeMismatch {
@@ -98,17 +98,17 @@ impl PermissionLog {
     }
 
     /// Grants a role to a user. Returns false if it was granted already.
-    pub fn grant(&mut self, user: &str, role: Role, item: Item, at: Moment) -> bool {
+    pub fn grant(&mut self, user: &str, role: Role, item: PermissionItem, at: Timestamp) -> bool {
         self.record(Operation::Write, Tuple { item, tie: Tie::of(role, user) }, at)
     }
 
     /// Revokes a role of a user. Returns false if it was not granted. The user keeps what other roles or folders grant.
-    pub fn revoke(&mut self, user: &str, role: Role, item: Item, at: Moment) -> bool {
+    pub fn revoke(&mut self, user: &str, role: Role, item: PermissionItem, at: Timestamp) -> bool {
         self.record(Operation::Delete, Tuple { item, tie: Tie::of(role, user) }, at)
     }
 
     /// Moves the item into a folder, or out of all folders. Returns false if nothing changed.
-    pub fn put(&mut self, item: Item, folder: Option<u64>, at: Moment) -> bool {
+    pub fn put(&mut self, item: PermissionItem, folder: Option<u64>, at: Timestamp) -> bool {
         let left: Vec<u64> = self.now.parents(item).filter(|parent| Some(*parent) != folder).collect();
         let mut moved = false;
         for parent in left {
@@ -122,7 +122,7 @@ impl PermissionLog {
 
     /// Deletes all tuples of an item that is deleted. The contents of a deleted folder are in no folder afterwards.
     /// Returns false if there were no such tuples.
-    pub fn remove(&mut self, item: Item, at: Moment) -> bool {
+    pub fn remove(&mut self, item: PermissionItem, at: Timestamp) -> bool {
         let owner = self.now.default_owner_of(item).map(|user| Tie::of(Role::IsOwner, user));
         let ties: Vec<Tie> = owner.into_iter().chain(self.now.ties(item).cloned()).collect();
         let mut named: Vec<Tuple> = ties.into_iter().map(|tie| Tuple { item, tie }).collect();
@@ -161,19 +161,19 @@ impl PermissionLog {
     /// Returns an error if the token is invalid or belongs to another type.
     ///
     /// ```
-    /// use paragon_testkit::clock::Moment;
-    /// use paragon_testkit::source::permission::{ChangesQuery, Item, PermissionLog, Role};
+    /// use paragon_testkit::clock::Timestamp;
+    /// use paragon_testkit::source::permission::{ChangesQuery, PermissionItem, PermissionLog, Role};
     ///
     /// let mut log = PermissionLog::new();
-    /// log.grant("ada@example.com", Role::CanRead, Item::file(1), Moment::from_millis(0));
+    /// log.grant("ada@example.com", Role::CanRead, PermissionItem::file(1), Timestamp::from_millis(0));
     /// let query = ChangesQuery { kind: None, token: None, start_time: None, size: 50 };
     /// let page = log.page(1, query)?;
     /// assert_eq!(page.changes, log.changes());
     /// let end = log.page(1, ChangesQuery { token: Some(&page.token), ..query })?;
     /// assert!(end.changes.is_empty() && end.token == page.token);
-    /// # Ok::<(), paragon_testkit::source::permission::CursorError>(())
+    /// # Ok::<(), paragon_testkit::source::permission::ChangesCursorError>(())
     /// ```
-    pub fn page(&self, applied: usize, query: ChangesQuery<'_>) -> Result<ChangesPage, CursorError> {
+    pub fn page(&self, applied: usize, query: ChangesQuery<'_>) -> Result<ChangesPage, ChangesCursorError> {
         let seen = &self.changes[..applied.min(self.changes.len())];
         let owned = self.default_owner.as_ref().map_or(0, DefaultOwner::count);
         let start = match query.token {
@@ -196,7 +196,7 @@ impl PermissionLog {
     }
 
     /// Returns the position of the first change at or after a time.
-    fn position(&self, from: Moment, seen: &[TupleChange]) -> u64 {
+    fn position(&self, from: Timestamp, seen: &[TupleChange]) -> u64 {
         match &self.default_owner {
             Some(owner) if from <= owner.since => 0,
             owner => {
@@ -208,7 +208,7 @@ impl PermissionLog {
 
     /// Appends a change and returns whether it had an effect. Times in the log never decrease: a change that comes late
     /// gets the time of the last change.
-    fn record(&mut self, operation: Operation, tuple: Tuple, at: Moment) -> bool {
+    fn record(&mut self, operation: Operation, tuple: Tuple, at: Timestamp) -> bool {
         if self.now.holds(&tuple) == (operation == Operation::Write) {
             return false;
         }
@@ -234,21 +234,21 @@ fn kind_name(kind: Option<ObjectType>) -> &'static str {
     kind.map_or("all", ObjectType::name)
 }
 
-fn read_token(text: &str, kind: Option<ObjectType>, end: u64) -> Result<u64, CursorError> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| CursorError::Invalid)?;
-    let content = std::str::from_utf8(&bytes).map_err(|_| CursorError::Invalid)?;
+fn read_token(text: &str, kind: Option<ObjectType>, end: u64) -> Result<u64, ChangesCursorError> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| ChangesCursorError::Invalid)?;
+    let content = std::str::from_utf8(&bytes).map_err(|_| ChangesCursorError::Invalid)?;
     let mut parts = content.split(':').skip(1);
     let given = match parts.next() {
         Some("all") => None,
-        name => Some(name.and_then(ObjectType::from_name).ok_or(CursorError::Invalid)?),
+        name => Some(name.and_then(ObjectType::from_name).ok_or(ChangesCursorError::Invalid)?),
     };
-    let position = parts.next().and_then(|position| position.parse().ok()).ok_or(CursorError::Invalid)?;
+    let position = parts.next().and_then(|position| position.parse().ok()).ok_or(ChangesCursorError::Invalid)?;
     if position > end || token(given, position) != text {
-        return Err(CursorError::Invalid);
+        return Err(ChangesCursorError::Invalid);
     }
     if given != kind {
         let (given, asked) = (kind_name(given).to_owned(), kind_name(kind).to_owned());
-        return Err(CursorError::TypeMismatch { given, asked });
+        return Err(ChangesCursorError::TypeMismatch { given, asked });
     }
     Ok(position)
 }

@@ -5,10 +5,10 @@
 //! so far. All responses of the Permissions API are computed from it, so they cannot contradict each other.
 //!
 //! ```
-//! use paragon_testkit::clock::Moment;
-//! use paragon_testkit::source::permission::{Item, PermissionLog, Permissions, Role};
+//! use paragon_testkit::clock::Timestamp;
+//! use paragon_testkit::source::permission::{PermissionItem, PermissionLog, Permissions, Role};
 //!
-//! let (now, team, report) = (Moment::from_millis(0), Item::folder(1), Item::file(2));
+//! let (now, team, report) = (Timestamp::from_millis(0), PermissionItem::folder(1), PermissionItem::file(2));
 //! let mut log = PermissionLog::new();
 //! log.put(report, Some(1), now);
 //! log.grant("ada@example.com", Role::CanWrite, team, now);
@@ -39,6 +39,6 @@ mod state;
 mod tests;
 mod tuple;
 
-pub use log::{ChangesPage, ChangesQuery, CursorError, PermissionLog};
+pub use log::{ChangesCursorError, ChangesPage, ChangesQuery, PermissionLog};
 pub use state::{DefaultOwner, Permissions};
-pub use tuple::{Item, ObjectType, Operation, Relation, Role, Tie, Tuple, TupleChange};
+pub use tuple::{ObjectType, Operation, PermissionItem, Relation, Role, Tie, Tuple, TupleChange};

@@ -5,8 +5,8 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::tuple::millis;
-use super::{Item, ObjectType, Operation, PermissionLog, Role, Tie, Tuple, TupleChange};
-use crate::clock::Moment;
+use super::{ObjectType, Operation, PermissionItem, PermissionLog, Role, Tie, Tuple, TupleChange};
+use crate::clock::Timestamp;
 
 /// The owner of synthetic files. One tuple for each of these files would take too much memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,7 +17,7 @@ pub struct DefaultOwner {
     pub user: String,
     /// Time at which the ownership begins.
     #[serde(with = "millis")]
-    pub since: Moment,
+    pub since: Timestamp,
 }
 
 impl DefaultOwner {
@@ -28,7 +28,7 @@ impl DefaultOwner {
 
     /// Returns the owner tuple of one of the files.
     pub(super) fn tuple(&self, number: u64) -> Tuple {
-        Tuple { item: Item::file(number), tie: Tie::Owner(self.user.clone()) }
+        Tuple { item: PermissionItem::file(number), tie: Tie::Owner(self.user.clone()) }
     }
 }
 
@@ -37,18 +37,18 @@ impl DefaultOwner {
 /// only as much as is read of them.
 ///
 /// ```
-/// use paragon_testkit::clock::Moment;
-/// use paragon_testkit::source::permission::{DefaultOwner, Item, ObjectType, PermissionLog, Permissions, Role};
+/// use paragon_testkit::clock::Timestamp;
+/// use paragon_testkit::source::permission::{DefaultOwner, PermissionItem, ObjectType, PermissionLog, Permissions, Role};
 ///
-/// let now = Moment::from_millis(0);
+/// let now = Timestamp::from_millis(0);
 /// let many = DefaultOwner { files: 0..10_000_000, user: "ada@example.com".into(), since: now };
 /// let mut log = PermissionLog::owned_by(many);
-/// log.grant("bob@example.com", Role::CanRead, Item::file(7), now);
-/// log.remove(Item::file(0), now);
+/// log.grant("bob@example.com", Role::CanRead, PermissionItem::file(7), now);
+/// log.remove(PermissionItem::file(0), now);
 ///
 /// let mut seen = Permissions::of(&log);
 /// seen.catch_up(&log);
-/// assert_eq!(seen.users(Item::file(7), Role::CanRead), ["ada@example.com", "bob@example.com"]);
+/// assert_eq!(seen.users(PermissionItem::file(7), Role::CanRead), ["ada@example.com", "bob@example.com"]);
 /// let objects = seen.objects(ObjectType::File, "ada@example.com", Role::IsOwner, 0);
 /// assert_eq!(objects.take(2).collect::<Vec<_>>(), [1, 2]);
 /// ```
@@ -62,7 +62,7 @@ pub struct Permissions {
     applied: usize,
     /// Reverse index of the tuples: the items of each tie.
     #[serde(skip)]
-    items: BTreeSet<(Tie, Item)>,
+    items: BTreeSet<(Tie, PermissionItem)>,
 }
 
 /// Serialized form of [`Permissions`]. The other field is computed from it.
@@ -120,7 +120,7 @@ impl Permissions {
     }
 
     /// Returns whether the user has the role for the item.
-    pub fn check(&self, item: Item, user: &str, role: Role) -> bool {
+    pub fn check(&self, item: PermissionItem, user: &str, role: Role) -> bool {
         let mut grants: Vec<Tuple> = role.ties(user).map(|tie| Tuple { item, tie }).collect();
         self.givers(item, role).into_iter().any(|giver| {
             grants.iter_mut().any(|grant| {
@@ -131,7 +131,7 @@ impl Permissions {
     }
 
     /// Returns all users with the role for the item, sorted by address.
-    pub fn users(&self, item: Item, role: Role) -> Vec<&str> {
+    pub fn users(&self, item: PermissionItem, role: Role) -> Vec<&str> {
         let mut users = BTreeSet::new();
         for giver in self.givers(item, role) {
             users.extend(self.default_owner_of(giver));
@@ -167,24 +167,24 @@ impl Permissions {
     }
 
     /// Returns the stored ties of an item: users first, then folders. The default owner is not included.
-    pub(super) fn ties(&self, item: Item) -> impl Iterator<Item = &Tie> {
+    pub(super) fn ties(&self, item: PermissionItem) -> impl Iterator<Item = &Tie> {
         let (first, last) = (Tie::Owner(String::new()), Tie::Parent(u64::MAX));
         self.tuples.range(Tuple { item, tie: first }..=Tuple { item, tie: last }).map(|tuple| &tuple.tie)
     }
 
     /// Returns the folders that contain the item. There can be more than one while a sync has applied half of a move.
-    pub(super) fn parents(&self, item: Item) -> impl Iterator<Item = u64> {
+    pub(super) fn parents(&self, item: PermissionItem) -> impl Iterator<Item = u64> {
         let tuple = |folder| Tuple { item, tie: Tie::Parent(folder) };
         let parents = self.tuples.range(tuple(0)..=tuple(u64::MAX));
         parents.filter_map(|tuple| if let Tie::Parent(folder) = tuple.tie { Some(folder) } else { None })
     }
 
     /// Returns the items that have this tie.
-    pub(super) fn items(&self, tie: Tie) -> impl Iterator<Item = Item> {
-        self.items.range((tie.clone(), Item::FIRST)..=(tie, Item::LAST)).map(|(_, item)| *item)
+    pub(super) fn items(&self, tie: Tie) -> impl Iterator<Item = PermissionItem> {
+        self.items.range((tie.clone(), PermissionItem::FIRST)..=(tie, PermissionItem::LAST)).map(|(_, item)| *item)
     }
 
-    pub(super) fn default_owner_of(&self, item: Item) -> Option<&str> {
+    pub(super) fn default_owner_of(&self, item: PermissionItem) -> Option<&str> {
         let owner = self.default_owner.as_ref()?;
         let owns = item.kind == ObjectType::File && owner.files.contains(&item.number);
         (owns && !self.disowned.contains(&item.number)).then_some(&*owner.user)
@@ -192,12 +192,12 @@ impl Permissions {
 
     /// Returns the item and the folders above it that pass the role on to it. Each folder is visited once, so cycles of
     /// folders end.
-    fn givers(&self, item: Item, role: Role) -> Vec<Item> {
+    fn givers(&self, item: PermissionItem, role: Role) -> Vec<PermissionItem> {
         let mut givers = vec![item];
         let mut seen = BTreeSet::from([item]);
         let mut next = 0;
         while role.is_handed_down() && next < givers.len() {
-            let above = self.parents(givers[next]).map(Item::folder).filter(|folder| seen.insert(*folder));
+            let above = self.parents(givers[next]).map(PermissionItem::folder).filter(|folder| seen.insert(*folder));
             givers.extend(above.collect::<Vec<_>>());
             next += 1;
         }
@@ -205,9 +205,9 @@ impl Permissions {
     }
 
     /// Returns the items that have one of the ties and, if `below` is true, everything in these folders.
-    fn reached(&self, ties: impl Iterator<Item = Tie>, below: bool) -> BTreeSet<Item> {
-        let mut reached: BTreeSet<Item> = ties.flat_map(|tie| self.items(tie)).collect();
-        let mut open: Vec<Item> = if below { reached.iter().copied().collect() } else { Vec::new() };
+    fn reached(&self, ties: impl Iterator<Item = Tie>, below: bool) -> BTreeSet<PermissionItem> {
+        let mut reached: BTreeSet<PermissionItem> = ties.flat_map(|tie| self.items(tie)).collect();
+        let mut open: Vec<PermissionItem> = if below { reached.iter().copied().collect() } else { Vec::new() };
         while let Some(item) = open.pop() {
             if item.kind == ObjectType::Folder {
                 open.extend(self.items(Tie::Parent(item.number)).filter(|child| reached.insert(*child)));

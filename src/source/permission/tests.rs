@@ -3,15 +3,15 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::contract::RecordId;
 use crate::contract::api::Userset;
 
 const USERS: [&str; 3] = ["ada@example.com", "bob@example.com", "cyd@example.com"];
 
 /// Numbers 0 to 3 are files, 4 to 7 are folders.
-fn item(number: u64) -> Item {
-    if number < 4 { Item::file(number) } else { Item::folder(number) }
+fn item(number: u64) -> PermissionItem {
+    if number < 4 { PermissionItem::file(number) } else { PermissionItem::folder(number) }
 }
 
 fn record(number: u64) -> RecordId {
@@ -95,7 +95,7 @@ impl Naive {
 }
 
 fn act(log: &mut PermissionLog, deed: Deed, at: i64) {
-    let at = Moment::from_millis(at);
+    let at = Timestamp::from_millis(at);
     match deed {
         Deed::Grant(user, role, number) => log.grant(USERS[user], role, item(number), at),
         Deed::Revoke(user, role, number) => log.revoke(USERS[user], role, item(number), at),
@@ -106,7 +106,7 @@ fn act(log: &mut PermissionLog, deed: Deed, at: i64) {
 
 /// Applies the deeds to both models. Ada owns the first `owned` files from the start.
 fn play(deeds: &[Deed], owned: u64) -> (PermissionLog, Naive) {
-    let start = DefaultOwner { files: 0..owned, user: USERS[0].to_owned(), since: Moment::from_millis(-1) };
+    let start = DefaultOwner { files: 0..owned, user: USERS[0].to_owned(), since: Timestamp::from_millis(-1) };
     let mut log = if owned > 0 { PermissionLog::owned_by(start) } else { PermissionLog::new() };
     let mut naive = Naive::default();
     naive.0.extend((0..owned).map(|number| Naive::tuple(0, Role::IsOwner, number)));
@@ -161,7 +161,7 @@ fn whole(log: &PermissionLog) -> Vec<TupleChange> {
         owner.files.clone().map(|number| TupleChange {
             at: owner.since,
             operation: Operation::Write,
-            tuple: Tuple { item: Item::file(number), tie: Tie::of(Role::IsOwner, &*owner.user) },
+            tuple: Tuple { item: PermissionItem::file(number), tie: Tie::of(Role::IsOwner, &*owner.user) },
         })
     });
     owned.chain(log.changes().iter().cloned()).collect()
@@ -225,12 +225,12 @@ proptest! {
             let (drained, token) = drain(&log, applied, kind, size);
             prop_assert_eq!(&drained, &all[..end].iter().filter(of_kind).cloned().collect::<Vec<_>>());
             // The kept token finds the later changes. The token takes precedence over the start time.
-            let query = ChangesQuery { kind, token: Some(&token), start_time: Some(Moment::from_millis(-1)), size: 100 };
+            let query = ChangesQuery { kind, token: Some(&token), start_time: Some(Timestamp::from_millis(-1)), size: 100 };
             let later = log.page(usize::MAX, query).unwrap();
             prop_assert_eq!(later.changes, all[end..].iter().filter(of_kind).cloned().collect::<Vec<_>>());
         }
         for from in [-2, -1, 0, 3, 100] {
-            let start_time = Some(Moment::from_millis(from));
+            let start_time = Some(Timestamp::from_millis(from));
             let page = log.page(usize::MAX, ChangesQuery { kind: None, token: None, start_time, size: 100 }).unwrap();
             let expected: Vec<_> = all.iter().filter(|change| change.at.as_millis() >= from).cloned().collect();
             prop_assert_eq!(page.changes, expected);
@@ -243,7 +243,7 @@ proptest! {
         let (log, _) = play(&[], 2);
         for token in [token, base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)] {
             let query = ChangesQuery { kind: None, token: Some(&token), start_time: None, size: 1 };
-            prop_assert_eq!(log.page(9, query), Err(CursorError::Invalid));
+            prop_assert_eq!(log.page(9, query), Err(ChangesCursorError::Invalid));
         }
         let (start, end) = files;
         let file = serde_json::json!({
@@ -254,12 +254,12 @@ proptest! {
             ],
         });
         let log: PermissionLog = serde_json::from_value(file).unwrap();
-        let query = ChangesQuery { kind: None, token: None, start_time: Some(Moment::from_millis(1)), size: 0 };
+        let query = ChangesQuery { kind: None, token: None, start_time: Some(Timestamp::from_millis(1)), size: 0 };
         let page = log.page(usize::MAX, query).unwrap();
         prop_assert_eq!(page.changes.len(), 1);
         let next = log.page(usize::MAX, ChangesQuery { token: Some(&page.token), ..query });
         prop_assert!(next.is_ok());
-        prop_assert!(!log.now().check(Item::folder(1), "ada", Role::CanRead));
+        prop_assert!(!log.now().check(PermissionItem::folder(1), "ada", Role::CanRead));
         prop_assert!(log.now().objects(ObjectType::File, "ada", Role::CanRead, 0).take(3).count() <= 3);
     }
 }
@@ -272,43 +272,46 @@ fn a_token_belongs_to_its_type_and_to_its_feed() {
     assert_eq!(page.changes, log.changes()[..1]);
     for kind in [None, Some(ObjectType::Folder)] {
         let error = log.page(2, ChangesQuery { kind, token: Some(&page.token), ..query }).unwrap_err();
-        assert!(matches!(error, CursorError::TypeMismatch { .. }), "{error}");
+        assert!(matches!(error, ChangesCursorError::TypeMismatch { .. }), "{error}");
     }
-    assert_eq!(log.page(0, ChangesQuery { token: Some(&page.token), ..query }), Err(CursorError::Invalid));
+    assert_eq!(log.page(0, ChangesQuery { token: Some(&page.token), ..query }), Err(ChangesCursorError::Invalid));
 }
 
 #[test]
 fn ten_million_files_of_one_owner_cost_nothing() {
     let files = 0..10_000_000;
-    let since = Moment::from_millis(0);
+    let since = Timestamp::from_millis(0);
     let mut log = PermissionLog::owned_by(DefaultOwner { files, user: USERS[0].to_owned(), since });
-    log.revoke(USERS[0], Role::IsOwner, Item::file(9_999_997), since);
-    log.grant(USERS[0], Role::CanRead, Item::file(10_000_001), since);
-    log.grant(USERS[0], Role::CanRead, Item::file(9_999_998), since);
+    log.revoke(USERS[0], Role::IsOwner, PermissionItem::file(9_999_997), since);
+    log.grant(USERS[0], Role::CanRead, PermissionItem::file(10_000_001), since);
+    log.grant(USERS[0], Role::CanRead, PermissionItem::file(9_999_998), since);
     let seen = log.now();
     let last: Vec<u64> = seen.objects(ObjectType::File, USERS[0], Role::CanRead, 9_999_996).collect();
     assert_eq!(last, [9_999_996, 9_999_998, 9_999_999, 10_000_001]);
     assert!(serde_json::to_string(&log).unwrap().len() < 1_000);
     // The feed contains the owner of the files, but does not compute ten million changes for one page.
     let query = ChangesQuery { kind: None, token: None, start_time: None, size: 2 };
-    assert_eq!(log.page(3, query).unwrap().changes[1].tuple.item, Item::file(1));
+    assert_eq!(log.page(3, query).unwrap().changes[1].tuple.item, PermissionItem::file(1));
     let folders = ChangesQuery { kind: Some(ObjectType::Folder), ..query };
     assert_eq!(log.page(3, folders).unwrap().changes, []);
 }
 
 #[test]
 fn deep_folders_and_folders_in_each_other_end() {
-    let now = Moment::from_millis(0);
+    let now = Timestamp::from_millis(0);
     let mut log = PermissionLog::new();
     for depth in 0..10_000 {
-        log.put(Item::folder(depth + 1), Some(depth), now);
+        log.put(PermissionItem::folder(depth + 1), Some(depth), now);
     }
-    log.put(Item::folder(0), Some(10_000), now);
-    log.put(Item::folder(0), Some(0), now);
-    log.grant(USERS[0], Role::IsOwner, Item::folder(0), now);
+    log.put(PermissionItem::folder(0), Some(10_000), now);
+    log.put(PermissionItem::folder(0), Some(0), now);
+    log.grant(USERS[0], Role::IsOwner, PermissionItem::folder(0), now);
     let seen = log.now();
-    assert!(seen.check(Item::folder(10_000), USERS[0], Role::CanWrite));
-    assert!(!seen.check(Item::folder(10_000), USERS[0], Role::IsOwner), "who owns a folder does not own what is in it");
+    assert!(seen.check(PermissionItem::folder(10_000), USERS[0], Role::CanWrite));
+    assert!(
+        !seen.check(PermissionItem::folder(10_000), USERS[0], Role::IsOwner),
+        "who owns a folder does not own what is in it"
+    );
     assert_eq!(seen.objects(ObjectType::Folder, USERS[0], Role::CanRead, 0).count(), 10_001);
 }
 

@@ -3,7 +3,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::contract::RecordId;
 use crate::contract::api::{PermissionChange, TupleKey};
 
@@ -111,7 +111,7 @@ impl From<Role> for Relation {
 
 /// A file or a folder, identified by the number of its record in the account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Item {
+pub struct PermissionItem {
     /// Whether the item is a file or a folder.
     #[serde(rename = "type")]
     pub kind: ObjectType,
@@ -119,7 +119,7 @@ pub struct Item {
     pub number: u64,
 }
 
-impl Item {
+impl PermissionItem {
     pub(super) const FIRST: Self = Self::file(0);
     pub(super) const LAST: Self = Self::folder(u64::MAX);
 
@@ -196,7 +196,7 @@ impl Tie {
     pub(super) fn subject(&self, record: &impl Fn(u64) -> RecordId) -> String {
         match self {
             Self::Owner(user) | Self::Editor(user) | Self::Viewer(user) => format!("user:{user}"),
-            Self::Parent(folder) => Item::folder(*folder).text(record),
+            Self::Parent(folder) => PermissionItem::folder(*folder).text(record),
         }
     }
 }
@@ -206,7 +206,7 @@ impl Tie {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Tuple {
     /// The item that has the tie.
-    pub item: Item,
+    pub item: PermissionItem,
     /// The tie of the item.
     pub tie: Tie,
 }
@@ -214,12 +214,12 @@ pub struct Tuple {
 /// A tuple that was written or deleted.
 ///
 /// ```
-/// use paragon_testkit::clock::Moment;
+/// use paragon_testkit::clock::Timestamp;
 /// use paragon_testkit::contract::RecordId;
-/// use paragon_testkit::source::permission::{Item, Operation, Role, Tie, Tuple, TupleChange};
+/// use paragon_testkit::source::permission::{PermissionItem, Operation, Role, Tie, Tuple, TupleChange};
 ///
-/// let tuple = Tuple { item: Item::file(7), tie: Tie::of(Role::CanRead, "ada@example.com") };
-/// let change = TupleChange { at: Moment::from_millis(0), operation: Operation::Write, tuple };
+/// let tuple = Tuple { item: PermissionItem::file(7), tie: Tie::of(Role::CanRead, "ada@example.com") };
+/// let change = TupleChange { at: Timestamp::from_millis(0), operation: Operation::Write, tuple };
 /// let change = change.to_api(&|number| RecordId::from(format!("record-{number}")));
 /// assert_eq!(change.tuple_key.user, "user:ada@example.com");
 /// assert_eq!(change.tuple_key.relation, "viewer");
@@ -229,7 +229,7 @@ pub struct Tuple {
 pub struct TupleChange {
     /// Time of the change.
     #[serde(with = "millis")]
-    pub at: Moment,
+    pub at: Timestamp,
     /// Whether the tuple was written or deleted.
     pub operation: Operation,
     /// The tuple that changed.
@@ -259,14 +259,14 @@ impl TupleChange {
 pub(super) mod millis {
     use serde::{Deserialize, Deserializer, Serializer};
 
-    use crate::clock::Moment;
+    use crate::clock::Timestamp;
 
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-    pub(in super::super) fn serialize<S: Serializer>(moment: &Moment, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in super::super) fn serialize<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_i64(moment.as_millis())
     }
 
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Moment, D::Error> {
-        i64::deserialize(deserializer).map(Moment::from_millis)
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        i64::deserialize(deserializer).map(Timestamp::from_millis)
     }
 }

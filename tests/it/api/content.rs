@@ -15,7 +15,7 @@ struct Download {
     bytes: Vec<u8>,
 }
 
-async fn download(client: &Client, sync: &paragon_testkit::fake::Sync, object: &str) -> Download {
+async fn download(client: &Client, sync: &paragon_testkit::fake::SyncHandle, object: &str) -> Download {
     let record = sync.record_of(&object.into()).unwrap();
     let answer = client.request("GET", &format!("/api/syncs/{}/records/{record}/content", sync.id())).send().await;
     let answer = answer.unwrap();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use paragon_testkit::contract::{File, Pipeline, Revision, UserId};
-use paragon_testkit::fake::{ApiFault, Endpoint, RetryAfter, Server, Stale, Sync, Trouble};
+use paragon_testkit::fake::{ApiFault, ApiFaultKind, Endpoint, RetryAfterHeader, Server, Stale, SyncHandle};
 use paragon_testkit::source::Synthetic;
 use reqwest::Response;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 const IMPATIENT: Duration = Duration::from_millis(300);
 
 /// A fake with a sync of so many files, and its user's app.
-async fn start(server: Server, files: u64) -> (FakeParagon, Sync, Client) {
+async fn start(server: Server, files: u64) -> (FakeParagon, SyncHandle, Client) {
     let paragon = FakeParagon::start_on(server).await;
     let drive = paragon.user("ada").connect("googledrive");
     drive.fill(Pipeline::Files, Synthetic::new(files, 1));
@@ -27,7 +27,7 @@ async fn start(server: Server, files: u64) -> (FakeParagon, Sync, Client) {
     (paragon, sync, ada)
 }
 
-fn records(sync: &Sync) -> String {
+fn records(sync: &SyncHandle) -> String {
     format!("/api/syncs/{}/records", sync.id())
 }
 
@@ -41,23 +41,23 @@ async fn a_status_comes_with_the_time_to_come_back() {
         let (paragon, sync, ada) = start(server, 1).await;
         let path = records(&sync);
         for code in [400, 401, 403, 404, 409, 422, 429, 500, 502, 503, 504, 599] {
-            paragon.fault(ApiFault::new(Trouble::Status { code, retry_after: None }).next(1));
+            paragon.api_fault(ApiFault::new(ApiFaultKind::Status { code, retry_after: None }).next(1));
             let answer = send(&ada, &path).await;
             assert_eq!((answer.status().as_u16(), answer.headers().get("retry-after")), (code, None));
             let body: Value = answer.json().await.unwrap();
             assert_eq!(body["statusCode"], code);
         }
-        let seconds = RetryAfter::Seconds(30);
-        paragon.fault(ApiFault::new(Trouble::Status { code: 429, retry_after: Some(seconds) }).next(1));
+        let seconds = RetryAfterHeader::Seconds(30);
+        paragon.api_fault(ApiFault::new(ApiFaultKind::Status { code: 429, retry_after: Some(seconds) }).next(1));
         assert_eq!(send(&ada, &path).await.headers()["retry-after"], "30");
-        let date = RetryAfter::Date(HOUR);
-        paragon.fault(ApiFault::new(Trouble::Status { code: 503, retry_after: Some(date) }).next(1));
+        let date = RetryAfterHeader::Date(HOUR);
+        paragon.api_fault(ApiFault::new(ApiFaultKind::Status { code: 503, retry_after: Some(date) }).next(1));
         let answer = send(&ada, &path).await;
         let date = answer.headers()["retry-after"].to_str().unwrap();
         assert!(date.ends_with(" GMT") && date.len() == "Sun, 06 Nov 1994 08:49:37 GMT".len(), "{date}");
         // Refused is refused, whatever the status says.
         for code in [200, 201, 204, 304] {
-            paragon.fault(ApiFault::new(Trouble::Status { code, retry_after: None }).next(1));
+            paragon.api_fault(ApiFault::new(ApiFaultKind::Status { code, retry_after: None }).next(1));
             let answer = ada.request("POST", &format!("/api/syncs/{}/disable", sync.id())).send().await.unwrap();
             assert_eq!(answer.status(), code);
             assert_eq!(ada.get(&format!("/api/syncs/{}", sync.id())).await.1["status"], "IDLE", "it has no effect");
@@ -71,15 +71,15 @@ async fn an_answer_may_come_late_or_never_and_have_its_effect() {
         let (paragon, sync, ada) = start(server, 1).await;
         let disable = format!("/api/syncs/{}/disable", sync.id());
         let reenable = format!("/api/syncs/{}/reenable", sync.id());
-        for trouble in [Trouble::Delay(HOUR), Trouble::NeverAnswers] {
-            paragon.fault(ApiFault::new(trouble).next(1).endpoint(Endpoint::DisableSync));
+        for trouble in [ApiFaultKind::Delay(HOUR), ApiFaultKind::NeverAnswers] {
+            paragon.api_fault(ApiFault::new(trouble).next(1).endpoint(Endpoint::DisableSync));
             let error = ada.request("POST", &disable).timeout(IMPATIENT).send().await.unwrap_err();
             assert!(error.is_timeout(), "{error:?}");
             assert_eq!(ada.get(&format!("/api/syncs/{}", sync.id())).await.1["status"], "DISABLED");
             assert_eq!(ada.call("POST", &reenable, "").await.0, 200);
             paragon.settle().await;
         }
-        paragon.fault(ApiFault::new(Trouble::Delay(Duration::from_millis(1))).next(1));
+        paragon.api_fault(ApiFault::new(ApiFaultKind::Delay(Duration::from_millis(1))).next(1));
         assert_eq!(ada.get(&records(&sync)).await.0, 200);
     }
 }
@@ -89,12 +89,12 @@ async fn connections_break_before_or_inside_the_answer() {
     for server in SERVERS {
         let (paragon, sync, ada) = start(server, 20).await;
         let disable = format!("/api/syncs/{}/disable", sync.id());
-        paragon.fault(ApiFault::new(Trouble::ResetBefore).next(1));
+        paragon.api_fault(ApiFault::new(ApiFaultKind::ResetBefore).next(1));
         let error = ada.request("POST", &disable).send().await.unwrap_err();
         assert!(!error.is_timeout() && error.status().is_none(), "{error:?}");
         assert_eq!(ada.get(&format!("/api/syncs/{}", sync.id())).await.1["status"], "DISABLED");
 
-        paragon.fault(ApiFault::new(Trouble::ResetInside).next(1));
+        paragon.api_fault(ApiFault::new(ApiFaultKind::ResetInside).next(1));
         let answer = ada.request("GET", &records(&sync)).send().await;
         let error = match server {
             Server::Wiremock => answer.unwrap_err(),
@@ -111,15 +111,15 @@ async fn json_may_be_cut_or_malformed_and_called_html() {
     for server in SERVERS {
         let (paragon, sync, ada) = start(server, 5).await;
         let whole = send(&ada, &records(&sync)).await.bytes().await.unwrap();
-        for trouble in [Trouble::CutJson, Trouble::MalformedJson] {
-            paragon.fault(ApiFault::new(trouble).next(1));
+        for trouble in [ApiFaultKind::CutJson, ApiFaultKind::MalformedJson] {
+            paragon.api_fault(ApiFault::new(trouble).next(1));
             let answer = send(&ada, &records(&sync)).await;
             assert_eq!(answer.status(), 200);
             assert_eq!(answer.headers()["content-type"], "application/json; charset=utf-8");
             let bytes = answer.bytes().await.unwrap();
             assert!(serde_json::from_slice::<Value>(&bytes).is_err(), "{trouble:?}");
         }
-        paragon.fault(ApiFault::new(Trouble::WrongContentType).next(1));
+        paragon.api_fault(ApiFault::new(ApiFaultKind::WrongContentType).next(1));
         let answer = send(&ada, &records(&sync)).await;
         assert_eq!(answer.headers()["content-type"], "text/html; charset=utf-8");
         assert_eq!(answer.bytes().await.unwrap(), whole);
@@ -127,7 +127,7 @@ async fn json_may_be_cut_or_malformed_and_called_html() {
         // Streams too.
         let body = json!({"objectType": "file", "user": "ada@example.com", "role": "is_owner"});
         let path = format!("/api/permissions/{}/streamed-list-objects", sync.id());
-        paragon.fault(ApiFault::new(Trouble::CutJson).endpoint(Endpoint::StreamListObjects).next(1));
+        paragon.api_fault(ApiFault::new(ApiFaultKind::CutJson).endpoint(Endpoint::StreamListObjects).next(1));
         let text = ada.request("POST", &path).json(&body).send().await.unwrap().text().await.unwrap();
         let bad = text.lines().filter(|line| serde_json::from_str::<Value>(line).is_err()).count();
         assert!(bad == 1 && text.lines().count() > 1, "{text}");
@@ -148,7 +148,7 @@ async fn reads_may_lag_for_some_reads() {
     drive.update(&a, |file| file.name = "a2".into());
     drive.create(File::named("d"));
     paragon.advance(MINUTE).await;
-    paragon.fault(ApiFault::new(Trouble::StaleReads(Stale::Reads(2))));
+    paragon.api_fault(ApiFault::new(ApiFaultKind::StaleReads(Stale::Reads(2))));
 
     // What was there before, as it was, and not a hole where something has changed.
     assert_eq!(ada.pull(id, "").await, before);
@@ -182,7 +182,7 @@ async fn reads_may_lag_for_some_reads() {
 async fn reads_may_lag_for_some_time() {
     let (paragon, sync, ada) = start(Server::Hyper, 1).await;
     let drive = paragon.user("ada").connect("googledrive");
-    paragon.fault(ApiFault::new(Trouble::StaleReads(Stale::For(HOUR))).until(paragon.now() + 24 * HOUR));
+    paragon.api_fault(ApiFault::new(ApiFaultKind::StaleReads(Stale::For(HOUR))).until(paragon.now() + 24 * HOUR));
     paragon.advance(HOUR).await;
     drive.create(File::named("new"));
     paragon.advance(MINUTE).await;
@@ -207,16 +207,16 @@ async fn pages_may_be_short_empty_repeating_or_without_a_cursor() {
         let whole = ada.pull(id, "").await;
         let all = whole["data"].as_array().unwrap();
 
-        let short = paragon.fault(ApiFault::new(Trouble::ShortPages(3)));
+        let short = paragon.api_fault(ApiFault::new(ApiFaultKind::ShortPages(3)));
         let page = ada.pull(id, "?pageSize=5").await;
         assert_eq!((page["data"].as_array().unwrap().len(), &page["paging"]["remainingRecords"]), (3, &json!(7)));
         assert_eq!(&ada.pull_all(id, None, 5).await.0, all);
-        paragon.end_fault(short);
+        paragon.end_api_fault(short);
 
         // An empty page at the start, in the middle and at the end.
         let second = ada.pull(id, "?pageSize=4").await["paging"]["cursor"].as_str().unwrap().to_owned();
         for (query, rest) in [(String::new(), 10), (format!("&cursor={second}"), 6)] {
-            paragon.fault(ApiFault::new(Trouble::EmptyPage).next(1));
+            paragon.api_fault(ApiFault::new(ApiFaultKind::EmptyPage).next(1));
             let page = ada.pull(id, &format!("?pageSize=4{query}")).await;
             assert_eq!((&page["data"], &page["paging"]["remainingRecords"]), (&json!([]), &json!(rest)));
             let cursor = page["paging"]["cursor"].as_str().map(str::to_owned);
@@ -225,7 +225,7 @@ async fn pages_may_be_short_empty_repeating_or_without_a_cursor() {
             assert_eq!(&after, &all[10 - rest..]);
         }
 
-        let repeats = paragon.fault(ApiFault::new(Trouble::RepeatedRecord));
+        let repeats = paragon.api_fault(ApiFault::new(ApiFaultKind::RepeatedRecord));
         let first = ada.pull(id, "?pageSize=4").await;
         let next = ada.pull(id, &format!("?pageSize=4&cursor={}", first["paging"]["cursor"].as_str().unwrap())).await;
         assert_eq!(first["data"][3], next["data"][0]);
@@ -234,9 +234,9 @@ async fn pages_may_be_short_empty_repeating_or_without_a_cursor() {
         assert!(some.len() > 10, "{}", some.len());
         some.dedup();
         assert_eq!(&some, all);
-        paragon.end_fault(repeats);
+        paragon.end_api_fault(repeats);
 
-        paragon.fault(ApiFault::new(Trouble::NullCursorAtEnd));
+        paragon.api_fault(ApiFault::new(ApiFaultKind::NullCursorAtEnd));
         assert!(ada.pull(id, "?pageSize=9").await["paging"]["cursor"].is_string());
         let last = ada.pull(id, "?pageSize=10").await;
         assert_eq!((last["data"].as_array().unwrap().len(), &last["paging"]["cursor"]), (10, &json!(null)));
@@ -246,7 +246,7 @@ async fn pages_may_be_short_empty_repeating_or_without_a_cursor() {
 #[tokio::test]
 async fn good_tokens_count_as_expired() {
     let (paragon, sync, ada) = start(Server::Hyper, 1).await;
-    paragon.fault(ApiFault::new(Trouble::ExpiredTokens).user("ada").next(1));
+    paragon.api_fault(ApiFault::new(ApiFaultKind::ExpiredTokens).user("ada").next(1));
     let bob = Client::new(&paragon, "bob");
     assert_eq!(bob.get("/api/syncs").await.0, 200);
     let answer = send(&ada, &records(&sync)).await;
@@ -266,14 +266,14 @@ async fn answers_may_hold_what_nobody_has_heard_of() {
         let sync = drive.enable("files").unwrap();
         paragon.settle().await;
         let path = format!("/api/syncs/{}", sync.id());
-        paragon.fault(ApiFault::new(Trouble::UnknownStatus));
+        paragon.api_fault(ApiFault::new(ApiFaultKind::UnknownStatus));
         assert_eq!(ada.get(&path).await.1["status"], ApiFault::UNKNOWN_STATUS);
         assert_eq!(ada.get("/api/syncs").await.1["data"][0]["status"], ApiFault::UNKNOWN_STATUS);
         let (_, disabled) = ada.call("POST", &format!("{path}/disable"), "").await;
         assert_eq!(disabled["status"], ApiFault::UNKNOWN_STATUS);
-        paragon.end_faults();
+        paragon.end_api_faults();
         let plain = ada.pull(sync.id().as_str(), "").await;
-        paragon.fault(ApiFault::new(Trouble::UnknownMembers));
+        paragon.api_fault(ApiFault::new(ApiFaultKind::UnknownMembers));
         let page = ada.pull(sync.id().as_str(), "").await;
         for object in [&page, &page["paging"], &page["data"][0]] {
             assert_eq!(object[ApiFault::UNKNOWN_MEMBER], true);
@@ -289,25 +289,25 @@ async fn a_fault_strikes_what_it_names_and_as_often_as_it_says() {
     let (paragon, sync, ada) = start(Server::Hyper, 1).await;
     let bob = Client::new(&paragon, "bob");
     let other = paragon.user("ada").connect("googledrive").enable_as("files", "other").unwrap();
-    let gone = Trouble::Status { code: 503, retry_after: None };
+    let gone = ApiFaultKind::Status { code: 503, retry_after: None };
     let status = async |client: &Client, path: &str| client.get(path).await.0;
 
     let fault = ApiFault::new(gone).endpoint(Endpoint::PullRecords).sync(sync.id().clone()).next(2);
-    let fault = paragon.fault(fault);
+    let fault = paragon.api_fault(fault);
     for path in ["/api/syncs", &records(&other), &format!("/api/syncs/{}", sync.id())] {
         assert_eq!(status(&ada, path).await, 200, "{path}");
     }
     let path = records(&sync);
     assert_eq!([status(&ada, &path).await, status(&ada, &path).await, status(&ada, &path).await], [503, 503, 200]);
-    let (_, _, struck) = paragon.faults().into_iter().find(|(id, ..)| *id == fault).unwrap();
+    let struck = paragon.api_faults().into_iter().find(|active| active.id == fault).unwrap().struck;
     assert_eq!(struck, 2);
-    assert!(paragon.end_fault(fault) && !paragon.end_fault(fault));
+    assert!(paragon.end_api_fault(fault) && !paragon.end_api_fault(fault));
 
-    let fault = paragon.fault(ApiFault::new(gone).user(UserId::from("bob")));
+    let fault = paragon.api_fault(ApiFault::new(gone).user(UserId::from("bob")));
     assert_eq!((status(&ada, "/api/syncs").await, status(&bob, "/api/syncs").await), (200, 503));
-    paragon.end_fault(fault);
+    paragon.end_api_fault(fault);
 
-    paragon.fault(ApiFault::new(gone).until(paragon.now() + HOUR));
+    paragon.api_fault(ApiFault::new(gone).until(paragon.now() + HOUR));
     assert_eq!(status(&ada, "/api/syncs").await, 503);
     paragon.advance(HOUR).await;
     assert_eq!(status(&ada, "/api/syncs").await, 200);
@@ -316,7 +316,7 @@ async fn a_fault_strikes_what_it_names_and_as_often_as_it_says() {
     let mut seen = Vec::new();
     for seed in [1, 1, 2] {
         let paragon = FakeParagon::start_with(FakeParagon::builder().seed(seed)).await.unwrap();
-        paragon.fault(ApiFault::new(gone).probability(0.5));
+        paragon.api_fault(ApiFault::new(gone).probability(0.5));
         let ada = Client::new(&paragon, "ada");
         let mut statuses = Vec::new();
         for _ in 0..40 {
@@ -326,7 +326,7 @@ async fn a_fault_strikes_what_it_names_and_as_often_as_it_says() {
         seen.push(statuses);
     }
     assert!(seen[0] == seen[1] && seen[0] != seen[2]);
-    paragon.fault(ApiFault::new(gone).probability(0.0));
+    paragon.api_fault(ApiFault::new(gone).probability(0.0));
     assert_eq!(status(&ada, "/api/syncs").await, 200);
 }
 
@@ -335,21 +335,21 @@ async fn a_fault_strikes_what_it_names_and_as_often_as_it_says() {
 async fn a_client_that_tries_again_ends_with_the_right_data() {
     for server in SERVERS {
         let (paragon, sync, ada) = start(server, 40).await;
-        let unavailable = Trouble::Status { code: 503, retry_after: Some(RetryAfter::Seconds(0)) };
+        let unavailable = ApiFaultKind::Status { code: 503, retry_after: Some(RetryAfterHeader::Seconds(0)) };
         for trouble in [
             unavailable,
-            Trouble::ResetBefore,
-            Trouble::ResetInside,
-            Trouble::CutJson,
-            Trouble::MalformedJson,
-            Trouble::ExpiredTokens,
-            Trouble::ShortPages(2),
-            Trouble::EmptyPage,
-            Trouble::RepeatedRecord,
-            Trouble::UnknownMembers,
-            Trouble::WrongContentType,
+            ApiFaultKind::ResetBefore,
+            ApiFaultKind::ResetInside,
+            ApiFaultKind::CutJson,
+            ApiFaultKind::MalformedJson,
+            ApiFaultKind::ExpiredTokens,
+            ApiFaultKind::ShortPages(2),
+            ApiFaultKind::EmptyPage,
+            ApiFaultKind::RepeatedRecord,
+            ApiFaultKind::UnknownMembers,
+            ApiFaultKind::WrongContentType,
         ] {
-            let fault = paragon.fault(ApiFault::new(trouble).endpoint(Endpoint::PullRecords).probability(0.5));
+            let fault = paragon.api_fault(ApiFault::new(trouble).endpoint(Endpoint::PullRecords).probability(0.5));
             let (mut held, mut cursor, mut calls) = (Vec::new(), String::new(), 0);
             loop {
                 calls += 1;
@@ -375,7 +375,7 @@ async fn a_client_that_tries_again_ends_with_the_right_data() {
                 }
             }
             assert_eq!(held, sync.records(), "{trouble:?}");
-            paragon.end_fault(fault);
+            paragon.end_api_fault(fault);
         }
         assert_eq!(sync.unfetched(), []);
     }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use paragon_testkit::contract::{File, Pipeline};
-use paragon_testkit::fake::{Connection, Server, Sync};
+use paragon_testkit::fake::{Connection, Server, SyncHandle};
 use paragon_testkit::source::permission::Role;
-use paragon_testkit::source::{Synthetic, Trouble};
+use paragon_testkit::source::{ProviderFaultKind, Synthetic};
 use serde_json::{Value, json};
 
 use super::{Client, NOBODYS, SERVERS, no_sync, refusal};
@@ -16,7 +16,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// A folder with a file in it and a file beside it. Bob reads the folder, Cyd writes the file beside.
 struct Drive {
     account: Connection,
-    sync: Sync,
+    sync: SyncHandle,
     /// Record ids.
     folder: String,
     inner: String,
@@ -300,7 +300,7 @@ async fn the_stream_over_all_syncs_goes_on_past_one_that_fails() {
         assert_eq!(lines("bob@example.com").await, [line(&drive.inner)]);
         assert_eq!(lines(&drive.account.owner()).await.len(), 3);
 
-        failing.trouble(Trouble::CredentialRevoked, None);
+        failing.provider_fault(ProviderFaultKind::CredentialRevoked);
         paragon.advance(MINUTE).await;
         let lines = lines("bob@example.com").await;
         assert_eq!(lines.len(), 2);

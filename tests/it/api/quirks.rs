@@ -1,14 +1,14 @@
 //! What real clients send, and has to be served.
 
 use paragon_testkit::contract::{File, Pipeline};
-use paragon_testkit::fake::Sync;
+use paragon_testkit::fake::SyncHandle;
 use paragon_testkit::source::Synthetic;
 use serde_json::{Value, json};
 
 use super::{Client, SERVERS, names, no_sync};
 use crate::described::FakeParagon;
 
-async fn filled(paragon: &FakeParagon, files: u64) -> Sync {
+async fn filled(paragon: &FakeParagon, files: u64) -> SyncHandle {
     let drive = paragon.user("ada").connect("googledrive");
     drive.fill(Pipeline::Files, Synthetic::new(files, 1));
     let sync = drive.enable("files").unwrap();

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use paragon_testkit::contract::{CredentialId, File};
-use paragon_testkit::source::Trouble;
+use paragon_testkit::source::ProviderFault;
+use paragon_testkit::source::ProviderFaultKind;
 use paragon_testkit::sync::{RunKind, Status};
 use serde_json::{Value, json};
 
@@ -142,7 +143,7 @@ async fn without_a_credential_the_oldest_account_that_works_is_meant() {
     };
     assert_eq!(enable("a", None).await, json!(old.credential()));
     assert_eq!(enable("b", Some(new.credential())).await, json!(new.credential()));
-    old.trouble(Trouble::CredentialRevoked, None);
+    old.provider_fault(ProviderFaultKind::CredentialRevoked);
     assert_eq!(enable("c", None).await, json!(new.credential()));
     let of = async |credential: &str| ada.get(&format!("/api/syncs?credentialId={credential}")).await.1["data"].clone();
     assert_eq!(of(old.credential().as_str()).await.as_array().unwrap().len(), 1);
@@ -286,7 +287,9 @@ async fn troubles_of_the_provider_show_in_the_status() {
     paragon.settle().await;
     let path = format!("/api/syncs/{}", sync.id());
 
-    drive.trouble(Trouble::RateLimited { backoff: Duration::from_millis(90_500) }, Some(1));
+    drive.provider_fault(
+        ProviderFault::new(ProviderFaultKind::RateLimited { backoff: Duration::from_millis(90_500) }).next(1),
+    );
     paragon.advance(MINUTE).await;
     let (_, status) = ada.get(&path).await;
     assert_eq!((&status["status"], &status["rateLimitBackoffMs"]), (&json!("RATE_LIMITED"), &json!(90_500)));
@@ -296,7 +299,7 @@ async fn troubles_of_the_provider_show_in_the_status() {
     let (_, status) = ada.get(&path).await;
     assert_eq!((&status["status"], status.get("rateLimitBackoffMs")), (&json!("IDLE"), None));
 
-    drive.trouble(Trouble::CredentialRevoked, None);
+    drive.provider_fault(ProviderFaultKind::CredentialRevoked);
     paragon.advance(MINUTE).await;
     let (_, status) = ada.get(&path).await;
     let reason = format!("Credential ID {} is no longer valid or has been deleted.", drive.credential());
@@ -314,7 +317,7 @@ async fn troubles_of_the_provider_show_in_the_status() {
     paragon.settle().await;
     assert_eq!(ada.get(&path).await.1["status"], "ERRORED", "as long as access is revoked");
 
-    drive.mend();
+    drive.end_provider_faults();
     assert_eq!(ada.call("POST", &format!("{path}/reenable"), "").await.1["status"], "ACTIVE");
     paragon.settle().await;
     let (_, status) = ada.get(&path).await;
@@ -327,7 +330,7 @@ async fn another_account_brings_a_failed_sync_back() {
     let ada = Client::new(&paragon, "ada");
     let [lost, good] = ["lost", "good"].map(|name| paragon.user("ada").connect_as("googledrive", name));
     good.create(File::named("good.pdf"));
-    lost.trouble(Trouble::CredentialRevoked, None);
+    lost.provider_fault(ProviderFaultKind::CredentialRevoked);
     let sync = lost.enable("files").unwrap();
     paragon.settle().await;
     let path = format!("/api/syncs/{}", sync.id());
@@ -360,7 +363,7 @@ async fn a_sync_that_is_paused_before_it_ran_begins_when_it_goes_on() {
 async fn a_run_that_takes_its_time_is_seen() {
     let paragon = FakeParagon::start().await;
     let ada = Client::new(&paragon, "ada");
-    paragon.runs_take(10 * MINUTE);
+    paragon.set_run_duration(10 * MINUTE);
     let drive = paragon.user("ada").connect("googledrive");
     drive.create(File::named("a.pdf"));
     let sync = drive.enable("files").unwrap();

@@ -12,8 +12,8 @@ use paragon_testkit::FakeParagon;
 use paragon_testkit::clock::eventually;
 use paragon_testkit::contract::{Event, File};
 use paragon_testkit::delivery::{
-    Adversity, Backoff, Batch, Decision, DisableRule, Failing, HeaderRule, Limit, Mishap, Off, Order, Payload, Policy,
-    Signature, WebhookState, WhileOff, Wire,
+    Backoff, Batch, Decision, DeliveryFault, DeliveryFaultKind, DisableRule, Failing, HeaderRule, Limit, Off, Order,
+    Payload, Policy, Signature, WebhookState, WhileOff, Wire,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Barrier;
@@ -96,7 +96,7 @@ async fn as_many_are_under_way_as_the_policy_says_and_are_told_in_order() {
 async fn copies_come_together_though_the_policy_sends_one_at_a_time() {
     let receiver = Receiver::of(4);
     let paragon = fake(Policy::paragon_assumed(), &receiver, |_| StatusCode::OK).await;
-    paragon.adversity(Adversity::new(Mishap::Together(4)).next(1));
+    paragon.delivery_fault(DeliveryFault::new(DeliveryFaultKind::Together(4)).next(1));
     paragon.send(&event());
     paragon.settle().await;
     assert_eq!(receiver.most_at_once.load(Ordering::SeqCst), 4);
@@ -107,7 +107,7 @@ async fn what_is_sent_wrongly_on_purpose_is_told_and_tried_again() {
     for wire in [Wire::ResetAfterBody, Wire::HangUp, Wire::Chunked, Wire::Dribbled, Wire::ExpectContinue] {
         let receiver = Receiver::default();
         let paragon = fake(Policy::paragon_assumed(), &receiver, |_| StatusCode::OK).await;
-        paragon.adversity(Adversity::new(Mishap::Wire(wire)).next(1));
+        paragon.delivery_fault(DeliveryFault::new(DeliveryFaultKind::Wire(wire)).next(1));
         paragon.send(&event());
         paragon.run_until_idle().await;
         let fails = matches!(wire, Wire::ResetAfterBody | Wire::HangUp);

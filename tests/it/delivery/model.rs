@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use paragon_testkit::clock::Moment;
+use paragon_testkit::clock::Timestamp;
 use paragon_testkit::delivery::{
     Attempt, Class, Decision, DeliveryId, Failing, Jitter, Order, Outcome, Purpose, Rules, Then, WebhookState, WhileOff,
 };
@@ -13,21 +13,21 @@ use paragon_testkit::delivery::{
 pub(super) struct Model {
     events: BTreeMap<DeliveryId, Story>,
     /// What has ended since the webhook was enabled: when, whether it failed, whether its event was given up.
-    history: Vec<(Moment, bool, bool)>,
+    history: Vec<(Timestamp, bool, bool)>,
     under_way: Vec<DeliveryId>,
 }
 
 struct Story {
-    born: Moment,
-    first: Option<Moment>,
+    born: Timestamp,
+    first: Option<Timestamp>,
     made: u32,
     resent: u32,
     /// Between these it has to be sent; `None` when it is over.
-    next: Option<(Moment, Moment)>,
+    next: Option<(Timestamp, Timestamp)>,
 }
 
 impl Model {
-    pub(super) fn enqueued(&mut self, ids: &[DeliveryId], now: Moment) {
+    pub(super) fn enqueued(&mut self, ids: &[DeliveryId], now: Timestamp) {
         for id in ids {
             let story = Story { born: now, first: None, made: 0, resent: 0, next: Some((now, now)) };
             assert!(self.events.insert(*id, story).is_none(), "{id} is an event of its own");
@@ -50,7 +50,7 @@ impl Model {
         self.events.iter().filter(|(id, story)| story.next.is_some() && !self.under_way.contains(id)).count()
     }
 
-    pub(super) fn sent(&mut self, attempt: &Attempt, rules: &Rules, state: WebhookState, now: Moment) {
+    pub(super) fn sent(&mut self, attempt: &Attempt, rules: &Rules, state: WebhookState, now: Timestamp) {
         let id = attempt.delivery;
         if attempt.purpose == Purpose::Probe {
             return;
@@ -83,7 +83,7 @@ impl Model {
         outcome: &Outcome,
         rules: &Rules,
         (before, after): (WebhookState, WebhookState),
-        now: Moment,
+        now: Timestamp,
     ) -> impl Fn(&Decision) + use<> {
         let id = attempt.delivery;
         self.under_way.retain(|other| *other != id);
@@ -124,7 +124,7 @@ impl Model {
                 (known + least.max(floor).saturating_sub(millisecond), known + most.max(floor) + millisecond)
             });
             let (born, first) = (story.born, story.first.expect("it was sent"));
-            let in_time = |at: Moment| !rules.window.is_passed_by(at - first) && !rules.ttl.is_passed_by(at - born);
+            let in_time = |at: Timestamp| !rules.window.is_passed_by(at - first) && !rules.ttl.is_passed_by(at - born);
             // Between the two jitter decides.
             let next = wait.filter(|(least, _)| in_time(*least));
             let certain = wait.is_none_or(|(least, most)| in_time(least) == in_time(most));
@@ -143,14 +143,14 @@ impl Model {
                 None => (Decision::GivenUp, None),
             };
             if !certain {
-                expected.0 = Decision::RetryAt(Moment::from_millis(i64::MIN));
+                expected.0 = Decision::RetryAt(Timestamp::from_millis(i64::MIN));
             }
         }
         let story = self.events.get_mut(&id).expect("it was sent");
         story.next = expected.1;
         let (decision, next) = expected;
         move |decided: &Decision| match (decision, decided) {
-            (Decision::RetryAt(at), _) if at == Moment::from_millis(i64::MIN) => {}
+            (Decision::RetryAt(at), _) if at == Timestamp::from_millis(i64::MIN) => {}
             (Decision::RetryAt(_), Decision::RetryAt(at)) => {
                 let (least, most) = next.expect("it comes again");
                 assert!(least <= *at && *at <= most, "again at {at}, not from {least} to {most}");
@@ -172,7 +172,7 @@ impl Model {
         }
     }
 
-    fn holds(&self, failing: &Failing, now: Moment) -> bool {
+    fn holds(&self, failing: &Failing, now: Timestamp) -> bool {
         let row: Vec<_> = self.history.iter().rev().take_while(|(_, failed, _)| *failed).collect();
         let lately = |within: Duration| self.history.iter().filter(move |(at, ..)| now - *at <= within);
         let failures = |within| lately(within).filter(|(_, failed, _)| *failed).count();

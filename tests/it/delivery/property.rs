@@ -5,15 +5,16 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use paragon_testkit::clock::Moment;
+use paragon_testkit::clock::Timestamp;
 use paragon_testkit::delivery::{
-    Adversity, Answer, Attempt, Batch, Failure, Mishap, Outcome, Policy, Purpose, Queue, Rules, WebhookState, WhileOff,
+    Answer, Attempt, Batch, DeliveryFault, DeliveryFaultKind, Failure, Outcome, Policy, Purpose, Queue, Rules,
+    WebhookState, WhileOff,
 };
 use paragon_testkit::strategies;
 
 use super::model::Model;
 
-const START: Moment = Moment::from_millis(0);
+const START: Timestamp = Timestamp::from_millis(0);
 
 fn started(policy: Policy) -> Queue {
     let mut queue = Queue::new(policy, 7).unwrap();
@@ -66,7 +67,7 @@ struct Both {
     model: Model,
     rules: Rules,
     flying: Vec<Attempt>,
-    now: Moment,
+    now: Timestamp,
     /// Everything that was handed out and decided.
     story: String,
 }
@@ -87,22 +88,22 @@ impl Both {
         }
     }
 
-    fn enqueue(&mut self, mishaps: &mut Vec<Mishap>) {
+    fn enqueue(&mut self, faults: &mut Vec<DeliveryFaultKind>) {
         let before = self.queue.state();
-        let mishap = mishaps.pop();
-        if let Some(what) = mishap {
+        let fault = faults.pop();
+        if let Some(what) = fault {
             self.queue.end_all();
-            self.queue.begin(Adversity::new(what).next(1));
+            self.queue.begin(DeliveryFault::new(what).next(1));
         }
         let enqueued = self.queue.enqueue(b"{}", self.now);
         self.changes();
         let off = matches!(self.queue.state(), WebhookState::Enabled | WebhookState::OnTrial);
-        let expected = match (off, self.rules.while_off, mishap) {
-            (false, WhileOff::Drop, _) | (_, _, Some(Mishap::Lose)) => 0,
-            (_, _, Some(Mishap::Duplicate)) => 2,
+        let expected = match (off, self.rules.while_off, fault) {
+            (false, WhileOff::Drop, _) | (_, _, Some(DeliveryFaultKind::Lose)) => 0,
+            (_, _, Some(DeliveryFaultKind::Duplicate)) => 2,
             _ => 1,
         };
-        assert_eq!(enqueued.deliveries.len(), expected, "{before:?} {mishap:?}");
+        assert_eq!(enqueued.deliveries.len(), expected, "{before:?} {fault:?}");
         self.queue.end_all();
         self.model.enqueued(&enqueued.deliveries, self.now);
     }
@@ -141,10 +142,10 @@ impl Both {
     }
 
     fn run(mut self, steps: &[Step]) -> Self {
-        let mut mishaps = Vec::new();
+        let mut faults = Vec::new();
         for step in steps {
             match step {
-                Step::Enqueue(events) => (0..*events).for_each(|_| self.enqueue(&mut mishaps)),
+                Step::Enqueue(events) => (0..*events).for_each(|_| self.enqueue(&mut faults)),
                 Step::Next => {
                     if let Some(due) = self.queue.next_due() {
                         self.now = self.now.max(due);
@@ -162,8 +163,8 @@ impl Both {
                     self.queue.enable("enabled by hand");
                     self.changes();
                 }
-                Step::Duplicate => mishaps.push(Mishap::Duplicate),
-                Step::Lose => mishaps.push(Mishap::Lose),
+                Step::Duplicate => faults.push(DeliveryFaultKind::Duplicate),
+                Step::Lose => faults.push(DeliveryFaultKind::Lose),
             }
         }
         self

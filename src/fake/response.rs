@@ -13,7 +13,7 @@ pub(crate) const LONGEST_BODY: usize = 16 << 20;
 /// A response of the API, and how it goes over the wire. The servers carry it out.
 #[derive(Debug)]
 #[must_use = "a server sends it"]
-pub(crate) struct Reply {
+pub(crate) struct ApiResponse {
     /// The status code.
     pub(crate) status: StatusCode,
     /// The value of `content-type`, unless [`headers`](Self::headers) contains one. Most responses have no other
@@ -29,7 +29,7 @@ pub(crate) struct Reply {
     pub(crate) wire: Wire,
 }
 
-/// The body of a [`Reply`].
+/// The body of a [`ApiResponse`].
 #[derive(Debug)]
 pub(crate) enum Body {
     /// A complete body, sent with its length.
@@ -40,7 +40,7 @@ pub(crate) enum Body {
     Open(mpsc::Receiver<Bytes>),
 }
 
-/// The way a [`Reply`] goes over the wire.
+/// The way a [`ApiResponse`] goes over the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Wire {
     /// The response is sent as it should be.
@@ -60,7 +60,7 @@ impl Wire {
     pub(crate) const HELD: Duration = Duration::from_secs(300);
 }
 
-impl Reply {
+impl ApiResponse {
     /// Returns a response with any body of a known length.
     pub(crate) fn bytes(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
         Self { content_type: Some(content_type), ..Self::new(status, Body::Whole(body.into())) }
@@ -169,14 +169,14 @@ mod tests {
 
     #[test]
     fn lines_end_each() {
-        let reply = Reply::lines(["1".to_owned(), "2".to_owned()]);
+        let reply = ApiResponse::lines(["1".to_owned(), "2".to_owned()]);
         assert_eq!(reply.headers["content-type"], "application/x-ndjson");
         assert_eq!(reply.body.joined(), "1\n2\n");
     }
 
     #[test]
     fn a_refusal_names_its_status_three_times() {
-        let reply = Reply::too_large().delayed(Duration::MAX).delayed(Duration::MAX);
+        let reply = ApiResponse::too_large().delayed(Duration::MAX).delayed(Duration::MAX);
         assert_eq!((reply.status.as_u16(), reply.delay), (413, Duration::MAX));
         let body: serde_json::Value = serde_json::from_slice(&reply.body.joined()).unwrap();
         assert_eq!(

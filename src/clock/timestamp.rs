@@ -6,9 +6,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A point in time, in milliseconds since 1970. Prints as RFC 3339 with milliseconds, as Paragon does (observed).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Moment(i64);
+pub struct Timestamp(i64);
 
-impl Moment {
+impl Timestamp {
     /// Returns the moment this many milliseconds after the beginning of 1970.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
@@ -37,7 +37,7 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-impl Add<Duration> for Moment {
+impl Add<Duration> for Timestamp {
     type Output = Self;
     fn add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(millis(duration)))
@@ -45,14 +45,14 @@ impl Add<Duration> for Moment {
 }
 
 /// Returns the time since `earlier`; zero if `earlier` is later.
-impl Sub for Moment {
+impl Sub for Timestamp {
     type Output = Duration;
     fn sub(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 }
 
-impl fmt::Display for Moment {
+impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_millisecond(self.0) {
             Ok(timestamp) => write!(f, "{timestamp:.3}"),
@@ -61,13 +61,13 @@ impl fmt::Display for Moment {
     }
 }
 
-impl Serialize for Moment {
+impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for Moment {
+impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         Self::parse(&text).ok_or_else(|| de::Error::custom(format!("expected a time in RFC 3339, got {text:?}")))
@@ -145,22 +145,22 @@ pub(crate) mod duration {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Clock {
-    now: Moment,
+    now: Timestamp,
 }
 
 impl Clock {
     /// Returns a clock that shows `start`.
-    pub fn starting_at(start: Moment) -> Self {
+    pub fn starting_at(start: Timestamp) -> Self {
         Self { now: start }
     }
 
     /// Returns the time that the clock shows.
-    pub fn now(&self) -> Moment {
+    pub fn now(&self) -> Timestamp {
         self.now
     }
 
     /// Moves the clock forward. A moment in the past has no effect.
-    pub fn advance_to(&mut self, moment: Moment) {
+    pub fn advance_to(&mut self, moment: Timestamp) {
         self.now = self.now.max(moment);
     }
 }
@@ -188,19 +188,19 @@ mod tests {
 
     #[test]
     fn moments_print_as_paragon_does() {
-        let moment = Moment::parse("2025-07-18T21:47:05.926Z").unwrap();
+        let moment = Timestamp::parse("2025-07-18T21:47:05.926Z").unwrap();
         assert_eq!(moment.to_string(), "2025-07-18T21:47:05.926Z");
-        assert_eq!(Moment::from_millis(0).to_string(), "1970-01-01T00:00:00.000Z");
-        assert_eq!(Moment::parse("yesterday"), None);
-        assert_eq!(Moment::from_millis(i64::MAX).to_string(), format!("{} ms", i64::MAX));
+        assert_eq!(Timestamp::from_millis(0).to_string(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(Timestamp::parse("yesterday"), None);
+        assert_eq!(Timestamp::from_millis(i64::MAX).to_string(), format!("{} ms", i64::MAX));
     }
 
     #[test]
     fn a_clock_never_goes_back() {
-        let mut clock = Clock::starting_at(Moment::from_millis(10));
-        clock.advance_to(Moment::from_millis(5));
-        assert_eq!(clock.now(), Moment::from_millis(10));
-        assert_eq!(Moment::from_millis(5) - Moment::from_millis(10), Duration::ZERO);
+        let mut clock = Clock::starting_at(Timestamp::from_millis(10));
+        clock.advance_to(Timestamp::from_millis(5));
+        assert_eq!(clock.now(), Timestamp::from_millis(10));
+        assert_eq!(Timestamp::from_millis(5) - Timestamp::from_millis(10), Duration::ZERO);
     }
 
     #[test]

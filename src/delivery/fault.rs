@@ -10,7 +10,7 @@ use crate::clock::duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
-pub enum Mishap {
+pub enum DeliveryFaultKind {
     /// The event is sent twice, one after the other.
     Duplicate,
     /// This many copies of the event are sent at once, even if the policy allows fewer concurrent requests.
@@ -29,22 +29,22 @@ pub enum Mishap {
     Wire(Wire),
 }
 
-/// [`Mishap`] with conditions on the events or attempts that it affects. Without conditions it affects all of them.
+/// [`DeliveryFaultKind`] with conditions on the events or attempts that it affects. Without conditions it affects all of them.
 /// With both conditions, `next` counts the events or attempts that the probability decides about.
 ///
 /// ```
-/// use paragon_testkit::delivery::{Adversity, Mishap};
+/// use paragon_testkit::delivery::{DeliveryFault, DeliveryFaultKind};
 ///
-/// let rare: Adversity = serde_json::from_str(r#"{"what": "duplicate", "probability": 0.05}"#)?;
-/// assert_eq!(rare, Adversity::new(Mishap::Duplicate).probability(0.05));
+/// let rare: DeliveryFault = serde_json::from_str(r#"{"what": "duplicate", "probability": 0.05}"#)?;
+/// assert_eq!(rare, DeliveryFault::new(DeliveryFaultKind::Duplicate).probability(0.05));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
-pub struct Adversity {
+pub struct DeliveryFault {
     /// Kind of the fault.
-    pub what: Mishap,
+    pub what: DeliveryFaultKind,
     /// Number of coming events, or attempts, that can be affected. `None` means all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<u64>,
@@ -53,9 +53,15 @@ pub struct Adversity {
     pub probability: Option<Probability>,
 }
 
-impl Adversity {
+impl From<DeliveryFaultKind> for DeliveryFault {
+    fn from(kind: DeliveryFaultKind) -> Self {
+        Self::new(kind)
+    }
+}
+
+impl DeliveryFault {
     /// Creates a fault that affects every event, or every attempt.
-    pub fn new(what: Mishap) -> Self {
+    pub fn new(what: DeliveryFaultKind) -> Self {
         Self { what, next: None, probability: None }
     }
 
@@ -82,27 +88,28 @@ impl Adversity {
 /// All active faults, with the number of events or attempts that each has seen.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Mishaps {
+pub(super) struct DeliveryFaults {
     added: u64,
-    held: Vec<Held>,
+    held: Vec<ActiveFault>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Held {
+struct ActiveFault {
     number: u64,
-    adversity: Adversity,
+    #[serde(alias = "adversity")]
+    fault: DeliveryFault,
     met: u64,
 }
 
-impl Mishaps {
-    pub(super) fn add(&mut self, adversity: Adversity) {
+impl DeliveryFaults {
+    pub(super) fn add(&mut self, fault: DeliveryFault) {
         self.added += 1;
-        self.held.push(Held { number: self.added, adversity, met: 0 });
+        self.held.push(ActiveFault { number: self.added, fault, met: 0 });
     }
 
-    pub(super) fn end(&mut self, what: Mishap) {
-        self.held.retain(|held| held.adversity.what != what);
+    pub(super) fn end(&mut self, what: DeliveryFaultKind) {
+        self.held.retain(|held| held.fault.what != what);
     }
 
     /// Removes all faults. Faults that are added later decide as if no others had been there before.
@@ -110,18 +117,19 @@ impl Mishaps {
         *self = Self::default();
     }
 
-    pub(super) fn list(&self) -> impl Iterator<Item = Adversity> {
-        self.held.iter().map(|held| held.adversity)
+    pub(super) fn list(&self) -> impl Iterator<Item = DeliveryFault> {
+        self.held.iter().map(|held| held.fault)
     }
 
     /// Returns the faults that affect the next event, or the next attempt if `attempt` is true, in the order in which
     /// they were added. Each comes with a number that is derived from its random choice. Must be called exactly once
     /// for each event and attempt, because each call advances the counters.
-    pub(super) fn strike(&mut self, seed: u64, attempt: bool) -> Vec<(Mishap, u64)> {
+    pub(super) fn strike(&mut self, seed: u64, attempt: bool) -> Vec<(DeliveryFaultKind, u64)> {
         let mut struck = Vec::new();
         for held in &mut self.held {
-            let Adversity { what, next, probability } = held.adversity;
-            let of_attempt = matches!(what, Mishap::Resend | Mishap::Unreachable | Mishap::Wire(_));
+            let DeliveryFault { what, next, probability } = held.fault;
+            let of_attempt =
+                matches!(what, DeliveryFaultKind::Resend | DeliveryFaultKind::Unreachable | DeliveryFaultKind::Wire(_));
             if of_attempt != attempt || next.is_some_and(|next| held.met >= next) {
                 continue;
             }
@@ -141,40 +149,40 @@ mod tests {
 
     #[test]
     fn the_seed_decides_and_the_next_are_counted() {
-        let mut mishaps = Mishaps::default();
-        mishaps.add(Adversity::new(Mishap::Duplicate).probability(0.25));
-        mishaps.add(Adversity::new(Mishap::Lose).next(2));
-        mishaps.add(Adversity::new(Mishap::Unreachable));
-        let mut again = mishaps.clone();
-        let struck: Vec<Vec<Mishap>> =
-            (0..1_000).map(|_| mishaps.strike(7, false).into_iter().map(|(what, _)| what).collect()).collect();
+        let mut faults = DeliveryFaults::default();
+        faults.add(DeliveryFault::new(DeliveryFaultKind::Duplicate).probability(0.25));
+        faults.add(DeliveryFault::new(DeliveryFaultKind::Lose).next(2));
+        faults.add(DeliveryFault::new(DeliveryFaultKind::Unreachable));
+        let mut again = faults.clone();
+        let struck: Vec<Vec<DeliveryFaultKind>> =
+            (0..1_000).map(|_| faults.strike(7, false).into_iter().map(|(what, _)| what).collect()).collect();
         let count = |what| struck.iter().flatten().filter(|struck| **struck == what).count();
-        assert!((200..300).contains(&count(Mishap::Duplicate)), "{}", count(Mishap::Duplicate));
-        assert_eq!((count(Mishap::Lose), count(Mishap::Unreachable)), (2, 0));
-        assert_eq!(mishaps.strike(7, true).len(), 1);
+        assert!((200..300).contains(&count(DeliveryFaultKind::Duplicate)), "{}", count(DeliveryFaultKind::Duplicate));
+        assert_eq!((count(DeliveryFaultKind::Lose), count(DeliveryFaultKind::Unreachable)), (2, 0));
+        assert_eq!(faults.strike(7, true).len(), 1);
         for struck in struck {
             assert_eq!(again.strike(7, false).into_iter().map(|(what, _)| what).collect::<Vec<_>>(), struck);
         }
-        mishaps.end(Mishap::Duplicate);
-        assert_eq!(mishaps.list().count(), 2);
+        faults.end(DeliveryFaultKind::Duplicate);
+        assert_eq!(faults.list().count(), 2);
     }
 
     #[test]
     fn each_strikes_by_itself() {
         let both = || {
-            let mut mishaps = Mishaps::default();
-            mishaps.add(Adversity::new(Mishap::Duplicate).probability(0.5));
-            mishaps.add(Adversity::new(Mishap::Reorder).probability(0.5));
-            mishaps
+            let mut faults = DeliveryFaults::default();
+            faults.add(DeliveryFault::new(DeliveryFaultKind::Duplicate).probability(0.5));
+            faults.add(DeliveryFault::new(DeliveryFaultKind::Reorder).probability(0.5));
+            faults
         };
-        let mut mishaps = both();
-        let struck: Vec<_> = (0..100).map(|_| mishaps.strike(7, false)).collect();
+        let mut faults = both();
+        let struck: Vec<_> = (0..100).map(|_| faults.strike(7, false)).collect();
         assert!((10..40).contains(&struck.iter().filter(|struck| struck.len() == 2).count()), "{struck:?}");
         // After `clear`, the choices do not depend on the faults before it.
-        mishaps.clear();
-        assert_eq!(mishaps.list().count(), 0);
-        mishaps.add(Adversity::new(Mishap::Duplicate).probability(0.5));
-        mishaps.add(Adversity::new(Mishap::Reorder).probability(0.5));
-        assert_eq!(struck, (0..100).map(|_| mishaps.strike(7, false)).collect::<Vec<_>>());
+        faults.clear();
+        assert_eq!(faults.list().count(), 0);
+        faults.add(DeliveryFault::new(DeliveryFaultKind::Duplicate).probability(0.5));
+        faults.add(DeliveryFault::new(DeliveryFaultKind::Reorder).probability(0.5));
+        assert_eq!(struck, (0..100).map(|_| faults.strike(7, false)).collect::<Vec<_>>());
     }
 }

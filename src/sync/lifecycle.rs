@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::log::EventLog;
-use super::{Enable, Feed};
-use crate::clock::Moment;
+use super::{EnableRequest, Feed};
+use crate::clock::Timestamp;
 use crate::contract::api::EventLogEntry;
 use crate::contract::{
     CredentialId, Envelope, ExternalId, Frequency, Pipeline, RecordId, Revision, SyncId, UserId, UserRef,
@@ -78,11 +78,11 @@ pub struct Sync {
     /// Interval of the incremental runs, if it was set.
     pub frequency: Option<Frequency>,
     /// Time at which the sync was enabled.
-    pub created_at: Moment,
+    pub created_at: Timestamp,
     /// Time of the last change through the API or by a failed run.
-    pub updated_at: Moment,
+    pub updated_at: Timestamp,
     /// Time at which the last complete run ended.
-    pub last_synced_at: Option<Moment>,
+    pub last_synced_at: Option<Timestamp>,
     /// Feed that a receiver pulls.
     pub feed: Feed,
     /// Log of the runs.
@@ -92,9 +92,9 @@ pub struct Sync {
     /// All accounts that the sync has read. `account` is the index of the current one.
     accounts: Vec<CredentialId>,
     account: usize,
-    pub(super) next: BTreeMap<RunKind, Moment>,
+    pub(super) next: BTreeMap<RunKind, Timestamp>,
     /// Kind and end of the run in progress.
-    pub(super) running: Option<(RunKind, Moment)>,
+    pub(super) running: Option<(RunKind, Timestamp)>,
     /// Mark in the collection's log up to which runs have read it; `None` before the first run of this account.
     pub(super) seen: Option<usize>,
     pub(super) seen_by_full: Option<usize>,
@@ -111,7 +111,7 @@ pub struct Update {
 }
 
 impl Sync {
-    pub(super) fn new(id: SyncId, wanted: Enable<'_>, revision: Revision, now: Moment) -> Self {
+    pub(super) fn new(id: SyncId, wanted: EnableRequest<'_>, revision: Revision, now: Timestamp) -> Self {
         Self {
             feed: Feed::new(&id),
             id,
@@ -155,7 +155,7 @@ impl Sync {
     }
 
     /// Returns the time of the next run; `None` while the sync is paused or has failed.
-    pub fn due(&self) -> Option<Moment> {
+    pub fn due(&self) -> Option<Timestamp> {
         match (self.status, self.running) {
             (Status::Disabled | Status::Errored, _) => None,
             (_, Some((_, until))) => Some(until),
@@ -168,7 +168,7 @@ impl Sync {
     }
 
     /// Pauses the sync. A run in progress is abandoned.
-    pub(super) fn disable(&mut self, now: Moment) {
+    pub(super) fn disable(&mut self, now: Timestamp) {
         if let Some((kind, _)) = self.running.take() {
             self.next.insert(kind, now);
         }
@@ -178,13 +178,13 @@ impl Sync {
     }
 
     /// Resumes a paused or failed sync. It looks for changes at once, and makes up for a missed full run.
-    pub(super) fn reenable(&mut self, now: Moment) {
+    pub(super) fn reenable(&mut self, now: Timestamp) {
         if matches!(self.status, Status::Disabled | Status::Errored) {
             self.go_on(now);
         }
     }
 
-    fn go_on(&mut self, now: Moment) {
+    fn go_on(&mut self, now: Timestamp) {
         self.status = Status::Active;
         (self.reason, self.backoff) = (None, None);
         self.updated_at = now;
@@ -199,12 +199,12 @@ impl Sync {
     }
 
     /// Makes a run due now. Before the initial run is complete, this is always the initial run.
-    pub(super) fn run_soon(&mut self, kind: RunKind, now: Moment) {
+    pub(super) fn run_soon(&mut self, kind: RunKind, now: Timestamp) {
         let kind = if self.next.contains_key(&RunKind::Initial) { RunKind::Initial } else { kind };
         self.next.insert(kind, now);
     }
 
-    pub(super) fn update(&mut self, update: Update, now: Moment) {
+    pub(super) fn update(&mut self, update: Update, now: Timestamp) {
         self.updated_at = now;
         self.frequency = update.frequency.or(self.frequency);
         if let Some(credential) = update.credential.filter(|credential| credential != self.credential()) {
@@ -263,7 +263,7 @@ impl Sync {
     }
 
     /// Returns the event log as the dashboard shows it, oldest first: each entry with its time.
-    pub fn event_log(&self) -> impl Iterator<Item = (Moment, EventLogEntry)> {
+    pub fn event_log(&self) -> impl Iterator<Item = (Timestamp, EventLogEntry)> {
         self.log.entries().map(|logged| (logged.at, logged.entry(self)))
     }
 }

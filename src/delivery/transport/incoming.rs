@@ -5,7 +5,7 @@ use hyper::body::{Bytes, Incoming};
 
 use super::body::piece;
 use super::classify::classify;
-use super::line::Line;
+use super::connection::Connection;
 use super::outcome::{Answer, Failure};
 use super::pool::Pool;
 
@@ -37,19 +37,19 @@ impl Kept {
 }
 
 /// Response whose head has arrived.
-pub(super) struct Coming {
+pub(super) struct IncomingResponse {
     pub(super) head: Parts,
     rest: Rest,
 }
 
 enum Rest {
-    Plain(Box<Line>, Incoming),
+    Plain(Box<Connection>, Incoming),
     Secure(reqwest::Body),
 }
 
-impl Coming {
+impl IncomingResponse {
     /// Wraps a response that came over one of our own connections.
-    pub(super) fn plain(line: Box<Line>, answer: http::Response<Incoming>) -> Self {
+    pub(super) fn plain(line: Box<Connection>, answer: http::Response<Incoming>) -> Self {
         let (head, body) = answer.into_parts();
         Self { head, rest: Rest::Plain(line, body) }
     }

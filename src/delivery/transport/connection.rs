@@ -12,22 +12,22 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::body::{Pieces, piece};
+use super::body::{ChunkedBody, piece};
 use super::classify::classify;
 use super::outcome::Failure;
 
 /// Connection. The task that waits for data also drives the connection, so that no second task has to be woken.
-pub(super) struct Line {
-    sender: SendRequest<Pieces>,
+pub(super) struct Connection {
+    sender: SendRequest<ChunkedBody>,
     /// Driver of the connection; `None` after the connection has ended.
-    driver: Option<http1::Connection<TokioIo<Watched>, Pieces>>,
+    driver: Option<http1::Connection<TokioIo<Watched>, ChunkedBody>>,
     /// Second handle of the socket, which can be checked while nobody drives the connection.
     socket: std::net::TcpStream,
     /// Whether a byte has arrived since the last request.
     heard: Arc<AtomicBool>,
 }
 
-impl Line {
+impl Connection {
     pub(super) async fn over(stream: TcpStream) -> Result<Box<Self>, Failure> {
         let twice = stream.into_std().and_then(|socket| Ok((socket.try_clone()?, TcpStream::from_std(socket)?)));
         let (socket, stream) = twice.map_err(|error| classify(&error, false))?;
@@ -38,7 +38,7 @@ impl Line {
     }
 
     /// Sends a request, and waits for the head of the response.
-    pub(super) async fn ask(&mut self, request: Request<Pieces>) -> Result<Response<Incoming>, Failure> {
+    pub(super) async fn ask(&mut self, request: Request<ChunkedBody>) -> Result<Response<Incoming>, Failure> {
         self.heard.store(false, Ordering::Relaxed);
         let answer = self.sender.send_request(request);
         self.drive(answer).await.map_err(|error| classify(&error, false))

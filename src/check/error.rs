@@ -7,7 +7,7 @@ use crate::delivery::{Answer, Failure, Outcome};
 
 /// Reason why a case ends early.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(super) enum CaseError {
     Fail(String),
     /// The events were answered 2xx, but the receiver did not fetch what they announced. If the receiver never follows
     /// such events, another case reports that.
@@ -24,7 +24,7 @@ pub(super) enum Stop {
     },
 }
 
-impl Stop {
+impl CaseError {
     /// Turns a failure into `NotEvaluable`, because the precondition of the case did not hold.
     pub(super) fn before(self) -> Self {
         match self {
@@ -50,7 +50,7 @@ impl Stop {
     }
 }
 
-impl From<ProcessError> for Stop {
+impl From<ProcessError> for CaseError {
     fn from(error: ProcessError) -> Self {
         Self::NotEvaluable(error.to_string())
     }

@@ -8,22 +8,22 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::case::Need;
+use super::error::{CaseError, problem, was_refused};
 use super::histories::Histories;
 use super::lane::Lane;
-use super::probe::Held;
+use super::probe::HeldRecord;
 use super::process::Process;
-use super::stop::{Stop, problem, was_refused};
 use crate::clock::pass;
 use crate::contract::{Event, EventKind, File, UserId};
 use crate::delivery::Outcome;
-use crate::fake::{Connection, FakeParagon, Item, PAUSES, Sync, Timeline, may_accept_later};
+use crate::fake::{Connection, FakeParagon, Item, PAUSES, SyncHandle, Timeline, may_accept_later};
 use crate::scenario::Scenario;
 
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One case on one receiver: a lane with fresh users and their accounts, and the means to look at the receiver.
-pub(super) struct Trial<'a> {
+pub(super) struct CaseContext<'a> {
     lane: Lane<'a>,
     pub(super) process: Option<&'a dyn Process>,
     pub(super) histories: &'a Histories,
@@ -52,14 +52,14 @@ struct Mine {
     pauses: std::array::IntoIter<Duration, 4>,
 }
 
-impl<'a> Deref for Trial<'a> {
+impl<'a> Deref for CaseContext<'a> {
     type Target = Lane<'a>;
     fn deref(&self) -> &Lane<'a> {
         &self.lane
     }
 }
 
-impl<'a> Trial<'a> {
+impl<'a> CaseContext<'a> {
     /// Creates the context of a case. `known` is a history that failed before, or the scenario to play.
     pub(super) fn new(lane: Lane<'a>, name: String, known: Option<Scenario>, is_again: bool) -> Self {
         let suite = lane.run.suite;
@@ -135,12 +135,12 @@ impl<'a> Trial<'a> {
     }
 
     /// Enables a sync of the case's account. The sync does not run yet.
-    pub(super) async fn enable(&self) -> Result<Sync, Stop> {
+    pub(super) async fn enable(&self) -> Result<SyncHandle, CaseError> {
         self.enable_of(&self.drive, "default").await
     }
 
-    pub(super) async fn enable_of(&self, drive: &Connection, name: &str) -> Result<Sync, Stop> {
-        let sync = drive.enable_as("files", name).map_err(|error| Stop::NotEvaluable(error.to_string()))?;
+    pub(super) async fn enable_of(&self, drive: &Connection, name: &str) -> Result<SyncHandle, CaseError> {
+        let sync = drive.enable_as("files", name).map_err(|error| CaseError::NotEvaluable(error.to_string()))?;
         self.introduce(&sync).await?;
         fresh(&self.held(sync.id()).await)?;
         Ok(sync)
@@ -156,15 +156,15 @@ impl<'a> Trial<'a> {
     }
 
     /// Creates these files and runs an initial sync. The receiver has been notified, and may still be at work.
-    pub(super) async fn enabled(&self, names: &[&str]) -> Result<(Sync, Vec<Item<File>>), Stop> {
+    pub(super) async fn enabled(&self, names: &[&str]) -> Result<(SyncHandle, Vec<Item<File>>), CaseError> {
         let files = names.iter().map(|name| self.create(name)).collect();
         let sync = self.enable().await?;
         self.paragon.settle().await;
         Ok((sync, files))
     }
 
-    /// Does the same as [`Trial::enabled`], and waits until the receiver holds the files. Most cases start from there.
-    pub(super) async fn synced(&self, names: &[&str]) -> Result<(Sync, Vec<Item<File>>), Stop> {
+    /// Does the same as [`CaseContext::enabled`], and waits until the receiver holds the files. Most cases start from there.
+    pub(super) async fn synced(&self, names: &[&str]) -> Result<(SyncHandle, Vec<Item<File>>), CaseError> {
         let (sync, files) = self.enabled(names).await?;
         self.given(&[&sync]).await?;
         Ok((sync, files))
@@ -172,27 +172,27 @@ impl<'a> Trial<'a> {
 
     /// Waits until the receiver is right. A wrong receiver makes the case not evaluable, because the precondition of
     /// the case does not hold.
-    pub(super) async fn given(&self, syncs: &[&Sync]) -> Result<(), Stop> {
-        self.right(syncs).await.map_err(Stop::before)
+    pub(super) async fn given(&self, syncs: &[&SyncHandle]) -> Result<(), CaseError> {
+        self.right(syncs).await.map_err(CaseError::before)
     }
 
     /// Waits until the receiver holds the changes whose events it answered 2xx.
-    pub(super) async fn follows(&self, sync: &Sync) -> Result<(), Stop> {
+    pub(super) async fn follows(&self, sync: &SyncHandle) -> Result<(), CaseError> {
         self.right(&[sync]).await.map_err(|stop| match stop {
-            Stop::Fail(found) => Stop::NotFollowed(found),
+            CaseError::Fail(found) => CaseError::NotFollowed(found),
             stop => stop,
         })
     }
 
     /// Delivers all events that are still due, and waits until the receiver is right.
-    pub(super) async fn ends_right(&self, syncs: &[&Sync]) -> Result<(), Stop> {
+    pub(super) async fn ends_right(&self, syncs: &[&SyncHandle]) -> Result<(), CaseError> {
         self.paragon.run_until_idle().await;
         self.right(syncs).await
     }
 
     /// Checks that every event since `mark` was answered 2xx in time, and that each of these kinds was sent. An event
     /// that the receiver refused is sent again first, as any sender does: a receiver may refuse what it cannot accept now.
-    pub(super) async fn answered(&self, mark: usize, kinds: &[EventKind]) -> Result<(), Stop> {
+    pub(super) async fn answered(&self, mark: usize, kinds: &[EventKind]) -> Result<(), CaseError> {
         let timeline = self.timeline_since(mark);
         let outcomes = || timeline.attempts().map(|(_, attempt)| &attempt.outcome);
         if outcomes().any(was_refused) && !outcomes().any(|outcome| matches!(outcome, Outcome::Failed(_))) {
@@ -201,8 +201,8 @@ impl<'a> Trial<'a> {
         self.answered_so_far(mark, kinds)
     }
 
-    /// As [`Trial::answered`], but an event that the receiver refused is not sent again first.
-    pub(super) fn answered_so_far(&self, mark: usize, kinds: &[EventKind]) -> Result<(), Stop> {
+    /// As [`CaseContext::answered`], but an event that the receiver refused is not sent again first.
+    pub(super) fn answered_so_far(&self, mark: usize, kinds: &[EventKind]) -> Result<(), CaseError> {
         let timeline = self.timeline_since(mark);
         let mut deliveries: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (event, attempt) in timeline.attempts() {
@@ -221,24 +221,24 @@ impl<'a> Trial<'a> {
         }
         found.dedup();
         if !found.is_empty() {
-            return Err(Stop::Fail(found.join("\n")));
+            return Err(CaseError::Fail(found.join("\n")));
         }
         let sent = |kind: &EventKind| timeline.attempts().any(|(event, _)| event == kind.name());
         match kinds.iter().find(|kind| !sent(kind)) {
-            Some(kind) => Err(Stop::NotEvaluable(format!("{kind} was never sent"))),
+            Some(kind) => Err(CaseError::NotEvaluable(format!("{kind} was never sent"))),
             None => Ok(()),
         }
     }
 
     /// Checks that the last attempt to deliver an event of this kind since `mark` was answered 2xx. Earlier attempts
     /// may have failed.
-    pub(super) fn answered_in_the_end(&self, mark: usize, kind: EventKind) -> Result<(), Stop> {
+    pub(super) fn answered_in_the_end(&self, mark: usize, kind: EventKind) -> Result<(), CaseError> {
         let timeline = self.timeline_since(mark);
         let of_kind = || timeline.attempts().filter(|(event, _)| *event == kind.name());
         match of_kind().last() {
-            None => Err(Stop::NotEvaluable(format!("{kind} was never sent"))),
+            None => Err(CaseError::NotEvaluable(format!("{kind} was never sent"))),
             Some((_, last)) => {
-                problem(&last.outcome).map_or(Ok(()), |problem| Err(Stop::Fail(format!("{kind}: {problem}"))))
+                problem(&last.outcome).map_or(Ok(()), |problem| Err(CaseError::Fail(format!("{kind}: {problem}"))))
             }
         }
     }
@@ -267,25 +267,25 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// Does the same as [`Trial::post_raw`]. Returns what is wrong with the response, or `None` if it is 2xx.
+    /// Does the same as [`CaseContext::post_raw`]. Returns what is wrong with the response, or `None` if it is 2xx.
     pub(super) async fn post(&self, body: &[u8]) -> Option<String> {
         problem(&self.post_raw(body).await)
     }
 
-    pub(super) fn send(&self, event: Value) -> Result<(), Stop> {
-        let event = Event::from_value(event).map_err(|error| Stop::NotEvaluable(error.to_string()))?;
+    pub(super) fn send(&self, event: Value) -> Result<(), CaseError> {
+        let event = Event::from_value(event).map_err(|error| CaseError::NotEvaluable(error.to_string()))?;
         self.paragon.send(&event);
         Ok(())
     }
 
     /// Returns a `sync_complete` event with this number of records.
-    pub(super) fn complete(&self, sync: &Sync, records: u64) -> Value {
+    pub(super) fn complete(&self, sync: &SyncHandle, records: u64) -> Value {
         let data = json!({"model": "files", "syncedAt": self.paragon.now(), "numRecords": records});
         event(sync, "sync_complete", json!({"data": data}))
     }
 
     /// Sends the event, and waits until it is delivered.
-    pub(super) async fn deliver(&self, event: Value) -> Result<(), Stop> {
+    pub(super) async fn deliver(&self, event: Value) -> Result<(), CaseError> {
         self.send(event)?;
         self.paragon.settle().await;
         Ok(())
@@ -299,7 +299,7 @@ impl<'a> Trial<'a> {
     }
 
     /// Starts the receiver again, and forgets what was observed of the old process.
-    pub(super) async fn launch(&self) -> Result<(), Stop> {
+    pub(super) async fn launch(&self) -> Result<(), CaseError> {
         let process = self.process()?;
         process.launch().await?;
         self.run.watch.forget();
@@ -310,17 +310,17 @@ impl<'a> Trial<'a> {
     }
 
     /// Returns the receiver's process, for cases that need one. Returns an error if there is none.
-    pub(super) fn process(&self) -> Result<&'a dyn Process, Stop> {
-        self.process.ok_or_else(|| Stop::NotEvaluable(Need::Process.missing().to_owned()))
+    pub(super) fn process(&self) -> Result<&'a dyn Process, CaseError> {
+        self.process.ok_or_else(|| CaseError::NotEvaluable(Need::Process.missing().to_owned()))
     }
 }
 
 /// Checks that the receiver holds no record of a sync before any event of the sync was sent.
-pub(super) fn fresh(held: &[Held]) -> Result<(), Stop> {
+pub(super) fn fresh(held: &[HeldRecord]) -> Result<(), CaseError> {
     if held.is_empty() {
         return Ok(());
     }
-    Err(Stop::NotEvaluable(
+    Err(CaseError::NotEvaluable(
         "the receiver already holds records of this sync, from a run with the same seed: \
          empty it, or take another --seed"
             .to_owned(),
@@ -328,7 +328,7 @@ pub(super) fn fresh(held: &[Held]) -> Result<(), Stop> {
 }
 
 /// Returns an event about a sync: its envelope and the members of `more`.
-pub(super) fn event(sync: &Sync, kind: &str, more: Value) -> Value {
+pub(super) fn event(sync: &SyncHandle, kind: &str, more: Value) -> Value {
     let mut event = serde_json::to_value(sync.envelope()).unwrap_or_default();
     event["event"] = json!(kind);
     if let (Some(event), Value::Object(more)) = (event.as_object_mut(), more) {
@@ -338,6 +338,6 @@ pub(super) fn event(sync: &Sync, kind: &str, more: Value) -> Value {
 }
 
 /// Returns an event about a record.
-pub(super) fn about(sync: &Sync, kind: &str, record: impl Serialize) -> Value {
+pub(super) fn about(sync: &SyncHandle, kind: &str, record: impl Serialize) -> Value {
     event(sync, kind, json!({"data": {"recordId": record, "model": "files"}}))
 }

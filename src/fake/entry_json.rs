@@ -1,26 +1,26 @@
 use serde_json::{Value, json};
 
-use super::timeline::{Entry, What};
+use super::timeline::{EntryKind, TimelineEntry};
 use crate::delivery::{AttemptRecord, Decision, Outcome};
 
 /// Returns an entry of the timeline as JSON. `index` counts from 0; the `number` in the JSON counts from 1.
-pub(in crate::fake) fn told(index: usize, entry: &Entry) -> Value {
+pub(in crate::fake) fn told(index: usize, entry: &TimelineEntry) -> Value {
     let mut told = match &entry.what {
-        What::Changed { verb, name } => json!({"kind": "changed", "verb": verb, "name": name}),
-        What::Trouble(trouble) => json!({"kind": "trouble", "trouble": trouble}),
-        What::Ran { kind, trouble, events } => {
+        EntryKind::Changed { verb, name } => json!({"kind": "changed", "verb": verb, "name": name}),
+        EntryKind::ProviderFault(trouble) => json!({"kind": "trouble", "trouble": trouble}),
+        EntryKind::Ran { kind, trouble, events } => {
             json!({"kind": "ran", "run": kind, "trouble": trouble, "events": events})
         }
-        What::Queued { event, about, deliveries, lost } => {
+        EntryKind::Queued { event, about, deliveries, lost } => {
             json!({"kind": "queued", "event": event, "about": about, "deliveries": deliveries, "lost": lost})
         }
-        What::Attempt { event, about, record } => attempt(event, about.as_deref(), record),
-        What::Dropped { event, about, delivery, rule } => {
+        EntryKind::Attempt { event, about, record } => attempt(event, about.as_deref(), record),
+        EntryKind::Dropped { event, about, delivery, rule } => {
             json!({"kind": "dropped", "event": event, "about": about, "delivery": delivery, "rule": rule})
         }
-        What::Webhook(_) => json!({"kind": "webhook"}),
-        What::State(_) => json!({"kind": "state"}),
-        What::Call(call) => json!({
+        EntryKind::Webhook(_) => json!({"kind": "webhook"}),
+        EntryKind::State(_) => json!({"kind": "state"}),
+        EntryKind::Call(call) => json!({
             "kind": "call", "method": call.method.as_str(), "path": call.path, "status": call.status, "reason": call.reason,
         }),
     };
@@ -33,8 +33,8 @@ pub(in crate::fake) fn told(index: usize, entry: &Entry) -> Value {
 }
 
 /// Returns an entry of the timeline as JSON if it is an attempt or a dropped delivery.
-pub(in crate::fake) fn delivery(index: usize, entry: &Entry) -> Option<Value> {
-    matches!(entry.what, What::Attempt { .. } | What::Dropped { .. }).then(|| told(index, entry))
+pub(in crate::fake) fn delivery(index: usize, entry: &TimelineEntry) -> Option<Value> {
+    matches!(entry.what, EntryKind::Attempt { .. } | EntryKind::Dropped { .. }).then(|| told(index, entry))
 }
 
 fn attempt(event: &str, about: Option<&str>, record: &AttemptRecord) -> Value {

@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use super::endpoint::Endpoint;
 use super::evidence::LastCall;
-use super::fault::{ApiFault, RetryAfter, Trouble};
+use super::fault::{ApiFault, ApiFaultKind, RetryAfterHeader};
 use super::faults::Decision;
-use super::reply::{Body, Reply, Wire};
-use crate::clock::Moment;
+use super::response::{ApiResponse, Body, Wire};
+use crate::clock::Timestamp;
 
 /// Applies the faults of a call to its response. First, [`refusal`](Self::refusal) can replace the endpoint's response.
 /// Then [`spoil`](Self::spoil) changes the response, whatever it is. The endpoints themselves apply the faults that
@@ -15,11 +15,11 @@ use crate::clock::Moment;
 impl Decision {
     /// Returns the response that replaces the endpoint's response, if a fault refuses the call. An HTTP date counts
     /// from `wall`.
-    pub(crate) fn refusal(&self, wall: Moment) -> Option<Reply> {
+    pub(crate) fn refusal(&self, wall: Timestamp) -> Option<ApiResponse> {
         self.troubles().find_map(|trouble| {
-            let Trouble::Status { code, retry_after } = trouble else { return None };
+            let ApiFaultKind::Status { code, retry_after } = trouble else { return None };
             let status = StatusCode::from_u16(code).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-            let reply = Reply::refusal(status, status.canonical_reason().unwrap_or("Error"));
+            let reply = ApiResponse::refusal(status, status.canonical_reason().unwrap_or("Error"));
             let value = retry_after.and_then(|after| HeaderValue::from_str(&retry_after_text(after, wall)).ok());
             Some(match value {
                 Some(value) => reply.header(header::RETRY_AFTER, value),
@@ -34,20 +34,20 @@ impl Decision {
         self.troubles().any(|trouble| {
             matches!(
                 trouble,
-                Trouble::NeverAnswers
-                    | Trouble::ResetBefore
-                    | Trouble::ResetInside
-                    | Trouble::CutJson
-                    | Trouble::MalformedJson
+                ApiFaultKind::NeverAnswers
+                    | ApiFaultKind::ResetBefore
+                    | ApiFaultKind::ResetInside
+                    | ApiFaultKind::CutJson
+                    | ApiFaultKind::MalformedJson
             )
         })
     }
 
     /// Returns what became of a call that was answered with this status.
     pub(crate) fn leaves(&self, status: StatusCode) -> LastCall {
-        let misleads = |trouble| matches!(trouble, Trouble::StaleReads(_) | Trouble::WrongContentType);
-        let refuses = |trouble| matches!(trouble, Trouble::Status { .. } | Trouble::ExpiredTokens);
-        if self.has(Trouble::NeverAnswers) {
+        let misleads = |trouble| matches!(trouble, ApiFaultKind::StaleReads(_) | ApiFaultKind::WrongContentType);
+        let refuses = |trouble| matches!(trouble, ApiFaultKind::Status { .. } | ApiFaultKind::ExpiredTokens);
+        if self.has(ApiFaultKind::NeverAnswers) {
             LastCall::Unanswered
         } else if self.is_lost()
             || self.troubles().any(misleads)
@@ -61,25 +61,25 @@ impl Decision {
 
     /// Returns the response as the client gets it. Of several faults on the wire the first one counts. Delays add up.
     /// Faults that make JSON unreadable are applied last.
-    pub(crate) fn spoil(&self, mut reply: Reply) -> Reply {
+    pub(crate) fn spoil(&self, mut reply: ApiResponse) -> ApiResponse {
         for trouble in self.troubles() {
             match trouble {
-                Trouble::Delay(by) => reply = reply.delayed(by),
-                Trouble::NeverAnswers => reply = over(reply, Wire::NeverAnswers),
-                Trouble::ResetBefore => reply = over(reply, Wire::ResetBefore),
-                Trouble::ResetInside => reply = over(reply, Wire::ResetInside),
-                Trouble::UnknownMembers => edit(&mut reply.body, add_members),
-                Trouble::UnknownStatus => edit(&mut reply.body, |json| set_status(json, self.endpoint)),
-                Trouble::WrongContentType => {
+                ApiFaultKind::Delay(by) => reply = reply.delayed(by),
+                ApiFaultKind::NeverAnswers => reply = over(reply, Wire::NeverAnswers),
+                ApiFaultKind::ResetBefore => reply = over(reply, Wire::ResetBefore),
+                ApiFaultKind::ResetInside => reply = over(reply, Wire::ResetInside),
+                ApiFaultKind::UnknownMembers => edit(&mut reply.body, add_members),
+                ApiFaultKind::UnknownStatus => edit(&mut reply.body, |json| set_status(json, self.endpoint)),
+                ApiFaultKind::WrongContentType => {
                     reply = reply.header(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
                 }
                 _ => {}
             }
         }
-        if self.has(Trouble::MalformedJson) {
+        if self.has(ApiFaultKind::MalformedJson) {
             in_the_middle(&mut reply.body, malform);
         }
-        if self.has(Trouble::CutJson) {
+        if self.has(ApiFaultKind::CutJson) {
             if let Body::Lines(lines) = &mut reply.body {
                 lines.truncate(lines.len() / 2 + 1);
             }
@@ -89,10 +89,10 @@ impl Decision {
     }
 }
 
-fn retry_after_text(after: RetryAfter, wall: Moment) -> String {
+fn retry_after_text(after: RetryAfterHeader, wall: Timestamp) -> String {
     let ahead = match after {
-        RetryAfter::Seconds(seconds) => return seconds.to_string(),
-        RetryAfter::Date(ahead) => ahead,
+        RetryAfterHeader::Seconds(seconds) => return seconds.to_string(),
+        RetryAfterHeader::Date(ahead) => ahead,
     };
     // A date has whole seconds. The seconds are rounded up, so that no client is told to retry too early.
     let millis = (wall + ahead).as_millis();
@@ -102,7 +102,7 @@ fn retry_after_text(after: RetryAfter, wall: Moment) -> String {
     date.unwrap_or_else(|_| ahead.as_secs().to_string())
 }
 
-fn over(reply: Reply, wire: Wire) -> Reply {
+fn over(reply: ApiResponse, wire: Wire) -> ApiResponse {
     if reply.wire == Wire::Clean { reply.over(wire) } else { reply }
 }
 
@@ -189,9 +189,9 @@ mod tests {
     use super::*;
     use crate::fake::faults::{CallInfo, Faults};
 
-    const NOW: Moment = Moment::from_millis(0);
+    const NOW: Timestamp = Timestamp::from_millis(0);
 
-    fn decided(endpoint: Endpoint, troubles: &[Trouble]) -> Decision {
+    fn decided(endpoint: Endpoint, troubles: &[ApiFaultKind]) -> Decision {
         let mut faults = Faults::new(0);
         for trouble in troubles {
             faults.add(ApiFault::new(*trouble));
@@ -199,47 +199,48 @@ mod tests {
         faults.decide(&CallInfo { endpoint: Some(endpoint), user: None, sync: None }, NOW)
     }
 
-    fn spoilt(endpoint: Endpoint, trouble: Trouble, json: &Value) -> Bytes {
-        let reply = Reply::json(StatusCode::OK, json.to_string());
+    fn spoilt(endpoint: Endpoint, trouble: ApiFaultKind, json: &Value) -> Bytes {
+        let reply = ApiResponse::json(StatusCode::OK, json.to_string());
         decided(endpoint, &[trouble]).spoil(reply).body.joined()
     }
 
     #[test]
     fn a_refusal_says_when_to_come_back() {
         let refused = |retry_after, wall| {
-            let decision = decided(Endpoint::PullRecords, &[Trouble::Status { code: 429, retry_after }]);
-            let reply = decision.refusal(Moment::from_millis(wall)).unwrap();
+            let decision = decided(Endpoint::PullRecords, &[ApiFaultKind::Status { code: 429, retry_after }]);
+            let reply = decision.refusal(Timestamp::from_millis(wall)).unwrap();
             assert_eq!(reply.status, 429);
             reply.headers.get("retry-after").map(|value| value.to_str().unwrap().to_owned())
         };
         assert_eq!(refused(None, 0), None);
-        assert_eq!(refused(Some(RetryAfter::Seconds(30)), 0).as_deref(), Some("30"));
-        let date = Some(RetryAfter::Date(Duration::from_secs(60)));
+        assert_eq!(refused(Some(RetryAfterHeader::Seconds(30)), 0).as_deref(), Some("30"));
+        let date = Some(RetryAfterHeader::Date(Duration::from_secs(60)));
         assert_eq!(refused(date, 784_111_717_000).as_deref(), Some("Sun, 06 Nov 1994 08:49:37 GMT"));
         assert_eq!(refused(date, 784_111_716_001).as_deref(), Some("Sun, 06 Nov 1994 08:49:37 GMT"));
-        let never = Some(RetryAfter::Date(Duration::MAX));
+        let never = Some(RetryAfterHeader::Date(Duration::MAX));
         assert_eq!(refused(never, 0), Some(Duration::MAX.as_secs().to_string()), "no date is that far");
-        assert!(decided(Endpoint::PullRecords, &[Trouble::EmptyPage]).refusal(NOW).is_none());
+        assert!(decided(Endpoint::PullRecords, &[ApiFaultKind::EmptyPage]).refusal(NOW).is_none());
     }
 
     #[test]
     fn delays_add_up_and_the_first_wire_counts() {
-        let second = Trouble::Delay(Duration::from_secs(1));
-        let decision = decided(Endpoint::GetRecord, &[second, Trouble::ResetInside, Trouble::NeverAnswers, second]);
-        let reply = decision.spoil(Reply::json(StatusCode::OK, "{}"));
+        let second = ApiFaultKind::Delay(Duration::from_secs(1));
+        let decision =
+            decided(Endpoint::GetRecord, &[second, ApiFaultKind::ResetInside, ApiFaultKind::NeverAnswers, second]);
+        let reply = decision.spoil(ApiResponse::json(StatusCode::OK, "{}"));
         assert_eq!((reply.delay.as_secs(), reply.wire), (2, Wire::ResetInside));
         assert!(decision.is_lost());
-        assert!(!decided(Endpoint::GetRecord, &[second, Trouble::UnknownMembers]).is_lost());
+        assert!(!decided(Endpoint::GetRecord, &[second, ApiFaultKind::UnknownMembers]).is_lost());
     }
 
     #[test]
     fn every_object_gets_a_member_and_every_sync_a_status() {
         let sync = json!({"id": "a", "status": "IDLE"});
-        let added = |members: &Value| spoilt(Endpoint::GetRecord, Trouble::UnknownMembers, members);
+        let added = |members: &Value| spoilt(Endpoint::GetRecord, ApiFaultKind::UnknownMembers, members);
         let unknown = ApiFault::UNKNOWN_MEMBER;
         assert_eq!(added(&json!([{"a": [{}]}])), json!([{"a": [{unknown: true}], unknown: true}]).to_string());
 
-        let status = |endpoint, body: &Value| spoilt(endpoint, Trouble::UnknownStatus, body);
+        let status = |endpoint, body: &Value| spoilt(endpoint, ApiFaultKind::UnknownStatus, body);
         let quarantined = json!({"id": "a", "status": "QUARANTINED"});
         assert_eq!(status(Endpoint::GetSyncStatus, &sync), quarantined.to_string());
         assert_eq!(status(Endpoint::ListSyncs, &json!({"data": [sync]})), json!({"data": [quarantined]}).to_string());
@@ -257,18 +258,18 @@ mod tests {
     #[test]
     fn of_lines_the_one_in_the_middle_is_damaged() {
         let damaged = |trouble| {
-            let lines = Reply::lines(["[1]", "[2]", "[3]"].map(str::to_owned));
+            let lines = ApiResponse::lines(["[1]", "[2]", "[3]"].map(str::to_owned));
             decided(Endpoint::StreamListObjects, &[trouble]).spoil(lines).body.joined()
         };
-        assert_eq!(damaged(Trouble::MalformedJson), "[1]\n[2,]\n[3]\n");
-        assert_eq!(damaged(Trouble::CutJson), "[1]\n[2");
-        assert_eq!(damaged(Trouble::UnknownMembers), "[1]\n[2]\n[3]\n");
+        assert_eq!(damaged(ApiFaultKind::MalformedJson), "[1]\n[2,]\n[3]\n");
+        assert_eq!(damaged(ApiFaultKind::CutJson), "[1]\n[2");
+        assert_eq!(damaged(ApiFaultKind::UnknownMembers), "[1]\n[2]\n[3]\n");
     }
 
     #[test]
     fn html_is_only_said_to_be_there() {
-        let reply = Reply::json(StatusCode::OK, "{}").header(header::ETAG, HeaderValue::from_static("1"));
-        let reply = decided(Endpoint::GetRecord, &[Trouble::WrongContentType]).spoil(reply);
+        let reply = ApiResponse::json(StatusCode::OK, "{}").header(header::ETAG, HeaderValue::from_static("1"));
+        let reply = decided(Endpoint::GetRecord, &[ApiFaultKind::WrongContentType]).spoil(reply);
         assert_eq!(reply.headers["content-type"], "text/html; charset=utf-8");
         assert_eq!((reply.headers.len(), reply.body.joined()), (2, Bytes::from_static(b"{}")));
     }
@@ -290,7 +291,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_cut_or_malformed_is_no_json_any_more(json in object()) {
-            for trouble in [Trouble::CutJson, Trouble::MalformedJson] {
+            for trouble in [ApiFaultKind::CutJson, ApiFaultKind::MalformedJson] {
                 let body = spoilt(Endpoint::PullRecords, trouble, &json);
                 prop_assert!(serde_json::from_slice::<Value>(&body).is_err(), "{:?}", body);
             }
@@ -308,7 +309,7 @@ mod tests {
                     _ => {}
                 }
             }
-            let mut more: Value = serde_json::from_slice(&spoilt(Endpoint::GetRecord, Trouble::UnknownMembers, &json)).unwrap();
+            let mut more: Value = serde_json::from_slice(&spoilt(Endpoint::GetRecord, ApiFaultKind::UnknownMembers, &json)).unwrap();
             without(&mut more);
             prop_assert_eq!(more, json);
         }
