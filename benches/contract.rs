@@ -1,5 +1,4 @@
-//! What the contract costs, each beside the plain thing that it is built on:
-//! `cargo bench --bench contract -- --warm-up-time 0.5 --measurement-time 1`.
+//! Measures the contract, each part beside the plain operation that it is built on:
 
 use std::hint::black_box;
 
@@ -45,7 +44,7 @@ fn parse(criterion: &mut Criterion) {
     group.bench_function("Event::parse", |bencher| bencher.iter(|| Event::parse(black_box(body.as_bytes()))));
 }
 
-/// An event about a record, and a file, as somebody would write them who has no schema.
+/// Strategies for an event about a record and for a file, as somebody would write them without a schema.
 mod plain {
     use super::{Map, Strategy, Value, any};
 

@@ -1,8 +1,9 @@
-//! What delivering webhooks costs, beside bare requests to the same receiver, in one run: events per second at 1, 8
-//! and 64 in flight; a five-day schedule of retries; and a soak of 100,000 events of which one in twenty fails.
+//! Measures the delivery of webhooks, beside bare requests to the same receiver in the same run: events per second with
+//! 1, 8 and 64 in flight; a five-day schedule of retries; and a soak test of 100,000 events, in which one of twenty
+//! requests fails.
 //!
-//! Sender and receiver share the machine, so the figures are the machine's; the ratios are ours. Rounds take turns.
-//! `cargo bench --bench delivery`
+//! Sender and receiver share the machine, so the absolute figures depend on the machine; the ratios compare our code
+//! with the bare requests. The two take turns, round by round.
 
 #![allow(missing_docs, reason = "a program")]
 
@@ -57,7 +58,7 @@ async fn main() {
     soak().await;
 }
 
-/// Answers by a function of how many requests there were before.
+/// A receiver whose status is a function of the number of earlier requests.
 struct Sink {
     url: Url,
 }
@@ -121,11 +122,11 @@ fn event() -> Event {
     .unwrap()
 }
 
-/// So many loops that post one body after the other.
+/// Runs `width` loops, each of which posts one body after the other.
 async fn bare(sink: &Sink, requests: u32, width: u32) -> Duration {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let body = Bytes::from(event().to_value().to_string());
-    // Both begin with a client that is ready.
+    // Both measurements begin with a client that is already connected.
     client.post(sink.url.clone()).body(body.clone()).send().await.unwrap();
     let watch = Stopwatch::start();
     let loops: Vec<_> = (0..width)
@@ -181,7 +182,7 @@ async fn five_days(sink: &Sink, waits: &[Duration]) -> Duration {
     took
 }
 
-/// Every event is accounted for, and the memory is that of the timeline, which is limited here.
+/// Asserts that every event is delivered. Prints the memory, which is bounded because the timeline has a limit.
 async fn soak() {
     let sink = Sink::start(|n| if n % 20 == 7 { StatusCode::BAD_GATEWAY } else { StatusCode::OK }).await;
     let policy = Policy::paragon_assumed().concurrent(64).disable(Vec::new());
@@ -199,7 +200,7 @@ async fn soak() {
         }
     }
     let tally = paragon.tally();
-    let retried = paragon.timeline().attempts().filter(|(_, it)| matches!(it.decision, Decision::RetryAt(_))).count();
+    let retried = paragon.timeline().attempts().filter(|it| matches!(it.record.decision, Decision::RetryAt(_))).count();
     println!("soak: {SOAK} events, 64 in flight, one request in twenty fails: {:.1} s", watch.elapsed().as_secs_f64());
     println!("  {} attempts, {} delivered, {retried} of the last entries are retries", tally.attempts, tally.delivered);
     println!("  resident memory after each tenth but the first, in KiB: {memory:?}");

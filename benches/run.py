@@ -4,9 +4,9 @@
     python3 benches/run.py --write
     python3 benches/run.py PART...
 
-PART is one of contract, servers, delivery, check, build; without any all of them, among them a cold build of all
-dependencies, twice. `--write` is for all of them: the page says of one day that they were measured then. To be run on a
-machine that does nothing else. Python 3, Node and cargo are needed.
+PART is one of contract, servers, delivery, check, build. Without a PART, all of them run, including two cold builds of
+all dependencies. `--write` needs all parts, because the page says on which day they were measured. Run this program on
+a machine that does nothing else. It needs Python 3, Node and cargo.
 """
 
 import argparse
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/src/benchmarks.md"
 BEGIN, END = "<!-- measured by benches/run.py -->\n", "<!-- end -->"
 
-# What, what is aimed at, and the name of the figure.
+# What is measured, the target, and the name of the figure.
 ROWS = [
     ("events delivered per second, 64 at a time, to a trivial receiver", "≥ 0.8 × a bare reqwest loop to the same receiver", "delivery"),
     ("pages of the Sync API per second (20 records), wiremock server", "≥ 0.8 × a wiremock mock with a fixed body of that size", "wiremock"),
@@ -104,8 +104,9 @@ def check():
 
 
 def build():
-    """A crate that has the library, and one that has what the library has. Cargo builds what comes from a registry without
-    what it keeps of a path for the next time, so it is told to leave that out."""
+    """Measures cold builds of a crate that depends on the library, and of one that depends on the library's dependencies.
+
+    Cargo builds path dependencies incrementally and registry dependencies not, so incremental builds are switched off."""
     metadata = json.loads(run("cargo", "metadata", "--format-version", "1", "--locked", "--no-deps"))
     (library,) = (package for package in metadata["packages"] if package["name"] == "paragon-testkit")
     tree = run(*TREE)

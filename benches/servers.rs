@@ -1,9 +1,9 @@
-//! What serving the Sync API costs, beside what it stands on, in one run: pages of 20 records per second on both
-//! servers, a page at the end of ten million records, the memory that those take, how long a fake takes to start, and
-//! memory over a million requests.
+//! Measures the servers of the Sync API, beside the libraries that they are built on, in the same run: pages of 20
+//! records per second on both servers, a page at the end of ten million records, the memory of those records, the time
+//! to start a fake, and the memory over a million requests.
 //!
-//! Clients and servers share the machine, so the figures are the machine's; the ratios are ours. Rounds take turns.
-//! `cargo bench --bench servers`
+//! Clients and servers share the machine, so the absolute figures depend on the machine; the ratios compare our code
+//! with the libraries. The two take turns, round by round.
 
 #![allow(missing_docs, reason = "a program")]
 
@@ -29,13 +29,13 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use measure::{ROUNDS, resident, rounds};
 
 const CONNECTIONS: usize = 32;
-/// wiremock keeps 9 KB of each, so a round has a new server.
+/// Limited, because wiremock keeps 9 KB of each request; each round has a new server.
 const REQUESTS_EACH: usize = 600;
 const STARTS: u32 = 5;
 const SOAK: usize = 1_000_000;
 const JSON: &str = "application/json; charset=utf-8";
 
-/// A request, and what answers it.
+/// A request, and the body of its response.
 #[derive(Clone)]
 struct Page {
     request: String,
@@ -77,7 +77,8 @@ async fn main() {
                 drop(FakeParagon::start().await);
             } else {
                 let server = MockServer::builder().start().await;
-                // Its drop would wait for ever in a task that has used up its turn.
+                // Dropping the server would wait for ever in a task that has used up its budget, so the task yields
+                // first.
                 tokio::task::yield_now().await;
                 drop(server);
             }
@@ -92,7 +93,8 @@ async fn main() {
     soak().await;
 }
 
-/// Memory while a fake with a bounded log, as `serve` has one, answers a million requests.
+/// Prints the memory of a fake with a bounded log, such as the one of `serve`, while the fake responds to a million
+/// requests.
 async fn soak() {
     let builder = FakeParagon::builder().server(Server::Hyper).timeline_limit(10_000);
     let fake = Fake::of_20(builder.start().await.unwrap()).await;
@@ -110,14 +112,14 @@ async fn soak() {
     }
 }
 
-/// A fake, and a page of it.
+/// A fake, and one of its pages.
 struct Fake {
     paragon: FakeParagon,
     page: Page,
 }
 
 impl Fake {
-    /// Twenty files.
+    /// Starts a fake with twenty files.
     async fn small(server: Server) -> Self {
         Self::of_20(FakeParagon::builder().server(server).start().await.unwrap()).await
     }
@@ -135,7 +137,7 @@ impl Fake {
         let drive = paragon.user("ada").connect("googledrive");
         drive.fill(Pipeline::Files, Synthetic::new(count, 1));
         let cursor = if at_end {
-            // The last pages are found by their cursor, as a client that has pulled all others would.
+            // Uses the cursor that a client has after it has pulled all earlier pages.
             let sync = drive.enable("files").unwrap();
             paragon.settle().await;
             let cursor = sync.cursor_before_end(20).unwrap();
@@ -175,7 +177,7 @@ async fn bare_wiremock(page: &Page) -> f64 {
     pages_per_second(*server.address(), page).await
 }
 
-/// The least that hyper needs.
+/// Measures hyper with as little code as possible.
 async fn bare_hyper(page: &Page) -> f64 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -209,7 +211,7 @@ async fn bare_hyper(page: &Page) -> f64 {
     rate
 }
 
-/// A body in one piece.
+/// A body that is sent in one piece.
 struct Once(Option<Bytes>);
 
 impl hyper::body::Body for Once {
@@ -230,8 +232,8 @@ async fn pages_per_second(address: SocketAddr, page: &Page) -> f64 {
     tokio::task::spawn_blocking(move || pull(address, &page).unwrap()).await.unwrap()
 }
 
-/// Pulls over all connections from one thread that never sleeps: to wake a core costs as much as a page, more in a
-/// virtual machine, and a server would pay for it the more often the slower it is.
+/// Pulls over all connections from one thread that never sleeps. Waking a core costs as much as a page, and more in a
+/// virtual machine. A slower server would pay this cost more often.
 #[expect(clippy::cast_precision_loss, reason = "some thousands")]
 fn pull(address: SocketAddr, page: &Page) -> io::Result<f64> {
     let mut connections = (0..CONNECTIONS).map(|_| Connection::open(address)).collect::<io::Result<Vec<_>>>()?;
@@ -249,7 +251,7 @@ fn pull(address: SocketAddr, page: &Page) -> io::Result<f64> {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
                 Err(error) => return Err(error),
             }
-            // All answers are as long as the first one.
+            // All responses are as long as the first one.
             let head = || answer[..*got].windows(4).position(|end| end == b"\r\n\r\n");
             length = length.or_else(|| Some(head()? + 4 + page.body.len()));
             assert!(length.is_none_or(|length| *got <= length), "{got} bytes of {length:?}");

@@ -1,10 +1,11 @@
-"""Builds the guide with mdBook, and looks whether what it names is there.
+"""Builds the guide with mdBook, and checks that everything exists that the guide links to or names.
 
     python3 docs/check.py [--mdbook mdbook] [--no-book]
 
-In the pages: each link leads to a page and a heading that are there, each page is in SUMMARY.md, each path of the
-repository that is named in code is there, and code in a programming language is taken from where it is tested. In the book: mdBook warns of nothing, and each link of its HTML leads to a
-file and an id. Nothing but the standard library. `--no-book` looks at the pages alone.
+In the pages: each link leads to an existing page and heading, each page is in SUMMARY.md, each path of the repository
+that is named in code exists, and code in a programming language comes from a tested file. In the book: mdBook prints no
+warning, and each link of the HTML leads to an existing file and id. This program uses only the standard library.
+`--no-book` checks only the pages.
 """
 
 import argparse
@@ -18,18 +19,18 @@ from urllib.parse import unquote
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "src"
 BOOK = ROOT / "target" / "book"
-# What is at the root of the repository and is named by its path.
+# Folders at the root of the repository whose files the guide names by path.
 PLACES = ("benches/", "cli/", "docs/", "examples/", "fixtures/", "schemas/", "src/", "tests/")
 
 
 def plain(page):
-    """A page without its code."""
+    """Returns a page without its code."""
     page = re.sub(r"^```.*?^```$", "", page, flags=re.S | re.M)
     return re.sub(r"`[^`\n]*`", lambda code: code[0] if code[0][1:-1].isidentifier() else "`x`", page)
 
 
 def ids(page):
-    """The ids of the headings, as mdBook makes them."""
+    """Returns the ids of the headings, as mdBook makes them."""
     found = set()
     page = re.sub(r"^```.*?^```$", "", page, flags=re.S | re.M)
     for heading in re.findall(r"^#{1,6} (.*)$", page, re.M):
@@ -60,7 +61,7 @@ def in_pages():
             elif heading and heading not in ids(pages[to]):
                 yield f"{name}: {target} leads to no heading"
         for code in re.findall(r"`([^`\s]+)`", re.sub(r"^```.*?^```$", "", page, flags=re.S | re.M)):
-            # Before the examples are there, nobody can look at them.
+            # Skips the paths of examples while there are no examples.
             if code.startswith("examples/") and not (ROOT / "examples").is_dir():
                 continue
             if code.startswith(PLACES) and name.name != "provenance.md" and not (ROOT / code).exists():
@@ -88,7 +89,7 @@ def in_book(mdbook):
         return
     pages = {}
     for path in BOOK.rglob("*.html"):
-        # Their links are written for the place where they are shown.
+        # The links of these pages are relative to the place where the pages are shown.
         if path.name in ("404.html", "print.html", "toc.html"):
             continue
         pages[path] = Links()

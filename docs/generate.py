@@ -1,11 +1,11 @@
-"""Writes what the guide takes from elsewhere: the pages of the cases, and code and tables within other pages.
+"""Writes the generated parts of the guide: the pages of the cases, and code and tables within other pages.
 
     python3 docs/generate.py [--check] [--program target/debug/paragon-testkit]
 
-The pages under `docs/src/cases/` are whole of its making: what a case is comes from `cases --json`, the code from
-`tests/receivers`, where each broken receiver overrides what it does wrong of a good one. In the other pages it fills
-what stands between `<!-- generated: … -->` and `<!-- end -->`. With `--check` it writes nothing, and fails when
-something is out of date. Nothing but the standard library.
+The pages under `docs/src/cases/` are generated completely: the cases come from `cases --json`, and the code comes from
+`tests/receivers`, where each broken receiver overrides the part of a good one that it does wrong. In the other pages,
+this program fills the places between `<!-- generated: … -->` and `<!-- end -->`. With `--check`, it writes nothing, and
+fails if something is out of date. It uses only the standard library.
 """
 
 import argparse
@@ -42,7 +42,7 @@ FAMILIES = {
     ),
 }
 
-# The bug that shows a case best, where that is not the first one in the table.
+# The bug that shows a case best, if it is not the first one in the table.
 SHOWN = {
     "ack-malformed": "crashes-on-malformed",
     "ack-odd": "finds-event-by-text",
@@ -54,7 +54,7 @@ SHOWN = {
     "pol-outage-minutes": "fetches-only",
 }
 
-# The good code, where it is not the method that the broken receiver overrides.
+# The good code, if it is not the method that the broken receiver overrides.
 GOOD = {
     "rejects-unknown-members": ["webhook.Event"],
     "requires-credential": ["webhook.Event"],
@@ -100,7 +100,7 @@ GOOD = {
     "stale-lock-file": ["store.Store.__init__", "store.Store.transaction"],
 }
 
-# What the code does not say by itself.
+# Explanations of what the code does not say by itself.
 NOTES = {
     "rejects-unknown-members": "The good receiver reads the members that it uses and looks at no others.",
     "requires-credential": "The good receiver never reads `credentialId`: the user is in `user.id`.",
@@ -139,7 +139,7 @@ NOTES = {
 }
 
 
-# The receivers' sources.
+# The sources of the receivers.
 
 
 @cache
@@ -150,7 +150,7 @@ def module(name):
 
 @cache
 def top(name):
-    """What a module has at its top: classes, functions, constants, by name."""
+    """Returns the top-level classes, functions and constants of a module, by name."""
     found = {}
     for node in module(name)[1].body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef):
@@ -166,14 +166,14 @@ def top(name):
 def text_of(name, node):
     lines = module(name)[0].splitlines()
     first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))])
-    # A comment right above belongs to it.
+    # A comment directly above a constant belongs to it.
     while first > 1 and lines[first - 2].strip().startswith("#") and isinstance(node, ast.Assign):
         first -= 1
     return textwrap.dedent("\n".join(lines[first - 1 : node.end_lineno]))
 
 
 def python(path):
-    """The source of `module.Class`, `module.Class.method`, `module.function` or `module.CONSTANT`."""
+    """Returns the source of `module.Class`, `module.Class.method`, `module.function` or `module.CONSTANT`."""
     name, *inner = path.split(".")
     node = top(name)[inner[0]]
     if inner[1:]:
@@ -193,7 +193,7 @@ def bases(node):
 
 
 def helpers(node):
-    """Classes of broken.py that a broken receiver's parts are made of, such as `GivingUp`."""
+    """Returns the classes of broken.py that the parts of a broken receiver extend, such as `GivingUp`."""
     found, broken = [], top("broken")
     parts = [each for each in node.body if isinstance(each, ast.ClassDef)]
     names = [base for part in parts for base in bases(part)]
@@ -205,14 +205,14 @@ def helpers(node):
 
 
 def constants(node):
-    """Constants of broken.py, longer than a number, that the code uses."""
+    """Returns the constants of broken.py that the code uses, except `DAY`."""
     used = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
     broken = top("broken")
     return [name for name in broken if name in used and isinstance(broken[name], ast.Assign) and name != "DAY"]
 
 
 def origins(node):
-    """The good methods that a class, its parts and their helpers override."""
+    """Returns the good methods that a class, its parts and their helpers override."""
     found = []
 
     def look(each):
@@ -240,7 +240,7 @@ def origins(node):
 
 
 def inherited(module, name):
-    """A good class and those that it is made of, as `module.Class`."""
+    """Yields a good class and its base classes, as `module.Class`."""
     yield f"{module}.{name}"
     for base in bases(top(module)[name]):
         if (its := home(base)) is not None:
@@ -258,11 +258,11 @@ def python_bugs():
     return {key.value: value.id for key, value in zip(table.value.keys, table.value.values, strict=True)}
 
 
-# JavaScript is cut by its brackets; texts, templates, patterns and comments are skipped.
+# JavaScript is cut by matching brackets. Strings, templates, regular expressions and comments are skipped.
 
 
 def closing(source, at):
-    """Where the bracket that opens at `at` is closed."""
+    """Returns the position of the bracket that closes the one at `at`."""
     depth, quotes = 0, "\"'`"
     while at < len(source):
         char = source[at]
@@ -290,18 +290,18 @@ def node_source(name):
 
 
 def node_bug(name):
-    """The value of one bug in the table of broken.mjs."""
+    """Returns the value of one bug in the table of broken.mjs."""
     source = node_source("broken")
     found = re.search(rf'^  "?{re.escape(name)}"?: ', source, re.M)
     start = at = found.end()
-    # Up to the comma that ends the member.
+    # Finds the comma that ends the member.
     while source[at] != ",":
         at = closing(source, at) + 1 if source[at] in "([{" else at + 1
     return textwrap.dedent("  " + source[start:at])
 
 
 def javascript(path):
-    """The source of `file.Class.method`, `file.function` or `file.CONSTANT`."""
+    """Returns the source of `file.Class.method`, `file.function` or `file.CONSTANT`."""
     name, *inner = path.split(".")
     source, indent = node_source(name), ""
     if inner[1:]:
@@ -318,7 +318,7 @@ def javascript(path):
     return textwrap.dedent(source[first : end + 1])
 
 
-# The good code, where it is not the method that the broken receiver overrides.
+# The good code, if it is not the method that the broken receiver overrides.
 NODE_GOOD = {
     "acks-before-storing": ["receiver.Receiver.onChange", "receiver.Receiver.resume"],
     "crashes-on-malformed": ["receiver.Receiver.handle"],
@@ -349,7 +349,7 @@ NODE_NOTES = {
 
 
 def node_origins(source):
-    """The good methods that a broken receiver overrides."""
+    """Returns the good methods that a broken receiver overrides."""
     base = next((good for sign, good in NODE_BASES.items() if sign in source), "receiver.Receiver")
     names = re.findall(r"^ +(?:static |async |\*)*(\w+)\(.*\) \{\}?$", source, re.M)
     if "givingUp(" in source:
@@ -367,7 +367,7 @@ NODE_BASES = {
 
 
 def node_parts(source):
-    """What a broken receiver is made of, beside the good one."""
+    """Yields the helpers that a broken receiver uses, in addition to the good receiver."""
     if "givingUp(" in source:
         yield javascript_until("broken", "const givingUp", "  };")
     if "LooksOnce" in source:
@@ -386,7 +386,7 @@ def javascript_until(name, first, last):
 
 @cache
 def bugs():
-    """What is wrong with each broken receiver, where it is, and which cases it fails."""
+    """Returns for each broken receiver what is wrong, in which languages it exists, and which cases it fails."""
     found = {}
     for line in (RECEIVERS / "README.md").read_text().splitlines():
         cells = [cell.strip() for cell in line.strip("|").split(" | ")]
@@ -400,7 +400,7 @@ def fenced(language, *sources):
 
 
 def bad_and_good(bug, language):
-    """The broken code, the good code, and where that is from."""
+    """Returns the broken code, the good code, and the places of the good code."""
     if language == "N":
         source = node_bug(bug)
         good = NODE_GOOD.get(bug)
@@ -432,12 +432,12 @@ def family_page(family, cases):
     shown = {}
     for case in cases:
         parts += [case_section(case, shown)]
-    # What is left out leaves an empty line.
+    # Parts that are left out leave empty lines.
     return re.sub(r"\n{3,}", "\n\n", "\n".join(parts))
 
 
 NEEDS = {
-    "state": "a state probe (`--state-url` or `--state-cmd`): only the receiver can tell what it holds",
+    "state": "a state probe (`--state-url` or `--state-cmd`): only the receiver knows which records it holds",
     "process": "`--spawn`: the receiver is ended and started again",
 }
 
@@ -445,7 +445,7 @@ NEEDS = {
 def case_section(case, shown):
     id = case["id"]
     parts = [f"## {id}\n", f"**{prose(sentence(case['title']))}**\n", f"{prose(case['why'])}\n"]
-    parts.append(f"- **Level**: {case['level']}. **Grade**: {case['grade']}, the weakest of what it rests on.")
+    parts.append(f"- **Level**: {case['level']}. **Grade**: {case['grade']}, the weakest grade of the rules that the case rests on.")
     parts.append(f"- **Fix**: {prose(case['fix'])}")
     if case["needs"]:
         parts.append("- **Needs** " + "; ".join(NEEDS[need] for need in case["needs"]) + ".")
@@ -488,7 +488,7 @@ def case_section(case, shown):
     return "\n".join(parts)
 
 
-# Families that show the bugs of others.
+# Links for bugs whose code is shown in another family.
 ELSEWHERE = {
     ("conv", "drops-deletions"): "rec.md#rec-deleted",
     ("conv", "inserts-twice"): "rec.md#rec-duplicate",
@@ -499,17 +499,17 @@ ELSEWHERE = {
 
 
 def prose(text):
-    """A text as Markdown, in which nothing outside of code is taken for HTML."""
+    """Escapes a text as Markdown, so that nothing outside of code is taken for HTML."""
     return "".join(part if i % 2 else part.replace("<", "&lt;") for i, part in enumerate(re.split(r"(`[^`]*`)", text)))
 
 
 def sentence(text):
-    """A title as a sentence; the name of an event stays as it is."""
+    """Turns a title into a sentence. The name of an event stays unchanged."""
     return (text if "_" in text.split()[0] else text[0].upper() + text[1:]) + "."
 
 
 def places_of(paths, language):
-    """Where a reader finds the code, by file."""
+    """Returns the places of the code for the reader, by file."""
     files = {}
     for path in paths:
         file, _, name = path.partition(".")
@@ -541,7 +541,7 @@ def case_index(cases):
     return "\n".join(parts)
 
 
-# What stands within the other pages.
+# The generated parts of the other pages.
 
 
 def slot_python(_, *paths):
@@ -553,7 +553,7 @@ def slot_javascript(_, *paths):
 
 
 def slot_rust(_, file, name):
-    """A function of a Rust file, without what is indented by being inside a module."""
+    """Returns a top-level function of a Rust file, with its attributes."""
     source = (ROOT / file).read_text()
     found = re.search(rf"^((?:#\[.*\]\n)*)(?:pub )?(?:async )?fn {name}\b", source, re.M)
     end = closing(source, source.index("{", found.end()))
@@ -561,7 +561,7 @@ def slot_rust(_, file, name):
 
 
 def slot_def(_, file, *names):
-    """Functions and classes of a Python file, with their decorators."""
+    """Returns functions and classes of a Python file, with their decorators."""
     source = (ROOT / file).read_text()
     lines, found = source.splitlines(), {}
     for node in ast.parse(source).body:
@@ -571,7 +571,7 @@ def slot_def(_, file, *names):
 
 
 def slot_between(_, file, language, first, last):
-    """The lines of a file from the one that begins with a text up to, but not with, the one that begins with another."""
+    """Returns the lines from the one that starts with `first` to the one before the line that starts with `last`."""
     lines = (ROOT / file).read_text().splitlines()
     first, last = first.replace("_", " "), last.replace("_", " ")
     start = next(i for i, line in enumerate(lines) if line.startswith(first))
@@ -584,7 +584,7 @@ def slot_file(_, file, language):
 
 
 def slot_snapshot(_, file):
-    """What an insta snapshot holds."""
+    """Returns the content of an insta snapshot."""
     return fenced("text", (ROOT / file).read_text().split("\n---\n", 1)[1])
 
 
@@ -598,7 +598,7 @@ def slot_policies(program):
 
 
 def slot_cells(_):
-    """The members of a policy."""
+    """Returns a table of the members of a policy."""
     schema = json.loads((ROOT / "schemas" / "policy.json").read_text())
     table = ["| cell | form | what it says |", "|---|---|---|"]
     for name, cell in schema["properties"].items():
@@ -607,7 +607,7 @@ def slot_cells(_):
 
 
 def slot_steps(_):
-    """The steps of a scenario."""
+    """Returns a table of the steps of a scenario."""
     schema = json.loads((ROOT / "schemas" / "scenario.json").read_text())
     table = ["| `do` | members | what happens |", "|---|---|---|"]
     for step in schema["properties"]["steps"]["items"]["anyOf"]:
@@ -618,7 +618,7 @@ def slot_steps(_):
 
 
 def slot_faults(_):
-    """What can go wrong during a step."""
+    """Returns a table of the faults during a step."""
     source = (ROOT / "src" / "scenario" / "step.rs").read_text()
     rows = re.findall(r'/// (.*)\n    \w+ = "(\w+)",', source)
     schema = json.loads((ROOT / "schemas" / "scenario.json").read_text())
@@ -662,7 +662,7 @@ def escaped(text):
 
 
 def slot_admin(_):
-    """The operations of the admin API, by theme. admin.yaml has a fixed shape, so that a line at a time is enough."""
+    """Returns the operations of the admin API, by theme. admin.yaml has a fixed shape, so it is read line by line."""
     lines = (ROOT / "schemas" / "admin.yaml").read_text().splitlines()
     tags, operations, path, operation, section, at_tag = {}, [], None, None, None, False
     for line in lines:
@@ -702,7 +702,7 @@ def run(program, *arguments):
 
 
 def filled(page, program):
-    """A page with its slots filled."""
+    """Returns a page with its generated parts filled in."""
 
     def fill(found):
         kind, *arguments = found[1].split()

@@ -2,8 +2,8 @@
 //
 //     node tests/asyncapi.mjs FOLDER FILE
 //
-// In FOLDER, `npm install @asyncapi/parser` was done. The parser looks at the document and at where its references
-// lead. It does not look into schemas that name a format of another kind, as ours do: see tests/descriptions.py.
+// FOLDER is a folder in which `npm install @asyncapi/parser` was run. The parser checks the document and the targets of
+// its references. It skips schemas that declare another schema format, as ours do: tests/descriptions.py checks those.
 
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
@@ -12,7 +12,7 @@ const [folder, file] = process.argv.slice(2);
 const { Parser, fromFile } = createRequire(join(resolve(folder), "node_modules", "x.js"))("@asyncapi/parser");
 
 const { document, diagnostics } = await fromFile(new Parser(), resolve(file)).parse();
-// 0 is an error, 1 a warning. Below is advice only, such as to use the newest AsyncAPI.
+// 0 is an error, 1 is a warning. Higher numbers are only advice, such as to use the newest AsyncAPI.
 const problems = diagnostics.filter(({ severity }) => severity <= 1);
 for (const { message, path, range, code } of problems) {
   console.log(`${file}:${range.start.line + 1}: ${path.join(".")}: ${message} (${code})`);

@@ -1,9 +1,9 @@
-"""The OpenAPI descriptions and the AsyncAPI one are valid, complete, and refer to the schemas instead of repeating them.
+"""Checks that the OpenAPI and AsyncAPI descriptions are valid, complete, and refer to the schemas without repeating them.
 
     python3 tests/descriptions.py FOLDER
 
-It needs the Python packages openapi-spec-validator, jsonschema and PyYAML. In FOLDER, `npm install
-@asyncapi/parser @redocly/cli` was done. .ci/run has the versions.
+This program needs the Python packages openapi-spec-validator, jsonschema and PyYAML. FOLDER is a folder in which
+`npm install @asyncapi/parser @redocly/cli` was run. .ci/run has the versions.
 """
 
 import json
@@ -57,14 +57,14 @@ def problem(file, place, text):
 
 
 def stop_if_bad():
-    """What comes next relies on what was looked at so far."""
+    """Exits if there are problems, because the next checks rely on the earlier ones."""
     if problems:
         print("\n".join(problems))
         sys.exit(1)
 
 
 def walk(value, place=()):
-    """Every object inside the value, and where it is."""
+    """Yields every object inside the value, with its place."""
     if isinstance(value, dict):
         yield place, value
     for key, member in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
@@ -72,7 +72,7 @@ def walk(value, place=()):
 
 
 def refs(document):
-    # A $ref that is no string takes one away, in the part of a schema that is about an older revision.
+    # In a part of a schema about an older revision, a $ref that is no string removes a reference.
     return [(place, at["$ref"]) for place, at in walk(document) if isinstance(at.get("$ref"), str)]
 
 
@@ -84,7 +84,7 @@ def pointer(document, fragment):
 
 
 def run(*command):
-    """Its status, its output, and what it complained of without the frames that are drawn around advertisements."""
+    """Returns the exit status, the output, and the standard error without its framed advertisements."""
     env = os.environ | {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", env=env)
     complaint = [line for line in done.stderr.splitlines() if line.strip() and line.strip()[0] not in "╔║╚"]
@@ -92,7 +92,7 @@ def run(*command):
 
 
 class UniqueKeys(yaml.SafeLoader):
-    """YAML forbids the same key twice; PyYAML takes the last one."""
+    """Refuses duplicate keys: YAML forbids them, but PyYAML takes the last one."""
 
     def construct_mapping(self, node, deep=False):
         keys = [key.value for key, _ in node.value]
@@ -113,7 +113,7 @@ for package in "@asyncapi/parser", "@redocly/cli":
     if not (tools / "node_modules" / package).is_dir():
         sys.exit(f"tests/descriptions.py: {package} is not in {tools}/node_modules")
 
-# They can be read.
+# All descriptions and schemas can be parsed.
 documents = {}
 for path in [OPENAPI, ADMIN, ASYNCAPI, *sorted(SCHEMAS.glob("**/*.json"))]:
     try:
@@ -123,7 +123,7 @@ for path in [OPENAPI, ADMIN, ASYNCAPI, *sorted(SCHEMAS.glob("**/*.json"))]:
 stop_if_bad()
 openapi, asyncapi = documents[OPENAPI], documents[ASYNCAPI]
 
-# Every reference leads somewhere.
+# Every reference has a target.
 for path, document in documents.items():
     for place, ref in refs(document):
         file, _, fragment = ref.partition("#")
@@ -134,7 +134,7 @@ for path, document in documents.items():
             problem(path, place, f"$ref {ref}: there is no such {'place' if target in documents else 'file'}")
 stop_if_bad()
 
-# They are what they say they are: OpenAPI, AsyncAPI, JSON Schema.
+# The descriptions are valid OpenAPI, AsyncAPI and JSON Schema.
 for path in OPENAPI, ADMIN:
     for error in OpenAPIV31SpecValidator(documents[path], base_uri=path.as_uri()).iter_errors():
         problem(path, error.absolute_path, error.message)
@@ -143,7 +143,7 @@ for path, document in documents.items():
         for error in jsonschema.Draft202012Validator(jsonschema.Draft202012Validator.META_SCHEMA).iter_errors(document):
             problem(path, error.absolute_path, error.message)
 
-# Examples are judged below: redocly looks for what a schema refers to under the schema's $id, not beside the file.
+# Examples are checked below, and not by redocly: it resolves references by the $id of a schema instead of its file.
 for path in OPENAPI, ADMIN:
     status, out, err = run(
         str(tools / "node_modules/.bin/redocly"), "lint", "--extends=recommended-strict",
@@ -167,7 +167,7 @@ if status != 0 and not out:
     problem(ASYNCAPI, (), f"tests/asyncapi.mjs ended with {status}: {err}")
 stop_if_bad()
 
-# The endpoints are these, and each is told in full.
+# The endpoints are exactly these, and each one is fully described.
 expected = {(method, path): name for method, path, name in map(str.split, OPERATIONS.strip().splitlines())}
 operations = {
     (method, path): operation
@@ -188,7 +188,7 @@ for (method, path), operation in operations.items():
     if not any(str(status).startswith("2") for status in operation["responses"]):
         problem(OPENAPI, place, "no 2xx response")
 
-# The messages are these.
+# The messages are exactly these.
 channel, receive = asyncapi["channels"]["webhook"], asyncapi["operations"]["receiveWebhook"]
 events = {path.stem for path in SCHEMAS.glob("webhooks/*.json")} - {pathlib.Path(name).stem for name in NO_MESSAGE}
 for event in events ^ channel["messages"].keys():
@@ -207,7 +207,7 @@ listed = {each["$ref"].rpartition("/")[2] for each in receive["messages"]}
 for event in channel["messages"].keys() - listed:
     problem(ASYNCAPI, ("operations", "receiveWebhook", "messages"), f"{event} is missing")
 
-# Bodies are told by the schemas, not by what is repeated of them here; and no schema is left out.
+# Bodies refer to the schemas and do not repeat them, and every schema is used.
 for place, at in walk(openapi):
     if len(place) > 1 and place[-2] == "content" and "schema" in at and at["schema"].keys() != {"$ref"}:
         problem(OPENAPI, (*place, "schema"), "a body's schema is a $ref and nothing else")
@@ -219,7 +219,7 @@ for description, folder, exempt in (OPENAPI, "api", NO_ENDPOINT), (ASYNCAPI, "we
 
 stop_if_bad()
 
-# Grades are grades, and examples are examples of their schemas.
+# Every grade is a known grade, and every example is valid by its schema.
 registry = referencing.Registry().with_resources(
     (path.as_uri(), referencing.jsonschema.DRAFT202012.create_resource(document | {"$id": path.as_uri()}))
     for path, document in documents.items()

@@ -1,6 +1,6 @@
-// Opens pages in Chromium: `node tests/html.mjs FOLDER_OF_NODE_MODULES CHROMIUM PAGE…`. Nothing is fetched and nothing
-// complained of; what failed, the filter and the drawn timeline are there, on a desk and on a phone, in light and dark,
-// with and without scripts. tests/reports.py makes the pages.
+// Opens pages in Chromium: `node tests/html.mjs FOLDER_OF_NODE_MODULES CHROMIUM PAGE…`. Checks that a page fetches nothing
+// and logs no errors, and that it shows the failures, the filter and the drawn timeline: on a desktop and on a phone, in
+// light and dark mode, with and without scripts. tests/reports.py makes the pages.
 import assert from 'node:assert/strict';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -15,7 +15,7 @@ const screens = [
   { viewport: { width: 380, height: 800 }, colorScheme: 'dark', javaScriptEnabled: true },
 ];
 
-// Runs in the page: the contrast of each element that has text of its own, where it is lower than WCAG's 4.5.
+// Runs in the page. Returns each element with text of its own whose contrast is below WCAG's 4.5.
 const faint = () => {
   const channels = (color) => color.match(/[\d.]+/g).slice(0, 3).map(Number);
   const luminance = (color) => {
@@ -37,7 +37,7 @@ const faint = () => {
   return found;
 };
 
-// Runs in the page: the middles of the lanes, and where arrows that are seen begin and end.
+// Runs in the page. Returns the centers of the lanes, and the ends of the visible arrows.
 const drawn = () => {
   const timeline = document.querySelector('article.fail .timeline');
   const lanes = [...timeline.querySelectorAll('.lanes span')].map((lane) => lane.getBoundingClientRect());
@@ -65,19 +65,19 @@ for (const file of pages) {
     const count = (selector) => page.locator(selector).count();
     const visible = async (selector) => (await page.locator(selector).filter({ visible: true }).count());
 
-    // No sideways scrolling of the page, whatever a receiver said.
+    // The page never scrolls sideways, whatever the texts of a receiver.
     const [wide, room] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
     assert.ok(wide <= room, `${wide} > ${room}`);
     assert.deepEqual(await page.evaluate(faint), []);
 
-    // What failed is told in full without a click.
+    // Failures are shown in full without a click.
     const failed = await count('article.fail');
     assert.ok(failed > 0);
     for (const label of ['What happened', 'Why it matters', 'How to fix it', 'Rests on', 'Again']) {
       assert.equal(await visible(`article.fail dt:text-is("${label}")`), failed, label);
     }
 
-    // The filter, by pointer and by keyboard.
+    // The filter works by pointer and by keyboard.
     for (const [show, hide] of [['pass', 'fail'], ['fail', 'pass']]) {
       await page.locator(`label[for="show-${show}"]`).click();
       assert.equal(await visible(`article.${show}`), await count(`article.${show}`));
@@ -86,7 +86,7 @@ for (const file of pages) {
     await page.locator('#show-fail').press('ArrowLeft');
     assert.equal(await visible('article'), await count('article'));
 
-    // The timeline: four lanes, and each arrow from the middle of one to the middle of the next.
+    // The timeline has four lanes, and each arrow runs from the center of one lane to the center of another.
     if (await count('article.fail .lanes')) {
       const { lanes, arrows } = await page.evaluate(drawn);
       assert.equal(lanes.length, 4);
@@ -100,7 +100,7 @@ for (const file of pages) {
       }
     }
 
-    // Under several policies each verdict leads to its case.
+    // Under several policies, each verdict links to its case.
     for (const link of await page.locator('table a').all()) {
       const target = await link.getAttribute('href');
       assert.equal(await count(`article${target}.${await link.getAttribute('class')}`), 1, target);

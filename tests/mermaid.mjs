@@ -1,4 +1,4 @@
-// Has Mermaid itself read a diagram that a test keeps: `node tests/mermaid.mjs FOLDER_OF_NODE_MODULES SNAPSHOT`.
+// Parses the snapshot of a diagram with Mermaid itself: `node tests/mermaid.mjs FOLDER_OF_NODE_MODULES SNAPSHOT`.
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 const [modules, snapshot] = process.argv.slice(2);
 const load = (file) => import(pathToFileURL(join(resolve(modules), 'node_modules', file)));
 const { JSDOM } = await load('jsdom/lib/api.js');
-// It cleans labels with what a browser has.
+// Mermaid sanitizes labels with functions of a browser.
 globalThis.window = new JSDOM('').window;
 globalThis.document = globalThis.window.document;
 const { default: mermaid } = await load('mermaid/dist/mermaid.core.mjs');

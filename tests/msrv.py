@@ -1,7 +1,7 @@
-"""No dependency that the library or the program needs may ask for a newer Rust than the workspace declares.
+"""Checks that no dependency of the library or the program needs a newer Rust than the workspace declares.
 
-Together with clippy's `incompatible_msrv`, which looks at our own code, this keeps `rust-version` honest without
-a second toolchain.
+Together with clippy's `incompatible_msrv`, which checks our own code, this keeps `rust-version` true without a second
+toolchain.
 """
 
 import json

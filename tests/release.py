@@ -1,9 +1,9 @@
-"""What a release consists of, as far as it can be had without releasing: packages, archive, npm packages, action.
+"""Checks the parts of a release without making one: the crates, the archive, the npm packages and the action.
 
     python3 tests/release.py PROGRAM
 
-It needs bash, node and npm, and the Python packages PyYAML, check-jsonschema and zizmor; .ci/run has their versions.
-PROGRAM is what is packed and installed: a debug build will do.
+This program needs bash, node and npm, and the Python packages PyYAML, check-jsonschema and zizmor; .ci/run has their
+versions. PROGRAM is packed and installed; a debug build is enough.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ program = pathlib.Path(sys.argv[1]).resolve()
 target, runner_os, runner_arch = TARGETS[platform.system(), platform.machine()]
 work = pathlib.Path(tempfile.mkdtemp(prefix="paragon-testkit-release-"))
 problems = []
-# What a debug build knows of itself takes minutes to pack.
+# Removes the debug information, because packing it takes minutes.
 stripped = work / "program"
 stripped.mkdir()
 if shutil.which("strip") and subprocess.run(["strip", "-o", stripped / "paragon-testkit", program]).returncode == 0:
@@ -59,12 +59,12 @@ def run(*command, **options):
 
 
 def packages():
-    """What `cargo publish` would send: complete, small, and without a word from Cargo."""
+    """Checks the packages that `cargo publish` would send: complete, small, and without a warning from Cargo."""
     folder = work / "package"
     ran = run("cargo", "package", "-p", "paragon-testkit", "-p", "paragon-testkit-cli", "--no-verify", "--locked", "--allow-dirty", "--target-dir", folder)
     if not demand(ran.returncode == 0, f"cargo package ended with {ran.returncode}\n{ran.stderr}"):
         return
-    # Tests and benches need the repository, and are left out on purpose.
+    # Tests and benches need the repository, so they are not part of the package.
     left_out = r"ignoring (test|benchmark) `\w+` as `[\w/.]+` is not included in the published package"
     for warning in re.findall(r"^warning: (.*)", ran.stderr, re.MULTILINE):
         demand(re.fullmatch(left_out, warning), f"cargo package warns: {warning}")
@@ -92,7 +92,7 @@ def packages():
 
 
 def archive():
-    """The archive of this platform, twice the same."""
+    """Checks the archive of this platform: building it twice gives the same bytes."""
     made = []
     for folder in (work / "archives", work / "again"):
         ran = run(".github/scripts/archive.sh", target, program, folder)
@@ -112,7 +112,7 @@ def archive():
 
 
 def ends(process, within=20):
-    """How it ended, and everybody else who could still print."""
+    """Waits until a process, and every process that shares its output, has ended. Returns the exit code, or "never"."""
     try:
         process.communicate(timeout=within)
         return process.returncode
@@ -122,7 +122,7 @@ def ends(process, within=20):
 
 
 def npm(archive):
-    """The npm packages, installed from their tarballs; what is called is as good as the program itself."""
+    """Checks the npm packages, installed from their tarballs: their command behaves like the program itself."""
     ran = run(".github/scripts/npm.sh", archive.parent, work)
     tarballs = sorted(work.glob("*.tgz"))
     if not demand(ran.returncode == 0 and len(tarballs) == 2, f"npm.sh: {tarballs}\n{ran.stderr}"):
@@ -169,7 +169,7 @@ def npm(archive):
 
 
 class Job:
-    """A job on GitHub, as far as the action can tell."""
+    """A simulated job on GitHub, with everything that the action can see."""
 
     steps = yaml.safe_load((ROOT / "action.yml").read_text())
 
@@ -183,7 +183,7 @@ class Job:
         self.github = {"action_repository": repository, "action_ref": ref, "server_url": server}
 
     def run(self, **inputs):
-        """Runs the steps; the exit code of the last, and the outputs of the action."""
+        """Runs the steps. Returns the exit code of the last one, and the outputs of the action."""
         declared = self.steps["inputs"]
         given = {name.replace("_", "-"): value for name, value in inputs.items()}
         assert given.keys() <= declared.keys(), given
@@ -218,7 +218,7 @@ class Job:
 
 
 def action_checks():
-    """The action with a program that is there: what it hands to it, and what it makes of its answer."""
+    """Checks the action with an installed program: the arguments that it passes, and how it handles the result."""
     failures = f"--failures {work / 'failures'} --settle 1s --seed 7"
     receiver = {"program": str(program), "url": f"{BASE}/webhook", "state_url": f"{BASE}/state"}
     job = Job("good")
@@ -238,13 +238,13 @@ def action_checks():
     demand("rec-deleted" in pathlib.Path(told["sarif"]).read_text(), f"SARIF: {told}")
     demand("\n::error title=rec-deleted" in job.said, f"no annotation\n{job.said}")
 
-    # Blanks are no argument: the receiver is started, and ends.
+    # Blanks are not passed as an argument: the receiver is started, and ends.
     for name, args, expected in [("blanks", " \n", 3), ("quote", "--case 'rec", 2)]:
         job = Job(name)
         code, told = job.run(**receiver, spawn="true", args=args)
         demand(code == expected, f"{name}: {code} {told}\n{job.said}")
 
-    # Whoever names an input does not write the script.
+    # The value of an input cannot inject code into the script.
     job = Job("sly")
     sly = f"$(touch {work}/sly) `touch {work}/sly`; touch {work}/sly"
     code, told = job.run(program=str(program), url=sly, args=f'--list "{sly}" --case "a b"')
@@ -253,7 +253,7 @@ def action_checks():
 
 
 def action_installs(archive):
-    """The action without a program: from a release, never with the wrong sum, and else from crates.io."""
+    """Checks how the action installs the program: from a release with the right checksum, or else from crates.io."""
     tag = work / f"web/owner/testkit/releases/download/v{VERSION}"
     tag.mkdir(parents=True)
     shutil.copy(archive, tag)
@@ -269,7 +269,7 @@ def action_installs(archive):
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    # Stands for cargo: says what it was asked for, and installs what is here.
+    # Simulates cargo: prints its arguments, and installs the program of this test.
     (work / "bin").mkdir()
     cargo = work / "bin/cargo"
     cargo.write_text(f'#!/bin/sh\necho "cargo $*"\nmkdir -p bin && cp {program} bin/paragon-testkit\n')
@@ -298,7 +298,7 @@ def action_installs(archive):
 
 
 def workflows():
-    """The files for GitHub, by its schemas and by a linter."""
+    """Checks the files for GitHub with schemas and with a linter."""
     tools = pathlib.Path(sys.executable).parent
     files = {
         "github-workflows": sorted((ROOT / ".github/workflows").glob("*.yml")),

@@ -1,9 +1,9 @@
-"""Reports are what they say they are, by public validators: those that tests keep, and those of a run.
+"""Checks reports with public validators: the snapshots of the tests, and the reports of a run.
 
     python3 tests/reports.py PROGRAM FOLDER
 
-It needs the Python packages lxml, jsonschema and cmarkgfm; .ci/run has their versions. All reports are put into FOLDER,
-the pages for tests/html.mjs.
+This program needs the Python packages lxml, jsonschema and cmarkgfm; .ci/run has their versions. It writes all reports
+into FOLDER; tests/html.mjs uses the HTML pages.
 """
 
 import html.parser
@@ -48,7 +48,7 @@ def sarif(file, text, schema=json.loads((SCHEMAS / "sarif-2.1.0.json").read_text
     log = json.loads(text)
     for error in jsonschema.Draft7Validator(schema).iter_errors(log):
         problems.append(f"{file}: {error.json_path}: {error.message}")
-    # What code scanning asks for beyond the schema.
+    # Requirements of GitHub code scanning beyond the schema.
     (run,) = log["runs"]
     rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
     demand(len(rules) == len(set(rules)), f"{file}: a rule is there twice")
@@ -75,7 +75,7 @@ class Tags(html.parser.HTMLParser):
 
 
 def markdown(file, text):
-    """As GitHub renders it, before it takes anything away: what a receiver said has become no markup."""
+    """Checks the HTML that GitHub renders, before sanitizing: no text of a receiver has become markup."""
     tags = Tags()
     tags.feed(cmarkgfm.github_flavored_markdown_to_html(text, cmarkgfm.cmark.Options.CMARK_OPT_UNSAFE))
     demand(not tags.seen.keys() - MARKDOWN, f"{file}: unexpected {tags.seen.keys() - MARKDOWN}")
@@ -84,14 +84,14 @@ def markdown(file, text):
     demand(tags.seen.get("h4") == text.count("\n#### "), f"{file}: {tags.seen}")
 
 
-# Those that tests keep, without what insta puts before them.
+# The snapshots of the tests, without the header of insta.
 reports = {}
 for snapshot in sorted((ROOT / "src/report/snapshots").glob("*.snap")):
     name, _, form = snapshot.stem.rpartition("__")[2].rpartition("_")
     if form in ENDINGS:
         reports[f"{name}.{ENDINGS[form]}"] = snapshot.read_text().split("---\n", 2)[2] + "\n"
 
-# Those of a run, as a workflow on GitHub has it.
+# The reports of a run, as in a workflow on GitHub.
 base = "http://127.0.0.1:{port}"
 command = [program, "check", f"{base}/webhook", "--state-url", f"{base}/state", "--settle", "300ms", "--seed", "7"]
 command += ["--spawn", "python3 tests/receivers/python/broken.py drops-deletions"]

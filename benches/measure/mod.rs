@@ -1,9 +1,10 @@
-//! What the benches measure with.
+//! Helpers for measuring.
 
-/// How often each figure is taken; the median counts.
+/// Number of measurements of each figure. The result is their median.
 pub(crate) const ROUNDS: usize = 11;
 
-/// Each in turn, so that a busy machine is unfair to nobody; the first round warms up.
+/// Measures the variants in turn, so that load on the machine affects all of them. The first round warms up, and does
+/// not count.
 pub(crate) async fn rounds<const N: usize>(measure: impl AsyncFn(usize) -> f64) -> [f64; N] {
     let mut rates = [const { Vec::new() }; N];
     for round in 0..=ROUNDS {
@@ -20,7 +21,7 @@ pub(crate) async fn rounds<const N: usize>(measure: impl AsyncFn(usize) -> f64) 
     })
 }
 
-/// What this process holds, in KiB, where the system tells.
+/// Returns the resident memory of this process in KiB; `None` if the system does not report it.
 pub(crate) fn resident() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix(" kB")?.parse().ok()

@@ -459,5 +459,5 @@ fn speed(text: &str) -> Result<f64, String> {
 fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)
         .map_err(|error| format!("expected a duration such as 500ms, 2s or 1m ({error})"))
-        .and_then(|span| if span.is_zero() { Err("expected more than nothing".to_owned()) } else { Ok(span) })
+        .and_then(|span| if span.is_zero() { Err("expected a duration above 0".to_owned()) } else { Ok(span) })
 }

@@ -14,12 +14,17 @@ pub(crate) fn set(payload: &mut Value, text: &str) -> Result<(), String> {
         }
         place = match place {
             Value::Array(items) => {
-                let index: usize = name.parse().map_err(|_| wrong(&format!("{name:?} is no place in a list")))?;
+                let index: usize =
+                    name.parse().map_err(|_| wrong(&format!("expected an index of a list, got {name:?}")))?;
                 let length = items.len();
-                items.get_mut(index).ok_or_else(|| wrong(&format!("the list has {length} item(s)")))?
+                items
+                    .get_mut(index)
+                    .ok_or_else(|| wrong(&format!("there is no item {index}: the list has {length} item(s)")))?
             }
             Value::Object(members) => members.entry(name).or_insert_with(|| Value::Object(serde_json::Map::new())),
-            other => return Err(wrong(&format!("{name:?} cannot be set in {other}"))),
+            other => {
+                return Err(wrong(&format!("cannot set {name:?} in {other}, which is neither an object nor a list")));
+            }
         };
     }
     *place = value;
@@ -37,7 +42,7 @@ pub(crate) fn remove(payload: &mut Value, path: &str) -> Result<(), String> {
         Some(Value::Array(items)) => name.parse().ok().filter(|i| *i < items.len()).map(|i: usize| items.remove(i)),
         _ => None,
     };
-    removed.map(drop).ok_or_else(|| format!("--remove {path:?}: there is no such member"))
+    removed.map(drop).ok_or_else(|| format!("--remove {path:?}: the payload has no member with this path"))
 }
 
 #[cfg(test)]

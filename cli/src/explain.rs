@@ -24,8 +24,8 @@ pub(crate) fn run(typed: &args::Explain) -> u8 {
     let known = rules().map(|rule| rule.id).chain(cases().iter().map(|case| case.id));
     let known = known.chain(schemas().iter().map(|schema| schema.name));
     let meant = names::meant(id, known.chain(fixtures().iter().map(|fixture| fixture.name.as_str())));
-    let lists = "`explain --all`, `cases`, `schema` and `fixture` list what there is";
-    output::error(&format!("nothing is called {id:?}{meant}; {lists}"));
+    let lists = "`explain --all`, `cases`, `schema` and `fixture` list all names";
+    output::error(&format!("there is no rule, case, schema, member or fixture {id:?}{meant}; {lists}"));
     exits::USAGE
 }
 
@@ -82,7 +82,7 @@ fn of_case(case: &Case) -> String {
     line(&mut text, "what", case.title);
     line(&mut text, "why", case.why);
     line(&mut text, "fix", case.fix);
-    line(&mut text, "how sure", &format!("{}, the weakest of what it rests on", case.grade()));
+    line(&mut text, "how sure", &format!("{}, the weakest grade of the rules that the case rests on", case.grade()));
     for rule in case.rules() {
         line(&mut text, "rests on", &format!("{} ({}): {}", rule.id, rule.grade, rule.says));
     }

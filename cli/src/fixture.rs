@@ -32,7 +32,7 @@ fn find(name: &str) -> Result<Found, String> {
     let of = names::schema(name).ok().filter(|schema| fixtures().iter().any(|fixture| fixture.schema() == *schema));
     of.map(Found::Of).ok_or_else(|| {
         let meant = names::meant(name, fixtures().iter().map(|fixture| fixture.name.as_str()));
-        format!("there is no fixture {name:?}{meant}; `paragon-testkit fixture` lists them")
+        format!("there is no fixture {name:?}{meant}; `paragon-testkit fixture` lists all fixtures")
     })
 }
 

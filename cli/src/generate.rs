@@ -42,15 +42,17 @@ fn strategy(typed: &args::Generate) -> Result<BoxedStrategy<String>, String> {
     };
     match typed.kind.as_str() {
         "event" => Ok(Union::new(EventKind::ALL.map(|kind| of(kind.schema()))).boxed()),
-        "history" if typed.invalid => Err("--invalid: a history is always one that can happen".to_owned()),
+        "history" if typed.invalid => Err("--invalid: a generated history is always valid".to_owned()),
         "history" => {
             let history = history(HistoryParams { payloads: params, ..HistoryParams::default() });
             Ok(history.prop_map(|scenario| json!(scenario).to_string()).boxed())
         }
         kind => match names::schema(kind)? {
-            "report" | "scenario" => Err(format!("{kind:?} is not generated; histories are, as `history`")),
+            "report" | "scenario" => {
+                Err(format!("{kind:?} cannot be generated; use `history` to generate histories of changes"))
+            }
             schema if typed.invalid && unbreakable(schema) => {
-                Err(format!("--invalid: {schema} has no rule of its own"))
+                Err(format!("--invalid: the schema {schema} has no rule of its own that a payload could break"))
             }
             schema => Ok(of(schema)),
         },

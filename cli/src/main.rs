@@ -21,6 +21,7 @@ mod progress;
 mod replay;
 mod reports;
 mod schema;
+mod selection;
 mod send;
 mod serve;
 mod shell;

@@ -39,7 +39,7 @@ fn verbs(program: &Command) -> impl Iterator<Item = &Command> {
 fn find<'a>(program: &'a Command, name: &str) -> Result<&'a Command, String> {
     verbs(program).find(|verb| verb.get_name() == name).ok_or_else(|| {
         let meant = names::meant(name, verbs(program).map(Command::get_name));
-        format!("there is no verb {name:?}{meant}; `paragon-testkit help` lists them")
+        format!("there is no command {name:?}{meant}; `paragon-testkit help` lists all commands")
     })
 }
 

@@ -8,7 +8,7 @@ pub(crate) fn schema(name: &str) -> Result<&'static str, String> {
     let last = |schema: &str| schema.rsplit('/').next() == Some(name);
     let found = all().find(|schema| *schema == name).or_else(|| all().find(|schema| last(schema)));
     found.ok_or_else(|| {
-        format!("there is no schema {name:?}{}; `paragon-testkit schema` lists them", meant(name, all()))
+        format!("there is no schema {name:?}{}; `paragon-testkit schema` lists all schemas", meant(name, all()))
     })
 }
 

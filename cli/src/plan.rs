@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use paragon_testkit::clock::Timestamp;
 use url::Url;
@@ -55,7 +56,6 @@ impl Aim {
             }
         };
         let typed = &self.typed;
-        let text = |span| humantime::format_duration(span).to_string().replace(' ', "");
         if let Some(command) = &typed.spawn {
             option("--spawn", command);
         }
@@ -81,9 +81,9 @@ impl Aim {
         if typed.api_port != 0 {
             option("--api-port", &typed.api_port.to_string());
         }
-        option("--timeout", &text(typed.timeout));
-        option("--settle", &text(typed.settle));
-        option("--patience", &text(typed.patience));
+        option("--timeout", &self::typed(typed.timeout));
+        option("--settle", &self::typed(typed.settle));
+        option("--patience", &self::typed(typed.patience));
         option("--start", &self.start.to_string());
         for (name, value) in more {
             option(name, value);
@@ -97,6 +97,11 @@ impl Aim {
 pub(crate) fn this_second() -> Timestamp {
     let now = Timestamp::wall().as_millis();
     Timestamp::from_millis(now - now.rem_euclid(1_000))
+}
+
+/// Returns a duration as it is typed, such as `1m30s`.
+pub(crate) fn typed(span: Duration) -> String {
+    humantime::format_duration(span).to_string().replace(' ', "")
 }
 
 /// Returns a seed that differs from run to run. The seed has at most six digits, so that it is easy to type.
@@ -114,7 +119,7 @@ fn free_port() -> Result<u16, String> {
     let first = std::process::id().wrapping_mul(7_919) % PORTS;
     let mut ports = (0..PORTS).filter_map(|step| u16::try_from(LOWEST + (first + step) % PORTS).ok());
     let free = ports.find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok());
-    free.ok_or_else(|| format!("no free port for {{port}} between {LOWEST} and {}", LOWEST + PORTS))
+    free.ok_or_else(|| format!("there is no free port for {{port}} between {LOWEST} and {}", LOWEST + PORTS))
 }
 
 pub(crate) fn url(what: &str, text: &str, port: u16) -> Result<Url, String> {
@@ -132,6 +137,6 @@ pub(crate) fn url(what: &str, text: &str, port: u16) -> Result<Url, String> {
 fn variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, template)) if !name.is_empty() => Ok((name.to_owned(), template.to_owned())),
-        _ => Err(format!("--env {text:?}: expected NAME=TEMPLATE")),
+        _ => Err(format!("--env {text:?}: expected NAME=TEMPLATE, such as API_URL={{api_url}}")),
     }
 }

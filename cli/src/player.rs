@@ -14,10 +14,10 @@ use paragon_testkit::fake::Server;
 use paragon_testkit::report::{self, Report, Text, exits};
 use paragon_testkit::scenario::Scenario;
 
-use crate::check::Plan;
 use crate::interrupt::interrupted;
 use crate::plan::Aim;
 use crate::progress::Progress;
+use crate::selection::Selection;
 use crate::shell::{StateCmd, before_sync};
 use crate::spawn::{Receiver, connects};
 use crate::{output, reports};
@@ -48,7 +48,7 @@ pub(crate) struct Play<'a> {
 }
 
 pub(crate) enum Judging<'a> {
-    Cases(&'a Plan),
+    Cases(&'a Selection),
     Scenario(&'a Path, &'a Scenario),
 }
 
@@ -57,7 +57,7 @@ impl Play<'_> {
         let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => {
-                output::error(&format!("cannot start: {error}"));
+                output::error(&format!("cannot start the program: {error}"));
                 return exits::UNREACHABLE;
             }
         };
@@ -128,7 +128,7 @@ impl Play<'_> {
     ) -> Result<Judgment, Unable> {
         receiver.listens().await.map_err(|why| Unable(exits::UNREACHABLE, why))?;
         if let Some(why) = self.unseen().await {
-            output::note(&format!("{why}; cases that need it will not be evaluable"));
+            output::note(&format!("{why}; cases that need the state probe will not be evaluable"));
         }
         Ok(self.judgment(paragon, receiver, progress, seen).await)
     }
@@ -154,7 +154,7 @@ impl Play<'_> {
         {
             output::note(&format!("the receiver ended by itself ({status}):\n{}", receiver.printed()));
         } else if judgment.count(Verdict::Fail) > 0 && !receiver.printed().is_empty() {
-            output::note(&format!("the last lines of the receiver:\n{}", receiver.printed()));
+            output::note(&format!("the last lines that the receiver printed:\n{}", receiver.printed()));
         }
         if std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
             output::result(&report::annotations(&report));
@@ -256,7 +256,7 @@ impl Play<'_> {
         output::note(&format!("judging {}, seed {}", self.aim.webhook, self.seed));
         if typed.spawn.is_none() && !typed.ready_json {
             let own_key = typed.signing_key.as_ref().map(|file| format!("the key in {}", file.display()));
-            output::note("the receiver must have been started with");
+            output::note("the receiver must have been started with these environment variables:");
             for (name, value) in &environment {
                 let shown = match name.as_str() {
                     "PARAGON_SIGNING_KEY" => {
@@ -286,8 +286,10 @@ impl Play<'_> {
         let receiver = Receiver::new(typed.spawn.clone(), environment, self.aim.webhook.clone(), typed.wait_for);
         if receiver.is_ours() {
             if connects(&self.aim.webhook).await {
-                let why =
-                    format!("something listens at {} already: end it, or use {{port}} in the URL", self.aim.webhook);
+                let why = format!(
+                    "something already listens at {}: stop that program, or use {{port}} in the URL",
+                    self.aim.webhook
+                );
                 return Err(Unable(exits::UNREACHABLE, why));
             }
             receiver.start().await.map_err(|error| Unable(exits::UNREACHABLE, format!("--spawn: {error}")))?;

@@ -58,12 +58,19 @@ pub(crate) fn named(text: &str) -> Result<Policy, String> {
             let policy = policy.map_err(wrong)?;
             let open = policy.open_cells();
             if !open.is_empty() {
-                output::note(&format!("{text} leaves open: {}; filled from paragon-assumed", open.join(", ")));
+                output::note(&format!(
+                    "{text} leaves these settings open: {}; they are filled from paragon-assumed",
+                    open.join(", ")
+                ));
             }
             policy.with_fallback(&Policy::paragon_assumed())
         }
-        _ => Policy::preset_filled(text)
-            .map_err(|error| format!("--policy: {error}; or a file that ends in .toml or .json{}", meant(text)))?,
+        _ => Policy::preset_filled(text).map_err(|error| {
+            format!(
+                "--policy: {error}; expected one of these names, or a file that ends in .toml or .json{}",
+                meant(text)
+            )
+        })?,
     };
     policy.rules().map_err(|error| format!("--policy: {error}"))?;
     Ok(policy)

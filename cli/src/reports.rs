@@ -38,7 +38,7 @@ pub(crate) fn asked(typed: &[String]) -> Result<Vec<RequestedReports>, String> {
     for text in typed {
         let report = report(text)?;
         if reports.iter().any(|other| other.file == report.file) {
-            return Err(format!("--report {text:?}: another report goes to that file already"));
+            return Err(format!("--report {text:?}: another --report option already uses this file"));
         }
         reports.push(report);
     }

@@ -23,7 +23,7 @@ pub(crate) fn run(typed: &args::Send) -> u8 {
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(post(typed, &url, &about, &body)),
         Err(error) => {
-            output::error(&format!("cannot start: {error}"));
+            output::error(&format!("cannot start the program: {error}"));
             exits::UNREACHABLE
         }
     }
@@ -77,7 +77,7 @@ fn body(typed: &args::Send) -> Result<(String, Vec<u8>), String> {
         return Ok((about, bytes));
     }
     let mut payload: Value = serde_json::from_slice(&bytes)
-        .map_err(|error| format!("--set and --remove need JSON, and {about} is none: {error}"))?;
+        .map_err(|error| format!("--set and --remove need JSON, but {about} is not JSON: {error}"))?;
     typed.remove.iter().try_for_each(|path| edit::remove(&mut payload, path))?;
     typed.set.iter().try_for_each(|text| edit::set(&mut payload, text))?;
     Ok((about, payload.to_string().into_bytes()))
@@ -87,7 +87,9 @@ fn event_named(name: &str, typed: &args::Send) -> Result<Value, String> {
     let revision = typed.revision.name;
     if let Some(fixture) = fixture(name) {
         return match typed.seed {
-            Some(_) => Err(format!("--seed: {name:?} is a fixture, name an event to generate one")),
+            Some(_) => {
+                Err(format!("--seed: {name:?} is a fixture, which is not generated; give the name of an event instead"))
+            }
             None => Ok(fixture.body.clone()),
         };
     }

@@ -47,7 +47,8 @@ struct Source {
 pub(crate) fn run(typed: &args::Serve) -> u8 {
     let outcome = prepare(typed).map_err(|error| Unable(exits::USAGE, error)).and_then(|served| {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| Unable(exits::UNREACHABLE, format!("cannot start: {error}")))?;
+        let runtime =
+            runtime.map_err(|error| Unable(exits::UNREACHABLE, format!("cannot start the program: {error}")))?;
         runtime.block_on(serve(typed, served))
     });
     match outcome {
@@ -69,7 +70,7 @@ fn prepare(typed: &args::Serve) -> Result<Served, String> {
     };
     let scenario = typed.scenario.as_ref().map(load).transpose()?;
     let sources = typed.source.as_ref().map(|text| source(text)).transpose()?.unwrap_or_default();
-    let mut builder = FakeParagon::builder().host(typed.host).port(typed.port).admin(true).timeline_limit(TIMELINE);
+    let mut builder = FakeParagon::builder().host(typed.host).port(typed.port).admin().timeline_limit(TIMELINE);
     // There is no limit beyond the timeout of the policy: the receiver has the whole timeout in real time.
     builder = builder.answer_within(Duration::MAX);
     if let Some(scenario) = &scenario {
@@ -113,7 +114,7 @@ fn source(text: &str) -> Result<Vec<Source>, String> {
         let count = value.parse().ok().filter(|count| *count <= MOST);
         let count = count.ok_or_else(|| wrong(&format!("expected a number up to {MOST}, got {value:?}")))?;
         if pipelines.iter().any(|(known, _)| *known == pipeline) {
-            return Err(wrong(&format!("{name} is there twice")));
+            return Err(wrong(&format!("{name} is given twice")));
         }
         pipelines.push((pipeline, count));
     }
@@ -142,7 +143,10 @@ async fn serve(typed: &args::Serve, served: Served) -> Result<(), Unable> {
         (_, error) => Unable(exits::UNREACHABLE, error.to_string()),
     })?;
     if !typed.host.is_loopback() {
-        output::note(&format!("warning: whoever reaches {} may do everything, also mint tokens", typed.host));
+        output::note(&format!(
+            "warning: anybody who can reach {} can use the whole admin API, and can even create tokens",
+            typed.host
+        ));
     }
     if let Some(url) = &served.webhook {
         paragon.set_webhook(url.clone()).await;
@@ -195,7 +199,7 @@ fn announce(typed: &args::Serve, webhook: Option<&Url>, paragon: &FakeParagon) {
         output::note(&format!("PARAGON_SIGNING_KEY={key}\nadmin API {admin_url}"));
     }
     if webhook.is_none() && !typed.ready_json {
-        output::note("no webhook is set: --webhook, or PUT /_testkit/webhook");
+        output::note("no webhook is set: use --webhook, or PUT /_testkit/webhook");
     }
 }
 
@@ -223,8 +227,8 @@ impl TimelinePrinter {
 
     async fn tell(&mut self, paragon: &FakeParagon) {
         loop {
-            let (news, next) = paragon.timeline_after(self.mark).await;
-            self.mark = next;
+            let news = paragon.timeline_after(self.mark).await;
+            self.mark = news.end();
             self.print(&news);
         }
     }
@@ -232,7 +236,7 @@ impl TimelinePrinter {
     fn print(&mut self, news: &Timeline) {
         for line in news.clone().with_calls().lines() {
             let left_out = self.left_out;
-            let told = format!("{:<14} {left_out} lines were left out: nobody reads so fast", "");
+            let told = format!("{:<14} {left_out} lines were left out, because standard error is read too slowly", "");
             if left_out > 0 && self.lines.try_send(told).is_ok() {
                 self.left_out = 0;
             }

@@ -45,18 +45,19 @@ impl Shell {
         let group = EndOnDrop(Group::led_by(shell.id()));
         let (stdout, stderr) = (shell.stdout.take(), shell.stderr.take());
         let ended = async {
-            let status = shell.wait().await.map_err(|error| format!("it cannot be waited for: {error}"));
+            let status = shell.wait().await.map_err(|error| format!("cannot wait for the command: {error}"));
             // A process that the command left running would keep the output open.
             group.0.end();
             status
         };
         let ran = async { tokio::try_join!(ended, whole(stdout), async { Ok(tail(stderr).await) }) };
         let ran = tokio::time::timeout(WITHIN, ran).await;
-        let (status, stdout, stderr) = ran.map_err(|_| format!("it did not end within {} s", WITHIN.as_secs()))??;
+        let (status, stdout, stderr) =
+            ran.map_err(|_| format!("the command did not end within {} s", WITHIN.as_secs()))??;
         if !status.success() {
             let said = String::from_utf8_lossy(&stderr);
-            let last = said.trim().lines().last().unwrap_or("nothing on standard error");
-            return Err(format!("it ended with {status}: {last}"));
+            let last = said.trim().lines().last().unwrap_or("the command printed nothing to standard error");
+            return Err(format!("the command ended with {status}: {last}"));
         }
         Ok(String::from_utf8_lossy(&stdout).into_owned())
     }
@@ -68,9 +69,13 @@ async fn whole(output: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, String
     let Some(output) = output else { return Ok(read) };
     let bound = HeldRecord::MAX_STATE_BYTES;
     let more = u64::try_from(bound).unwrap_or(u64::MAX).saturating_add(1);
-    output.take(more).read_to_end(&mut read).await.map_err(|error| format!("it cannot be read: {error}"))?;
+    output
+        .take(more)
+        .read_to_end(&mut read)
+        .await
+        .map_err(|error| format!("the output of the command cannot be read: {error}"))?;
     if read.len() > bound {
-        return Err(format!("it printed more than {} MiB, and no more is read", bound / 1024 / 1024));
+        return Err(format!("the command printed more than {} MiB, which is the limit", bound / 1024 / 1024));
     }
     Ok(read)
 }
@@ -101,7 +106,7 @@ impl Probe for StateCmd {
     fn look(&self) -> Looking<'_> {
         Box::pin(async {
             let look = self.0.run().await.and_then(|printed| HeldRecord::parse(&printed));
-            look.map_err(|why| ProbeError(format!("the state command {:?} is of no use: {why}", self.0.command)))
+            look.map_err(|why| ProbeError(format!("the state command {:?} does not work: {why}", self.0.command)))
         })
     }
 }

@@ -129,7 +129,7 @@ impl Receiver {
             }
             if let Some(status) = self.ended() {
                 let printed = self.printed();
-                let printed = if printed.is_empty() { "it printed nothing".to_owned() } else { printed };
+                let printed = if printed.is_empty() { "the receiver printed nothing".to_owned() } else { printed };
                 return Err(format!(
                     "the receiver ended before it listened at {} ({status}):\n{printed}",
                     self.webhook
@@ -137,7 +137,7 @@ impl Receiver {
             }
             if !patience.again().await {
                 let waited = humantime::format_duration(self.within);
-                let why = format!("nothing listens at {} after {waited} (--wait-for)", self.webhook);
+                let why = format!("nothing listens at {} after {waited} (see --wait-for)", self.webhook);
                 let printed = self.printed();
                 return Err(if printed.is_empty() { why } else { format!("{why}; the receiver printed:\n{printed}") });
             }

@@ -13,7 +13,8 @@ struct Unable(u8, String);
 pub(crate) fn run(typed: &args::Trigger) -> u8 {
     let outcome = prepare(typed).map_err(|error| Unable(exits::USAGE, error)).and_then(|(kind, url)| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| Unable(exits::UNREACHABLE, format!("cannot start: {error}")))?;
+        let runtime =
+            runtime.map_err(|error| Unable(exits::UNREACHABLE, format!("cannot start the program: {error}")))?;
         runtime.block_on(trigger(typed, kind, &Admin::at(&url)))
     });
     outcome.unwrap_or_else(|Unable(code, why)| {
@@ -27,7 +28,7 @@ fn prepare(typed: &args::Trigger) -> Result<(EventKind, Url), String> {
     let kinds = || EventKind::ALL.into_iter().chain([EventKind::WebhookVerification]).map(EventKind::name);
     let unknown = || {
         let meant = names::meant(&typed.event, kinds());
-        format!("there is no event {:?}{meant}; there are {}", typed.event, kinds().collect::<Vec<_>>().join(", "))
+        format!("there is no event {:?}{meant}; the events are {}", typed.event, kinds().collect::<Vec<_>>().join(", "))
     };
     let kind = EventKind::from_name(&typed.event).ok_or_else(unknown)?;
     typed.set.iter().try_for_each(|text| edit::set(&mut json!({}), text))?;
@@ -78,7 +79,7 @@ async fn event(typed: &args::Trigger, kind: EventKind, admin: &Admin) -> Result<
     };
     let none = || match &typed.sync {
         Some(id) => format!("there is no sync {id:?}"),
-        None => "there is no sync that it could be about: start serve with --source, or enable one".to_owned(),
+        None => "there is no sync that the event could name: start serve with --source, or enable a sync".to_owned(),
     };
     let sync = sync.ok_or_else(|| Unable(exits::UNREACHABLE, none()))?;
     event["sync"] = sync["integration"].clone();
@@ -113,7 +114,7 @@ struct Admin {
 impl Admin {
     fn at(url: &Url) -> Self {
         let client = reqwest::Client::builder().no_proxy().build();
-        let client = client.unwrap_or_else(|error| panic!("cannot make an HTTP client: {error}"));
+        let client = client.unwrap_or_else(|error| panic!("cannot create an HTTP client: {error}"));
         Self { url: url.as_str().trim_end_matches('/').to_owned(), client }
     }
 
@@ -129,12 +130,15 @@ impl Admin {
         let unreachable = |why: String| {
             Unable(exits::UNREACHABLE, format!("{}: {why}; is `paragon-testkit serve` running there?", self.url))
         };
-        let answer = request.send().await.map_err(|_| unreachable("nothing answers".to_owned()))?;
+        let answer = request.send().await.map_err(|_| unreachable("there is no response".to_owned()))?;
         let status = answer.status();
-        let body: Value = answer.json().await.map_err(|_| unreachable(format!("it answers {status}, not in JSON")))?;
+        let body: Value = answer
+            .json()
+            .await
+            .map_err(|_| unreachable(format!("the response has status {status} and is not JSON")))?;
         match body["message"].as_str() {
             Some(message) if !status.is_success() => Err(Unable(exits::USAGE, message.to_owned())),
-            _ if !status.is_success() => Err(unreachable(format!("it answers {status}"))),
+            _ if !status.is_success() => Err(unreachable(format!("the response has status {status}"))),
             _ => Ok(body),
         }
     }

@@ -1,4 +1,4 @@
-//! Writes what the fuzzer starts from into `corpus/`: the fixtures, and scenarios that name every kind of step.
+//! Writes the initial corpus of the fuzzer into `corpus/`: the fixtures, and scenarios that contain every kind of step.
 
 use std::path::Path;
 use std::{fs, io};

@@ -1,4 +1,4 @@
-//! What holds for any bytes at all. One function for each target; they panic where it does not hold.
+//! Properties that hold for any bytes. Each function is a fuzz target, and panics if a property does not hold.
 #![forbid(unsafe_code)]
 
 use paragon_testkit::contract::{Contract, Event, EventKind, Fixture, Layer, Revision, schemas};
@@ -8,7 +8,7 @@ use serde_json::Value;
 #[path = "../../tests/it/types.rs"]
 mod types;
 
-/// A webhook's body.
+/// Checks the body of a webhook.
 pub fn event(bytes: &[u8]) {
     let parsed = Event::parse(bytes);
     if let Ok(event) = &parsed {
@@ -34,7 +34,7 @@ pub fn event(bytes: &[u8]) {
     }
 }
 
-/// The name of a schema, a line feed, a payload.
+/// Checks a payload. The input is the name of a schema, a line feed, and the payload.
 pub fn payload(bytes: &[u8]) {
     let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else { return };
     let Some(schema) = schemas().iter().find(|schema| schema.name.as_bytes() == &bytes[..end]) else { return };
@@ -43,7 +43,7 @@ pub fn payload(bytes: &[u8]) {
     }
 }
 
-/// A file below `fixtures/`.
+/// Checks a file from `fixtures/`.
 pub fn fixture(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Ok(fixture) = Fixture::parse("invalid/records/file/fuzzed", text) {
@@ -51,7 +51,7 @@ pub fn fixture(bytes: &[u8]) {
     }
 }
 
-/// A scenario file.
+/// Checks a scenario file.
 pub fn scenario(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Ok(scenario) = Scenario::parse(text) {
@@ -82,7 +82,8 @@ fn judged(schema: &'static str, value: &Value) {
     for revision in Revision::ALL {
         let written = revision.write(schema, value);
         let _ = revision.read(schema, value);
-        // What is nested in a page is converted where it is served.
+        // `Revision::write` does not convert records that are nested in a response; the server converts them when it
+        // builds the response.
         if valid && !schema.ends_with("records_response") && !schema.ends_with("record_response") {
             let here = Contract { revision, ..newest };
             assert_eq!(here.validate(schema, &written), [], "{schema} in {revision}: {written}");
@@ -92,7 +93,8 @@ fn judged(schema: &'static str, value: &Value) {
     }
 }
 
-/// A JSON Schema takes `12.0` and `1e30` for integers, Rust's types do not. Paragon's JavaScript writes neither.
+/// Returns whether a number is a whole float, such as `12.0` or `1e30`. A JSON Schema accepts those as integers, but
+/// Rust's types do not. Paragon's JavaScript writes neither.
 fn whole_float(value: &Value) -> bool {
     match value {
         Value::Number(number) => number.is_f64() && number.as_f64().is_some_and(|number| number.fract() == 0.0),
@@ -104,9 +106,9 @@ fn whole_float(value: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    /// On stable Rust, and without a fuzzer: what was found once stays right.
+    /// Runs the targets on the corpus, without a fuzzer and on stable Rust, so that fixed errors stay fixed.
     #[test]
-    fn the_corpus_holds() {
+    fn all_properties_hold_for_the_corpus() {
         let targets: [(&str, fn(&[u8])); 4] = [
             ("event", super::event),
             ("payload", super::payload),

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::context::CaseContext;
 use super::error::CaseError;
+use super::need::Need;
 use crate::contract::{Grade, Rule, rule};
 
 /// Importance of a case.
@@ -47,27 +48,6 @@ pub enum Family {
     Conv,
     /// Delivery policies.
     Pol,
-}
-
-/// Means that a case requires, beside sending events and serving the Sync API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Need {
-    /// Asking the receiver which records it holds.
-    State,
-    /// Ending the receiver's process and starting it again.
-    Process,
-}
-
-impl Need {
-    /// Returns why a case cannot be judged without these means.
-    pub(super) const fn missing(self) -> &'static str {
-        match self {
-            Self::State => "only the receiver can tell what it holds: give it a state probe (--state-url, --state-cmd)",
-            Self::Process => "the receiver's process cannot be ended from here: let it be started (--spawn)",
-        }
-    }
 }
 
 pub(super) type Running<'a> = Pin<Box<dyn Future<Output = Result<(), CaseError>> + Send + 'a>>;
@@ -117,6 +97,12 @@ impl Case {
     /// Returns whether the case takes long to play. A long case is not played if a case that it presumes has failed.
     pub(super) fn is_long(&self) -> bool {
         self.ends_process() || matches!(self.family, Family::Conv | Family::Pol)
+    }
+
+    /// Returns the requirement that a verdict covers. If nobody looks at the receiver's state, that is less than the
+    /// title of some cases.
+    pub(super) fn title_covered(&self, is_state_seen: bool) -> &'static str {
+        self.title_unseen.filter(|_| !is_state_seen).unwrap_or(self.title)
     }
 
     /// Returns the rules that a verdict rests on.

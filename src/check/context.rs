@@ -7,16 +7,16 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::case::Need;
 use super::error::{CaseError, problem, was_refused};
 use super::histories::Histories;
 use super::lane::Lane;
+use super::need::Need;
 use super::probe::HeldRecord;
 use super::process::Process;
 use crate::clock::pass;
 use crate::contract::{Event, EventKind, File, UserId};
 use crate::delivery::Outcome;
-use crate::fake::{Connection, FakeParagon, Item, PAUSES, SyncHandle, Timeline, may_accept_later};
+use crate::fake::{Connection, EventAttempt, FakeParagon, Item, PAUSES, SyncHandle, Timeline, may_accept_later};
 use crate::scenario::Scenario;
 
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
@@ -62,12 +62,12 @@ impl<'a> Deref for CaseContext<'a> {
 impl<'a> CaseContext<'a> {
     /// Creates the context of a case. `known` is a history that failed before, or the scenario to play.
     pub(super) fn new(lane: Lane<'a>, name: String, known: Option<Scenario>, is_again: bool) -> Self {
-        let suite = lane.run.suite;
-        let user = lane.paragon.user(UserId::for_case(&lane.paragon.project().id, suite.seed, &name));
+        let target = lane.run.target;
+        let user = lane.paragon.user(UserId::for_case(&lane.paragon.project().id, target.seed, &name));
         Self {
-            process: suite.process.as_deref(),
-            histories: &suite.histories,
-            seed: suite.seed,
+            process: target.process.as_deref(),
+            histories: &target.histories,
+            seed: target.seed,
             name,
             user: user.id().clone(),
             drive: user.connect("googledrive"),
@@ -194,7 +194,7 @@ impl<'a> CaseContext<'a> {
     /// that the receiver refused is sent again first, as any sender does: a receiver may refuse what it cannot accept now.
     pub(super) async fn answered(&self, mark: usize, kinds: &[EventKind]) -> Result<(), CaseError> {
         let timeline = self.timeline_since(mark);
-        let outcomes = || timeline.attempts().map(|(_, attempt)| &attempt.outcome);
+        let outcomes = || timeline.attempts().map(|attempt| &attempt.record.outcome);
         if outcomes().any(was_refused) && !outcomes().any(|outcome| matches!(outcome, Outcome::Failed(_))) {
             self.paragon.run_until_idle().await;
         }
@@ -205,7 +205,7 @@ impl<'a> CaseContext<'a> {
     pub(super) fn answered_so_far(&self, mark: usize, kinds: &[EventKind]) -> Result<(), CaseError> {
         let timeline = self.timeline_since(mark);
         let mut deliveries: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for (event, attempt) in timeline.attempts() {
+        for EventAttempt { event, record: attempt, .. } in timeline.attempts() {
             deliveries.entry(attempt.delivery).or_default().push((event, &attempt.outcome));
         }
         let mut found = Vec::new();
@@ -223,9 +223,11 @@ impl<'a> CaseContext<'a> {
         if !found.is_empty() {
             return Err(CaseError::Fail(found.join("\n")));
         }
-        let sent = |kind: &EventKind| timeline.attempts().any(|(event, _)| event == kind.name());
+        let sent = |kind: &EventKind| timeline.attempts().any(|attempt| attempt.event == kind.name());
         match kinds.iter().find(|kind| !sent(kind)) {
-            Some(kind) => Err(CaseError::NotEvaluable(format!("{kind} was never sent"))),
+            Some(kind) => {
+                Err(CaseError::NotEvaluable(format!("{kind} was never sent, so no response could be judged")))
+            }
             None => Ok(()),
         }
     }
@@ -234,17 +236,16 @@ impl<'a> CaseContext<'a> {
     /// may have failed.
     pub(super) fn answered_in_the_end(&self, mark: usize, kind: EventKind) -> Result<(), CaseError> {
         let timeline = self.timeline_since(mark);
-        let of_kind = || timeline.attempts().filter(|(event, _)| *event == kind.name());
+        let of_kind = || timeline.attempts().filter(|attempt| attempt.event == kind.name());
         match of_kind().last() {
-            None => Err(CaseError::NotEvaluable(format!("{kind} was never sent"))),
-            Some((_, last)) => {
-                problem(&last.outcome).map_or(Ok(()), |problem| Err(CaseError::Fail(format!("{kind}: {problem}"))))
-            }
+            None => Err(CaseError::NotEvaluable(format!("{kind} was never sent, so no response could be judged"))),
+            Some(last) => problem(&last.record.outcome)
+                .map_or(Ok(()), |problem| Err(CaseError::Fail(format!("{kind}: {problem}")))),
         }
     }
 
     pub(super) fn webhook(&self) -> &'a Url {
-        &self.run.suite.webhook
+        &self.run.target.webhook
     }
 
     /// Lets real time pass, for cases that observe a span instead of waiting for a condition. Other cases go on
@@ -322,7 +323,7 @@ pub(super) fn fresh(held: &[HeldRecord]) -> Result<(), CaseError> {
     }
     Err(CaseError::NotEvaluable(
         "the receiver already holds records of this sync, from a run with the same seed: \
-         empty it, or take another --seed"
+         remove these records from the receiver, or use another --seed"
             .to_owned(),
     ))
 }

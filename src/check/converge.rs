@@ -44,7 +44,7 @@ pub(super) async fn converges(context: &CaseContext<'_>, faults: &[Fault]) -> Re
     {
         return Err(play.shortest(known, wrong).await);
     }
-    let mut source = Source::new(context.seed, context.case.id, faults, &budget.pipelines);
+    let mut source = Source::new(context.seed, context.case, faults, &budget.pipelines);
     let watch = Stopwatch::start();
     let mut rest = budget.cases.max(1).div_ceil(SIDE_BY_SIDE);
     // Each batch takes its own turns, so the next batches go on while the receiver finishes its work for an earlier
@@ -78,9 +78,14 @@ pub(super) async fn converges(context: &CaseContext<'_>, faults: &[Fault]) -> Re
 
 /// Plays the given scenario without changes.
 pub(super) async fn replays(context: &CaseContext<'_>) -> Result<(), CaseError> {
-    let scenario = context.known().ok_or_else(|| CaseError::NotEvaluable("there is no scenario to play".to_owned()))?;
+    let scenario = context
+        .known()
+        .ok_or_else(|| CaseError::NotEvaluable("no scenario was given, so there is nothing to replay".to_owned()))?;
     if !scenario.steps.iter().any(|step| matches!(step.action, Action::Enable { .. })) {
-        return Err(CaseError::NotEvaluable("the scenario enables no sync: there is nothing to hold".to_owned()));
+        return Err(CaseError::NotEvaluable(
+            "the scenario enables no sync, so the receiver has no records to hold; add a step that enables a sync"
+                .to_owned(),
+        ));
     }
     let quiet = scenario.steps.iter().all(|step| step.during.is_empty());
     let wrong = Play::new(context, quiet).whole(&scenario).await?;
@@ -89,7 +94,7 @@ pub(super) async fn replays(context: &CaseContext<'_>) -> Result<(), CaseError> 
 
 /// Returns the failure of a case whose presumed case has failed. The failure itself says nothing.
 fn doomed() -> CaseError {
-    CaseError::Fail("it was not played to its end".to_owned())
+    CaseError::Fail("the case was not played to its end, because a case that it presumes has failed".to_owned())
 }
 
 /// Findings after a history that failed.
@@ -247,7 +252,7 @@ impl<'a> Play<'a> {
     async fn stuck(&self, lane: &Lane<'_>, syncs: &[&SyncHandle]) -> Result<(), CaseError> {
         let (took, times) = (self.took.0.load(Ordering::Relaxed), self.took.1.load(Ordering::Relaxed));
         let stuck = Duration::from_millis(4 * took / times.max(1)).clamp(STUCK, LONGEST_STUCK);
-        let mut patience = PollTimeout::of(lane.run.suite.settle.max(stuck));
+        let mut patience = PollTimeout::of(lane.run.target.settle.max(stuck));
         let mut seen = None;
         let mut still = Stopwatch::start();
         loop {
@@ -278,7 +283,7 @@ impl<'a> Play<'a> {
         match self.whole(scenario).await {
             Ok(Some(wrong)) => Some(wrong.told),
             Err(CaseError::AtWork { doing, wrong, .. }) => {
-                Some(format!("{wrong}\nwhen played again, the receiver is {doing}"))
+                Some(format!("{wrong}\nwhen the history was played again, the receiver was {doing}"))
             }
             _ => None,
         }
@@ -307,7 +312,13 @@ impl<'a> Play<'a> {
             self.context.note_refused(false);
         }
         let (best, told) = again.unwrap_or_else(|| {
-            (failing, format!("{}\n(it did not fail again: whether it does is a matter of chance)", wrong.told))
+            (
+                failing,
+                format!(
+                    "{}\n(the history did not fail when it was played again: whether it fails depends on chance)",
+                    wrong.told
+                ),
+            )
         });
         let best =
             Scenario { policy: self.context.paragon.policy(), revision: self.context.paragon.revision(), ..best };
@@ -320,13 +331,15 @@ impl<'a> Play<'a> {
         };
         let why = if is_over {
             let budget = humane(SHRINKING * self.context.histories.max_time);
-            format!(" (shrinking stopped after {budget}, its limit: {SHRINKING} × --max-time)")
+            format!("; shrinking stopped after {budget}, its limit: {SHRINKING} × --max-time")
         } else {
             String::new()
         };
         self.context.keep(best);
         let steps = steps.join("\n");
-        CaseError::Fail(format!("{told}\nafter this history, {how}{why}, and a day without trouble:\n{steps}"))
+        CaseError::Fail(format!(
+            "{told}\nthe receiver was wrong after this history ({how}{why}) and a day without faults:\n{steps}"
+        ))
     }
 
     /// Returns the shortest history that still fails, the number of histories that were tried, and whether the budget

@@ -28,7 +28,9 @@ impl CaseError {
     /// Turns a failure into `NotEvaluable`, because the precondition of the case did not hold.
     pub(super) fn before(self) -> Self {
         match self {
-            Self::Fail(found) => Self::NotEvaluable(format!("the receiver is wrong before this case begins:\n{found}")),
+            Self::Fail(found) => {
+                Self::NotEvaluable(format!("the receiver's records were wrong before this case began:\n{found}"))
+            }
             stop => stop,
         }
     }
@@ -37,7 +39,7 @@ impl CaseError {
     pub(super) fn told(self) -> String {
         match self {
             Self::Fail(told) | Self::NotFollowed(told) | Self::NotEvaluable(told) => told,
-            Self::AtWork { doing, wrong, .. } => format!("{doing}\nnot right yet:\n{wrong}"),
+            Self::AtWork { doing, wrong, .. } => format!("{doing}\nstill wrong:\n{wrong}"),
         }
     }
 
@@ -88,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_that_are_no_success_are_told_with_what_they_say() {
+    fn failed_responses_are_reported_with_their_message() {
         let answered = |status: u16, body: &str| {
             let mut answer = Answer::new(status);
             answer.body = body.to_owned();
@@ -104,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_are_told_in_whole_seconds_or_in_milliseconds() {
+    fn durations_are_printed_in_whole_seconds_or_in_milliseconds() {
         assert_eq!([1_000, 1_500, 40].map(|millis| humane(Duration::from_millis(millis))), ["1 s", "1500 ms", "40 ms"]);
     }
 }

@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_scenario_is_told() {
+    fn a_file_that_is_no_scenario_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("conv-quiet.json"), "{}").unwrap();
         let error = Failures(folder.path().to_owned()).of("conv-quiet").unwrap_err();

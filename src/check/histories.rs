@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_seed_makes_the_same_histories_and_another_others() {
+    fn histories_depend_only_on_the_seed() {
         let made = |seed, case| {
             let mut source = Source::new(seed, case, Fault::ALL, &Pipeline::ALL);
             [source.next(), source.next()]

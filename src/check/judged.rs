@@ -9,7 +9,7 @@ use super::error::{CaseError, humane};
 use super::lane::{Lane, Turn};
 use super::result::{CaseResult, Verdict};
 use super::run::Run;
-use super::suite::Suite;
+use super::settings::Settings;
 use crate::clock::Stopwatch;
 use crate::contract::scramble;
 use crate::delivery::{Outcome, Policy, PolicyError};
@@ -45,7 +45,7 @@ impl Judged {
     }
 }
 
-impl Suite<'_> {
+impl Settings<'_> {
     /// Plays a case in its own lane.
     pub(super) async fn judged(
         &self,
@@ -57,33 +57,38 @@ impl Suite<'_> {
         is_again: bool,
     ) -> Judged {
         let watch = Stopwatch::start();
+        let is_state_seen = run.target.state.is_some();
         let turn = Turn::with(run.turns.clone(), Some(permit));
         let several = self.policies.len() > 1 && case.family == Family::Pol;
         let name = if several { format!("{}/{}", case.id, policy.name) } else { case.id.to_owned() };
         // A repeated case gets new users, because the receiver may still hold data of the users of the first attempt.
         let name = if is_again { format!("{name}/again") } else { name };
-        let lane = Lane::open(run, case, seed_of(self.seed, &name), turn).await;
+        let lane = Lane::open(run, case.id, seed_of(run.target.seed, &name), turn).await;
         // A given scenario is neither read from the folder of failures nor saved there.
         let failures = self.failures.as_ref().filter(|_| scenario.is_none());
         let known = failures.map_or_else(|| Ok(scenario.cloned()), |failures| failures.of(case.id));
         let (known, unreadable) = match known {
             Ok(known) => (known, None),
-            Err(error) => (None, Some(format!("the history that failed before cannot be read: {error}"))),
+            Err(error) => {
+                (None, Some(format!("the saved history that failed in an earlier run cannot be read: {error}")))
+            }
         };
         let context = CaseContext::new(lane, name, known, is_again);
         let missing = case.needs.iter().find(|need| !context.has(**need));
         // Several policies are compared with each other. So each verdict counts by itself, and a failure is not
         // attributed to a presumed case.
         let may_be_caused = !several && missing.is_none();
-        let policed = self.deliver_by(&context, policy).await;
-        let is_hopeless = may_be_caused && (case.is_long() || is_again) && run.board.is_doomed(case);
+        let policed = deliver_by(&context, policy).await;
+        let is_hopeless = may_be_caused && (case.is_long() || is_again) && run.board.is_doomed(case.id);
         let outcome = match (policed, missing, unreadable) {
             (Err(error), ..) => Err(CaseError::NotEvaluable(error.to_string())),
             (_, Some(need), _) => Err(CaseError::NotEvaluable(need.missing().to_owned())),
             (_, None, Some(why)) => Err(CaseError::NotEvaluable(why)),
             // A presumed case has failed, so a failure of this case would say nothing.
-            (_, None, None) if is_hopeless => Err(CaseError::Fail("it was not played".to_owned())),
-            (_, None, None) => self.in_time(case, &context).await,
+            (_, None, None) if is_hopeless => {
+                Err(CaseError::Fail("the case was not played, because a case that it presumes has failed".to_owned()))
+            }
+            (_, None, None) => in_time(case, &context).await,
         };
         let outcome = match outcome {
             // The case itself started the receiver again, so the receiver ended by itself after that.
@@ -100,7 +105,7 @@ impl Suite<'_> {
         }
         let mut kept = None;
         let (verdict, mut detail) = match outcome {
-            Ok(()) => (Verdict::Pass, self.judged_by(case).to_owned()),
+            Ok(()) => (Verdict::Pass, judged_by(case, is_state_seen).to_owned()),
             Err(CaseError::Fail(found) | CaseError::NotFollowed(found)) => (Verdict::Fail, found),
             Err(stop) => (Verdict::NotEvaluable, stop.told()),
         };
@@ -108,7 +113,7 @@ impl Suite<'_> {
             match (verdict, context.kept()) {
                 (Verdict::Fail, Some(scenario)) => match failures.keep(case.id, &scenario) {
                     Ok(file) => kept = Some(file),
-                    Err(error) => detail = format!("{detail}\n(it could not be kept as a file: {error})"),
+                    Err(error) => detail = format!("{detail}\n(the history could not be saved to a file: {error})"),
                 },
                 (Verdict::Pass, _) => failures.forget(case.id),
                 _ => {}
@@ -116,62 +121,58 @@ impl Suite<'_> {
         }
         if context.paragon.tally().reconnected > 0 {
             run.remark([
-                "the receiver closes connections without saying `connection: close`: requests were sent again"
+                "the receiver closes connections without a `connection: close` header, so requests were sent again"
                     .to_owned(),
             ]);
         }
         if context.was_refused() && verdict == Verdict::Pass {
             run.remark([
-                "the receiver refused events though nothing was wrong with its calls; they were sent again, after 0.5 to 4 s of real time"
+                "the receiver refused events although none of its calls had failed; the events were sent again, after \
+                 0.5 to 4 s of real time"
                     .to_owned(),
             ]);
         }
         let timeline = context.story().from_first().with_calls().lines();
         let (policy, took) = (policy.name.clone(), watch.elapsed());
-        let (title, because_of) = (self.title_of(case), Vec::new());
+        let (title, because_of) = (case.title_covered(is_state_seen), Vec::new());
         let result = CaseResult { case, title, policy, verdict, detail, because_of, timeline, scenario: kept, took };
         Judged { result, presumes, is_silent, is_doubtful }
     }
+}
 
-    /// Sets the policy under which the events of a case are delivered.
-    async fn deliver_by(&self, context: &CaseContext<'_>, policy: &Policy) -> Result<(), PolicyError> {
-        if context.paragon.policy() != *policy {
-            context.paragon.set_policy(policy.clone())?;
-            context.paragon.set_webhook(self.webhook.clone()).await;
-        }
-        Ok(())
+/// Sets the policy under which the events of a case are delivered.
+async fn deliver_by(context: &CaseContext<'_>, policy: &Policy) -> Result<(), PolicyError> {
+    if context.paragon.policy() != *policy {
+        context.paragon.set_policy(policy.clone())?;
+        context.paragon.set_webhook(context.run.target.webhook.clone()).await;
     }
+    Ok(())
+}
 
-    /// Runs a case with a time limit. The limit allows for a timeout of each delivery and for the patience of each
-    /// wait.
-    async fn in_time(&self, case: &'static Case, context: &CaseContext<'_>) -> Result<(), CaseError> {
-        let histories =
-            if case.family == Family::Conv { (SHRINKING + 3) * self.histories.max_time } else { Duration::ZERO };
-        let limit = 4 * self.patience + 12 * context.paragon.answers_within() + histories;
-        let ended = tokio::time::timeout(limit, (case.run)(context)).await;
-        ended.unwrap_or_else(|_| {
-            let late = |outcome: &Outcome| matches!(outcome, Outcome::Failed(_));
-            let unanswered = context.timeline().attempts().filter(|(_, attempt)| late(&attempt.outcome)).count();
-            let told = format!("the case was ended after {}", humane(limit));
-            Err(if unanswered > 0 {
-                CaseError::Fail(format!("{unanswered} deliveries were not answered; {told}"))
-            } else {
-                CaseError::NotEvaluable(told)
-            })
+/// Runs a case with a time limit. The limit allows for a timeout of each delivery and for the patience of each
+/// wait.
+async fn in_time(case: &'static Case, context: &CaseContext<'_>) -> Result<(), CaseError> {
+    let histories =
+        if case.family == Family::Conv { (SHRINKING + 3) * context.histories.max_time } else { Duration::ZERO };
+    let limit = 4 * context.run.target.patience + 12 * context.paragon.answers_within() + histories;
+    let ended = tokio::time::timeout(limit, (case.run)(context)).await;
+    ended.unwrap_or_else(|_| {
+        let late = |outcome: &Outcome| matches!(outcome, Outcome::Failed(_));
+        let unanswered = context.timeline().attempts().filter(|attempt| late(&attempt.record.outcome)).count();
+        let told = format!("the case was ended after {}", humane(limit));
+        Err(if unanswered > 0 {
+            CaseError::Fail(format!("{unanswered} deliveries were not answered; {told}"))
+        } else {
+            CaseError::NotEvaluable(told)
         })
-    }
+    })
+}
 
-    fn judged_by(&self, case: &Case) -> &'static str {
-        match (case.family, self.state.is_some()) {
-            (Family::Ack, _) => "judged by its answers",
-            (_, true) => "judged by its state and by what it fetched",
-            (_, false) => "judged by what it fetched; what it keeps was not seen",
-        }
-    }
-
-    /// Returns the requirement that a verdict covers. Without a state probe, that is less than the title of some cases.
-    pub(super) fn title_of(&self, case: &Case) -> &'static str {
-        case.title_unseen.filter(|_| self.state.is_none()).unwrap_or(case.title)
+fn judged_by(case: &Case, is_state_seen: bool) -> &'static str {
+    match (case.family, is_state_seen) {
+        (Family::Ack, _) => "judged by the receiver's responses",
+        (_, true) => "judged by the receiver's state and by the records that it fetched",
+        (_, false) => "judged by the records that the receiver fetched; the stored records were not checked",
     }
 }
 
@@ -184,7 +185,7 @@ impl CaseContext<'_> {
     /// Returns whether events were sent and none of them got a response.
     fn is_silent(&self) -> bool {
         let timeline = self.timeline();
-        let mut outcomes = timeline.attempts().map(|(_, attempt)| &attempt.outcome).peekable();
+        let mut outcomes = timeline.attempts().map(|attempt| &attempt.record.outcome).peekable();
         outcomes.peek().is_some() && outcomes.all(|outcome| matches!(outcome, Outcome::Failed(_)))
     }
 

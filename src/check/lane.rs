@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::case::Case;
 use super::error::{CaseError, humane, was_refused};
 use super::looks::key;
 use super::oracle::{Difference, DifferenceKind, compare};
@@ -15,8 +14,8 @@ use super::rest::{Pause, RESTLESS, Rest};
 use super::run::Run;
 use super::waiting::{Seen, State, Waiting};
 use crate::clock::{PollTimeout, Stopwatch, pass};
-use crate::contract::{RecordId, SyncId};
-use crate::fake::{Call, FakeParagon, FaultId, Proof, SyncHandle, Timeline};
+use crate::contract::SyncId;
+use crate::fake::{Call, FakeParagon, FaultId, Proof, SyncHandle, Timeline, Unfetched};
 
 /// Maximum page size of a fake that judges. Small pages let few records fill many pages.
 pub(super) const PAGE_SIZE_CAP: usize = 10;
@@ -75,7 +74,8 @@ impl Turn {
 /// faults of one lane do not show in another lane.
 pub(super) struct Lane<'a> {
     pub(super) run: &'a Run<'a>,
-    pub(super) case: &'static Case,
+    /// Id of the case.
+    pub(super) case: &'static str,
     pub(super) paragon: Arc<FakeParagon>,
     pub(super) turn: Arc<Turn>,
     /// Position on the timeline at which the story of the lane begins.
@@ -92,10 +92,10 @@ impl Drop for Lane<'_> {
 
 impl<'a> Lane<'a> {
     /// Opens a lane. All generated ids and values in the lane derive from `seed`.
-    pub(super) async fn open(run: &'a Run<'a>, case: &'static Case, seed: u64, turn: Turn) -> Self {
+    pub(super) async fn open(run: &'a Run<'a>, case: &'static str, seed: u64, turn: Turn) -> Self {
         let paragon = Arc::new(run.paragon.open_lane(seed));
         paragon.limit_pages(PAGE_SIZE_CAP);
-        paragon.set_webhook(run.suite.webhook.clone()).await;
+        paragon.set_webhook(run.target.webhook.clone()).await;
         run.watch.add(paragon.clone());
         let turn = Arc::new(turn);
         // The fake outlives the lane, but the turn must be free when the lane ends. So the fake holds only a weak
@@ -114,9 +114,9 @@ impl<'a> Lane<'a> {
         Self { run, case, paragon, turn, mark }
     }
 
-    /// Calls [`Suite::before_sync`](super::suite::Suite::before_sync) with a sync that has just been enabled.
+    /// Calls [`Suite::before_sync`](super::Suite::before_sync) with a sync that has just been enabled.
     pub(super) async fn introduce(&self, sync: &SyncHandle) -> Result<(), CaseError> {
-        let Some(before_sync) = &self.run.suite.before_sync else { return Ok(()) };
+        let Some(before_sync) = &self.run.target.before_sync else { return Ok(()) };
         before_sync(sync).await.map_err(CaseError::NotEvaluable)
     }
 
@@ -244,7 +244,7 @@ impl<'a> Lane<'a> {
     /// Waits until the receiver has made no call for a while, not counting repeated calls that find nothing new. Other
     /// cases go on meanwhile.
     pub(super) async fn rest(&self, pause: Pause) {
-        let pause = Pause { within: pause.within.min(self.run.suite.settle), ..pause };
+        let pause = Pause { within: pause.within.min(self.run.target.settle), ..pause };
         let mut rest = Rest::from_now(self.paragon.activity().work, pause);
         let mut patience = PollTimeout::of(pause.within);
         self.turn
@@ -255,7 +255,13 @@ impl<'a> Lane<'a> {
     /// Waits until a fault has hit this many calls. If the receiver never makes the calls, the case is not evaluable.
     pub(super) async fn met(&self, fault: FaultId, times: u64) -> Result<(), CaseError> {
         let struck = || self.struck(fault);
-        let what = || if times == 1 { "the call that was to fail".to_owned() } else { format!("{times} such calls") };
+        let what = || {
+            if times == 1 {
+                "the call that this case disturbs".to_owned()
+            } else {
+                format!("the {times} calls that this case disturbs")
+            }
+        };
         self.until(|| struck() >= times)
             .await
             .map_err(|doing| CaseError::NotEvaluable(format!("the receiver did not make {}: {doing}", what())))
@@ -267,7 +273,9 @@ impl<'a> Lane<'a> {
         let look = || std::future::ready(if is_so() { Look::Over(()) } else { Look::Wrong(0, ()) });
         match self.wait(look).await {
             Ended::Over(()) => Ok(()),
-            Ended::Doomed(()) => Err("it was not waited for".to_owned()),
+            Ended::Doomed(()) => {
+                Err("the wait was given up, because a case that this case presumes has failed".to_owned())
+            }
             Ended::AtRest((), how) | Ended::OutOfPatience((), how) => Err(how),
         }
     }
@@ -319,7 +327,7 @@ impl<'a> Lane<'a> {
         let _ = write!(text, "\nat rest: {how}");
         let timeline = self.timeline();
         let attempts = timeline.attempts().count();
-        let refused = timeline.attempts().filter(|(_, attempt)| was_refused(&attempt.outcome)).count();
+        let refused = timeline.attempts().filter(|attempt| was_refused(&attempt.record.outcome)).count();
         if refused > 0 {
             let _ = write!(text, "\nthe receiver refused {refused} of {attempts} attempts to deliver an event");
         }
@@ -369,12 +377,12 @@ enum Ended<T, W> {
 }
 
 /// Returns a difference for each record whose latest version was not fetched. Serves when there is no state probe.
-fn unseen(records: &[serde_json::Value], unfetched: &[(RecordId, bool)]) -> Vec<Difference> {
-    let told = |(id, older): &(RecordId, bool)| {
+fn unseen(records: &[serde_json::Value], unfetched: &[Unfetched]) -> Vec<Difference> {
+    let told = |Unfetched { record: id, older_fetched, .. }: &Unfetched| {
         let record = records.iter().find(|record| record["id"] == id.as_str());
         let name = record.map(|record| record["name"].to_string()).unwrap_or_default();
         let text = format!("{name} was not fetched in its latest version (record {id})");
-        Difference { record: id.clone(), kind: DifferenceKind::Stub { older: *older }, text }
+        Difference { record: id.clone(), kind: DifferenceKind::Stub { older: *older_fetched }, text }
     };
     unfetched.iter().map(told).collect()
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::probe::{HeldRecord, canonical};
 use crate::contract::{Pipeline, RecordId};
+use crate::fake::Unfetched;
 use same::Shape;
 
 mod same;
@@ -62,7 +63,7 @@ pub enum DifferenceKind {
 }
 
 /// Returns the texts of [`compare`] without a pipeline. Empty means right.
-pub fn differences(expected: &[Value], held: &[&HeldRecord], unfetched: &[(RecordId, bool)]) -> Vec<String> {
+pub fn differences(expected: &[Value], held: &[&HeldRecord], unfetched: &[Unfetched]) -> Vec<String> {
     compare(None, expected, held, unfetched).found.into_iter().map(|difference| difference.text).collect()
 }
 
@@ -73,7 +74,7 @@ pub fn differences(expected: &[Value], held: &[&HeldRecord], unfetched: &[(Recor
 /// number and its digits as text, and a UUID in lower case and in upper case. A held record whose latest version was
 /// never fetched is a stub, not the record.
 ///
-/// `unfetched` lists the records whose latest version was not fetched, with `true` if an older version was.
+/// `unfetched` lists the records whose latest version was not fetched.
 ///
 /// ```
 /// use paragon_testkit::check::{HeldRecord, compare};
@@ -87,14 +88,14 @@ pub fn differences(expected: &[Value], held: &[&HeldRecord], unfetched: &[(Recor
 /// let held = HeldRecord::parse(state)?;
 /// let comparison = compare(Some(Pipeline::Files), &expected, &held.iter().collect::<Vec<_>>(), &[]);
 /// assert!(comparison.found.is_empty());
-/// assert!(comparison.remarks.first().unwrap().starts_with("`updatedAt` is told with another offset"));
+/// assert!(comparison.remarks.first().unwrap().starts_with("the state gives `updatedAt` with another offset"));
 /// # Ok::<(), String>(())
 /// ```
 pub fn compare(
     pipeline: Option<Pipeline>,
     expected: &[Value],
     held: &[&HeldRecord],
-    unfetched: &[(RecordId, bool)],
+    unfetched: &[Unfetched],
 ) -> Comparison {
     let shape = Shape::of_records(pipeline);
     let mut comparison = Comparison::default();
@@ -119,7 +120,7 @@ pub fn compare(
 
 impl Comparison {
     /// Compares one record with the copies that the receiver holds.
-    fn record(&mut self, shape: &Shape, latest: &Value, copies: &[&HeldRecord], unfetched: &[(RecordId, bool)]) {
+    fn record(&mut self, shape: &Shape, latest: &Value, copies: &[&HeldRecord], unfetched: &[Unfetched]) {
         let id = latest["id"].as_str().unwrap_or_default();
         let name = latest["name"].as_str().unwrap_or(id);
         let mut find = |kind, text| self.found.push(Difference { record: id.into(), kind, text });
@@ -135,8 +136,9 @@ impl Comparison {
         for told in &told {
             match told {
                 Told::Text(_) => {
-                    self.remarks
-                        .insert("`record` is told as text that holds JSON, and is read as an object".to_owned());
+                    self.remarks.insert(
+                        "the state gives `record` as a string of JSON; the string was read as an object".to_owned(),
+                    );
                 }
                 Told::Other(value) => {
                     is_whole = false;
@@ -157,8 +159,8 @@ impl Comparison {
                 }
             }
         }
-        let stale = unfetched.iter().find(|(record, _)| canonical(record.as_str()) == canonical(id));
-        if let Some((_, older)) = stale.filter(|_| is_whole) {
+        let stale = unfetched.iter().find(|unfetched| canonical(unfetched.record.as_str()) == canonical(id));
+        if let Some(Unfetched { older_fetched: older, .. }) = stale.filter(|_| is_whole) {
             let what = if *older { "only an older version of it was fetched" } else { "it was never fetched" };
             let text = format!("{name:?} is held, but {what} (record {id})");
             find(DifferenceKind::Stub { older: *older }, text);
@@ -237,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn right_states_pass_however_much_they_tell() {
+    fn right_states_pass_with_and_without_details() {
         let expected = [json!({"id": "a", "name": "A", "size": 1, "hash": {"n": 2}})];
         for value in [
             None,
@@ -251,19 +253,21 @@ mod tests {
     }
 
     #[test]
-    fn each_way_to_be_wrong_is_told() {
+    fn each_kind_of_difference_is_reported() {
         let expected = [json!({"id": "a", "name": "A", "size": 1})];
         let a = held("a", None);
-        let told =
-            |held: &[&HeldRecord], unfetched: &[(RecordId, bool)]| differences(&expected, held, unfetched).join("; ");
+        let told = |held: &[&HeldRecord], unfetched: &[Unfetched]| differences(&expected, held, unfetched).join("; ");
         assert_eq!(told(&[], &[]), r#""A" is missing (record a)"#);
         assert_eq!(told(&[&a, &a], &[]), r#""A" is held 2 times (record a)"#);
         assert_eq!(told(&[&a, &held("b", None)], &[]), "a record is held, but it was deleted (record b)");
         let old = held("a", Some(json!({"size": null})));
-        assert_eq!(told(&[&old], &[("a".into(), true)]), r#""A" has size null, the latest version has 1"#);
-        assert_eq!(told(&[&a], &[("a".into(), false)]), r#""A" is held, but it was never fetched (record a)"#);
+        assert_eq!(
+            told(&[&old], &[Unfetched::new("a").older_fetched()]),
+            r#""A" has size null, the latest version has 1"#
+        );
+        assert_eq!(told(&[&a], &[Unfetched::new("a")]), r#""A" is held, but it was never fetched (record a)"#);
         let older = r#""A" is held, but only an older version of it was fetched (record a)"#;
-        assert_eq!(told(&[&a], &[("a".into(), true)]), older);
+        assert_eq!(told(&[&a], &[Unfetched::new("a").older_fetched()]), older);
         let differ = |latest: Value, held_value: Value| {
             let held = held("a", Some(json!({"it": held_value})));
             !differences(&[json!({"id": "a", "it": latest})], &[&held], &[]).is_empty()
@@ -304,7 +308,7 @@ mod tests {
             (json!(1_767_261_600.25), "as seconds since 1970"),
             (json!(1_767_261_600), "as seconds since 1970"),
         ] {
-            let remark = format!("`updatedAt` is told {form}: the same moment in another form");
+            let remark = format!("the state gives `updatedAt` {form}: the same time in another form");
             assert_eq!(told(latest.clone(), value.clone()), (vec![], vec![remark]), "{value}");
         }
         for value in [
@@ -344,7 +348,7 @@ mod tests {
     fn numbers_as_text_are_numbers_where_the_schema_has_one() {
         let told =
             |latest: Value, value: Value| of(Some(Pipeline::Files), &json!({"size": latest}), json!({"size": value}));
-        let remark = vec!["`size` is told as text: the same number in another form".to_owned()];
+        let remark = vec!["the state gives `size` as text: the same number in another form".to_owned()];
         assert_eq!(told(json!(42), json!("42")), (vec![], remark.clone()));
         assert_eq!(told(json!(42), json!("42.0")), (vec![], remark.clone()));
         assert_eq!(told(json!(9_007_199_254_740_993_u64), json!("9007199254740993")), (vec![], remark));
@@ -367,19 +371,19 @@ mod tests {
         for capitals in [id.to_uppercase(), id.replace('-', "")] {
             let right = held(&capitals, Some(json!({"id": capitals})));
             let comparison = compare(Some(Pipeline::Files), &expected, &[&right], &[]);
-            let remark = "`id` is told in capitals or without hyphens: the same UUID".to_owned();
+            let remark = "the state gives `id` in capitals or without hyphens: the same UUID".to_owned();
             assert_eq!((comparison.found, comparison.remarks), (vec![], BTreeSet::from([remark])));
             let provider = held(&capitals, Some(json!({"externalId": capitals})));
             assert_eq!(compare(None, &expected, &[&provider], &[]).found.len(), 1, "the provider's ids are its own");
         }
         let twice = [&held(id, None), &held(&id.to_uppercase(), None)];
         assert_eq!(compare(None, &expected, &twice, &[]).found[0].kind, DifferenceKind::Copies(2));
-        let stub = compare(None, &expected, &[&held(&id.to_uppercase(), None)], &[(id.into(), true)]);
+        let stub = compare(None, &expected, &[&held(&id.to_uppercase(), None)], &[Unfetched::new(id).older_fetched()]);
         assert_eq!(stub.found[0].kind, DifferenceKind::Stub { older: true });
     }
 
     #[test]
-    fn a_remark_is_told_once_for_a_member() {
+    fn a_remark_is_made_once_for_each_member() {
         let record = |id: &str, at: &str| json!({"id": id, "updatedAt": at});
         let expected = [record("a", "2026-01-01T10:00:00.000Z"), record("b", "2026-01-02T10:00:00.000Z")];
         let of = |id, at: &str| held(id, Some(json!({"updatedAt": at})));
@@ -388,11 +392,11 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_is_no_object_is_read_or_told() {
+    fn a_record_that_is_no_object_is_parsed_or_reported() {
         let latest = json!({"name": "A", "size": 1});
         let (found, remarks) = of(None, &latest, json!(r#"{"name": "A", "size": 1}"#));
         assert_eq!(found, [] as [&str; 0]);
-        assert_eq!(remarks, ["`record` is told as text that holds JSON, and is read as an object"]);
+        assert_eq!(remarks, ["the state gives `record` as a string of JSON; the string was read as an object"]);
         let (found, _) = of(None, &latest, json!(r#"{"name": "B"}"#));
         assert_eq!(found, [r#""A" has name "B", the latest version has "A""#]);
         for (value, shown) in [(json!("A"), "\"A\""), (json!([]), "[]"), (json!(7), "7"), (json!("[1]"), "\"[1]\"")] {
@@ -429,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_as_data_too() {
+    fn differences_are_available_as_data_too() {
         let expected = [json!({"id": "a", "name": "A", "size": 1}), json!({"id": "b", "name": "B", "size": 1})];
         let held = [&held("a", Some(json!({"size": 2}))), &held("c", None)];
         let found = compare(Some(Pipeline::Files), &expected, &held, &[]).found;

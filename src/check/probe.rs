@@ -124,7 +124,7 @@ impl StateUrl {
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_secs(5))
             .build()
-            .unwrap_or_else(|error| panic!("cannot make an HTTP client: {error}"));
+            .unwrap_or_else(|error| panic!("cannot create an HTTP client: {error}"));
         Self { url, client }
     }
 
@@ -132,7 +132,7 @@ impl StateUrl {
         let answer = self.client.get(self.url.clone()).send().await.map_err(|error| root_cause(&error))?;
         let status = answer.status();
         if !status.is_success() {
-            return Err(format!("it answered {status}"));
+            return Err(format!("expected a 2xx response, got {status}"));
         }
         HeldRecord::parse(&String::from_utf8_lossy(&body_of(answer, HeldRecord::MAX_STATE_BYTES).await?))
     }
@@ -141,7 +141,7 @@ impl StateUrl {
 impl Probe for StateUrl {
     fn look(&self) -> Looking<'_> {
         Box::pin(async {
-            self.fetch().await.map_err(|why| ProbeError(format!("the state URL {} is of no use: {why}", self.url)))
+            self.fetch().await.map_err(|why| ProbeError(format!("the state URL {} does not work: {why}", self.url)))
         })
     }
 }
@@ -151,7 +151,7 @@ async fn body_of(mut answer: reqwest::Response, bound: usize) -> Result<Vec<u8>,
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(|error| root_cause(&error))? {
         if chunk.len() > bound - body.len() {
-            return Err(format!("it answered more than {} MiB, and no more is read", bound / 1024 / 1024));
+            return Err(format!("the response is longer than {} MiB, which is the limit", bound / 1024 / 1024));
         }
         body.extend_from_slice(&chunk);
     }
@@ -163,7 +163,7 @@ fn root_cause(error: &reqwest::Error) -> String {
     while let Some(source) = cause.source() {
         cause = source;
     }
-    if error.is_timeout() { "no answer within 5 s".to_owned() } else { cause.to_string() }
+    if error.is_timeout() { "no response within 5 s".to_owned() } else { cause.to_string() }
 }
 
 #[derive(Deserialize)]
@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_state_is_read_and_nonsense_is_told() {
+    fn a_state_is_parsed_and_an_invalid_one_is_reported() {
         let held =
             HeldRecord::parse(r#"{"records":[{"syncInstanceId":"s","recordId":"r","more":1}],"more":2}"#).unwrap();
         assert_eq!(held, [HeldRecord { sync: "s".into(), record: "r".into(), value: None }]);
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_that_are_uuids_are_read_in_any_case_and_others_as_they_are() {
+    fn uuids_are_parsed_in_any_case_and_other_ids_are_unchanged() {
         let (sync, record) = ("163A345E-2DD4-51FF-BCF5-7667DE564BB0", "3CE16E330163564D98CE99B0A25AB375");
         let state = format!(r#"{{"records":[{{"syncInstanceId":"{sync}","recordId":"{record}"}}]}}"#);
         let held = HeldRecord::parse(&state).unwrap();
@@ -237,7 +237,7 @@ mod tests {
         let error = StateUrl::new(url.clone()).look().await.unwrap_err().to_string();
         assert_eq!(
             error,
-            format!("the state URL {url} is of no use: it answered more than 64 MiB, and no more is read")
+            format!("the state URL {url} does not work: the response is longer than 64 MiB, which is the limit")
         );
         assert!(endless.await.unwrap() < 2 * HeldRecord::MAX_STATE_BYTES);
     }
@@ -248,7 +248,7 @@ mod tests {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let probe = StateUrl::new(format!("http://{free}/state").parse().unwrap());
         let error = probe.look().await.unwrap_err().to_string();
-        let start = format!("the state URL http://{free}/state is of no use: ");
+        let start = format!("the state URL http://{free}/state does not work: ");
         assert!(error.starts_with(&start) && error.to_lowercase().contains("refused"), "{error}");
     }
 }

@@ -34,6 +34,16 @@ impl fmt::Display for Verdict {
     }
 }
 
+/// A failed case that explains others.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Cause {
+    /// The case that failed.
+    pub case: &'static Case,
+    /// Number of other cases that the failure explains.
+    pub explained: usize,
+}
+
 /// Result of one case.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -100,16 +110,16 @@ impl Judgment {
 
     /// Returns the cases that failed, each with the number of other cases that it explains. The most important case
     /// comes first.
-    pub fn causes(&self) -> Vec<(&'static Case, usize)> {
+    pub fn causes(&self) -> Vec<Cause> {
         let failed = self.results.iter().filter(|result| result.verdict == Verdict::Fail);
-        let mut causes: Vec<(&'static Case, usize)> = Vec::new();
+        let mut causes: Vec<Cause> = Vec::new();
         for case in failed.map(|result| result.case) {
-            if causes.iter().all(|(known, _)| known.id != case.id) {
+            if causes.iter().all(|known| known.case.id != case.id) {
                 let explained = self.results.iter().filter(|result| result.because_of.contains(&case.id));
-                causes.push((case, explained.count()));
+                causes.push(Cause { case, explained: explained.count() });
             }
         }
-        causes.sort_by_key(|(case, explained)| (std::cmp::Reverse(*explained), case.level));
+        causes.sort_by_key(|cause| (std::cmp::Reverse(cause.explained), cause.case.level));
         causes
     }
 
@@ -137,7 +147,7 @@ impl Judgment {
         let failed: String = told(Verdict::Fail).collect();
         assert!(!self.failed(), "the receiver at {} fails, seed {}\n{failed}", self.target, self.seed);
         let blind: String = told(Verdict::NotEvaluable).collect();
-        assert!(self.judged(), "nothing could be judged of the receiver at {}\n{blind}", self.target);
+        assert!(self.judged(), "no case could be judged for the receiver at {}\n{blind}", self.target);
     }
 }
 
@@ -176,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_and_matters_decides_and_nothing_judged_is_no_success() {
+    fn relevant_failures_decide_and_a_run_without_a_verdict_is_no_success() {
         use Level::{May, Must, Should};
         use Verdict::{Fail, NotEvaluable, Pass, Skipped};
         for (results, failed, judged) in [
@@ -197,7 +207,9 @@ mod tests {
             match told(&judgment) {
                 None => assert!(!failed && judged, "{results:?}"),
                 Some(text) if failed => assert!(text.starts_with("the receiver at http://127.0.0.1/ fails, seed 7\n")),
-                Some(text) => assert!(!judged && text.starts_with("nothing could be judged of the receiver"), "{text}"),
+                Some(text) => {
+                    assert!(!judged && text.starts_with("no case could be judged for the receiver"), "{text}");
+                }
             }
         }
     }

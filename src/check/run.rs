@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 
 use super::board::Board;
 use super::looks::Looks;
-use super::suite::Suite;
+use super::target::Target;
 use super::waiting::Limits;
 use super::watch::Watch;
 use crate::fake::FakeParagon;
@@ -16,7 +16,7 @@ const PLAYING: usize = 2;
 
 /// State that all cases of a run share.
 pub(super) struct Run<'a> {
-    pub(super) suite: &'a Suite<'a>,
+    pub(super) target: &'a Target<'a>,
     pub(super) paragon: &'a FakeParagon,
     pub(super) looks: Option<Looks<'a>>,
     pub(super) watch: Watch,
@@ -28,11 +28,11 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(suite: &'a Suite<'a>, paragon: &'a FakeParagon) -> Self {
+    pub(super) fn new(target: &'a Target<'a>, paragon: &'a FakeParagon) -> Self {
         Self {
-            suite,
+            target,
             paragon,
-            looks: suite.state.as_deref().map(Looks::new),
+            looks: target.state.as_deref().map(Looks::new),
             watch: Watch::new(),
             turns: Arc::new(Semaphore::new(PLAYING)),
             board: Board::default(),
@@ -43,12 +43,12 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn limits(&self) -> Limits {
-        Limits { settle: self.suite.settle, patience: self.suite.patience }
+        Limits { settle: self.target.settle, patience: self.target.patience }
     }
 
     /// Starts the receiver's process again if it has ended. Returns whether it had ended.
     pub(super) async fn revived(&self) -> bool {
-        let ended = self.suite.process.as_ref().filter(|process| self.gone().is_none() && !process.is_running());
+        let ended = self.target.process.as_ref().filter(|process| self.gone().is_none() && !process.is_running());
         let Some(process) = ended else { return false };
         let started = async {
             process.launch().await?;

@@ -3,12 +3,13 @@ use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 
-use super::board::{Board, presumed_by};
+use super::board::Board;
 use super::case::Case;
+use super::cases::with_presumed;
 use super::judged::Judged;
 use super::result::{CaseResult, Verdict};
 use super::run::Run;
-use super::suite::{Starting, Suite};
+use super::settings::{Settings, Starting};
 use crate::clock::pass;
 use crate::delivery::Policy;
 use crate::scenario::Scenario;
@@ -43,6 +44,7 @@ impl Part {
 /// Decides when each case of a run is played, and collects the verdicts.
 pub(super) struct Schedule<'a> {
     run: &'a Run<'a>,
+    settings: &'a Settings<'a>,
     planned: &'a [Planned<'a>],
     scenario: Option<&'a Scenario>,
     verdicts: Verdicts,
@@ -54,12 +56,17 @@ pub(super) struct Schedule<'a> {
 }
 
 impl<'a> Schedule<'a> {
-    pub(super) fn of(run: &'a Run<'a>, planned: &'a [Planned<'a>], scenario: Option<&'a Scenario>) -> Self {
+    pub(super) fn of(
+        run: &'a Run<'a>,
+        settings: &'a Settings<'a>,
+        planned: &'a [Planned<'a>],
+        scenario: Option<&'a Scenario>,
+    ) -> Self {
         for (case, _) in planned {
-            run.board.plan(case);
+            run.board.plan(case.id, with_presumed(case.presumes));
         }
         let (verdicts, ticks) = (Verdicts::new(planned.len()), tokio::time::interval(LOOK_EACH));
-        Self { run, planned, scenario, verdicts, begun: 0, silent: 0, ticks }
+        Self { run, settings, planned, scenario, verdicts, begun: 0, silent: 0, ticks }
     }
 
     /// Plays all cases, and returns their results in the order of the plan.
@@ -75,7 +82,7 @@ impl<'a> Schedule<'a> {
                 parts.push_front(Part { queue: disturbed.into_iter().collect(), is_alone: true, is_again: true });
             }
         }
-        self.verdicts.all(self.run.suite, &self.run.board)
+        self.verdicts.all(self.settings, &self.run.board)
     }
 
     fn case(&self, number: usize) -> &'static Case {
@@ -99,7 +106,7 @@ impl<'a> Schedule<'a> {
             }
             // Until the receiver has answered an event, few cases begin: it may never answer.
             let is_known = run.watch.has_answered() || self.silent + under_way.len() < SILENT;
-            let is_free = playing.is_empty() || !(part.is_alone || run.suite.fail_fast || !disturbed.is_empty());
+            let is_free = playing.is_empty() || !(part.is_alone || self.settings.fail_fast || !disturbed.is_empty());
             let may_begin = is_known && is_free;
             if let Some(number) = part.queue.front().copied()
                 && let Some(result) = self.left_out(number, may_begin)
@@ -127,7 +134,7 @@ impl<'a> Schedule<'a> {
                         disturbed.extend(self.open(&under_way));
                     }
                     under_way.remove(&number);
-                    if judged.is_doubtful && !part.is_alone && !run.board.is_doomed(self.case(number)) {
+                    if judged.is_doubtful && !part.is_alone && !run.board.is_doomed(self.case(number).id) {
                         disturbed.insert(number);
                     }
                     self.silent = if judged.is_silent { self.silent + 1 } else { 0 };
@@ -146,15 +153,15 @@ impl<'a> Schedule<'a> {
                         pass(TO_END).await;
                     }
                     if under_way.is_empty() && run.revived().await {
-                        run.remark(["the receiver ended by itself when a case had just been judged".to_owned()]);
+                        run.remark(["the receiver ended by itself right after a case had been judged".to_owned()]);
                     }
                     let (case, policy) = self.planned[number];
                     if !part.is_again {
-                        (run.suite.on_start)(&Starting { case, before: self.begun, of: self.planned.len() });
+                        (self.settings.on_start)(&Starting { case, before: self.begun, of: self.planned.len() });
                         self.begun += 1;
                     }
                     under_way.insert(number);
-                    let judged = run.suite.judged(run, case, policy, self.scenario, permit, part.is_again);
+                    let judged = self.settings.judged(run, case, policy, self.scenario, permit, part.is_again);
                     playing.push(async move { (number, judged.await) });
                 }
             }
@@ -164,20 +171,20 @@ impl<'a> Schedule<'a> {
     /// Returns those of the given cases whose presumed cases have not failed so far. The verdict of any other case is
     /// known without playing it again.
     fn open(&self, numbers: &BTreeSet<usize>) -> Vec<usize> {
-        numbers.iter().copied().filter(|number| !self.run.board.is_doomed(self.case(*number))).collect()
+        numbers.iter().copied().filter(|number| !self.run.board.is_doomed(self.case(*number).id)).collect()
     }
 
     /// Returns the result of a case that must not be played, with the reason. Returns `None` for a case that must be
     /// played.
     fn left_out(&self, number: usize, may_begin: bool) -> Option<CaseResult> {
-        if self.run.suite.fail_fast && self.verdicts.has_failed() && may_begin {
-            let why = "a case before it failed, and --fail-fast was asked for";
+        if self.settings.fail_fast && self.verdicts.has_failed() && may_begin {
+            let why = "an earlier case failed, and --fail-fast is set";
             return Some(self.not_run(number, Verdict::Skipped, why));
         }
         if let Some(why) = self.run.gone() {
             return Some(self.not_run(number, Verdict::NotEvaluable, &format!("the receiver is gone: {why}")));
         }
-        let why = format!("the receiver did not answer anything in the {SILENT} cases before");
+        let why = format!("the receiver did not answer any request in the previous {SILENT} cases");
         (self.silent >= SILENT).then(|| self.not_run(number, Verdict::NotEvaluable, &why))
     }
 
@@ -186,7 +193,7 @@ impl<'a> Schedule<'a> {
         let (case, policy) = self.planned[number];
         CaseResult {
             case,
-            title: self.run.suite.title_of(case),
+            title: case.title_covered(self.run.target.state.is_some()),
             policy: policy.name.clone(),
             verdict,
             detail: why.to_owned(),
@@ -200,17 +207,17 @@ impl<'a> Schedule<'a> {
     /// Records the result of a case, and reports the verdicts that are now final. `presumes` are the ids of the cases
     /// that may be the cause of a failure.
     fn end(&mut self, number: usize, result: CaseResult, presumes: &[&'static str]) {
-        let causes = presumed_by(presumes);
-        self.run.board.end(result.case, result.verdict == Verdict::Fail, &causes);
+        let causes = with_presumed(presumes);
+        self.run.board.end(result.case.id, result.verdict == Verdict::Fail, &causes);
         self.verdicts.results[number] = Some((result, causes));
-        self.verdicts.tell(self.run.suite, &self.run.board);
+        self.verdicts.tell(self.settings, &self.run.board);
     }
 }
 
 /// Results of a run. They are reported in the order of the plan, however long each case takes.
 struct Verdicts {
     /// Each result, with the cases that may be the cause of a failure.
-    results: Vec<Option<(CaseResult, Vec<&'static Case>)>>,
+    results: Vec<Option<(CaseResult, Vec<&'static str>)>>,
     told: usize,
 }
 
@@ -225,22 +232,22 @@ impl Verdicts {
 
     /// Reports the verdicts that are final, in the order of the plan. A failure is final when all cases that may be its
     /// cause have ended.
-    fn tell(&mut self, suite: &Suite<'_>, board: &Board) {
+    fn tell(&mut self, settings: &Settings<'_>, board: &Board) {
         while let Some(Some((result, presumed))) = self.results.get_mut(self.told) {
             if matches!(result.verdict, Verdict::Fail | Verdict::NotEvaluable) {
-                if !board.knows_causes(presumed) {
+                if !board.have_ended(presumed) {
                     return;
                 }
                 put_down(result, board.causes(presumed));
             }
-            (suite.on_result)(result);
+            (settings.on_result)(result);
             self.told += 1;
         }
     }
 
     /// Returns all results. All cases have ended by then.
-    fn all(mut self, suite: &Suite<'_>, board: &Board) -> Vec<CaseResult> {
-        self.tell(suite, board);
+    fn all(mut self, settings: &Settings<'_>, board: &Board) -> Vec<CaseResult> {
+        self.tell(settings, board);
         self.results.into_iter().flatten().map(|(result, _)| result).collect()
     }
 }

@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn side_by_side_it_ends_after_few_rounds() {
+    fn parallel_shrinking_ends_after_a_few_rounds() {
         for seed in 1..=20 {
             let mut source = Source::new(seed, "conv-test", Fault::ALL, &[Pipeline::Files]);
             let updates = |scenario: &Scenario| {
@@ -381,13 +381,13 @@ mod tests {
     }
 
     #[test]
-    fn what_always_fails_shrinks_to_nothing() {
+    fn a_history_that_always_fails_shrinks_to_nothing() {
         let (best, _) = shrunk(histories(Fault::ALL), |_| true);
         assert_eq!(best.steps, []);
     }
 
     #[test]
-    fn what_cannot_be_shorter_stays_as_it_is() {
+    fn a_minimal_history_stays_as_it_is() {
         let failing = histories(Fault::ALL);
         let (best, tried) = shrunk(failing.clone(), |_| false);
         assert_eq!(best, tidied(failing));
@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn what_matters_stays_and_nothing_else() {
+    fn only_the_steps_that_matter_are_left() {
         let matters = |scenario: &Scenario| {
             let updates = |step: &&Step| matches!(step.action, Action::Update { .. });
             let in_outage =
@@ -416,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn the_steps_of_others_become_time() {
+    fn steps_of_other_users_are_replaced_by_time() {
         let scenario = histories(&[]);
         let time = |scenario: &Scenario| {
             let by = |step: &Step| if let Action::Advance { by } = step.action { by } else { Duration::ZERO };
@@ -458,7 +458,7 @@ mod tests {
     }
 
     #[test]
-    fn time_goes_to_the_step_before_when_the_same_goes_wrong() {
+    fn time_is_merged_into_the_step_before_if_both_have_the_same_faults() {
         let down = &[Fault::ReceiverUnreachable];
         let steps = [
             created("ada", "a"),
@@ -480,7 +480,7 @@ mod tests {
     }
 
     #[test]
-    fn users_are_left_out_one_by_one_while_there_are_several() {
+    fn users_are_removed_one_by_one_while_there_are_several() {
         let [a, b] = [created("ada", "a").then(MINUTE), created("bob", "b")];
         let update = Step::new(Action::Update { object: "a".to_owned(), set: Map::new() });
         assert_eq!(
@@ -491,7 +491,7 @@ mod tests {
     }
 
     #[test]
-    fn halves_are_left_out_then_single_steps_from_the_end_on() {
+    fn halves_are_removed_first_and_then_single_steps_from_the_end() {
         let [a, b, c, d] = ["a", "b", "c", "d"].map(|object| created("ada", object));
         let left = |steps: &[&Step]| steps.iter().map(|step| (*step).clone()).collect::<Vec<_>>();
         assert_eq!(
@@ -509,7 +509,7 @@ mod tests {
     }
 
     #[test]
-    fn troubles_are_left_out_everywhere_and_then_from_single_steps() {
+    fn faults_are_removed_everywhere_first_and_then_from_single_steps() {
         let (down, twice, late) = (Fault::ReceiverUnreachable, Fault::EventsDoubled, Fault::EventsDelayed);
         let steps = [with(created("ada", "a"), &[down, twice]), with(created("ada", "b"), &[down, late])];
         let during = |pass| {
@@ -534,7 +534,7 @@ mod tests {
     }
 
     #[test]
-    fn less_time_passes_none_or_a_minute() {
+    fn times_are_shortened_to_none_or_a_minute() {
         let long = 10 * MINUTE;
         let steps = [created("ada", "a").then(long), time(long)];
         assert_eq!(
@@ -549,7 +549,7 @@ mod tests {
     }
 
     #[test]
-    fn records_have_a_name_and_no_more() {
+    fn records_are_reduced_to_their_name() {
         let update =
             |set: &str| Step::new(Action::Update { object: "a".to_owned(), set: serde_json::from_str(set).unwrap() });
         let wide = update(r#"{"size": 9, "mimeType": "text/plain"}"#);

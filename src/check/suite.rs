@@ -1,5 +1,4 @@
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::time::Duration;
 
 use url::Url;
@@ -13,14 +12,12 @@ use super::process::Process;
 use super::result::{CaseResult, Judgment};
 use super::run::Run;
 use super::schedule::{Planned, Schedule};
+use super::settings::{Settings, Starting};
+use super::target::Target;
 use crate::clock::Stopwatch;
 use crate::delivery::Policy;
 use crate::fake::{self, FakeParagon};
 use crate::scenario::Scenario;
-
-/// Callback set with [`Suite::before_sync`].
-type BeforeSync<'a> =
-    Box<dyn Fn(&fake::SyncHandle) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync + 'a>;
 
 /// A selection of cases to run on one receiver, with the options of the run.
 ///
@@ -36,64 +33,26 @@ type BeforeSync<'a> =
 /// ```
 #[must_use = "call `.run(&paragon).await`"]
 pub struct Suite<'a> {
-    pub(super) webhook: Url,
-    pub(super) state: Option<Box<dyn Probe + 'a>>,
-    pub(super) process: Option<Box<dyn Process + 'a>>,
-    pub(super) before_sync: Option<BeforeSync<'a>>,
-    pub(super) settle: Duration,
-    pub(super) patience: Duration,
-    pub(super) seed: u64,
-    pub(super) fail_fast: bool,
-    pub(super) histories: Histories,
-    pub(super) policies: Vec<Policy>,
-    pub(super) failures: Option<Failures>,
+    target: Target<'a>,
+    settings: Settings<'a>,
     select: Box<dyn Fn(&Case) -> bool + Send + Sync + 'a>,
-    pub(super) on_start: Box<dyn Fn(&Starting) + Send + Sync + 'a>,
-    pub(super) on_result: Box<dyn Fn(&CaseResult) + Send + Sync + 'a>,
-}
-
-/// A case that is about to begin.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Starting {
-    /// The case.
-    pub case: &'static Case,
-    /// Number of cases that began or were left out before it.
-    pub before: usize,
-    /// Number of planned cases.
-    pub of: usize,
 }
 
 impl std::fmt::Debug for Suite<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Suite").field("webhook", &self.webhook.as_str()).finish_non_exhaustive()
+        f.debug_struct("Suite").field("webhook", &self.target.webhook.as_str()).finish_non_exhaustive()
     }
 }
 
 impl<'a> Suite<'a> {
     /// Creates a suite with all cases, for the receiver with this webhook endpoint.
     pub fn for_receiver(webhook: Url) -> Self {
-        Self {
-            webhook,
-            state: None,
-            process: None,
-            before_sync: None,
-            settle: Duration::from_secs(10),
-            patience: Duration::from_secs(90),
-            seed: 0,
-            fail_fast: false,
-            histories: Histories::default(),
-            policies: Vec::new(),
-            failures: None,
-            select: Box::new(|_| true),
-            on_start: Box::new(|_| ()),
-            on_result: Box::new(|_| ()),
-        }
+        Self { target: Target::new(webhook), settings: Settings::default(), select: Box::new(|_| true) }
     }
 
     /// Sets the probe of the receiver's own state: a closure that returns the held records, or any other [`Probe`].
     pub fn state(mut self, probe: impl Probe + 'a) -> Self {
-        self.state = Some(Box::new(probe));
+        self.target.state = Some(Box::new(probe));
         self
     }
 
@@ -106,7 +65,7 @@ impl<'a> Suite<'a> {
     /// evaluable. With a process, a receiver that ends by itself is noticed and started again, and the case that made
     /// it end fails.
     pub fn process(mut self, process: impl Process + 'a) -> Self {
-        self.process = Some(Box::new(process));
+        self.target.process = Some(Box::new(process));
         self
     }
 
@@ -131,46 +90,52 @@ impl<'a> Suite<'a> {
         F: Fn(&fake::SyncHandle) -> T + Send + Sync + 'a,
         T: Future<Output = Result<(), String>> + Send + 'static,
     {
-        self.before_sync = Some(Box::new(move |sync| Box::pin(before_sync(sync))));
+        self.target.before_sync = Some(Box::new(move |sync| Box::pin(before_sync(sync))));
         self
     }
 
     /// Sets the time without activity after which a wrong receiver counts as at rest. The time is 3.5 times as long
     /// after a failed call, and until it is known whether the receiver polls by itself. Default 10 s.
-    pub fn settle(self, settle: Duration) -> Self {
-        Self { settle, ..self }
+    pub fn settle(mut self, settle: Duration) -> Self {
+        self.target.settle = settle;
+        self
     }
 
     /// Sets how long to wait for a receiver that is not right yet and still at work. Other cases go on meanwhile. After
     /// this time the case is not evaluable. Default 90 s.
-    pub fn patience(self, patience: Duration) -> Self {
-        Self { patience, ..self }
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.target.patience = patience;
+        self
     }
 
     /// Sets the seed. Another seed gives other users, histories and choices. Default 0.
-    pub fn seed(self, seed: u64) -> Self {
-        Self { seed, ..self }
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.target.seed = seed;
+        self
     }
 
-    /// Skips all cases after the first failure, if `fail_fast` is true. Default false.
-    pub fn fail_fast(self, fail_fast: bool) -> Self {
-        Self { fail_fast, ..self }
+    /// Skips all cases after the first failure. By default, all cases are played.
+    pub fn fail_fast(mut self) -> Self {
+        self.settings.fail_fast = true;
+        self
     }
 
     /// Sets the number and kind of the histories that the `conv-` cases play.
-    pub fn histories(self, histories: Histories) -> Self {
-        Self { histories, ..self }
+    pub fn histories(mut self, histories: Histories) -> Self {
+        self.target.histories = histories;
+        self
     }
 
     /// Runs the `pol-` cases under each of these policies. By default, they run only under the policy of the fake.
-    pub fn policies(self, policies: impl IntoIterator<Item = Policy>) -> Self {
-        Self { policies: policies.into_iter().collect(), ..self }
+    pub fn policies(mut self, policies: impl IntoIterator<Item = Policy>) -> Self {
+        self.settings.policies = policies.into_iter().collect();
+        self
     }
 
     /// Keeps the shortest history that fails in this folder, as one scenario file for each case. The next run plays the
     /// file first, and removes the file when the case passes. By default, nothing is kept.
     pub fn failures(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.failures = Some(Failures(folder.into()));
+        self.settings.failures = Some(Failures(folder.into()));
         self
     }
 
@@ -182,14 +147,14 @@ impl<'a> Suite<'a> {
 
     /// Sets a callback that is called before each case.
     pub fn on_start(mut self, on_start: impl Fn(&Starting) + Send + Sync + 'a) -> Self {
-        self.on_start = Box::new(on_start);
+        self.settings.on_start = Box::new(on_start);
         self
     }
 
     /// Sets a callback that is called with each verdict, in the order of the cases. The next cases may have begun by
     /// then.
     pub fn on_result(mut self, on_result: impl Fn(&CaseResult) + Send + Sync + 'a) -> Self {
-        self.on_result = Box::new(on_result);
+        self.settings.on_result = Box::new(on_result);
         self
     }
 
@@ -201,11 +166,11 @@ impl<'a> Suite<'a> {
         let of_policies: Vec<_> = selected.iter().copied().filter(|case| case.family == Family::Pol).collect();
         let mut planned: Vec<Planned<'_>> = Vec::new();
         for case in selected {
-            if case.family != Family::Pol || self.policies.is_empty() {
+            if case.family != Family::Pol || self.settings.policies.is_empty() {
                 planned.push((case, &own));
             } else if of_policies.first().is_some_and(|first| first.id == case.id) {
                 // All `pol-` cases run in the place of the first one, grouped by policy.
-                for policy in &self.policies {
+                for policy in &self.settings.policies {
                     planned.extend(of_policies.iter().map(|case| (*case, policy)));
                 }
             }
@@ -222,12 +187,12 @@ impl<'a> Suite<'a> {
 
     async fn judge(&self, paragon: &FakeParagon, planned: &[Planned<'_>], scenario: Option<&Scenario>) -> Judgment {
         let watch = Stopwatch::start();
-        let run = Run::new(self, paragon);
-        let results = Schedule::of(&run, planned, scenario).play().await;
-        paragon.set_webhook(self.webhook.clone()).await;
+        let run = Run::new(&self.target, paragon);
+        let results = Schedule::of(&run, &self.settings, planned, scenario).play().await;
+        paragon.set_webhook(self.target.webhook.clone()).await;
         Judgment {
-            target: self.webhook.clone(),
-            seed: self.seed,
+            target: self.target.webhook.clone(),
+            seed: self.target.seed,
             policy: paragon.policy().name,
             revision: paragon.revision(),
             remarks: run.remarks(),

@@ -131,14 +131,14 @@ impl Waiting {
         let since_call = at.saturating_sub(self.last_call);
         let quiet = at.saturating_sub(self.last_call.max(self.last_change));
         match activity.last {
-            LastCall::Unanswered => return Err("it waits for an answer that never comes".to_owned()),
+            LastCall::Unanswered => return Err("the receiver waits for a response that never comes".to_owned()),
             LastCall::Failed => {
                 let pause = self.limits.of_pause().max(4 * self.longest_pause);
                 return if since_call >= pause {
-                    Ok(format!("its last call failed, and it has made none for {} since", rounded(pause)))
+                    Ok(format!("the receiver's last call failed, and it has made no other call for {}", rounded(pause)))
                 } else {
                     Err(format!(
-                        "its last call failed {} ago, so that it may be waiting to try again",
+                        "the receiver's last call failed {} ago, so the receiver may be waiting to retry",
                         rounded(since_call)
                     ))
                 };
@@ -151,16 +151,16 @@ impl Waiting {
         if activity.rounds >= 3 && since_call <= period + settle / 10 {
             let unchanged = at.saturating_sub(self.last_change);
             return if unchanged >= settle.max(2 * period + settle / 10) {
-                Ok(format!("for {} it has only repeated calls that found nothing new", rounded(unchanged)))
+                Ok(format!("for {} the receiver has only repeated calls that found nothing new", rounded(unchanged)))
             } else {
-                Err(format!("it repeats its calls, and something changed {} ago", rounded(unchanged)))
+                Err(format!("the receiver repeats its calls, and something changed {} ago", rounded(unchanged)))
             };
         }
         if overall.waits {
-            return Err("a call for another user waits for an answer that never comes".to_owned());
+            return Err("a call for another user waits for a response that never comes".to_owned());
         }
         if self.is_behind(seen) {
-            return Err("it is busy with the data of other users".to_owned());
+            return Err("the receiver is busy with the data of other users".to_owned());
         }
         let needed = match overall.looks_again {
             _ if !overall.has_called => self.limits.of_mute(),
@@ -170,9 +170,9 @@ impl Waiting {
             None => settle,
         };
         if quiet >= needed {
-            Ok(format!("it has made no call for {}", rounded(needed)))
+            Ok(format!("the receiver has made no call for {}", rounded(needed)))
         } else {
-            Err(format!("its last call was {} ago", rounded(since_call)))
+            Err(format!("the receiver's last call was {} ago", rounded(since_call)))
         }
     }
 }
@@ -208,11 +208,11 @@ mod tests {
     #[test]
     fn a_silent_receiver_is_at_rest_after_the_settle_time() {
         let (second, state) = ends(|second| seen(second, activity(1, 1, LastCall::Answered)));
-        assert_eq!((second, state), (10, State::AtRest("it has made no call for 10 s".to_owned())));
+        assert_eq!((second, state), (10, State::AtRest("the receiver has made no call for 10 s".to_owned())));
     }
 
     #[test]
-    fn one_that_never_called_has_a_little_longer() {
+    fn a_receiver_that_never_called_gets_a_little_longer() {
         let mute = |second| Seen {
             overall: Overall { has_called: false, ..overall() },
             ..seen(second, activity(0, 0, LastCall::Answered))
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn at_the_start_of_a_run_it_may_be_one_that_looks_again_by_itself() {
+    fn at_the_start_of_a_run_the_receiver_may_be_polling() {
         let early = |second: u32| Seen {
             overall: Overall { watched: second * SECOND, ..overall() },
             ..seen(second, activity(1, 1, LastCall::Answered))
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_pulls_again_and_again_is_at_rest_after_two_rounds_that_changed_nothing() {
+    fn a_polling_receiver_is_at_rest_after_two_rounds_without_a_change() {
         let polls = |second: u32| {
             let rounds = u64::from(second / 5);
             seen(second, Activity { rounds, ..activity(u64::from(second), 1, LastCall::Answered) })
@@ -245,9 +245,9 @@ mod tests {
         assert!(matches!(state, State::AtRest(how) if how.contains("only repeated calls")));
     }
 
-    /// It looks at 1, 2 and 3 s, and goes round its loop each 20 s.
+    /// The receiver calls 1, 2 and 3 s after the event, and its loop calls every 20 s.
     #[test]
-    fn looks_after_an_event_are_no_round_of_a_slow_loop() {
+    fn calls_soon_after_an_event_do_not_count_as_rounds_of_a_slow_loop() {
         let looks = |second: u32| {
             let calls = 1 + u64::from(second.min(3)) + u64::from(second / 20);
             let activity = Activity { rounds: calls, ..activity(calls, 1, LastCall::Answered) };
@@ -255,9 +255,8 @@ mod tests {
         };
         let (second, state) = ends(looks);
         assert_eq!(second, 41, "two rounds, and a little");
-        assert!(
-            matches!(state, State::AtRest(how) if how == "for 41 s it has only repeated calls that found nothing new")
-        );
+        let how = "for 41 s the receiver has only repeated calls that found nothing new";
+        assert_eq!(state, State::AtRest(how.to_owned()));
         let once = |second: u32| {
             let calls = 1 + u64::from(second.min(3));
             let activity = Activity { rounds: calls, ..activity(calls, 1, LastCall::Answered) };
@@ -267,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_call_is_followed_by_a_pause_that_may_be_long() {
+    fn a_long_backoff_after_a_failed_call_is_waited_for() {
         let once = |second| seen(second, activity(1, 1, LastCall::Failed));
         assert_eq!(ends(once).0, 35);
         // The pauses are 1, 2, 4, 8 and 16 s. The receiver gets four times the longest pause.
@@ -280,13 +279,16 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_is_never_answered_is_waited_for_until_patience_ends() {
+    fn a_call_without_a_response_is_waited_for_until_the_patience_ends() {
         let (second, state) = ends(|second| seen(second, activity(1, 1, LastCall::Unanswered)));
-        assert_eq!((second, state), (90, State::OutOfPatience("it waits for an answer that never comes".to_owned())));
+        assert_eq!(
+            (second, state),
+            (90, State::OutOfPatience("the receiver waits for a response that never comes".to_owned()))
+        );
     }
 
     #[test]
-    fn work_for_others_comes_first() {
+    fn work_for_other_cases_is_waited_for() {
         let busy = |second: u32| Seen {
             overall: Overall { quiet: SECOND * second.saturating_sub(60), ..overall() },
             ..seen(second, activity(1, 1, LastCall::Answered))
@@ -304,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_changes_begins_the_wait_anew() {
+    fn every_change_restarts_the_wait() {
         let slow = |second: u32| seen(second, activity(1, u64::from(second.min(40)), LastCall::Answered));
         assert_eq!(ends(slow).0, 50);
     }

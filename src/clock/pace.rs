@@ -29,7 +29,7 @@ impl Pace {
     /// Panics if the speed is negative or not finite.
     #[track_caller]
     pub fn new(from: Timestamp, speed: f64) -> Self {
-        assert!(speed.is_finite() && speed >= 0.0, "expected a speed from 0 on, got {speed}");
+        assert!(speed.is_finite() && speed >= 0.0, "expected a speed of at least 0, got {speed}");
         Self { from, since: Stopwatch::start(), speed }
     }
 
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_passes_as_fast_as_it_is_told() {
+    async fn the_virtual_clock_runs_at_the_given_speed() {
         let start = Timestamp::from_millis(0);
         let fast = Pace::new(start, 1e9);
         let a_day = start + Duration::from_secs(86_400);
@@ -73,8 +73,8 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "expected a speed from 0 on, got -1")]
-    fn it_never_goes_back() {
+    #[should_panic(expected = "expected a speed of at least 0, got -1")]
+    fn a_negative_speed_is_refused() {
         Pace::new(Timestamp::from_millis(0), -1.0);
     }
 }

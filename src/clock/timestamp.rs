@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_print_as_paragon_does() {
+    fn timestamps_are_printed_in_the_form_of_paragon() {
         let moment = Timestamp::parse("2025-07-18T21:47:05.926Z").unwrap();
         assert_eq!(moment.to_string(), "2025-07-18T21:47:05.926Z");
         assert_eq!(Timestamp::from_millis(0).to_string(), "1970-01-01T00:00:00.000Z");

@@ -291,7 +291,7 @@ impl Event {
         let event = match members.remove("event") {
             Some(Value::String(event)) => event,
             Some(other) => return Err(EventError::NoEvent(format!("`event`: {other}"))),
-            None => return Err(EventError::NoEvent("an object without it".to_owned())),
+            None => return Err(EventError::NoEvent("an object without this member".to_owned())),
         };
         let Some(kind) = EventKind::from_name(&event) else {
             return Ok(Self::Unknown(UnknownEvent { event, members }));
@@ -487,7 +487,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_is_printed_as_it_is_named() {
+    fn a_kind_of_events_is_printed_as_its_name() {
         for kind in EventKind::ALL.into_iter().chain([EventKind::WebhookVerification]) {
             assert_eq!(EventKind::from_name(&kind.to_string()), Some(kind));
             assert_eq!(kind.schema(), format!("webhooks/{kind}"));
@@ -496,7 +496,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_tells_which_record_it_is_about() {
+    fn an_event_returns_the_id_of_its_record() {
         for kind in EventKind::ALL {
             let fixture = crate::contract::fixture(&format!("{}/documented", kind.schema())).unwrap();
             let event = Event::from_value(fixture.body.clone()).unwrap();
@@ -508,7 +508,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_tells_whose_sync_it_is_of() {
+    fn an_event_returns_its_sync_and_its_user() {
         for kind in EventKind::ALL {
             let body = &crate::contract::fixture(&format!("{}/maximal", kind.schema())).unwrap().body;
             let told = ["sync", "syncInstanceId", "credentialId", "user"].map(|name| (name, body[name].clone()));
@@ -518,7 +518,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_event_survives_whole() {
+    fn an_unknown_event_keeps_all_its_members() {
         let value = json!({"event": "record_moved", "to": "x"});
         let event = Event::from_value(value.clone()).unwrap();
         assert!(matches!(event, Event::Unknown(_)));
@@ -527,7 +527,7 @@ mod tests {
     }
 
     #[test]
-    fn the_probe_is_known_though_not_documented() {
+    fn the_verification_event_is_known_although_it_is_undocumented() {
         let value = json!({"event": "webhook_verification", "challenge": "x"});
         let event = Event::from_value(value.clone()).unwrap();
         assert!(matches!(event, Event::WebhookVerification(_)));

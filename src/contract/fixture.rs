@@ -140,7 +140,7 @@ mod tests {
     use crate::contract::{Event, schemas};
 
     #[test]
-    fn every_fixture_is_what_it_says() {
+    fn every_fixture_is_valid_or_breaks_the_rule_that_it_names() {
         for fixture in fixtures() {
             let name = &fixture.name;
             let violations = fixture.contract().validate(fixture.schema(), &fixture.body);
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn revisions_make_of_each_other_what_the_files_show() {
+    fn fixtures_are_converted_between_the_revisions() {
         for fixture in fixtures().iter().filter(|fixture| fixture.breaks.is_none() && fixture.layer == Layer::Strict) {
             if fixture.revision == Revision::default()
                 || fixture.name.contains("_record") && fixture.name.contains("api/")

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_the_schema_and_say_how_long() {
+    fn names_of_frequencies_are_those_of_the_schema_and_match_their_duration() {
         let schemas = crate::contract::schemas();
         let schema = &schemas.iter().find(|schema| schema.name == "common/frequency").unwrap().json;
         assert_eq!(schema["enum"], serde_json::json!(Frequency::ALL.map(Frequency::name)));

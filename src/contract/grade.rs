@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_grade_is_printed_as_it_stands_in_files() {
+    fn a_grade_is_printed_as_in_json() {
         for grade in [Grade::Documented, Grade::Observed, Grade::Assumed] {
             assert_eq!(serde_json::json!(grade), grade.to_string());
         }

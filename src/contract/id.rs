@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_stay_the_same_from_version_to_version() {
+    fn ids_do_not_change_between_versions_of_this_crate() {
         let project = ProjectId::from_seed(1);
         let user = UserId::from("ada");
         assert_eq!(project.as_str(), "9bffb16f-2fb0-5959-ba58-6d28069ff330");
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn scrambling_gives_the_numbers_that_split_mix_is_known_for() {
+    fn scrambling_matches_the_published_numbers_of_split_mix() {
         // `SplitMix64` starts from the seed, here 1,234,567, and adds this constant to its state at each step.
         let states = [1, 2, 3].map(|step| 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(step).wrapping_add(1_234_567));
         let published = [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423];

@@ -463,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_25_and_their_own_examples_are_right() {
+    fn the_25_integrations_accept_their_own_examples() {
         assert_eq!(integrations().len(), 25);
         assert_eq!(integrations().iter().filter(|integration| integration.permissions).count(), 6);
         let mut names = std::collections::BTreeSet::new();
@@ -487,7 +487,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_documentation_shows_is_let_through() {
+    fn configurations_from_the_documentation_are_accepted() {
         for (name, pipeline, configuration) in [
             ("googledrive", Pipeline::Files, json!({})),
             ("googledrive", Pipeline::Files, json!({"folderId": null, "fileIds": ["a"]})),
@@ -506,7 +506,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn errors_in_a_configuration_are_named() {
         for (name, pipeline, configuration, told) in [
             (
                 "microsoft-teams",
@@ -560,7 +560,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_name_is_told() {
+    fn the_nearest_name_is_suggested() {
         for (name, meant) in [
             ("google_drive", Some("googledrive")),
             ("Teams", Some("microsoft-teams")),

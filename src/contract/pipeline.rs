@@ -65,7 +65,7 @@ mod tests {
     use crate::contract::schemas;
 
     #[test]
-    fn names_are_those_of_the_schemas() {
+    fn names_of_pipelines_are_those_of_the_schema() {
         let listed = &schemas().iter().find(|schema| schema.name == "common/pipeline").unwrap().json["enum"];
         assert_eq!(listed, &serde_json::json!(Pipeline::ALL.map(Pipeline::name)));
         for pipeline in Pipeline::ALL {

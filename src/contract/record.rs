@@ -290,7 +290,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_is_told_by_its_type_or_by_having_none() {
+    fn a_folder_is_recognized_by_its_type_or_an_empty_type() {
         let of_type = |mime_type: &str| File { mime_type: mime_type.to_owned(), ..File::named("Reports") };
         assert!(of_type("application/vnd.google-apps.folder").is_folder(), "Google Drive");
         assert!(of_type("").is_folder(), "SharePoint");

@@ -276,7 +276,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn each_revision_writes_what_was_seen_of_it() {
+    fn each_revision_writes_its_observed_form() {
         let complete = json!({
             "event": "sync_complete", "sync": "googledrive", "syncInstanceId": "s", "credentialId": "c",
             "user": {"id": "u", "email": "e"}, "data": {"model": "files", "syncedAt": "2025-03-08T11:59:00Z", "numRecords": 3921},
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_printed_is_what_is_written() {
+    fn a_payload_of_another_revision_is_printed_as_it_is_written() {
         let tombstone = Tombstone::new("r".into(), "x".into());
         for revision in Revision::ALL {
             let printed = revision.print("records/tombstone", &tombstone);
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_revision_is_printed_as_it_stands_in_files() {
+    fn a_revision_is_printed_as_in_json() {
         for revision in Revision::ALL {
             assert_eq!(json!(revision), revision.to_string());
             assert_eq!(Revision::from_name(&revision.to_string()), Some(revision));
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn statuses_have_their_old_words() {
+    fn statuses_have_their_old_names_in_older_revisions() {
         let list = json!({"data": [{"status": "DISABLED"}, {"status": "RATE_LIMITED"}]});
         let status = |revision: Revision| revision.write("api/list_syncs_response", &list)["data"].clone();
         assert_eq!(status(Revision::SnakeCase), json!([{"status": "paused"}, {"status": "active"}]));

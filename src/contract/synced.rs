@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_named_and_touched_is_valid_in_every_pipeline() {
+    fn named_and_changed_objects_are_valid_in_every_pipeline() {
         for pipeline in Pipeline::ALL {
             let mut object = Object::named(pipeline, "A name");
             assert_eq!((object.pipeline(), object.title()), (pipeline, "A name"));
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn creation_fills_in_the_times_that_are_open_and_a_change_moves_only_the_last() {
+    fn creation_sets_the_missing_times_and_a_change_moves_only_the_time_of_the_change() {
         for pipeline in with_times() {
             let mut object = Object::named(pipeline, "A name");
             object.fill_times(FIRST_OF_JANUARY);

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_share_of_all_choices_is_taken_from_below() {
+    fn a_probability_takes_its_share_of_the_lowest_choices() {
         let [never, half] = [0.0, 0.5].map(|share| Probability::try_from(share).unwrap());
         for choice in [0, 1 << 40, u64::MAX] {
             assert!(!never.takes(choice) && Probability::ALWAYS.takes(choice), "{choice}");
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_is_below_one() {
+    fn a_fraction_is_below_one() {
         for (choice, from, to) in [(0, 0.0, 0.001), (1 << 63, 0.499, 0.501), (u64::MAX, 0.999, 1.0)] {
             assert!((from..to).contains(&fraction(choice)), "{choice}");
         }

@@ -53,6 +53,22 @@ pub struct DeliveryFault {
     pub probability: Option<Probability>,
 }
 
+impl DeliveryFaultKind {
+    /// Returns the number of the kind, for random choices.
+    fn number(self) -> u64 {
+        match self {
+            Self::Duplicate => 1,
+            Self::Together(_) => 2,
+            Self::Delay(_) => 3,
+            Self::Reorder => 4,
+            Self::Lose => 5,
+            Self::Resend => 6,
+            Self::Unreachable => 7,
+            Self::Wire(_) => 8,
+        }
+    }
+}
+
 impl From<DeliveryFaultKind> for DeliveryFault {
     fn from(kind: DeliveryFaultKind) -> Self {
         Self::new(kind)
@@ -85,27 +101,27 @@ impl DeliveryFault {
     }
 }
 
-/// All active faults, with the number of events or attempts that each has seen.
+/// All active faults, with the number of events or attempts that each has seen. Members that earlier versions wrote are ignored.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct DeliveryFaults {
-    added: u64,
     held: Vec<ActiveFault>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct ActiveFault {
-    number: u64,
     #[serde(alias = "adversity")]
     fault: DeliveryFault,
     met: u64,
+    /// Time of the last choice, and the number of choices at that time.
+    #[serde(default)]
+    at: Duration,
+    #[serde(default)]
+    there: u64,
 }
 
 impl DeliveryFaults {
     pub(super) fn add(&mut self, fault: DeliveryFault) {
-        self.added += 1;
-        self.held.push(ActiveFault { number: self.added, fault, met: 0 });
+        self.held.push(ActiveFault { fault, met: 0, at: Duration::ZERO, there: 0 });
     }
 
     pub(super) fn end(&mut self, what: DeliveryFaultKind) {
@@ -124,16 +140,28 @@ impl DeliveryFaults {
     /// Returns the faults that affect the next event, or the next attempt if `attempt` is true, in the order in which
     /// they were added. Each comes with a number that is derived from its random choice. Must be called exactly once
     /// for each event and attempt, because each call advances the counters.
-    pub(super) fn strike(&mut self, seed: u64, attempt: bool) -> Vec<(DeliveryFaultKind, u64)> {
+    ///
+    /// A choice depends on the seed, the kind of the fault, the time `at` since the webhook was set, and the number of
+    /// choices before it at the same time. It does not depend on what happened at other times. So a history can be
+    /// shortened without a change of the choices in the rest of it.
+    pub(super) fn strike(&mut self, seed: u64, attempt: bool, at: Duration) -> Vec<(DeliveryFaultKind, u64)> {
         let mut struck = Vec::new();
-        for held in &mut self.held {
+        for index in 0..self.held.len() {
+            let kind = self.held[index].fault.what;
+            let twins = self.held[..index].iter().filter(|before| before.fault.what == kind).count() as u64;
+            let held = &mut self.held[index];
             let DeliveryFault { what, next, probability } = held.fault;
             let of_attempt =
                 matches!(what, DeliveryFaultKind::Resend | DeliveryFaultKind::Unreachable | DeliveryFaultKind::Wire(_));
             if of_attempt != attempt || next.is_some_and(|next| held.met >= next) {
                 continue;
             }
-            let choice = choose(&[seed, held.number, held.met]);
+            if held.at != at {
+                (held.at, held.there) = (at, 0);
+            }
+            let millis = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
+            let choice = choose(&[seed, what.number(), twins, millis, held.there]);
+            held.there += 1;
             held.met += 1;
             if probability.is_none_or(|probability| probability.takes(choice)) {
                 struck.push((what, choose(&[choice])));
@@ -148,27 +176,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_seed_decides_and_the_next_are_counted() {
+    fn the_seed_decides_which_deliveries_a_fault_strikes_and_next_limits_them() {
         let mut faults = DeliveryFaults::default();
         faults.add(DeliveryFault::new(DeliveryFaultKind::Duplicate).probability(0.25));
         faults.add(DeliveryFault::new(DeliveryFaultKind::Lose).next(2));
         faults.add(DeliveryFault::new(DeliveryFaultKind::Unreachable));
         let mut again = faults.clone();
-        let struck: Vec<Vec<DeliveryFaultKind>> =
-            (0..1_000).map(|_| faults.strike(7, false).into_iter().map(|(what, _)| what).collect()).collect();
+        let struck: Vec<Vec<DeliveryFaultKind>> = (0..1_000)
+            .map(|_| faults.strike(7, false, Duration::ZERO).into_iter().map(|(what, _)| what).collect())
+            .collect();
         let count = |what| struck.iter().flatten().filter(|struck| **struck == what).count();
         assert!((200..300).contains(&count(DeliveryFaultKind::Duplicate)), "{}", count(DeliveryFaultKind::Duplicate));
         assert_eq!((count(DeliveryFaultKind::Lose), count(DeliveryFaultKind::Unreachable)), (2, 0));
-        assert_eq!(faults.strike(7, true).len(), 1);
+        assert_eq!(faults.strike(7, true, Duration::ZERO).len(), 1);
         for struck in struck {
-            assert_eq!(again.strike(7, false).into_iter().map(|(what, _)| what).collect::<Vec<_>>(), struck);
+            assert_eq!(
+                again.strike(7, false, Duration::ZERO).into_iter().map(|(what, _)| what).collect::<Vec<_>>(),
+                struck
+            );
         }
         faults.end(DeliveryFaultKind::Duplicate);
         assert_eq!(faults.list().count(), 2);
     }
 
     #[test]
-    fn each_strikes_by_itself() {
+    fn faults_strike_independently_of_each_other() {
         let both = || {
             let mut faults = DeliveryFaults::default();
             faults.add(DeliveryFault::new(DeliveryFaultKind::Duplicate).probability(0.5));
@@ -176,13 +208,13 @@ mod tests {
             faults
         };
         let mut faults = both();
-        let struck: Vec<_> = (0..100).map(|_| faults.strike(7, false)).collect();
+        let struck: Vec<_> = (0..100).map(|_| faults.strike(7, false, Duration::ZERO)).collect();
         assert!((10..40).contains(&struck.iter().filter(|struck| struck.len() == 2).count()), "{struck:?}");
         // After `clear`, the choices do not depend on the faults before it.
         faults.clear();
         assert_eq!(faults.list().count(), 0);
         faults.add(DeliveryFault::new(DeliveryFaultKind::Duplicate).probability(0.5));
         faults.add(DeliveryFault::new(DeliveryFaultKind::Reorder).probability(0.5));
-        assert_eq!(struck, (0..100).map(|_| faults.strike(7, false)).collect::<Vec<_>>());
+        assert_eq!(struck, (0..100).map(|_| faults.strike(7, false, Duration::ZERO)).collect::<Vec<_>>());
     }
 }

@@ -126,7 +126,7 @@ mod tests {
     const SECONDS: fn(u64) -> Duration = Duration::from_secs;
 
     #[test]
-    fn in_a_row_a_success_forgets() {
+    fn a_success_resets_the_failures_in_a_row() {
         let row = |within| Failing::InARow { attempts: 2, within };
         let attempts = [(0, true), (1, false), (2, true), (30, true), (31, true)];
         assert_eq!(told(row(Limit::NONE), &attempts), [false, false, false, true, true]);
@@ -134,13 +134,13 @@ mod tests {
     }
 
     #[test]
-    fn for_so_long_nothing_but_failures() {
+    fn a_span_of_nothing_but_failures_holds() {
         let attempts = [(0, true), (5, false), (6, true), (15, true), (16, true)];
         assert_eq!(told(Failing::For(SECONDS(10)), &attempts), [false, false, false, false, true]);
     }
 
     #[test]
-    fn counts_and_rates_look_back_a_span() {
+    fn counts_and_rates_consider_only_their_span() {
         let count = Failing::Count { failures: 2, within: SECONDS(10) };
         let attempts = [(0, true), (1, false), (2, true), (13, true), (14, true)];
         assert_eq!(told(count, &attempts), [false, false, true, false, true]);
@@ -150,13 +150,13 @@ mod tests {
     }
 
     #[test]
-    fn events_are_exhausted_in_a_row() {
+    fn a_delivered_event_resets_the_exhausted_events() {
         let attempts = [(0, true), (1, false), (2, true), (3, true)];
         assert_eq!(told(Failing::Exhausted(2), &attempts), [false, false, false, true]);
     }
 
     #[test]
-    fn no_more_is_remembered_than_a_rule_looks_back_at() {
+    fn attempts_are_forgotten_when_no_rule_considers_them() {
         let rules = rules(Failing::Count { failures: 3, within: SECONDS(10) });
         let at = |seconds: i64| Timestamp::from_millis(seconds * 1_000);
         let mut health = Health::default();

@@ -114,7 +114,7 @@ impl Queue {
             off = Some(index);
         } else if self.state.is_on() {
             let broken = self.health.broken(&self.rules, known).map(|(index, _)| index);
-            let trial = if let State::CaseContext { rule } = self.state { Some(rule) } else { None };
+            let trial = if let State::Trial { rule } = self.state { Some(rule) } else { None };
             if let Some(index) = broken.or(trial).filter(|index| *index < self.rules.disable.len()) {
                 let rule = self.rules.disable[index].clone();
                 let why = if broken.is_none() { "the trial failed".to_owned() } else { in_words(&rule.when) };
@@ -143,7 +143,7 @@ impl Queue {
     }
 
     fn succeeded(&mut self, known: Timestamp) {
-        if matches!(self.state, State::CaseContext { .. }) {
+        if matches!(self.state, State::Trial { .. }) {
             self.enable("enabled: the trial succeeded");
         } else {
             self.health.succeeded(&self.rules, known);
@@ -224,7 +224,7 @@ fn in_words(failing: &Failing) -> String {
             Some(within) => format!("{attempts} attempts in a row failed within {}", text(within)),
             None => format!("{attempts} attempts in a row failed"),
         },
-        Failing::For(span) => format!("nothing but failures for {}", text(*span)),
+        Failing::For(span) => format!("all attempts failed for {}", text(*span)),
         Failing::Count { failures, within } => format!("{failures} attempts failed within {}", text(*within)),
         Failing::Rate { above, within, .. } => {
             format!("more than {} % of the attempts within {} failed", f64::from(*above) * 100.0, text(*within))

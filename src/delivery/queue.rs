@@ -11,7 +11,6 @@ use super::health::Health;
 use super::policy::{Address, Class, Order, Payload, Policy, PolicyError, Rules, WhileOff};
 use super::record::{Attempt, Change, DeliveryId, Enqueued, Pending, Polled, Purpose, WebhookState};
 use super::signature::Signature;
-use super::stored::Stored;
 use super::transport::{Request, Timeouts, Wire};
 use crate::clock::Timestamp;
 
@@ -20,7 +19,7 @@ use crate::clock::Timestamp;
 pub(super) enum State {
     Verifying { at: Timestamp },
     Enabled,
-    CaseContext { rule: usize },
+    Trial { rule: usize },
     Paused { until: Timestamp, rule: usize },
     Disabled { until: Option<Timestamp>, probe_at: Option<Timestamp> },
 }
@@ -28,7 +27,7 @@ pub(super) enum State {
 impl State {
     /// Returns whether events are sent in this state.
     pub(super) fn is_on(&self) -> bool {
-        matches!(self, Self::Enabled | Self::CaseContext { .. })
+        matches!(self, Self::Enabled | Self::Trial { .. })
     }
 }
 
@@ -36,13 +35,14 @@ impl State {
 pub(super) type Place = (Timestamp, u64);
 
 /// Deliveries that wait for their time, the state of the webhook, and the policy for both.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(try_from = "Stored", into = "Stored")]
+#[derive(Clone, Debug)]
 pub struct Queue {
     pub(super) policy: Policy,
     pub(super) rules: Rules,
     pub(super) seed: u64,
     pub(super) url: Option<Url>,
+    /// Time at which the URL was set.
+    pub(super) since: Timestamp,
     pub(super) state: State,
     pub(super) health: Health,
     /// Deliveries of which no attempt was made yet.
@@ -98,6 +98,7 @@ impl Queue {
             rules,
             seed,
             url: None,
+            since: Timestamp::from_millis(0),
             state: State::Disabled { until: None, probe_at: None },
             health: Health::default(),
             fresh: BTreeMap::new(),
@@ -138,10 +139,10 @@ impl Queue {
     /// Sets the URL and enables the webhook. If the policy verifies URLs, a changed URL must answer a probe first.
     pub fn register(&mut self, url: Url, now: Timestamp) {
         let moved = self.url.as_ref() != Some(&url);
-        self.url = Some(url);
+        (self.url, self.since) = (Some(url), now);
         if self.rules.verify && moved {
             self.state = State::Verifying { at: now };
-            self.changed("set: it has to answer a probe first");
+            self.changed("set: the receiver must answer a probe first");
         } else {
             self.enable("set and enabled");
         }
@@ -204,7 +205,7 @@ impl Queue {
             (None, _) => WebhookState::Unset,
             (_, State::Verifying { .. }) => WebhookState::Unverified,
             (_, State::Enabled) => WebhookState::Enabled,
-            (_, State::CaseContext { .. }) => WebhookState::OnTrial,
+            (_, State::Trial { .. }) => WebhookState::OnTrial,
             (_, State::Paused { until, .. }) => WebhookState::Paused(*until),
             (_, State::Disabled { .. }) => WebhookState::Disabled,
         }
@@ -274,7 +275,7 @@ impl Queue {
             }
             return Enqueued { deliveries: vec![delivery], lost: false };
         }
-        let struck = self.faults.strike(self.seed, false);
+        let struck = self.faults.strike(self.seed, false, now - self.since);
         let (mut due, mut copies, mut together, mut behind) = (now, 1, None, 0);
         for (fault, choice) in struck {
             match fault {
@@ -337,10 +338,12 @@ impl Queue {
     fn wake(&mut self, now: Timestamp) {
         match self.state {
             State::Paused { until, rule } if until <= now => {
-                self.state = State::CaseContext { rule };
+                self.state = State::Trial { rule };
                 self.changed("on trial: the pause is over");
             }
-            State::Disabled { until: Some(until), .. } if until <= now => self.enable("enabled: its time is over"),
+            State::Disabled { until: Some(until), .. } if until <= now => {
+                self.enable("enabled: the time for which it was disabled is over");
+            }
             _ => {}
         }
     }
@@ -349,7 +352,7 @@ impl Queue {
     fn free(&self) -> u32 {
         match self.state {
             State::Enabled => self.rules.concurrent.saturating_sub(self.in_flight),
-            State::CaseContext { .. } => 1_u32.saturating_sub(self.in_flight),
+            State::Trial { .. } => 1_u32.saturating_sub(self.in_flight),
             _ => 0,
         }
     }
@@ -383,8 +386,8 @@ impl Queue {
         self.url.as_ref()?;
         let waits = self.pending() > 0;
         match &self.state {
-            State::Enabled | State::CaseContext { .. } if self.free() > 0 => self.next(None).map(|(_, (due, _))| due),
-            State::Enabled | State::CaseContext { .. } => None,
+            State::Enabled | State::Trial { .. } if self.free() > 0 => self.next(None).map(|(_, (due, _))| due),
+            State::Enabled | State::Trial { .. } => None,
             State::Verifying { at } => Some(*at).filter(|_| !self.probing),
             State::Paused { until, .. } => Some(*until).filter(|_| waits),
             State::Disabled { until, probe_at } => {
@@ -439,7 +442,7 @@ impl Queue {
     fn attempt(&mut self, mut pending: Pending, due: Timestamp, now: Timestamp, url: &Url) -> Attempt {
         let (mut wire, mut unreachable) = (Wire::Clean, false);
         pending.resend = false;
-        for (fault, _) in self.faults.strike(self.seed, true) {
+        for (fault, _) in self.faults.strike(self.seed, true, now - self.since) {
             match fault {
                 DeliveryFaultKind::Unreachable => unreachable = true,
                 // An attempt is repeated only once.

@@ -28,7 +28,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_seconds_or_a_date() {
+    fn retry_after_is_seconds_or_a_date() {
         const NOON: &str = "Wed, 25 Nov 2026 12:00:00 GMT";
         assert_eq!(asked("120", None), Some(120));
         assert_eq!(asked(" 0 ", None), Some(0));

@@ -71,7 +71,7 @@ mod tests {
 
     /// Checks the second test case of RFC 4231.
     #[test]
-    fn it_is_the_hmac_of_the_standard() {
+    fn the_signature_is_the_hmac_of_rfc_4231() {
         let mut signature = Signature::new("Jefe");
         let body = b"what do ya want for nothing?";
         let hex = "v1=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use url::Url;
 
 use super::fault::DeliveryFaults;
@@ -17,10 +17,12 @@ use crate::clock::Timestamp;
 /// Serialized form of a [`Queue`] that has no attempt under way.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Stored {
+struct Stored {
     policy: Policy,
     seed: u64,
     url: Option<String>,
+    #[serde(default = "beginning")]
+    since: Timestamp,
     state: State,
     health: Health,
     /// Deliveries in the order in which they are due, here and in `again`.
@@ -34,6 +36,11 @@ pub(super) struct Stored {
     faults: DeliveryFaults,
     probe: Body,
     signature: Option<Signature>,
+}
+
+/// Returns the default of [`Stored::since`], for a state that an earlier version wrote.
+fn beginning() -> Timestamp {
+    Timestamp::from_millis(0)
 }
 
 #[derive(Serialize, Deserialize)]
@@ -76,7 +83,7 @@ impl TryFrom<Body> for Arc<[u8]> {
         match body {
             Body::Text(text) => Ok(text.into_bytes().into()),
             Body::Base64(text) => {
-                BASE64_STANDARD.decode(text).map(Into::into).map_err(|error| format!("no base64 ({error})"))
+                BASE64_STANDARD.decode(text).map(Into::into).map_err(|error| format!("not valid base64 ({error})"))
             }
         }
     }
@@ -89,6 +96,7 @@ impl From<Queue> for Stored {
             policy: queue.policy,
             seed: queue.seed,
             url: queue.url.map(Into::into),
+            since: queue.since,
             state: queue.state,
             health: queue.health,
             fresh: list(queue.fresh),
@@ -100,6 +108,18 @@ impl From<Queue> for Stored {
             probe: (&queue.probe).into(),
             signature: queue.signature,
         }
+    }
+}
+
+impl Serialize for Queue {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Stored::from(self.clone()).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Queue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Stored::deserialize(deserializer)?.try_into().map_err(de::Error::custom)
     }
 }
 
@@ -129,7 +149,7 @@ impl TryFrom<StoredPending> for Pending {
             return Err("number: expected 1 for the first attempt, got 0".to_owned());
         }
         if stored.bodies.is_empty() {
-            return Err("bodies: expected at least one".to_owned());
+            return Err("bodies: expected at least one body".to_owned());
         }
         let bodies = stored.bodies.into_iter().map(TryInto::try_into).collect::<Result<_, _>>();
         Ok(Self {
@@ -157,6 +177,7 @@ impl TryFrom<Stored> for Queue {
     fn try_from(stored: Stored) -> Result<Self, String> {
         let mut queue = Self::new(stored.policy, stored.seed).map_err(|error| format!("policy: {error}"))?;
         queue.url = stored.url.map(|text| url("url", &text)).transpose()?;
+        queue.since = stored.since;
         (queue.state, queue.health, queue.faults) = (stored.state, stored.health, stored.faults);
         (queue.planned, queue.deliveries, queue.raw) = (stored.planned, stored.deliveries, stored.raw);
         (queue.probe, queue.signature) =
@@ -172,7 +193,7 @@ impl TryFrom<Stored> for Queue {
                     return Err(wrong(format!("order: expected less than {end}, got {}", place.1)));
                 }
                 if !orders.insert(place.1) {
-                    return Err(wrong(format!("order: {} is there twice", place.1)));
+                    return Err(wrong(format!("order: {} occurs twice", place.1)));
                 }
                 map.insert(place, pending.try_into().map_err(wrong)?);
             }
@@ -188,7 +209,7 @@ mod tests {
     use serde_json::{Value, json};
 
     #[test]
-    fn a_queue_is_the_same_after_it_was_written_and_read() {
+    fn a_queue_is_the_same_after_a_round_trip_through_json() {
         let mut queue = Queue::new(Policy::paragon_assumed(), 7).unwrap();
         queue.register("http://127.0.0.1:9/".parse().unwrap(), Timestamp::from_millis(0));
         queue.begin(DeliveryFault::new(DeliveryFaultKind::Duplicate));
@@ -202,11 +223,11 @@ mod tests {
 
         for (pointer, value, why) in [
             ("/url", json!("nowhere"), "url: expected a URL, got \"nowhere\""),
-            ("/policy/timeout", json!("0s"), "policy: policy paragon-assumed, timeout: expected more than nothing"),
+            ("/policy/timeout", json!("0s"), "policy: policy paragon-assumed, timeout: expected a duration above 0"),
             ("/fresh/1/number", json!(0), "fresh[1].number: expected 1"),
             ("/fresh/2/order", json!(999), "fresh[2].order: expected less than 128, got 999"),
-            ("/fresh/2/order", json!(0), "fresh[2].order: 0 is there twice"),
-            ("/fresh/3/bodies", json!([{"base64": "?"}]), "fresh[3].bodies: no base64"),
+            ("/fresh/2/order", json!(0), "fresh[2].order: 0 occurs twice"),
+            ("/fresh/3/bodies", json!([{"base64": "?"}]), "fresh[3].bodies: not valid base64"),
             ("/fresh/3/bodies", json!([]), "fresh[3].bodies: expected at least one"),
         ] {
             let mut wrong: Value = written.clone();

@@ -23,7 +23,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use url::Url;
 
-use super::paragon::{Builder, StartError};
+use super::builder::{Builder, StartError};
 use crate::delivery::Outcome;
 
 /// A running fake with its own async runtime. It dereferences to the [async fake](super::FakeParagon), so that all

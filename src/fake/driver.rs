@@ -1,19 +1,19 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
 use super::evidence::Evidence;
-use super::play::BoxFuture;
-use super::shared::{Shared, lock};
+use super::shared::Shared;
 use crate::clock::Timestamp;
 use crate::delivery::{Attempt, Change, Failure, Outcome, Request, Timeouts, Transmission, Transport};
 
-/// Driver of a world: it moves the clock, makes the runs that are due, and sends the webhooks.
+/// Driver of a fake: it moves the clock, makes the runs that are due, and sends the webhooks.
 pub(super) struct Driver {
-    pub(super) world: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     transport: Mutex<Arc<dyn Transport>>,
     /// Maximum time that a receiver has to answer, in real time.
     pub(super) answer_within: Duration,
@@ -27,20 +27,23 @@ pub(super) struct Driver {
     pub(super) pacer: OnceLock<Pacer>,
 }
 
+/// Future that [`FakeParagon::play_with`] waits for after a step.
+pub type BoxFuture<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
 /// Callback that waits for a span of real time.
 pub(crate) type Pacer = Box<dyn Fn(Duration) -> BoxFuture<'static> + Send + Sync>;
 
 pub(super) type Hook = Arc<dyn Fn(&Change) + Send + Sync>;
 
-/// Error: the world was reset meanwhile, or replaced by another state.
+/// Error: the state was reset meanwhile, or replaced by another state.
 #[derive(Debug)]
 pub(super) struct Replaced;
 
 impl Driver {
-    pub(super) fn new(world: Arc<Shared>, transport: Arc<dyn Transport>, answer_within: Duration) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, transport: Arc<dyn Transport>, answer_within: Duration) -> Self {
         let (turn, flying) = (tokio::sync::Mutex::new(()), watch::Sender::new(0));
         let (transport, hooks, pacer) = (Mutex::new(transport), Vec::new(), OnceLock::new());
-        Self { world, transport, answer_within, hooks, turn, flying, pacer }
+        Self { shared, transport, answer_within, hooks, turn, flying, pacer }
     }
 
     pub(super) fn transport(&self) -> Arc<dyn Transport> {
@@ -56,15 +59,15 @@ impl Driver {
         Self { hooks, ..self }
     }
 
-    /// Calls the hooks with all pending changes of the webhook's state. Must not be called with the world locked: a
+    /// Calls the hooks with all pending changes of the webhook's state. Must not be called with the state locked: a
     /// hook may call back into the fake.
     pub(super) fn tell(&self) {
-        let news = std::mem::take(&mut lock(&self.world).news);
-        self.spread(&news);
+        let changes = std::mem::take(&mut self.shared.lock().simulation.journal.changes);
+        self.call_hooks(&changes);
     }
 
-    fn spread(&self, news: &[Change]) {
-        for change in news {
+    fn call_hooks(&self, changes: &[Change]) {
+        for change in changes {
             self.hooks.iter().for_each(|hook| hook(change));
         }
     }
@@ -85,20 +88,20 @@ impl Driver {
     /// Moves the clock by `span`, and runs and sends everything that becomes due on the way.
     pub(super) async fn advance(self: &Arc<Self>, span: Duration) -> Result<(), Replaced> {
         let _turn = self.turn().await;
-        let until = lock(&self.world).clock.now() + span;
+        let until = self.shared.lock().simulation.now() + span;
         self.drive(until).await?;
-        lock(&self.world).clock.advance_to(until);
-        self.world.go_on();
+        self.shared.lock().simulation.clock.advance_to(until);
+        self.shared.go_on();
         Ok(())
     }
 
     /// Moves the clock to the next due run or attempt, and executes it. Does nothing if nothing is due.
     pub(super) async fn next(self: &Arc<Self>) -> Result<(), Replaced> {
         let _turn = self.turn().await;
-        let due = lock(&self.world).next_due();
+        let due = self.shared.lock().simulation.next_due();
         if let Some(due) = due {
             self.drive(due).await?;
-            self.world.go_on();
+            self.shared.go_on();
         }
         Ok(())
     }
@@ -106,17 +109,18 @@ impl Driver {
     /// Moves the clock until every event is delivered, given up or dropped.
     pub(super) async fn run_until_idle(self: &Arc<Self>) -> Result<(), Replaced> {
         let _turn = self.turn().await;
-        let now = lock(&self.world).clock.now();
+        let now = self.shared.lock().simulation.now();
         self.drive(now).await?;
         loop {
             let due = {
-                let world = lock(&self.world);
-                world.queue.next_due().filter(|_| world.queue.is_busy())
+                let state = self.shared.lock();
+                let queue = &state.simulation.queue;
+                queue.next_due().filter(|_| queue.is_busy())
             };
             let Some(due) = due else { break };
             self.drive(due).await?;
         }
-        self.world.go_on();
+        self.shared.go_on();
         Ok(())
     }
 
@@ -124,24 +128,24 @@ impl Driver {
     /// Does nothing without a pacer.
     async fn hold_back(&self) {
         let Some(pacer) = self.pacer.get() else { return };
-        let pause = lock(&self.world).evidence.as_mut().and_then(Evidence::take_pause);
+        let pause = self.shared.lock().api.reads.evidence.as_mut().and_then(Evidence::take_pause);
         if let Some(pause) = pause {
             pacer(pause).await;
         }
     }
 
     async fn drive(self: &Arc<Self>, until: Timestamp) -> Result<(), Replaced> {
-        let generation = lock(&self.world).generation;
+        let generation = self.shared.lock().generation;
         let mut flying = self.flying.subscribe();
         loop {
             // Read the counter before the step: an attempt that ends after this read wakes the `changed` call below.
             let others = *flying.borrow_and_update();
             let attempts = {
-                let mut world = lock(&self.world);
-                if world.generation != generation {
+                let mut state = self.shared.lock();
+                if state.generation != generation {
                     return Err(Replaced);
                 }
-                world.step(until)
+                state.step(until)
             };
             self.tell();
             match attempts {
@@ -180,15 +184,15 @@ impl Driver {
 
     /// Lets time pass by itself, `speed` times as fast as real time, and executes runs and attempts when they are due.
     pub(super) async fn run(self: Arc<Self>, speed: f64) -> Infallible {
-        let passing = ClockRunning::begin(&self.world, speed);
+        let passing = ClockRunning::begin(&self.shared, speed);
         if speed <= 0.0 {
             std::future::pending::<()>().await;
         }
-        let mut due = self.world.due();
+        let mut due = self.shared.due();
         loop {
             due.borrow_and_update();
             self.launch().await;
-            let next = lock(&self.world).next_due();
+            let next = self.shared.lock().simulation.next_due();
             let pace = passing.0.pace();
             let waiting = async {
                 match (next, pace) {
@@ -208,9 +212,9 @@ impl Driver {
         let _turn = self.turn().await;
         loop {
             let (generation, attempts) = {
-                let mut world = lock(&self.world);
-                let now = world.clock.now();
-                (world.generation, world.step(now))
+                let mut state = self.shared.lock();
+                let now = state.simulation.now();
+                (state.generation, state.step(now))
             };
             self.tell();
             let Some(attempts) = attempts else { return };
@@ -221,7 +225,7 @@ impl Driver {
                 let (driver, flight, request) = (self.clone(), InFlightGuard::begin(self), self.request(&attempt));
                 tokio::spawn(async move {
                     let result = request.await;
-                    lock(&driver.world).complete(attempt, result, generation);
+                    driver.shared.lock().complete(attempt, result, generation);
                     driver.tell();
                     drop(flight);
                 });
@@ -239,7 +243,7 @@ impl Driver {
 struct DispatchBatch {
     driver: Arc<Driver>,
     generation: u64,
-    inside: Mutex<Inner>,
+    inner: Mutex<Inner>,
     _flight: InFlightGuard,
     /// Dropped when the last task of the batch ends, which wakes [`send`](DispatchBatch::send).
     _working: oneshot::Sender<Infallible>,
@@ -262,29 +266,29 @@ struct Inner {
 impl DispatchBatch {
     async fn send(driver: &Arc<Driver>, generation: u64, attempts: Vec<Attempt>) {
         let (working, over) = oneshot::channel();
-        let (inside, flight) = (Mutex::default(), InFlightGuard::begin(driver));
-        let batch = Arc::new(Self { driver: driver.clone(), generation, inside, _flight: flight, _working: working });
-        batch.inside().put(attempts);
+        let (inner, flight) = (Mutex::default(), InFlightGuard::begin(driver));
+        let batch = Arc::new(Self { driver: driver.clone(), generation, inner, _flight: flight, _working: working });
+        batch.inner().put(attempts);
         batch.employ();
         drop(batch);
         let _ = over.await;
     }
 
-    fn inside(&self) -> MutexGuard<'_, Inner> {
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Spawns a task for each attempt that is ready.
     fn employ(self: &Arc<Self>) {
         loop {
-            let Some(first) = self.inside().ready.pop_front() else { return };
+            let Some(first) = self.inner().ready.pop_front() else { return };
             let batch = self.clone();
             tokio::spawn(async move {
                 let mut next = Some(first);
                 while let Some((place, attempt)) = next {
                     let result = batch.driver.request(&attempt).await;
                     batch.land(place, attempt, result);
-                    next = batch.inside().ready.pop_front();
+                    next = batch.inner().ready.pop_front();
                     batch.employ();
                 }
             });
@@ -294,33 +298,33 @@ impl DispatchBatch {
     /// Records every outcome whose turn it is, and queues the attempts that follow from these outcomes. Only one task
     /// records at a time: the other tasks leave their outcomes in `ended` and go on.
     fn land(&self, place: u64, attempt: Attempt, result: Transmission) {
-        let mut inside = self.inside();
-        inside.ended.insert(place, (attempt, result));
-        if inside.noting {
+        let mut inner = self.inner();
+        inner.ended.insert(place, (attempt, result));
+        if inner.noting {
             return;
         }
-        inside.noting = true;
+        inner.noting = true;
         loop {
-            let next = inside.next();
+            let next = inner.next();
             if next.is_empty() {
-                inside.noting = false;
+                inner.noting = false;
                 return;
             }
-            drop(inside);
+            drop(inner);
             let mut more = Vec::new();
-            let news = {
-                let mut world = lock(&self.driver.world);
+            let changes = {
+                let mut state = self.driver.shared.lock();
                 for (attempt, result) in next {
-                    world.complete(attempt, result, self.generation);
-                    if world.generation == self.generation {
-                        more.extend(world.poll());
+                    state.complete(attempt, result, self.generation);
+                    if state.generation == self.generation {
+                        more.extend(state.simulation.poll());
                     }
                 }
-                std::mem::take(&mut world.news)
+                std::mem::take(&mut state.simulation.journal.changes)
             };
-            self.driver.spread(&news);
-            inside = self.inside();
-            inside.put(more);
+            self.driver.call_hooks(&changes);
+            inner = self.inner();
+            inner.put(more);
         }
     }
 }
@@ -348,9 +352,9 @@ impl Inner {
 struct ClockRunning(Arc<Shared>);
 
 impl ClockRunning {
-    fn begin(world: &Arc<Shared>, speed: f64) -> Self {
-        world.set_speed(Some(speed));
-        Self(world.clone())
+    fn begin(shared: &Arc<Shared>, speed: f64) -> Self {
+        shared.set_speed(Some(speed));
+        Self(shared.clone())
     }
 }
 

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::timeline::{EntryKind, TimelineEntry};
+use super::entry::{EntryKind, TimelineEntry};
 use crate::delivery::{AttemptRecord, Decision, Outcome};
 
 /// Returns an entry of the timeline as JSON. `index` counts from 0; the `number` in the JSON counts from 1.

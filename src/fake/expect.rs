@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::entry::{EntryKind, TimelineEntry};
 use super::paragon::FakeParagon;
-use super::timeline::{EntryKind, Timeline, TimelineEntry};
+use super::timeline::Timeline;
 use crate::clock::offset;
 use crate::delivery::{AttemptRecord, Decision};
 

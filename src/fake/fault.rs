@@ -3,7 +3,6 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::endpoint::Endpoint;
-use super::faults::FaultId;
 use crate::clock::{Timestamp, duration};
 use crate::contract::{SyncId, UserId};
 use crate::delivery::Probability;
@@ -148,18 +147,6 @@ impl ApiFaultKind {
     pub const fn status(code: u16) -> Self {
         Self::Status { code, retry_after: None }
     }
-}
-
-/// Fault of the API that was injected, and what it has done so far.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ActiveApiFault {
-    /// Id, for [`end_api_fault`](super::FakeParagon::end_api_fault).
-    pub id: FaultId,
-    /// The fault itself.
-    pub fault: ApiFault,
-    /// Number of calls that the fault has struck.
-    pub struck: u64,
 }
 
 impl From<ApiFaultKind> for ApiFault {

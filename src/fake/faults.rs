@@ -46,6 +46,18 @@ struct ActiveFault {
     struck: u64,
 }
 
+/// Fault of the API that was injected, and what it has done so far.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ActiveApiFault {
+    /// Id, for [`end_api_fault`](super::FakeParagon::end_api_fault).
+    pub id: FaultId,
+    /// The fault itself.
+    pub fault: ApiFault,
+    /// Number of calls that the fault has struck.
+    pub struck: u64,
+}
+
 /// The faults that strike one call.
 #[derive(Clone, Debug, Default)]
 #[must_use]
@@ -132,26 +144,25 @@ fn mix(state: u64) -> u64 {
 
 impl Decision {
     /// Returns everything that goes wrong, in the order in which the faults were added.
-    pub(crate) fn troubles(&self) -> impl Iterator<Item = ApiFaultKind> {
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = ApiFaultKind> {
         self.struck.iter().map(|(_, trouble)| *trouble)
     }
 
     /// Returns whether this fault strikes.
     pub(crate) fn has(&self, trouble: ApiFaultKind) -> bool {
-        self.troubles().any(|struck| struck == trouble)
+        self.kinds().any(|struck| struck == trouble)
     }
 
     /// Returns the maximum number of records on a page, if a fault sets one.
     pub(crate) fn short_pages(&self) -> Option<usize> {
-        self.troubles()
+        self.kinds()
             .filter_map(|struck| if let ApiFaultKind::ShortPages(most) = struck { Some(most.max(1)) } else { None })
             .min()
     }
 
     /// Returns the limits of all faults that make reads stale. Reads are stale as long as one of these limits lasts.
     pub(crate) fn stale(&self) -> impl Iterator<Item = Stale> {
-        self.troubles()
-            .filter_map(|struck| if let ApiFaultKind::StaleReads(stale) = struck { Some(stale) } else { None })
+        self.kinds().filter_map(|struck| if let ApiFaultKind::StaleReads(stale) = struck { Some(stale) } else { None })
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::shared::{Guard, Shared, lock};
+use super::reads::Unfetched;
+use super::shared::{Guard, Shared};
 use crate::clock::Timestamp;
 use crate::contract::api::EventLogEntry;
 use crate::contract::{
@@ -18,7 +19,7 @@ use crate::sync::{EnableError, RunKind, Status, Update};
 /// A Connected User, returned by [`FakeParagon::user`](super::FakeParagon::user).
 #[derive(Clone)]
 pub struct User {
-    pub(super) world: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     pub(super) id: UserId,
 }
 
@@ -43,8 +44,8 @@ impl User {
     /// Returns one of several accounts of the user in an integration. The accounts are told apart by a name that you
     /// choose.
     pub fn connect_as(&self, integration: &str, name: &str) -> Connection {
-        let credential = lock(&self.world).connect(&self.id, integration, name);
-        Connection { world: self.world.clone(), credential }
+        let credential = self.shared.lock().simulation.connect(&self.id, integration, name);
+        Connection { shared: self.shared.clone(), credential }
     }
 }
 
@@ -99,7 +100,7 @@ impl<T> fmt::Debug for Item<T> {
 /// The methods panic after the fake was reset or its state was replaced, unless the new state contains the account.
 #[derive(Clone)]
 pub struct Connection {
-    world: Arc<Shared>,
+    shared: Arc<Shared>,
     credential: CredentialId,
 }
 
@@ -110,19 +111,19 @@ impl fmt::Debug for Connection {
 }
 
 impl Connection {
-    /// Locks the world. Panics if the world does not contain the account.
+    /// Locks the state. Panics if the state does not contain the account.
     #[track_caller]
-    fn world(&self) -> Guard<'_> {
-        let world = lock(&self.world);
-        let is_there = world.accounts.contains_key(&self.credential);
+    fn state(&self) -> Guard<'_> {
+        let state = self.shared.lock();
+        let is_there = state.simulation.accounts.get(&self.credential).is_some();
         if !is_there {
-            drop(world);
+            drop(state);
             panic!(
                 "the account {} is gone: the fake was reset, or another state was put in its place",
                 self.credential
             );
         }
-        world
+        state
     }
 
     /// Returns the `credentialId` in the events of the account's syncs.
@@ -145,7 +146,7 @@ impl Connection {
     #[track_caller]
     pub fn create<T: Synced>(&self, object: T) -> Item<T> {
         let object: Object = object.into();
-        Item::new(self.world().create(&self.credential, object))
+        Item::new(self.state().simulation.create(&self.credential, object))
     }
 
     /// Fills a pipeline of the account with objects that are computed when they are read: ten million objects cost
@@ -156,10 +157,10 @@ impl Connection {
     /// Panics if the pipeline has ever contained an object.
     #[track_caller]
     pub fn fill(&self, pipeline: Pipeline, synthetic: Synthetic) {
-        let mut world = self.world();
-        let now = world.clock.now();
-        let filled = world.account(&self.credential).fill(pipeline, synthetic, now);
-        drop(world);
+        let mut state = self.state();
+        let now = state.simulation.clock.now();
+        let filled = state.simulation.account(&self.credential).fill(pipeline, synthetic, now);
+        drop(state);
         assert!(filled, "cannot fill the {pipeline} of this account: they are not empty");
     }
 
@@ -175,11 +176,11 @@ impl Connection {
     pub fn update<T: Synced>(&self, item: &Item<T>, change: impl FnOnce(&mut T)) {
         // The closure runs without the lock, because it may call methods of the fake.
         let mut object: Object = self.object(item).into();
-        object.touch(self.world().clock.now().as_millis());
+        object.touch(self.state().simulation.clock.now().as_millis());
         if let Some(object) = T::of(&mut object) {
             change(object);
         }
-        let found = self.world().update(&self.credential, &item.id, |now| *now = object);
+        let found = self.state().simulation.update(&self.credential, &item.id, |now| *now = object);
         assert!(found, "cannot update {}: it was deleted meanwhile", item.id);
     }
 
@@ -190,7 +191,8 @@ impl Connection {
     /// Panics if there is no such object.
     #[track_caller]
     pub fn object<T: Synced>(&self, item: &Item<T>) -> T {
-        let object = self.world().account(&self.credential).collection(T::PIPELINE).and_then(|all| all.get(item));
+        let object =
+            self.state().simulation.account(&self.credential).collection(T::PIPELINE).and_then(|all| all.get(item));
         let object = object.and_then(|mut object| T::of(&mut object).cloned());
         object.unwrap_or_else(|| panic!("cannot find {}: there is no such object in this account", item.id))
     }
@@ -278,10 +280,10 @@ impl Connection {
         id: &ExternalId,
         change: impl FnOnce(&mut Collection, &ExternalId, Timestamp) -> Option<Object>,
     ) {
-        let mut world = self.world();
-        let now = world.clock.now();
-        let found = world.touch(&self.credential, verb, id, |collection, id| change(collection, id, now));
-        drop(world);
+        let mut state = self.state();
+        let now = state.simulation.clock.now();
+        let found = state.simulation.change(&self.credential, verb, id, |collection, id| change(collection, id, now));
+        drop(state);
         assert!(found, "cannot find {id}: there is no such object in this account");
     }
 
@@ -309,19 +311,19 @@ impl Connection {
     /// Returns the e-mail address of the user who owns the objects that are created here.
     #[track_caller]
     pub fn owner(&self) -> String {
-        self.world().account(&self.credential).owner()
+        self.state().simulation.account(&self.credential).owner()
     }
 
     #[track_caller]
     fn access(&self, object: &ExternalId, change: impl FnOnce(&mut Account, Timestamp) -> bool) {
-        let mut world = self.world();
-        let now = world.clock.now();
-        let account = world.account(&self.credential);
+        let mut state = self.state();
+        let now = state.simulation.clock.now();
+        let account = state.simulation.account(&self.credential);
         let found = account.collection(Pipeline::Files).is_some_and(|files| files.get(object).is_some());
         if found {
             change(account, now);
         }
-        drop(world);
+        drop(state);
         assert!(found, "cannot find {object}: there is no such file or folder in this account");
     }
 
@@ -340,22 +342,23 @@ impl Connection {
     /// ```
     #[track_caller]
     pub fn provider_fault(&self, fault: impl Into<ProviderFault>) {
-        let ProviderFault { what, next, .. } = fault.into();
-        self.world().trouble(&self.credential, what, next);
+        self.state().simulation.provider_fault(&self.credential, fault.into());
     }
 
     /// Ends all faults of the account's provider. A sync that is `ERRORED` has to be enabled again as well.
     #[track_caller]
     pub fn end_provider_faults(&self) {
-        self.world().mend(&self.credential);
+        self.state().simulation.end_provider_faults(&self.credential);
     }
 
     /// Returns all objects of a kind that are in the account now.
     #[track_caller]
-    pub fn objects<T: Synced>(&self) -> Vec<(Item<T>, T)> {
-        let mut world = self.world();
-        let collection = world.account(&self.credential).collection_mut(T::PIPELINE);
-        let of_kind = |(id, mut object): (ExternalId, Object)| Some((Item::new(id), T::of(&mut object)?.clone()));
+    pub fn objects<T: Synced>(&self) -> Vec<Listed<T>> {
+        let mut state = self.state();
+        let collection = state.simulation.account(&self.credential).collection_mut(T::PIPELINE);
+        let of_kind = |(id, mut object): (ExternalId, Object)| {
+            Some(Listed { item: Item::new(id), object: T::of(&mut object)?.clone() })
+        };
         collection.objects().filter_map(of_kind).collect()
     }
 
@@ -392,16 +395,36 @@ impl Connection {
         configuration: Map<String, Value>,
         frequency: Option<Frequency>,
     ) -> Result<SyncHandle, EnableError> {
-        let mut world = self.world();
-        let id = world.enable(&self.credential, pipeline, configuration_name, configuration, frequency)?;
-        Ok(SyncHandle { world: self.world.clone(), id })
+        let mut state = self.state();
+        let id = state.simulation.enable(&self.credential, pipeline, configuration_name, configuration, frequency)?;
+        Ok(SyncHandle { shared: self.shared.clone(), id })
     }
+}
+
+/// An object in an account.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Listed<T> {
+    /// Handle of the object.
+    pub item: Item<T>,
+    /// Present version of the object.
+    pub object: T,
+}
+
+/// An entry of the event log of a sync.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LoggedEntry {
+    /// Time of the entry, by the virtual clock.
+    pub at: Timestamp,
+    /// The entry, as Paragon's dashboard shows it.
+    pub entry: EventLogEntry,
 }
 
 /// A sync that was enabled.
 #[derive(Clone)]
 pub struct SyncHandle {
-    pub(super) world: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     pub(super) id: SyncId,
 }
 
@@ -420,36 +443,35 @@ impl SyncHandle {
     /// Returns the pipeline that the sync pulls; `None` if the sync is deleted.
     #[cfg(feature = "check")]
     pub(crate) fn pipeline(&self) -> Option<Pipeline> {
-        lock(&self.world).engine.get(&self.id).map(|sync| sync.pipeline)
+        self.shared.lock().simulation.engine.get(&self.id).map(|sync| sync.pipeline)
     }
 
     /// Returns the status of the sync; `None` if the sync is deleted.
     pub fn status(&self) -> Option<Status> {
-        lock(&self.world).engine.get(&self.id).map(|sync| sync.status)
+        self.shared.lock().simulation.engine.get(&self.id).map(|sync| sync.status)
     }
 
     /// Returns the records that a receiver should hold now, as the API serves them.
     pub fn records(&self) -> Vec<Value> {
-        lock(&self.world).records(&self.id)
+        self.shared.lock().simulation.records(&self.id)
     }
 
-    /// Returns the ids of the live records that were not fetched since their last change. The flag is true if an older
-    /// version of the record was fetched.
-    pub fn unfetched(&self) -> Vec<(RecordId, bool)> {
-        lock(&self.world).unfetched(&self.id)
+    /// Returns the live records that were not fetched since their last change.
+    pub fn unfetched(&self) -> Vec<Unfetched> {
+        self.shared.lock().unfetched(&self.id)
     }
 
     /// Returns the cursor that is followed by the last `records` records and tombstones: the position of a client that
     /// has pulled all the others. Returns `None` if the feed does not have more records and tombstones than that.
     pub fn cursor_before_end(&self, records: usize) -> Option<String> {
-        lock(&self.world).engine.get(&self.id)?.feed.cursor_before_end(records)
+        self.shared.lock().simulation.engine.get(&self.id)?.feed.cursor_before_end(records)
     }
 
     /// Returns the id of the record of an object. Returns `None` until a run has seen the object.
     pub fn record_of(&self, object: &ExternalId) -> Option<RecordId> {
-        let world = lock(&self.world);
-        let sync = world.engine.get(&self.id)?;
-        sync.record_of(object, world.accounts.get(sync.credential())?)
+        let state = self.shared.lock();
+        let sync = state.simulation.engine.get(&self.id)?;
+        sync.record_of(object, state.simulation.accounts.get(sync.credential())?)
     }
 
     /// Returns the members that every event of the sync has. Use them to write an event by hand.
@@ -459,28 +481,29 @@ impl SyncHandle {
     /// Panics if the sync is deleted.
     #[track_caller]
     pub fn envelope(&self) -> Envelope {
-        let world = lock(&self.world);
-        world.engine.get(&self.id).unwrap_or_else(|| panic!("the sync {} is deleted", self.id)).envelope()
+        let state = self.shared.lock();
+        state.simulation.engine.get(&self.id).unwrap_or_else(|| panic!("the sync {} is deleted", self.id)).envelope()
     }
 
     /// Returns the event log of the sync's runs, as Paragon's dashboard shows it, oldest first.
-    pub fn event_log(&self) -> Vec<(Timestamp, EventLogEntry)> {
-        let world = lock(&self.world);
-        world.engine.get(&self.id).map(|sync| sync.event_log().collect()).unwrap_or_default()
+    pub fn event_log(&self) -> Vec<LoggedEntry> {
+        let state = self.shared.lock();
+        let sync = state.simulation.engine.get(&self.id);
+        sync.map(|sync| sync.event_log().map(|(at, entry)| LoggedEntry { at, entry }).collect()).unwrap_or_default()
     }
 
     /// Pauses the sync, as the app could with `POST /api/syncs/{syncId}/disable`.
     pub fn disable(&self) {
-        let mut world = lock(&self.world);
-        let now = world.clock.now();
-        world.engine.disable(&self.id, now);
+        let mut state = self.shared.lock();
+        let now = state.simulation.clock.now();
+        state.simulation.engine.disable(&self.id, now);
     }
 
     /// Resumes the sync where it stopped, as the app could with `POST /api/syncs/{syncId}/reenable`.
     pub fn reenable(&self) {
-        let mut world = lock(&self.world);
-        let now = world.clock.now();
-        world.engine.reenable(&self.id, now);
+        let mut state = self.shared.lock();
+        let now = state.simulation.clock.now();
+        state.simulation.engine.reenable(&self.id, now);
     }
 
     /// Changes the frequency of the sync, from the next run on.
@@ -495,35 +518,35 @@ impl SyncHandle {
     /// Panics if the account is gone; see [`Connection`].
     #[track_caller]
     pub fn use_account(&self, account: &Connection) {
-        drop(account.world());
+        drop(account.state());
         self.change(Update { credential: Some(account.credential.clone()), ..Update::default() });
     }
 
     fn change(&self, update: Update) {
-        let mut world = lock(&self.world);
-        let now = world.clock.now();
-        world.engine.update(&self.id, update, now);
+        let mut state = self.shared.lock();
+        let now = state.simulation.clock.now();
+        state.simulation.engine.update(&self.id, update, now);
     }
 
     /// Makes a run due now, before its scheduled time.
     pub fn run_soon(&self, kind: RunKind) {
-        let mut world = lock(&self.world);
-        let now = world.clock.now();
-        world.engine.run_soon(&self.id, kind, now);
+        let mut state = self.shared.lock();
+        let now = state.simulation.clock.now();
+        state.simulation.engine.run_soon(&self.id, kind, now);
     }
 
     /// Makes a run now, even while deliveries to a receiver are in flight. The events of the run are sent as soon as
     /// the policy allows, or with the next [`settle`](super::FakeParagon::settle).
     pub fn run_now(&self, kind: RunKind) {
-        let mut world = lock(&self.world);
-        let now = world.clock.now();
-        world.engine.run_soon(&self.id, kind, now);
-        world.run_due();
+        let mut state = self.shared.lock();
+        let now = state.simulation.clock.now();
+        state.simulation.engine.run_soon(&self.id, kind, now);
+        state.simulation.run_due();
     }
 
     /// Deletes the sync and its records, as the app could with `DELETE /api/syncs/{syncId}`.
     pub fn delete(&self) {
-        lock(&self.world).delete_sync(&self.id);
+        self.shared.lock().delete_sync(&self.id);
     }
 }
 

@@ -9,12 +9,12 @@ use http::header::AUTHORIZATION;
 
 use super::endpoint::Parts;
 use super::received::Received;
-use super::shared::{Shared, lock};
-use super::world::World;
+use super::shared::Shared;
+use super::state::State;
 use crate::contract::UserId;
 
-/// Several worlds behind one API. Each world has its own users and syncs, so the user or the sync of a call tells which
-/// world the call is for.
+/// Several fakes behind one API. Each has its own users and syncs, so the user or the sync of a call tells which fake
+/// the call is for.
 #[derive(Clone)]
 pub(super) struct Lanes {
     main: Arc<Shared>,
@@ -24,7 +24,7 @@ pub(super) struct Lanes {
 #[derive(Default)]
 struct Others {
     all: Vec<Arc<Shared>>,
-    /// Worlds that were already found, by the id of a sync or a user.
+    /// Lanes that were already found, by the id of a sync or a user.
     found: HashMap<String, Arc<Shared>>,
 }
 
@@ -43,27 +43,27 @@ impl Lanes {
         others.found.retain(|_, other| !Arc::ptr_eq(other, lane));
     }
 
-    /// Returns the world that a call is for: the one with the sync in the path, or else the one with the user of the
-    /// token, or else the main one. The signature of the token is not verified here: the world verifies it.
+    /// Returns the state that a call is for: the one with the sync in the path, or else the one with the user of the
+    /// token, or else the main one. The signature of the token is not verified here: the API verifies it.
     pub(super) fn of(&self, request: &Received<'_>) -> Arc<Shared> {
         if self.others.read().unwrap_or_else(PoisonError::into_inner).all.is_empty() {
             return self.main.clone();
         }
         let path = Parts::of(request.path);
-        let by_sync = path.get(2).and_then(|id| self.find(id, |world| world.engine.get(&**id).is_some()));
+        let by_sync = path.get(2).and_then(|id| self.find(id, |state| state.simulation.engine.get(&**id).is_some()));
         let by_user = || {
             let user = user(request)?;
-            self.find(user.as_str(), |world| world.accounts.values().any(|account| *account.user() == user))
+            self.find(user.as_str(), |state| state.simulation.accounts.iter().any(|account| *account.user() == user))
         };
         by_sync.or_else(by_user).unwrap_or_else(|| self.main.clone())
     }
 
-    fn find(&self, id: &str, has: impl Fn(&World) -> bool) -> Option<Arc<Shared>> {
+    fn find(&self, id: &str, has: impl Fn(&State) -> bool) -> Option<Arc<Shared>> {
         let others = self.others.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(lane) = others.found.get(id) {
             return Some(lane.clone());
         }
-        let lane = others.all.iter().rev().find(|lane| has(&lock(lane)))?.clone();
+        let lane = others.all.iter().rev().find(|lane| has(&lane.lock()))?.clone();
         drop(others);
         let mut others = self.others.write().unwrap_or_else(PoisonError::into_inner);
         others.found.insert(id.to_owned(), lane.clone());

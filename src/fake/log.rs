@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use super::timeline::TimelineEntry;
+use super::entry::TimelineEntry;
 
 /// Log of what has happened. Entries are numbered from 0. A number is never used again, even if the first entries were
 /// dropped.

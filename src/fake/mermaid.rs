@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use super::timeline::{About, Call, EntryKind, RECONNECTED, TimelineEntry, shorten};
+use super::entry::{About, Call, EntryKind, RECONNECTED, TimelineEntry, shorten};
 use crate::clock::{Timestamp, offset};
 use crate::delivery::{Decision, Outcome};
 

@@ -19,11 +19,14 @@
 //! # Ok(()) }
 //! ```
 
+mod accounts;
 mod admin;
 mod api;
 pub mod blocking;
+mod builder;
 mod driver;
 mod endpoint;
+mod entry;
 mod entry_json;
 mod evidence;
 mod expect;
@@ -32,36 +35,44 @@ mod fault;
 mod faults;
 mod handles;
 mod hyper;
+mod journal;
 mod lanes;
 mod log;
 mod mermaid;
 mod mint;
 mod observe;
+mod options;
 mod paragon;
 mod play;
+mod playable;
 mod project;
+mod reads;
 mod received;
 mod response;
 mod response_faults;
 mod served;
 mod server;
 mod shared;
+mod simulation;
+mod state;
 mod timeline;
 mod token;
-mod world;
 
 pub use crate::source::content::{Content, LONGEST, NotDownloadable, content};
+pub use builder::{Builder, StartError};
+pub use driver::BoxFuture;
 pub use endpoint::Endpoint;
+pub use entry::{Call, EntryKind, Tally, TimelineEntry};
 #[cfg(feature = "check")]
 pub(crate) use evidence::{Activity, LastCall, PAUSES, Proof, may_accept_later};
-pub use fault::{ActiveApiFault, ApiFault, ApiFaultKind, RetryAfterHeader, Stale, Target, Window};
-pub use faults::FaultId;
-pub use handles::{Connection, Item, SyncHandle, User};
+pub use fault::{ApiFault, ApiFaultKind, RetryAfterHeader, Stale, Target, Window};
+pub use faults::{ActiveApiFault, FaultId};
+pub use handles::{Connection, Item, Listed, LoggedEntry, SyncHandle, User};
 pub use mint::{Flaw, Oddity};
 pub use observe::Exchange;
-pub use paragon::{Builder, FakeParagon, StartError};
-pub use play::BoxFuture;
+pub use paragon::FakeParagon;
 pub use project::{KeyError, Project};
+pub use reads::Unfetched;
 pub use server::Server;
-pub use timeline::{Call, EntryKind, Tally, Timeline, TimelineEntry};
+pub use timeline::{EventAttempt, Timeline};
 pub use token::Audience;

@@ -2,11 +2,12 @@ use std::sync::Arc;
 
 use http::{Request, Response};
 
-use super::endpoint::{Endpoint, Parts};
+use super::api::Handled;
+use super::endpoint::Endpoint;
 use super::fault::ApiFaultKind;
 use super::received::Received;
 use super::response::{ApiResponse, Body};
-use super::shared::{Shared, lock};
+use super::shared::Shared;
 use crate::clock::Timestamp;
 use crate::contract::Revision;
 
@@ -40,25 +41,20 @@ impl Observers {
 
     /// Answers a request of the API and shows it to the observers. The lock is released before, because an observer may
     /// call back into the fake.
-    pub(super) fn answer(&self, world: &Shared, request: &Received<'_>) -> ApiResponse {
+    pub(super) fn answer(&self, shared: &Shared, request: &Received<'_>) -> ApiResponse {
+        let Handled { response, decision, revision } = shared.lock().handle(request, Timestamp::wall());
         if self.0.is_empty() {
-            return lock(world).handle(request, Timestamp::wall());
+            return response;
         }
-        let mut world = lock(world);
-        let reply = world.handle(request, Timestamp::wall());
-        let faults = world.strike.troubles().collect();
-        let sync = Parts::of(request.path).get(2).and_then(|id| world.engine.get(&**id));
-        let revision = sync.map_or_else(|| world.engine.revision(), |sync| sync.revision);
-        drop(world);
         let exchange = Exchange {
             endpoint: Endpoint::of(request.method, request.path),
             request: self::request(request),
-            response: response(&reply),
-            faults,
+            response: copy_of(&response),
+            faults: decision.kinds().collect(),
             revision,
         };
         self.0.iter().for_each(|observer| observer(&exchange));
-        reply
+        response
     }
 }
 
@@ -71,7 +67,7 @@ fn request(received: &Received<'_>) -> Request<Vec<u8>> {
     request
 }
 
-fn response(reply: &ApiResponse) -> Response<Vec<u8>> {
+fn copy_of(reply: &ApiResponse) -> Response<Vec<u8>> {
     let body = match &reply.body {
         Body::Whole(bytes) => bytes.to_vec(),
         Body::Lines(lines) => lines.concat(),

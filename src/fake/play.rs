@@ -1,20 +1,18 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::driver::{Driver, Replaced};
+use super::driver::{BoxFuture, Driver, Replaced};
 use super::endpoint::Endpoint;
 use super::fault::{ApiFault, ApiFaultKind};
 use super::faults::FaultId;
 use super::handles::SyncHandle;
 use super::paragon::FakeParagon;
-use super::shared::lock;
-use super::world::World;
-use crate::contract::{ConfigurationProblem, CredentialId, ExternalId, Object, SyncId, UserId, integration};
+use super::simulation::Simulation;
+use super::state::State;
+use crate::contract::{CredentialId, ExternalId, Object, SyncId, UserId};
 use crate::delivery::{DeliveryFault, DeliveryFaultKind, Wire};
 use crate::scenario::{Action, Fault, Scenario, ScenarioError, Step, resolved};
-use crate::sync::EnableError;
 
 impl FakeParagon {
     /// Plays a scenario from the current state on; set the webhook before. Returns the syncs of the scenario, in the
@@ -74,9 +72,6 @@ fn nothing<'a>() -> BoxFuture<'a> {
     Box::pin(async {})
 }
 
-/// Future that [`FakeParagon::play_with`] waits for after a step.
-pub type BoxFuture<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
-
 impl Driver {
     pub(super) async fn play(self: &Arc<Self>, scenario: &Scenario) -> Result<Vec<SyncHandle>, ScenarioError> {
         self.play_between(scenario, &|_| nothing(), &|_| nothing()).await
@@ -91,26 +86,26 @@ impl Driver {
         scenario.check()?;
         let mut play = Play { users: scenario.users().cloned().collect(), ..Play::default() };
         let mut syncs = Vec::new();
-        let generation = lock(&self.world).generation;
+        let generation = self.shared.lock().generation;
         for (index, step) in scenario.steps.iter().enumerate() {
             let wrong = |problem: String| ScenarioError::Step { number: index + 1, problem };
             let replaced = || wrong("the state was replaced meanwhile".to_owned());
             let acted = {
-                let mut world = lock(&self.world);
-                if world.generation != generation {
+                let mut state = self.shared.lock();
+                if state.generation != generation {
                     // There is nothing to end: the accounts of the scenario and its faults are gone.
                     return Err(replaced());
                 }
-                play.trouble(&mut world, &step.during);
-                let acted = play.act(&mut world, &step.action).map_err(wrong);
+                play.set_faults(&mut state, &step.during);
+                let acted = play.act(&mut state.simulation, &step.action).map_err(wrong);
                 if acted.is_err() {
-                    play.trouble(&mut world, &[]);
+                    play.set_faults(&mut state, &[]);
                 }
                 acted
             };
             self.tell();
             if let Some(id) = acted? {
-                let sync = SyncHandle { world: self.world.clone(), id };
+                let sync = SyncHandle { shared: self.shared.clone(), id };
                 enabled(&sync).await;
                 syncs.push(sync);
             }
@@ -120,7 +115,7 @@ impl Driver {
             }
             after(step).await;
         }
-        play.trouble(&mut lock(&self.world), &[]);
+        play.set_faults(&mut self.shared.lock(), &[]);
         self.tell();
         Ok(syncs)
     }
@@ -138,20 +133,20 @@ struct Play {
 
 impl Play {
     /// Executes an action. Returns the sync that the action enabled, if any.
-    fn act(&mut self, world: &mut World, action: &Action) -> Result<Option<SyncId>, String> {
+    fn act(&mut self, simulation: &mut Simulation, action: &Action) -> Result<Option<SyncId>, String> {
         match action {
             Action::Create { user, integration, pipeline, object, record } => {
                 let record = resolved(record, |name| self.id_of(name));
                 let record = Object::from_members(*pipeline, record).map_err(|error| error.to_string())?;
-                let account = world.connect(user, integration, "default");
-                let id = world.create(&account, record);
+                let account = simulation.connect(user, integration, "default");
+                let id = simulation.create(&account, record);
                 self.objects.insert(object.clone(), (account, id));
             }
             Action::Update { object, set } => {
                 let (account, id) = &self.objects[object];
                 let set = resolved(set, |name| self.id_of(name));
                 let mut failed = None;
-                world.update(account, id, |now| match now.with(&set) {
+                simulation.update(account, id, |now| match now.with(&set) {
                     Ok(changed) => *now = changed,
                     Err(error) => failed = Some(error.to_string()),
                 });
@@ -159,11 +154,12 @@ impl Play {
             }
             Action::Delete { object } => {
                 let (account, id) = &self.objects[object];
-                world.touch(account, "deleted", id, crate::source::Collection::delete);
+                simulation.change(account, "deleted", id, crate::source::Collection::delete);
             }
             Action::Enable { user, integration, pipeline, configuration_name, configuration } => {
-                let account = world.connect(user, integration, "default");
-                let enabled = world.enable(&account, pipeline.name(), configuration_name, configuration.clone(), None);
+                let account = simulation.connect(user, integration, "default");
+                let enabled =
+                    simulation.enable(&account, pipeline.name(), configuration_name, configuration.clone(), None);
                 return enabled.map(Some).map_err(|error| error.to_string());
             }
             Action::Advance { .. } => {}
@@ -177,15 +173,15 @@ impl Play {
     }
 
     /// Makes exactly the faults in `during` active: ends the others, and starts those that are not active.
-    fn trouble(&mut self, world: &mut World, during: &[Fault]) {
+    fn set_faults(&mut self, state: &mut State, during: &[Fault]) {
         let over: Vec<Fault> = self.during.keys().copied().filter(|fault| !during.contains(fault)).collect();
         for fault in over {
             for id in self.during.remove(&fault).unwrap_or_default() {
-                world.faults.remove(id);
+                state.api.faults.remove(id);
             }
             match means(fault) {
-                Means::Webhook => world.enable_webhook(),
-                Means::Deliveries(what, _) => world.queue.end(what),
+                Means::Webhook => state.simulation.enable_webhook(),
+                Means::Deliveries(what, _) => state.simulation.queue.end(what),
                 Means::Api(_) => {}
             }
         }
@@ -195,18 +191,18 @@ impl Play {
             }
             let faults = match means(*fault) {
                 Means::Webhook => {
-                    world.disable_webhook();
+                    state.simulation.disable_webhook();
                     Vec::new()
                 }
                 Means::Deliveries(what, probability) => {
                     let fault = DeliveryFault::new(what);
-                    world.queue.begin(probability.map_or(fault, |of_one| fault.probability(of_one)));
+                    state.simulation.queue.begin(probability.map_or(fault, |of_one| fault.probability(of_one)));
                     Vec::new()
                 }
                 Means::Api(faults) => {
                     let of_each =
                         self.users.iter().flat_map(|user| faults.iter().map(|fault| fault.clone().user(user.clone())));
-                    of_each.map(|fault| world.faults.add(fault)).collect()
+                    of_each.map(|fault| state.api.faults.add(fault)).collect()
                 }
             };
             self.during.insert(*fault, faults);
@@ -242,29 +238,6 @@ fn means(fault: Fault) -> Means {
             Means::Api(vec![ApiFault::new(ApiFaultKind::RepeatedRecord).endpoint(Endpoint::PullRecords)])
         }
         Fault::UnknownMembers => Means::Api(vec![ApiFault::new(ApiFaultKind::UnknownMembers)]),
-    }
-}
-
-impl World {
-    /// Checks whether the steps can happen here, as far as this can be known in advance.
-    pub(super) fn could_play(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
-        for (index, step) in scenario.steps.iter().enumerate() {
-            let wrong = |problem: String| ScenarioError::Step { number: index + 1, problem };
-            let Action::Enable { user, integration: name, pipeline, configuration_name, configuration } = &step.action
-            else {
-                continue;
-            };
-            let id = SyncId::derive(&self.project.id, user, name, pipeline.name(), configuration_name);
-            if self.engine.get(&id).is_some() {
-                return Err(wrong(EnableError::Exists(id).to_string()));
-            }
-            if let Ok(known) = integration(name) {
-                let told = |all: Vec<ConfigurationProblem>| all.iter().map(ToString::to_string).collect::<Vec<_>>();
-                let checked = known.check(*pipeline, configuration);
-                checked.map_err(|problems| wrong(told(problems).join("; ")))?;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -345,9 +318,9 @@ mod tests {
                 let look = |_: &Step| -> BoxFuture<'_> {
                     let (steps, versions) = &mut *seen.lock().unwrap();
                     *steps += 1;
-                    let world = lock(&paragon.driver.world);
-                    let now = world.clock.now().as_millis();
-                    world.accounts.values().for_each(|account| look_right(account, now, *steps, versions));
+                    let state = paragon.driver.shared.lock();
+                    let now = state.simulation.now().as_millis();
+                    state.simulation.accounts.iter().for_each(|account| look_right(account, now, *steps, versions));
                     Box::pin(async {})
                 };
                 paragon.play_with(&scenario, &look).await.unwrap();

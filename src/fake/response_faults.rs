@@ -10,13 +10,13 @@ use super::response::{ApiResponse, Body, Wire};
 use crate::clock::Timestamp;
 
 /// Applies the faults of a call to its response. First, [`refusal`](Self::refusal) can replace the endpoint's response.
-/// Then [`spoil`](Self::spoil) changes the response, whatever it is. The endpoints themselves apply the faults that
+/// Then [`apply`](Self::apply) changes the response, whatever it is. The endpoints themselves apply the faults that
 /// concern pages, reads and tokens.
 impl Decision {
     /// Returns the response that replaces the endpoint's response, if a fault refuses the call. An HTTP date counts
     /// from `wall`.
     pub(crate) fn refusal(&self, wall: Timestamp) -> Option<ApiResponse> {
-        self.troubles().find_map(|trouble| {
+        self.kinds().find_map(|trouble| {
             let ApiFaultKind::Status { code, retry_after } = trouble else { return None };
             let status = StatusCode::from_u16(code).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
             let reply = ApiResponse::refusal(status, status.canonical_reason().unwrap_or("Error"));
@@ -31,7 +31,7 @@ impl Decision {
     /// Returns whether the client never gets a readable response. The content of an unreadable response counts as not
     /// served.
     pub(crate) fn is_lost(&self) -> bool {
-        self.troubles().any(|trouble| {
+        self.kinds().any(|trouble| {
             matches!(
                 trouble,
                 ApiFaultKind::NeverAnswers
@@ -49,10 +49,7 @@ impl Decision {
         let refuses = |trouble| matches!(trouble, ApiFaultKind::Status { .. } | ApiFaultKind::ExpiredTokens);
         if self.has(ApiFaultKind::NeverAnswers) {
             LastCall::Unanswered
-        } else if self.is_lost()
-            || self.troubles().any(misleads)
-            || (self.troubles().any(refuses) && !status.is_success())
-        {
+        } else if self.is_lost() || self.kinds().any(misleads) || (self.kinds().any(refuses) && !status.is_success()) {
             LastCall::Failed
         } else {
             LastCall::Answered
@@ -61,8 +58,8 @@ impl Decision {
 
     /// Returns the response as the client gets it. Of several faults on the wire the first one counts. Delays add up.
     /// Faults that make JSON unreadable are applied last.
-    pub(crate) fn spoil(&self, mut reply: ApiResponse) -> ApiResponse {
-        for trouble in self.troubles() {
+    pub(crate) fn apply(&self, mut reply: ApiResponse) -> ApiResponse {
+        for trouble in self.kinds() {
             match trouble {
                 ApiFaultKind::Delay(by) => reply = reply.delayed(by),
                 ApiFaultKind::NeverAnswers => reply = over(reply, Wire::NeverAnswers),
@@ -201,7 +198,7 @@ mod tests {
 
     fn spoilt(endpoint: Endpoint, trouble: ApiFaultKind, json: &Value) -> Bytes {
         let reply = ApiResponse::json(StatusCode::OK, json.to_string());
-        decided(endpoint, &[trouble]).spoil(reply).body.joined()
+        decided(endpoint, &[trouble]).apply(reply).body.joined()
     }
 
     #[test]
@@ -227,7 +224,7 @@ mod tests {
         let second = ApiFaultKind::Delay(Duration::from_secs(1));
         let decision =
             decided(Endpoint::GetRecord, &[second, ApiFaultKind::ResetInside, ApiFaultKind::NeverAnswers, second]);
-        let reply = decision.spoil(ApiResponse::json(StatusCode::OK, "{}"));
+        let reply = decision.apply(ApiResponse::json(StatusCode::OK, "{}"));
         assert_eq!((reply.delay.as_secs(), reply.wire), (2, Wire::ResetInside));
         assert!(decision.is_lost());
         assert!(!decided(Endpoint::GetRecord, &[second, ApiFaultKind::UnknownMembers]).is_lost());
@@ -259,7 +256,7 @@ mod tests {
     fn of_lines_the_one_in_the_middle_is_damaged() {
         let damaged = |trouble| {
             let lines = ApiResponse::lines(["[1]", "[2]", "[3]"].map(str::to_owned));
-            decided(Endpoint::StreamListObjects, &[trouble]).spoil(lines).body.joined()
+            decided(Endpoint::StreamListObjects, &[trouble]).apply(lines).body.joined()
         };
         assert_eq!(damaged(ApiFaultKind::MalformedJson), "[1]\n[2,]\n[3]\n");
         assert_eq!(damaged(ApiFaultKind::CutJson), "[1]\n[2");
@@ -269,7 +266,7 @@ mod tests {
     #[test]
     fn html_is_only_said_to_be_there() {
         let reply = ApiResponse::json(StatusCode::OK, "{}").header(header::ETAG, HeaderValue::from_static("1"));
-        let reply = decided(Endpoint::GetRecord, &[ApiFaultKind::WrongContentType]).spoil(reply);
+        let reply = decided(Endpoint::GetRecord, &[ApiFaultKind::WrongContentType]).apply(reply);
         assert_eq!(reply.headers["content-type"], "text/html; charset=utf-8");
         assert_eq!((reply.headers.len(), reply.body.joined()), (2, Bytes::from_static(b"{}")));
     }

@@ -61,7 +61,7 @@ impl Drop for Mocks {
 /// A function that answers one request, without I/O.
 pub(super) type Answer = Arc<dyn Fn(&Received<'_>) -> ApiResponse + Send + Sync>;
 
-/// Serves the API of a world, and its admin API, on the listener.
+/// Serves the API of a fake, and its admin API, on the listener.
 pub(super) fn with_admin(listener: TcpListener, driver: Arc<Driver>, answer: Answer) -> io::Result<Running> {
     let api_url = format!("http://{}", listener.local_addr()?);
     let handler = move |request: Request<Bytes>| -> Answering {

@@ -56,7 +56,7 @@ fn headline_of_judged(report: &Report) -> String {
     };
     match Outcome::of(&report.cases) {
         Outcome::NothingJudged => "Nothing was judged".to_owned(),
-        Outcome::Passed if summary.fail > 0 => format!("{failed}, none of which decides: their level is may"),
+        Outcome::Passed if summary.fail > 0 => format!("{failed}, but only at level may, which never decides"),
         _ => failed,
     }
 }
@@ -73,7 +73,7 @@ pub(super) fn causes(report: &Report) -> Option<String> {
     match causes.as_slice() {
         [] => None,
         [one] => Some(format!("fix {one} first: it explains {others}")),
-        several => Some(format!("fix these {} first: {} explain {others}", several.len(), several.join(", "))),
+        several => Some(format!("fix these {} cases first: {} explain {others}", several.len(), several.join(", "))),
     }
 }
 

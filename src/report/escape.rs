@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_left_that_cannot_be_seen() {
+    fn invisible_characters_are_escaped() {
         assert_eq!(visible("a\r\nb\tc\r\x1b[31m\0\x7f\u{85}\u{202e}\u{ffff}é"), "a\nb\tc␍␛[31m␀␡���é");
         assert_eq!(one_line("  a\n\n b\t"), "a b");
         assert_eq!((cut("äöü", 3), cut("äöü", 2)), ("äöü".into(), "äö…".into()));

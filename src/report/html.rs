@@ -142,7 +142,7 @@ fn facts(case: &ReportedCase) -> String {
     let found = match case.verdict {
         Verdict::Pass => "How it was judged",
         Verdict::Fail => "What happened",
-        Verdict::NotEvaluable => "What could not be seen",
+        Verdict::NotEvaluable => "Why it could not be judged",
         Verdict::Skipped => "Why it was skipped",
     };
     fact(found, pre(&case.detail));

@@ -105,7 +105,7 @@ impl Report {
             seed: judgment.seed,
             target: judgment.target.to_string(),
             revision: judgment.revision,
-            causes: judgment.causes().into_iter().map(|(case, _)| case.id).collect(),
+            causes: judgment.causes().into_iter().map(|cause| cause.case.id).collect(),
             remarks: judgment.remarks.clone(),
             cases: cases.collect(),
             summary: Summary {

@@ -118,7 +118,7 @@ fn testcase(case: &ReportedCase, policy: &str, xml: &mut Xml) -> io::Result<()> 
         (_, Verdict::Fail) => (
             "skipped",
             "may".to_owned(),
-            format!("failed, which at level may never decides: {first}"),
+            format!("failed, but a failure at level may never decides: {first}"),
             Some(plain(case)),
         ),
         (_, Verdict::NotEvaluable) => ("skipped", "not_evaluable".to_owned(), first, Some(visible(&case.detail))),

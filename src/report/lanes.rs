@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_read_as_they_are_printed() {
+    fn lines_of_the_timeline_are_parsed() {
         let step = Step::of("+00:00:00      source    created \"a -> b\"");
         assert_eq!(step, Step { at: "+00:00:00", what: What::Note(Lane::Integration, "created \"a -> b\"") });
         let step =

@@ -91,7 +91,11 @@ fn failures(report: &Report, text: &mut String) {
         }
     }
     if !unsaid.is_empty() {
-        let _ = writeln!(text, "\nThere is no room here for {}. The other reports have them.", unsaid.join(", "));
+        let _ = writeln!(
+            text,
+            "\nThere is no room here for {}. The other report formats contain these failures.",
+            unsaid.join(", ")
+        );
     }
 }
 

@@ -16,7 +16,7 @@ use crate::delivery::DeliveryFaultKind;
 fn case(id: &'static str, level: Level, verdict: Verdict, policy: &str) -> ReportedCase {
     ReportedCase {
         id,
-        title: "a record that is deleted is removed, <b>100%</b>: always",
+        title: "a deleted record is removed, <b>100%</b>: always",
         why: "Keeping it shows people what they may not see | *ever*.",
         fix: "On `record_deleted` remove it; when pulling, remove what comes without its <data>.",
         level,
@@ -86,7 +86,7 @@ fn nasty() -> Report {
     blind.detail = "only the receiver can tell: <b>]]>\x1b[0m".to_owned();
     blind.because_of = vec!["rec-deleted"];
     let mut unseen = case("pull-all-pages", Level::Must, Verdict::Skipped, policy);
-    unseen.detail = "a case before it failed, and --fail-fast was asked for".to_owned();
+    unseen.detail = "an earlier case failed, and --fail-fast is set".to_owned();
     let mut report = report(vec![
         case("ack-every-event", Level::Must, Verdict::Pass, policy),
         worst,
@@ -95,7 +95,7 @@ fn nasty() -> Report {
         case("out-api-failing", Level::Should, Verdict::Fail, policy),
         unseen,
     ]);
-    report.remarks = vec!["`updatedAt` is told with another offset: <b>| the same moment".to_owned()];
+    report.remarks = vec!["the state gives `updatedAt` with another offset: <b>| the same time".to_owned()];
     report
 }
 
@@ -128,14 +128,14 @@ fn told(format: Format, report: &Report) -> String {
 }
 
 #[test]
-fn the_nasty_one_in_each_format() {
+fn every_format_prints_the_nasty_report() {
     for format in Format::ALL {
         insta::assert_snapshot!(format!("nasty_{format}"), told(format, &nasty()));
     }
 }
 
 #[test]
-fn several_policies_are_told_apart() {
+fn results_of_several_policies_are_distinguished() {
     for format in [Format::Junit, Format::Md, Format::Html] {
         insta::assert_snapshot!(format!("policies_{format}"), told(format, &under_policies()));
     }
@@ -148,7 +148,7 @@ fn several_policies_are_told_apart() {
 }
 
 #[test]
-fn an_interrupted_run_looks_like_no_success_in_any_format() {
+fn an_interrupted_run_is_not_a_success_in_any_format() {
     let pass = || report(vec![case("rec-created", Level::Must, Verdict::Pass, "svix")]);
     let told = |format: Format| format.write(&pass().interrupted());
     assert!(told(Format::Json).ends_with("  },\n  \"interrupted\": true\n}\n"));
@@ -183,7 +183,7 @@ fn an_outcome_is_a_sentence() {
     assert_eq!(of(vec![one(Level::Must, Verdict::NotEvaluable)]), of(vec![]));
     assert_eq!(of(vec![pass.clone()]), (Outcome::Passed, "The one case that was judged passed".into()));
     assert_eq!(of(vec![pass.clone(), pass.clone()]), (Outcome::Passed, "All 2 cases that were judged passed".into()));
-    let may = "1 of 2 cases failed, none of which decides: their level is may";
+    let may = "1 of 2 cases failed, but only at level may, which never decides";
     assert_eq!(of(vec![one(Level::May, Verdict::Fail), pass.clone()]), (Outcome::Passed, may.into()));
     assert_eq!(of(vec![one(Level::Should, Verdict::Fail), pass]), (Outcome::Failed, "1 of 2 cases failed".into()));
 }
@@ -235,7 +235,7 @@ fn nothing_from_a_receiver_becomes_markup() {
 }
 
 #[test]
-fn a_summary_of_a_step_stays_below_what_github_takes() {
+fn the_summary_of_a_step_stays_below_the_limit_of_github() {
     let mut failures = Vec::new();
     for policy in 0..300 {
         let mut failure = case("rec-deleted", Level::Must, Verdict::Fail, &format!("policy-{policy}"));
@@ -248,7 +248,7 @@ fn a_summary_of_a_step_stays_below_what_github_takes() {
 }
 
 #[tokio::test]
-async fn what_a_fake_prints_finds_its_lanes() {
+async fn every_line_of_a_real_timeline_is_assigned_to_its_lanes() {
     let paragon = FakeParagon::start().await;
     paragon.set_webhook("http://127.0.0.1:9/webhook".parse().unwrap()).await;
     paragon.delivery_fault(DeliveryFaultKind::Unreachable);

@@ -59,7 +59,7 @@ impl Text {
                 Self::block(&mut text, "level", &format!("{}, rests on {}", case.level, rests_on(result)));
                 Self::block(&mut text, "story", &digest::ends(&result.timeline).join("\n"));
                 if let Some(file) = &result.scenario {
-                    let kept = format!("{}: `paragon-testkit replay` plays it to a receiver", file.display());
+                    let kept = format!("{}: `paragon-testkit replay` runs this scenario again", file.display());
                     Self::block(&mut text, "kept", &kept);
                 }
                 Self::block(&mut text, "again", reproduce);
@@ -105,7 +105,8 @@ impl Text {
         assumed.sort_unstable();
         assumed.dedup();
         if !assumed.is_empty() {
-            let _ = writeln!(text, "these verdicts rest on what Paragon does not document: {}", assumed.join(", "));
+            let _ =
+                writeln!(text, "these verdicts rest on rules that Paragon does not document: {}", assumed.join(", "));
         }
         if !judgment.judged() {
             text.push_str("nothing was judged\n");

@@ -196,25 +196,27 @@ impl SoFar {
     fn take(&mut self, action: &Action) -> Result<(), String> {
         match action {
             Action::Create { object, .. } if self.objects.contains_key(object) => {
-                Err(format!("there was an object {object:?} before"))
+                Err(format!("an earlier step already created the object {object:?}"))
             }
             Action::Create { user, integration, object, pipeline, record } => {
                 let account = (user.clone(), integration.clone());
                 let references = self.references(&account, record)?;
                 let record = Object::from_members(*pipeline, resolved(record, |name| Some(name.into())));
-                let record = record.map_err(|error| format!("no record of {pipeline}: {error}"))?;
+                let record =
+                    record.map_err(|error| format!("the record is not valid for the pipeline {pipeline}: {error}"))?;
                 self.objects.insert(object.clone(), Known { account, record, references, alive: true });
                 Ok(())
             }
             Action::Update { object, set } => {
                 if set.contains_key("id") || set.contains_key("externalId") {
-                    return Err("ids cannot be set".to_owned());
+                    return Err("an update cannot set `id` or `externalId`".to_owned());
                 }
                 let known = self.living(object)?;
                 let references = self.references(&known.account, set)?;
                 let changed = known.record.with(&resolved(set, |name| Some(name.into())));
-                let changed =
-                    changed.map_err(|error| format!("no record of {} any more: {error}", known.record.pipeline()))?;
+                let changed = changed.map_err(|error| {
+                    format!("the changed record is not valid for the pipeline {}: {error}", known.record.pipeline())
+                })?;
                 if let Some(known) = self.objects.get_mut(object) {
                     known.record = changed;
                     known.references.retain(|member, _| !set.contains_key(*member));
@@ -227,7 +229,7 @@ impl SoFar {
                 let refers = |known: &Known| known.alive && known.references.values().any(|target| target == object);
                 if let Some((user, _)) = self.objects.iter().find(|(_, known)| refers(known)) {
                     return Err(format!(
-                        "{user:?} still refers to {object:?}: delete it before, or let it refer to another"
+                        "{user:?} still refers to {object:?}: first delete {user:?}, or let it refer to another object"
                     ));
                 }
                 if let Some(known) = self.objects.get_mut(object) {
@@ -239,7 +241,7 @@ impl SoFar {
                 let sync = (user.clone(), integration.clone(), *pipeline, configuration_name.clone());
                 let new = self.syncs.insert(sync);
                 new.then_some(()).ok_or_else(|| {
-                    format!("the sync {configuration_name:?} of {user}'s {integration} is enabled already")
+                    format!("an earlier step already enabled the sync {configuration_name:?} of {user}'s {integration}")
                 })
             }
             Action::Advance { .. } => Ok(()),
@@ -298,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_happen_is_named() {
+    fn impossible_steps_are_named() {
         let create = r#"{"do":"create","user":"u","integration":"box","object":"a","record":{"name":"a","mimeType":"t","size":1}}"#;
         let enable = r#"{"do":"enable","user":"u","integration":"box"}"#;
         let folder = r#"{"do":"create","user":"u","integration":"box","object":"f","record":{"name":"f","mimeType":"folder","size":null}}"#;
@@ -332,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn what_refers_to_nothing_lets_go_of_it() {
+    fn references_to_removed_objects_are_dropped() {
         let steps = r#"{"do":"create","user":"u","integration":"box","object":"f","record":{"name":"f","mimeType":"folder","size":null}},
             {"do":"create","user":"u","integration":"box","object":"a","record":{"name":"a","mimeType":"t","size":1,"parentFolderId":{"object":"f"}}},
             {"do":"delete","object":"a"},

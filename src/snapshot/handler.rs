@@ -72,7 +72,7 @@ struct Naming<'a>(&'a str);
 impl Drop for Naming<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("the handler panicked at the fixture {}", self.0);
+            eprintln!("the handler panicked on the fixture {}", self.0);
         }
     }
 }

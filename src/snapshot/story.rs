@@ -55,7 +55,7 @@ impl<'a> Snapshot<'a> {
     pub fn state(&self, state: &(impl Serialize + ?Sized)) -> String {
         match serde_json::to_string_pretty(state) {
             Ok(json) => self.text(&json),
-            Err(error) => panic!("the state is no JSON: {error}"),
+            Err(error) => panic!("the state cannot be written as JSON: {error}"),
         }
     }
 

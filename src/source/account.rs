@@ -73,7 +73,7 @@ impl From<ProviderFaultKind> for ProviderFault {
 #[serde(deny_unknown_fields)]
 struct Ongoing {
     trouble: ProviderFaultKind,
-    /// Number of runs that are still affected; `None` means every run until [`Account::mend`].
+    /// Number of runs that are still affected; `None` means every run until [`Account::end_faults`].
     runs: Option<u32>,
 }
 
@@ -209,15 +209,16 @@ impl Account {
         self.permissions.put(item, parent, now);
     }
 
-    /// Makes the next `runs` runs meet a problem; with `None`, every run until [`Account::mend`].
-    pub fn trouble(&mut self, trouble: ProviderFaultKind, runs: Option<u32>) {
-        if runs != Some(0) {
-            self.troubles.push(Ongoing { trouble, runs });
+    /// Makes the next `runs` runs meet a problem; with `None`, every run until [`Account::end_faults`].
+    pub fn inject(&mut self, fault: impl Into<ProviderFault>) {
+        let ProviderFault { what, next } = fault.into();
+        if next != Some(0) {
+            self.troubles.push(Ongoing { trouble: what, runs: next });
         }
     }
 
     /// Ends all problems.
-    pub fn mend(&mut self) {
+    pub fn end_faults(&mut self) {
         self.troubles.clear();
     }
 
@@ -250,16 +251,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn troubles_are_met_in_order_and_so_often() {
+    fn provider_faults_strike_in_order_and_as_often_as_they_say() {
         let mut account = Account::new(&"p".into(), &"u".into(), "box", "default");
-        account.trouble(ProviderFaultKind::Network, Some(2));
-        account.trouble(ProviderFaultKind::AccessTokenExpired, Some(0));
-        account.trouble(ProviderFaultKind::CredentialRevoked, None);
+        account.inject(ProviderFault::new(ProviderFaultKind::Network).next(2));
+        account.inject(ProviderFault::new(ProviderFaultKind::AccessTokenExpired).next(0));
+        account.inject(ProviderFaultKind::CredentialRevoked);
         let met: Vec<_> = (0..4).filter_map(|_| account.meet()).collect();
         let revoked = ProviderFaultKind::CredentialRevoked;
         assert_eq!(met, [ProviderFaultKind::Network, ProviderFaultKind::Network, revoked, revoked]);
         assert!(account.is_revoked());
-        account.mend();
+        account.end_faults();
         assert_eq!((account.meet(), account.is_revoked()), (None, false));
     }
 

@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_are_told_once_each_with_what_is_there_now() {
+    fn each_change_is_returned_once_with_the_current_object() {
         let mut drive = files();
         let (a, b) = (drive.create(File::named("a").into(), NOW), drive.create(File::named("b").into(), NOW));
         let mark = drive.mark();
@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_not_be_seen_lives_on() {
+    fn hidden_objects_still_exist() {
         let mut drive = files();
         let id = drive.create(File::named("a").into(), NOW);
         drive.hide(&id);
@@ -448,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn times_that_somebody_set_stay_until_the_next_change() {
+    fn times_that_were_set_stay_until_the_next_change() {
         let mut drive = files();
         let old = File {
             created_at: Some("1999-01-01T00:00:00.000Z".into()),
@@ -491,7 +491,7 @@ mod tests {
     }
 
     #[test]
-    fn an_earlier_version_comes_back_with_its_time() {
+    fn an_earlier_version_is_restored_with_its_time() {
         let mut drive = files();
         let id = drive.create(File::named("a.pdf").into(), NOW);
         let first = drive.get(&id).unwrap();

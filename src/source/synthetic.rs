@@ -120,7 +120,7 @@ mod tests {
     use crate::source::content::content;
 
     #[test]
-    fn objects_are_as_their_provider_has_them() {
+    fn synthetic_objects_have_the_form_of_their_provider() {
         let early = Timestamp::from_millis(946_684_800_000);
         let external = |number: u64| ExternalId::from(format!("external-{number}"));
         for synthetic in [Synthetic::new(1_000, 7), Synthetic { until: early, ..Synthetic::new(1_000, 7) }] {

@@ -105,7 +105,7 @@ const LONGEST: usize = 4;
 /// Panics if there is no pipeline to sync.
 #[track_caller]
 pub fn history(params: HistoryParams) -> impl Strategy<Value = Scenario> {
-    assert!(!params.pipelines.is_empty(), "a history needs a pipeline");
+    assert!(!params.pipelines.is_empty(), "expected at least one pipeline for a history, got none");
     let (users, syncs) = (params.users.max(1), params.syncs.max(1));
     let revision = params.payloads.revision;
     let first = params.pipelines[0];
@@ -332,7 +332,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn histories_can_happen_and_survive_the_file(scenario in history(everything())) {
+        fn histories_are_possible_and_survive_the_file_format(scenario in history(everything())) {
             prop_assert!(scenario.check().is_ok(), "{:?}", scenario.check());
             let file = serde_json::from_str(&scenario.to_json()).unwrap();
             prop_assert_eq!(Contract { layer: Layer::Strict, ..Contract::default() }.validate("scenario", &file), []);
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn they_stay_valid_while_they_shrink_to_few_steps() {
+    fn histories_stay_valid_while_they_shrink_to_a_few_steps() {
         let mut runner = TestRunner::deterministic();
         let deletes =
             |scenario: &Scenario| scenario.steps.iter().any(|step| matches!(step.action, Action::Delete { .. }));

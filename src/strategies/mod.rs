@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_shrinks_stays_valid_and_becomes_small() {
+    fn payloads_stay_valid_while_they_shrink_to_small_ones() {
         use crate::contract::{Contract, Layer};
         let strict = Contract { layer: Layer::Strict, ..Contract::default() };
         let mut runner = TestRunner::deterministic();

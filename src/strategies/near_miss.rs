@@ -40,7 +40,7 @@ pub fn near_miss(schema: &str, params: Params) -> BoxedStrategy<NearMiss> {
         .prop_map(move |(payload, chosen)| {
             let mut mutations = Vec::new();
             collect(place, &payload, "", &mut mutations);
-            assert!(!mutations.is_empty(), "{} has no rule that can be broken", place.file);
+            assert!(!mutations.is_empty(), "the schema {} has no rule that a payload could break", place.file);
             let mutation = mutations.swap_remove(chosen.index(mutations.len()));
             mutation.apply(payload)
         })

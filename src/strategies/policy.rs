@@ -149,7 +149,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn they_run_and_are_the_same_after_they_were_written_and_read(policy in policy()) {
+        fn policies_run_and_are_the_same_after_a_round_trip_through_json(policy in policy()) {
             prop_assert!(policy.rules().is_ok(), "{:?}", policy.rules());
             let violations = strict().validate("policy", &serde_json::to_value(&policy).unwrap());
             prop_assert!(violations.is_empty(), "{violations:?}");

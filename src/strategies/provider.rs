@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn members_of_every_pipeline_look_right_and_are_those_of_the_types() {
+    fn members_of_every_pipeline_are_coherent_and_valid() {
         for pipeline in Pipeline::ALL {
             proptest!(ProptestConfig::with_cases(200), |(members in members(pipeline, Params::tidy(), &[]))| {
                 look_right(pipeline, &members);
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_by_name_is_there() {
+    fn members_that_are_found_by_name_are_generated() {
         let mut seen = std::collections::BTreeSet::new();
         let mut runner = proptest::test_runner::TestRunner::deterministic();
         for pipeline in Pipeline::ALL {

@@ -100,7 +100,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_said_of_a_body_is_so(body in raw_body(Params::default())) {
+        fn a_raw_body_is_refused_or_parsed_as_it_says(body in raw_body(Params::default())) {
             let parsed = serde_json::from_slice::<serde_json::Value>(&body.bytes);
             if let Some(refused) = body.refused {
                 prop_assert_eq!(parsed.is_err(), refused, "{}: {:?}", body.label, String::from_utf8_lossy(&body.bytes));

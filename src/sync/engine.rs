@@ -3,28 +3,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
+use super::lifecycle::{EnableRequest, Sync, Update};
 use super::run::{Accounts, Run};
-use super::{RunKind, Sync, Update};
+use super::status::RunKind;
 use crate::clock::{Timestamp, duration};
-use crate::contract::{Frequency, Pipeline, ProjectId, Revision, SyncId};
-use crate::source::Account;
-
-/// Settings of a sync to be enabled.
-#[derive(Clone, Debug)]
-pub struct EnableRequest<'a> {
-    /// Account that the sync reads.
-    pub account: &'a Account,
-    /// Pipeline that the sync pulls.
-    pub pipeline: Pipeline,
-    /// Name that distinguishes syncs of the same user, integration and pipeline.
-    pub configuration_name: &'a str,
-    /// Settings that select a part of the account.
-    pub configuration: Map<String, Value>,
-    /// Interval of the incremental runs; `None` means each minute.
-    pub frequency: Option<Frequency>,
-}
+use crate::contract::{ProjectId, Revision, SyncId};
 
 /// Reason why a sync was not enabled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,6 +63,11 @@ impl Engine {
     pub fn new(project: ProjectId) -> Self {
         let revision = Revision::default();
         Stored { project, revision, runs_take: Duration::ZERO, syncs: BTreeMap::new() }.into()
+    }
+
+    /// Returns the project that the syncs belong to.
+    pub fn project(&self) -> &ProjectId {
+        &self.stored.project
     }
 
     /// Returns the first inconsistency in a deserialized engine, checked against its project and accounts.

@@ -534,7 +534,7 @@ mod tests {
         /// Compares the feed with a plain map. Pulling pages of any size, with a pause after any run, must end with the
         /// content of the map.
         #[test]
-        fn pulling_by_cursor_ends_with_what_is_there(
+        fn pulling_by_cursor_ends_with_the_current_records(
             base in 0..9_u64,
             runs in prop::collection::vec(prop::collection::btree_map(0..12_u64, any::<bool>(), 0..6), 1..12),
             size in 1usize..5,
@@ -616,7 +616,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lagging_read_sees_an_older_time() {
+    fn a_stale_read_sees_the_state_at_an_older_time() {
         let mut feed = based(2);
         let before = feed.last_seen();
         feed.append(Timestamp::from_millis(9), vec![Change { key: 7, live: true, json: "{}".into() }]);
@@ -629,7 +629,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_million_records_cost_a_bit_each() {
+    fn ten_million_records_need_one_bit_each() {
         let feed = based(10_000_000);
         assert_eq!((feed.total(), feed.active()), (10_000_000, 10_000_000));
         let last = feed.get(9_999_999).unwrap();
@@ -639,7 +639,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_feed_that_cannot_be_is_refused() {
+    fn an_inconsistent_stored_feed_is_refused() {
         let mut feed = feed();
         let change = |key| vec![Change { key, live: true, json: "{}".into() }];
         feed.append(Timestamp::from_millis(1), change(1));

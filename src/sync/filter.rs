@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_types_and_object_names_are_followed() {
+    fn filters_by_folder_type_and_object_name_are_applied() {
         let mut account = Account::new(&"p".into(), &"u".into(), "googledrive", "default");
         let files = account.collection_mut(Pipeline::Files);
         let mut folder = File { mime_type: "application/vnd.google-apps.folder".into(), ..File::named("outer") };

@@ -4,8 +4,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::log::EventLog;
-use super::{EnableRequest, Feed};
+use super::feed::Feed;
+use super::log::{EventLog, LogOwner};
+use super::status::{RunKind, Status};
 use crate::clock::Timestamp;
 use crate::contract::api::EventLogEntry;
 use crate::contract::{
@@ -14,40 +15,22 @@ use crate::contract::{
 use crate::source::Account;
 use crate::source::permission::Permissions;
 
-/// Interval between two full runs (`sync.full`, documented).
-pub(super) const FULL: Duration = Duration::from_secs(24 * 60 * 60);
 /// Number of low bits in a record key that hold the number of the object. The bits above hold the index of the account.
 const ACCOUNT_BITS: u32 = 48;
 
-/// The status of a sync, as the Sync API names it (`sync.statuses`, documented).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[non_exhaustive]
-pub enum Status {
-    /// The sync is enabled, but has not run yet.
-    Initializing,
-    /// A run is in progress, is about to start, or will be retried.
-    Active,
-    /// The last run is complete. The sync waits for the next one.
-    Idle,
-    /// The provider rate-limited a run. The sync retries automatically.
-    RateLimited,
-    /// The sync was paused through the API.
-    Disabled,
-    /// The sync has failed permanently and must be enabled again.
-    Errored,
-}
-
-/// Kind of run of a sync.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum RunKind {
-    /// Finds created and changed objects; each minute by default.
-    Incremental,
-    /// Also notices deletions; every 24 hours.
-    Full,
-    /// The first run, which reads everything.
-    Initial,
+/// Settings of a sync to be enabled.
+#[derive(Clone, Debug)]
+pub struct EnableRequest<'a> {
+    /// Account that the sync reads.
+    pub account: &'a Account,
+    /// Pipeline that the sync pulls.
+    pub pipeline: Pipeline,
+    /// Name that distinguishes syncs of the same user, integration and pipeline.
+    pub configuration_name: &'a str,
+    /// Settings that select a part of the account.
+    pub configuration: Map<String, Value>,
+    /// Interval of the incremental runs; `None` means each minute.
+    pub frequency: Option<Frequency>,
 }
 
 /// A sync: one pipeline of a user's integration, with its feed.
@@ -129,7 +112,7 @@ impl Sync {
             updated_at: now,
             last_synced_at: None,
             log: EventLog::default(),
-            permissions: Permissions::of(wanted.account.permissions()),
+            permissions: wanted.account.permissions().start(),
             accounts: vec![wanted.account.credential().clone()],
             account: 0,
             next: BTreeMap::from([(RunKind::Initial, now)]),
@@ -264,6 +247,8 @@ impl Sync {
 
     /// Returns the event log as the dashboard shows it, oldest first: each entry with its time.
     pub fn event_log(&self) -> impl Iterator<Item = (Timestamp, EventLogEntry)> {
-        self.log.entries().map(|logged| (logged.at, logged.entry(self)))
+        let (sync, user, integration, pipeline) = (&self.id, &self.user, &*self.integration, self.pipeline);
+        let of = LogOwner { sync, user, integration, pipeline };
+        self.log.entries().map(move |logged| (logged.at, logged.entry(of)))
     }
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{RunKind, Status};
+use super::status::{RunKind, Status};
 use crate::clock::Timestamp;
 use crate::contract::api::EventLogEntry;
-use crate::contract::{SyncId, scramble};
+use crate::contract::{Pipeline, SyncId, UserId, scramble};
 
 /// Maximum number of entries. A sync writes two entries each minute.
 const KEPT: usize = 1_000;
@@ -125,10 +125,18 @@ impl EventLog {
     }
 }
 
+/// Sync that an event log belongs to.
+#[derive(Clone, Copy)]
+pub(super) struct LogOwner<'a> {
+    pub(super) sync: &'a SyncId,
+    pub(super) user: &'a UserId,
+    pub(super) integration: &'a str,
+    pub(super) pipeline: Pipeline,
+}
+
 impl Logged {
-    /// Returns the entry as the dashboard shows it. `sync` is the sync that the log belongs to. Only the names of the
-    /// top-level members are documented.
-    pub(super) fn entry(&self, sync: &super::Sync) -> EventLogEntry {
+    /// Returns the entry as the dashboard shows it. Only the names of the top-level members are documented.
+    pub(super) fn entry(&self, of: LogOwner<'_>) -> EventLogEntry {
         let kind = text(self.kind);
         let event = match self.event {
             LogEvent::Started => format!("{kind}_SYNC_STARTED"),
@@ -137,8 +145,8 @@ impl Logged {
             LogEvent::Error => "SYNC_RUN_ERROR".to_owned(),
         };
         let mut entry = json!({
-            "syncId": sync.id, "traceId": trace(&sync.id, self.run), "userId": sync.user,
-            "integration": sync.integration, "pipeline": sync.pipeline, "syncEvent": event, "syncType": kind,
+            "syncId": of.sync, "traceId": trace(of.sync, self.run), "userId": of.user,
+            "integration": of.integration, "pipeline": of.pipeline, "syncEvent": event, "syncType": kind,
             "syncStatus": self.status,
         });
         if let Some(RunSummary { created, updated, deleted, processed, took_ms }) = self.summary {

@@ -12,11 +12,13 @@ mod lifecycle;
 mod log;
 mod ranks;
 mod run;
+mod status;
 #[cfg(test)]
 mod tests;
 
-pub use engine::{EnableError, EnableRequest, Engine};
+pub use engine::{EnableError, Engine};
 pub use feed::{CursorError, Feed, FeedEntry, Page};
-pub use lifecycle::{RunKind, Status, Sync, Update};
+pub use lifecycle::{EnableRequest, Sync, Update};
 pub use log::{EventLog, LogError, LogEvent, Logged, RunSummary};
 pub use run::{Found, Run};
+pub use status::{RunKind, Status};

@@ -5,15 +5,14 @@ use serde_json::{Map, Value};
 
 use super::feed::Change;
 use super::filter::Filter;
-use super::lifecycle::FULL;
+use super::lifecycle::Sync;
 use super::log::{LogError, LogEvent, RunSummary};
-use super::{RunKind, Status, Sync};
+use super::status::{FULL, RunKind, Status};
 use crate::clock::Timestamp;
 use crate::contract::{
     CredentialId, Event, Object, Pipeline, RecordChange, RecordError, RecordErrored, RecordId, RecordRef, SyncComplete,
     SyncCompleteData, SyncError, SyncErrored, SyncId, Tombstone, UserId,
 };
-use crate::source::permission::Permissions;
 use crate::source::{Account, Collection, ProviderFaultKind, Seen};
 
 /// Delay before a run is retried that did not reach the provider. The delay is assumed; the retry is documented.
@@ -148,9 +147,9 @@ impl Sync {
         if self.pipeline == Pipeline::Files {
             // A sync has no permissions yet of an account that is new to it.
             if self.permissions.applied() == 0 {
-                self.permissions = Permissions::of(account.permissions());
+                self.permissions = account.permissions().start();
             }
-            self.permissions.catch_up(account.permissions());
+            account.permissions().catch_up(&mut self.permissions);
         }
         let Some(collection) = accounts[self.credential()].collection(self.pipeline) else { return Vec::new() };
         let configuration = std::mem::take(&mut self.configuration);

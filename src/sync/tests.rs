@@ -9,9 +9,9 @@ use super::run::Accounts;
 use super::*;
 use crate::clock::Timestamp;
 use crate::contract::{CredentialId, ExternalId, File, Frequency, Pipeline, ProjectId, SyncId, UserId};
-use crate::source::{Account, ProviderFaultKind, Synthetic};
+use crate::source::{Account, ProviderFault, ProviderFaultKind, Synthetic};
 
-use crate::sync::lifecycle::FULL;
+use crate::sync::status::FULL;
 
 const START: Timestamp = Timestamp::from_millis(1_000);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -84,7 +84,7 @@ impl World {
 const NOTHING: [&str; 0] = [];
 
 #[test]
-fn each_run_tells_what_it_is_the_one_to_notice() {
+fn each_kind_of_run_reports_the_changes_that_it_notices() {
     let mut world = World::new();
     let (a, b) = (world.create("a"), world.create("b"));
     let id = world.enable(&Value::Null).unwrap();
@@ -104,7 +104,7 @@ fn each_run_tells_what_it_is_the_one_to_notice() {
 }
 
 #[test]
-fn what_comes_and_goes_between_two_runs_is_never_told() {
+fn an_object_that_exists_only_between_two_runs_causes_no_event() {
     let mut world = World::new();
     world.enable(&Value::Null).unwrap();
     world.until(START);
@@ -127,15 +127,15 @@ fn the_same_sync_cannot_be_enabled_twice_and_has_its_old_id_after_it_was_deleted
 }
 
 #[test]
-fn troubles_that_pass_are_never_told_by_webhook() {
+fn temporary_provider_faults_cause_no_event() {
     let mut world = World::new();
     world.create("a");
     let id = world.enable(&Value::Null).unwrap();
     let backoff = Duration::from_secs(90);
     let account = world.accounts.get_mut(&world.account).unwrap();
-    account.trouble(ProviderFaultKind::RateLimited { backoff }, Some(1));
-    account.trouble(ProviderFaultKind::Network, Some(1));
-    account.trouble(ProviderFaultKind::AccessTokenExpired, Some(1));
+    account.inject(ProviderFault::new(ProviderFaultKind::RateLimited { backoff }).next(1));
+    account.inject(ProviderFault::new(ProviderFaultKind::Network).next(1));
+    account.inject(ProviderFault::new(ProviderFaultKind::AccessTokenExpired).next(1));
     assert_eq!(world.until(START), NOTHING);
     assert_eq!((world.sync(&id).status, world.sync(&id).backoff), (Status::RateLimited, Some(backoff)));
     assert_eq!(world.until(START + backoff), NOTHING);
@@ -160,14 +160,14 @@ fn a_revoked_credential_stops_a_sync_until_it_is_enabled_again() {
     let mut world = World::new();
     let id = world.enable(&Value::Null).unwrap();
     world.until(START);
-    world.accounts.get_mut(&world.account).unwrap().trouble(ProviderFaultKind::CredentialRevoked, None);
+    world.accounts.get_mut(&world.account).unwrap().inject(ProviderFaultKind::CredentialRevoked);
     world.create("meanwhile");
     assert_eq!(world.until(START + FULL), ["sync_errored"], "once");
     let sync = world.sync(&id);
     assert!(sync.reason.as_ref().unwrap().contains(world.account.as_str()) && sync.due().is_none());
     world.engine.reenable(&id, START + FULL);
     assert_eq!(world.until(START + FULL), ["sync_errored"], "as long as it is revoked");
-    world.accounts.get_mut(&world.account).unwrap().mend();
+    world.accounts.get_mut(&world.account).unwrap().end_faults();
     assert_eq!(world.until(START + FULL + FULL), NOTHING, "it does not go on by itself");
     world.engine.reenable(&id, START + FULL + FULL);
     assert_eq!(world.sync(&id).status, Status::Active);
@@ -176,7 +176,7 @@ fn a_revoked_credential_stops_a_sync_until_it_is_enabled_again() {
 }
 
 #[test]
-fn a_full_run_finds_what_a_folder_has_brought_along_or_taken_away() {
+fn a_full_run_finds_files_that_moved_with_a_folder() {
     let mut world = World::new();
     let folder = |name, parent: Option<&ExternalId>| {
         let mime_type = "application/vnd.google-apps.folder".into();
@@ -205,10 +205,14 @@ fn a_full_run_finds_what_a_folder_has_brought_along_or_taken_away() {
 }
 
 #[test]
-fn a_sync_that_is_paused_is_not_in_error_any_more() {
+fn a_paused_sync_has_no_error() {
     let mut world = World::new();
     let id = world.enable(&Value::Null).unwrap();
-    world.accounts.get_mut(&world.account).unwrap().trouble(ProviderFaultKind::CredentialRevoked, Some(1));
+    world
+        .accounts
+        .get_mut(&world.account)
+        .unwrap()
+        .inject(ProviderFault::new(ProviderFaultKind::CredentialRevoked).next(1));
     world.until(START);
     assert!(world.sync(&id).reason.is_some());
     let sync = world.engine.disable(&id, START).unwrap();
@@ -216,7 +220,7 @@ fn a_sync_that_is_paused_is_not_in_error_any_more() {
 }
 
 #[test]
-fn a_paused_sync_goes_on_where_it_stopped() {
+fn a_reenabled_sync_continues_where_it_stopped() {
     let mut world = World::new();
     let a = world.create("a");
     let id = world.enable(&Value::Null).unwrap();
@@ -231,7 +235,7 @@ fn a_paused_sync_goes_on_where_it_stopped() {
 }
 
 #[test]
-fn a_frequency_holds_from_the_next_run_on() {
+fn a_new_frequency_applies_from_the_next_run() {
     let mut world = World::new();
     let id = world.enable(&Value::Null).unwrap();
     world.until(START);
@@ -265,7 +269,7 @@ fn another_account_replaces_every_record_and_the_first_one_brings_the_old_ids_ba
 }
 
 #[test]
-fn runs_may_take_their_time() {
+fn runs_can_have_a_duration() {
     let mut world = World::new();
     world.engine.set_runs_take(Duration::from_secs(5));
     let id = world.enable(&Value::Null).unwrap();
@@ -281,7 +285,7 @@ fn runs_may_take_their_time() {
 }
 
 #[test]
-fn records_that_cannot_be_read_are_told_and_the_sync_goes_on() {
+fn unreadable_records_cause_an_event_and_the_sync_continues() {
     let mut world = World::new();
     let (a, _) = (world.create("a"), world.create("b"));
     world.files().break_reading(&a, Some("Request failed with status code 404"));
@@ -298,7 +302,7 @@ fn records_that_cannot_be_read_are_told_and_the_sync_goes_on() {
 }
 
 #[test]
-fn what_a_configuration_no_longer_admits_is_lost_at_the_full_run() {
+fn a_full_run_deletes_records_that_the_configuration_no_longer_admits() {
     let mut world = World::new();
     let (a, _) = (world.create("a.pdf"), world.create("b.txt"));
     let id = world.enable(&serde_json::json!({"mimeTypes": ["application/pdf"]})).unwrap();
@@ -374,7 +378,7 @@ proptest! {
     /// exactly the visible objects of the account, each with its latest name. A receiver that uses only the events ends
     /// up with the same records.
     #[test]
-    fn in_the_end_feed_and_events_tell_the_truth(
+    fn feed_and_events_end_with_the_objects_of_the_account(
         synthetic in 0..4_u64, steps in prop::collection::vec(step(), 0..40), stored in any::<bool>(),
     ) {
         let mut world = World::new();
@@ -420,7 +424,7 @@ proptest! {
                 Step::Pause => { world.engine.disable(&id, now); }
                 Step::GoOn => { world.engine.reenable(&id, now); }
                 Step::ProviderFault(trouble) => {
-                    world.accounts.get_mut(&world.account).unwrap().trouble(trouble, Some(1));
+                    world.accounts.get_mut(&world.account).unwrap().inject(ProviderFault::new(trouble).next(1));
                 }
                 Step::Pass(seconds) => {
                     now = now + Duration::from_secs(seconds);
@@ -434,7 +438,7 @@ proptest! {
             let accounts = serde_json::to_string(&world.accounts).unwrap();
             world.accounts = serde_json::from_str(&accounts).unwrap();
         }
-        world.accounts.get_mut(&world.account).unwrap().mend();
+        world.accounts.get_mut(&world.account).unwrap().end_faults();
         for id in &ids {
             let number = world.files().number_of(id).unwrap();
             if matches!(world.files().look(number), crate::source::Seen::Unreadable(_)) {

@@ -21,7 +21,7 @@ struct Admin {
 
 impl Admin {
     async fn start() -> Self {
-        Self::of(FakeParagon::start_with(FakeParagon::builder().admin(true)).await.unwrap())
+        Self::of(FakeParagon::start_with(FakeParagon::builder().admin()).await.unwrap())
     }
 
     fn of(paragon: FakeParagon) -> Self {
@@ -53,7 +53,7 @@ impl Admin {
         self.request("GET", "state").send().await.unwrap().text().await.unwrap()
     }
 
-    /// Refused with this, and nothing has changed.
+    /// Asserts that a request is refused with this status and message, and that it changes nothing.
     async fn refused(&self, method: &str, path: &str, body: impl ToString, status: u16, message: &str) {
         let before = self.state().await;
         let (got, answer) = self.ask(method, path, body).await;
@@ -65,7 +65,8 @@ impl Admin {
         assert_eq!(self.state().await, before, "{method} {path}");
     }
 
-    /// An account with one file, and its sync.
+    /// Creates an account with one file, and enables its sync. Returns the credential, the external id of the file, and
+    /// the id of the sync.
     async fn drive(&self) -> (String, String, String) {
         let account = self.done("POST", "accounts", json!({"user": "ada", "integration": "googledrive"})).await;
         let credential = account["credentialId"].as_str().unwrap().to_owned();
@@ -84,7 +85,7 @@ impl Admin {
 }
 
 #[tokio::test]
-async fn it_is_there_only_when_asked_for() {
+async fn the_admin_api_exists_only_when_asked_for() {
     let paragon = FakeParagon::start().await;
     assert_eq!(paragon.admin_url(), None);
     let answer = reqwest::get(format!("{}/_testkit/health", paragon.api_url())).await.unwrap();
@@ -92,7 +93,7 @@ async fn it_is_there_only_when_asked_for() {
 }
 
 #[tokio::test]
-async fn a_story_is_told_by_http_alone() {
+async fn a_whole_story_is_driven_by_the_admin_api_alone() {
     let admin = Admin::start().await;
     let (url, events) = sink().await;
     let set = admin.done("PUT", "webhook", json!({"url": url.as_str()})).await;
@@ -133,7 +134,7 @@ async fn a_story_is_told_by_http_alone() {
 }
 
 #[tokio::test]
-async fn the_app_finds_what_was_made_by_http() {
+async fn the_app_sees_what_the_admin_api_created() {
     let admin = Admin::start().await;
     let (_, _, sync) = admin.drive().await;
     admin.done("POST", "clock/settle", "").await;
@@ -162,7 +163,7 @@ async fn the_app_finds_what_was_made_by_http() {
 }
 
 #[tokio::test]
-async fn accounts_have_troubles_and_objects_hide() {
+async fn accounts_get_provider_faults_and_objects_are_hidden() {
     let admin = Admin::start().await;
     let (credential, file, sync) = admin.drive().await;
     let object = format!("accounts/{credential}/objects/{file}");
@@ -208,7 +209,7 @@ async fn accounts_have_troubles_and_objects_hide() {
 }
 
 #[tokio::test]
-async fn events_go_out_by_hand_and_the_webhook_is_switched() {
+async fn events_are_sent_by_hand_and_the_webhook_is_switched_on_and_off() {
     let admin = Admin::start().await;
     admin.refused("POST", "webhook/enable", "", 409, "no webhook is set").await;
     let (url, events) = sink().await;
@@ -224,7 +225,7 @@ async fn events_go_out_by_hand_and_the_webhook_is_switched() {
 }
 
 #[tokio::test]
-async fn what_is_refused_changes_nothing() {
+async fn a_refused_request_changes_nothing() {
     let admin = Admin::start().await;
     let (credential, file, sync) = admin.drive().await;
     let (account, object) = (format!("accounts/{credential}"), format!("accounts/{credential}/objects/{file}"));
@@ -297,7 +298,7 @@ async fn what_is_refused_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_state_that_was_exported_is_the_same_after_it_was_imported() {
+async fn an_exported_state_is_the_same_after_its_import() {
     let admin = Admin::start().await;
     admin.done("PUT", "webhook", json!({"url": "http://127.0.0.1:9/"})).await;
     let (credential, file, sync) = admin.drive().await;
@@ -325,7 +326,7 @@ async fn a_state_that_was_exported_is_the_same_after_it_was_imported() {
     assert_ne!(admin.state().await, state);
     assert_eq!(admin.done("PUT", "state", &state).await["syncs"], 1);
     assert_eq!(admin.state().await, state);
-    // It lives: the delivery that was to come comes.
+    // The imported state goes on: the delivery that was pending is made.
     assert!(admin.fired("clock/next", json!({})).await[0].contains("record_updated"));
 
     for (pointer, value, message) in [
@@ -346,7 +347,7 @@ async fn a_state_that_was_exported_is_the_same_after_it_was_imported() {
     }
 }
 
-/// JavaScript reads every number as a float.
+/// Asserts that every integer is exact as a float, because JavaScript reads numbers as floats.
 fn fits_into_floats(value: &Value) {
     match value {
         Value::Array(items) => items.iter().for_each(fits_into_floats),
@@ -376,7 +377,7 @@ async fn health_answers_during_a_long_advance_and_a_reset_ends_it() {
 }
 
 #[tokio::test]
-async fn deliveries_can_be_followed() {
+async fn deliveries_can_be_followed_as_a_stream() {
     let admin = Admin::start().await;
     let (url, _) = sink().await;
     admin.done("PUT", "webhook", json!({"url": url.as_str()})).await;
@@ -416,10 +417,10 @@ async fn a_scenario_is_played() {
 }
 
 #[tokio::test]
-async fn time_passes_by_itself_and_a_slow_receiver_holds_up_nothing() {
-    let builder = FakeParagon::builder().admin(true).timeline_limit(50).answer_within(Duration::from_secs(60));
+async fn the_running_clock_does_not_wait_for_a_slow_receiver() {
+    let builder = FakeParagon::builder().admin().timeline_limit(50).answer_within(Duration::from_secs(60));
     let admin = Admin::of(FakeParagon::start_with(builder).await.unwrap());
-    // Takes connections and never answers.
+    // Accepts connections and never responds.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", silent.local_addr().unwrap());
     admin.done("PUT", "webhook", json!({"url": url})).await;
@@ -449,7 +450,7 @@ async fn time_passes_by_itself_and_a_slow_receiver_holds_up_nothing() {
 }
 
 #[tokio::test]
-async fn deliveries_go_wrong_on_purpose_and_are_explained() {
+async fn delivery_faults_are_set_and_their_deliveries_are_explained() {
     let admin = Admin::start().await;
     admin.done("PUT", "webhook", json!({"url": "http://127.0.0.1:9/"})).await;
     let wrong = json!({"what": "duplicate", "probability": 2});
@@ -471,13 +472,14 @@ async fn deliveries_go_wrong_on_purpose_and_are_explained() {
     assert_eq!(admin.get("adversities").await["data"], json!([]));
 }
 
-/// What may stand in a file: serde lists it.
+/// Returns the names of the variants of `T`, taken from the error message of serde.
 fn names<T: DeserializeOwned + std::fmt::Debug>() -> BTreeSet<String> {
     let error = serde_json::from_value::<T>(json!("none of these")).unwrap_err().to_string();
     error.split('`').skip(3).step_by(2).map(str::to_owned).collect()
 }
 
-/// What the description says that may stand there: each name by itself, or as the only member of an object.
+/// Returns the names that a schema of the description lists. A name is a string value, or the only property of an
+/// object.
 fn described(schema: &Value) -> BTreeSet<String> {
     let ways = schema["oneOf"].as_array().map_or(std::slice::from_ref(schema), Vec::as_slice);
     let of_way = |way: &Value| match &way["enum"] {
@@ -488,7 +490,7 @@ fn described(schema: &Value) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_description_lists_all_that_can_go_wrong() {
+fn the_description_lists_every_kind_of_fault() {
     let description = read(ADMIN_API);
     let schema = |name: &str| &description["components"]["schemas"][name];
     let member = |schema: &'_ Value, name: &str| {
@@ -502,7 +504,7 @@ fn the_description_lists_all_that_can_go_wrong() {
 }
 
 #[tokio::test]
-async fn every_example_of_the_description_is_taken() {
+async fn every_example_of_the_description_is_accepted() {
     let (admin, description) = (Admin::start().await, read(ADMIN_API));
     let mut taken = 0;
     for (path, operations) in description["paths"].as_object().unwrap() {

@@ -1,4 +1,4 @@
-//! Fixtures, schemas, types and strategies are compared with each other, each against all the others.
+//! Compares fixtures, schemas, types and strategies, each with all the others.
 
 use paragon_testkit::contract::{Contract, Layer, Revision, schemas};
 use paragon_testkit::strategies::{Params, near_miss, payload};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::types::types;
 
-/// Schemas that no payload has by itself: parts of others, and this project's own formats.
+/// Schemas that are not the schema of a whole payload: parts of other schemas, and the file formats of this project.
 const PARTS: [&str; 12] = [
     "webhooks/envelope",
     "records/any",
@@ -33,12 +33,13 @@ fn every_schema_has_a_type_or_is_a_part() {
     assert_eq!(known, shipped);
 }
 
-/// So many of each kind; `.ci/run` asks for 10,000. Near misses are shared out among the revisions.
+/// Returns how many values a test generates of each kind. `.ci/run` sets 10,000. Near misses have a limit of 4,000 for
+/// each revision.
 fn cases() -> u32 {
     Config::default().cases
 }
 
-/// The same values each time.
+/// Generates the same values in each run.
 fn generated<T: std::fmt::Debug>(strategy: &BoxedStrategy<T>) -> impl Iterator<Item = T> {
     let mut runner = TestRunner::deterministic();
     (0..cases()).map(move |_| strategy.new_tree(&mut runner).unwrap().current())
@@ -53,7 +54,7 @@ fn tolerant(revision: Revision) -> Contract {
 }
 
 #[test]
-fn what_is_generated_is_valid_and_survives_types_and_revisions() {
+fn generated_payloads_are_valid_and_survive_types_and_revisions() {
     for (name, through) in types() {
         for payload in generated(&payload(name, Params::default())) {
             let newest = Revision::default();
@@ -61,7 +62,8 @@ fn what_is_generated_is_valid_and_survives_types_and_revisions() {
             assert!(tolerant(newest).is_valid(name, &payload), "{name}: {payload}");
             assert_eq!(through(&payload).as_ref(), Ok(&payload), "{name}");
             for revision in [Revision::SnakeCase, Revision::CamelCase] {
-                // What is nested in a page is converted where it is served.
+                // `Revision::write` does not convert records that are nested in a response; the server converts them
+                // when it builds the response.
                 if !name.ends_with("records_response") && !name.ends_with("record_response") {
                     let written = revision.write(name, &payload);
                     assert_eq!(strict(revision).validate(name, &written), [], "{name} in {revision}: {written}");
@@ -74,7 +76,7 @@ fn what_is_generated_is_valid_and_survives_types_and_revisions() {
 }
 
 #[test]
-fn older_revisions_are_generated_as_validly() {
+fn payloads_generated_for_older_revisions_are_valid_too() {
     for revision in [Revision::SnakeCase, Revision::CamelCase] {
         for (name, _) in types() {
             for payload in generated(&payload(name, Params { revision, ..Params::default() })).take(500) {
@@ -92,7 +94,7 @@ fn a_near_miss_breaks_the_rule_that_it_names_and_no_other() {
             for miss in generated(&near_miss(name, Params { revision, edge: 5 })).take(4_000) {
                 let violations = strict(revision).validate(name, &miss.payload);
                 assert!(miss.breaks.is_all_of(&violations), "{name} in {revision}: {miss:?}\n{violations:?}");
-                let _ = through(&miss.payload); // may refuse it, must not panic
+                let _ = through(&miss.payload); // The type may refuse the payload, but must not panic.
             }
         }
     }

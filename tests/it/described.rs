@@ -1,7 +1,8 @@
-//! Every call to a fake of these tests is held against `schemas/openapi.yaml`.
+//! Compares every API call of these tests with `schemas/openapi.yaml`.
 //!
-//! A test starts [`FakeParagon`] from here instead of the library's. When it ends, it fails if a call was answered by
-//! a status, a content type or a body that is not described, or if something was taken that is not described.
+//! A test starts [`FakeParagon`] from this module instead of the library's. When the fake is dropped, the test fails if
+//! a response had a status, a content type or a body that the description does not contain, or if a request body was
+//! accepted that the description does not allow.
 
 use std::collections::BTreeSet;
 use std::ops::Deref;
@@ -12,7 +13,7 @@ use paragon_testkit::fake::{ApiFaultKind, Builder, Endpoint, Exchange, Server, S
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Value, json};
 
-/// A fake whose calls are looked at.
+/// A fake that compares its calls with the description.
 pub(crate) struct FakeParagon {
     paragon: paragon_testkit::FakeParagon,
     undescribed: Arc<Mutex<Vec<String>>>,
@@ -34,7 +35,8 @@ impl FakeParagon {
     pub(crate) async fn start_with(builder: Builder) -> Result<Self, StartError> {
         let undescribed = Arc::new(Mutex::new(Vec::new()));
         let kept = undescribed.clone();
-        // A panic in the server would only cost the client its connection.
+        // The hook must not panic: a panic in the server would only close the client's connection, and the test would
+        // not fail.
         let look = move |exchange: &Exchange| {
             let found = undescribed_in(exchange);
             kept.lock().unwrap().extend(found);
@@ -60,7 +62,7 @@ impl Drop for FakeParagon {
 
 static DESCRIPTION: LazyLock<Value> = LazyLock::new(|| read(OPENAPI));
 
-/// A description in YAML.
+/// Parses a description in YAML.
 pub(crate) fn read(yaml: &str) -> Value {
     json_of(&Yaml::load_from_str(yaml).unwrap()[0])
 }
@@ -81,7 +83,7 @@ fn json_of(yaml: &Yaml<'_>) -> Value {
     }
 }
 
-/// What stands there, or what it refers to in the same file.
+/// Returns the value itself, or the target of its `$ref` in the same file.
 fn resolved(place: &Value) -> &Value {
     match place["$ref"].as_str().and_then(|reference| reference.strip_prefix('#')) {
         Some(pointer) => DESCRIPTION.pointer(pointer).unwrap(),
@@ -89,19 +91,19 @@ fn resolved(place: &Value) -> &Value {
     }
 }
 
-/// The schema that a content is described by, such as `api/check_access_response`.
+/// Returns the name of the schema of a content, such as `api/check_access_response`.
 fn schema(content: &Value) -> Option<&str> {
     content["schema"]["$ref"].as_str()?.strip_suffix(".json")
 }
 
-/// The operation with this id.
+/// Returns the operation with this id.
 fn operation(id: &Value) -> &'static Value {
     let paths = DESCRIPTION["paths"].as_object().unwrap();
     let mut operations = paths.values().flat_map(|path| path.as_object().unwrap().values());
     operations.find(|operation| operation["operationId"] == *id).unwrap_or_else(|| panic!("no operation {id}"))
 }
 
-/// Method and path of an endpoint.
+/// Returns the method and the path of an endpoint.
 pub(crate) fn place(endpoint: Endpoint) -> (&'static str, &'static str) {
     let id = serde_json::to_value(endpoint).unwrap();
     let paths = DESCRIPTION["paths"].as_object().unwrap().iter();
@@ -112,7 +114,7 @@ pub(crate) fn place(endpoint: Endpoint) -> (&'static str, &'static str) {
 
 const METHODS: [&str; 4] = ["GET", "POST", "PATCH", "DELETE"];
 
-/// Every operation with every status that it answers.
+/// Returns each operation with each status that the description lists for it.
 pub(crate) fn answers() -> BTreeSet<(String, u16)> {
     let paths = DESCRIPTION["paths"].as_object().unwrap().values();
     let operations = paths.flat_map(|path| path.as_object().unwrap().values());
@@ -124,7 +126,7 @@ pub(crate) fn answers() -> BTreeSet<(String, u16)> {
     answers.collect()
 }
 
-/// What nobody could know from the description.
+/// Returns everything about a call that the description does not contain.
 fn undescribed_in(exchange: &Exchange) -> Vec<String> {
     let mut found = Vec::new();
     if let Some(endpoint) = exchange.endpoint {
@@ -135,7 +137,7 @@ fn undescribed_in(exchange: &Exchange) -> Vec<String> {
         }
         look_at_answer(exchange, operation, &mut found);
     } else {
-        // Nothing of it is described but who may ask and how it is refused.
+        // For paths that are no endpoint, only the responses 401 and 404 are described.
         let nowhere = json!({"responses": {
             "401": {"$ref": "#/components/responses/unauthorized"},
             "404": {"$ref": "#/components/responses/noSync"},
@@ -158,7 +160,7 @@ fn look_at_request(exchange: &Exchange, operation: &Value, found: &mut Vec<Strin
 }
 
 fn look_at_answer(exchange: &Exchange, operation: &Value, found: &mut Vec<String>) {
-    // What these do is not to be described; what the others do leaves answers as they should be.
+    // These faults make responses that need not match the description. All other faults leave responses valid.
     if exchange.faults.iter().any(|fault| {
         matches!(
             fault,
@@ -186,7 +188,7 @@ fn look_at_answer(exchange: &Exchange, operation: &Value, found: &mut Vec<String
     };
     let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     let content = contents.get(essence).or_else(|| {
-        // It stands for every type of a file.
+        // `application/octet-stream` stands for the type of any file.
         contents.get("application/octet-stream").filter(|_| essence.contains('/'))
     });
     let Some(content) = content else {
@@ -219,7 +221,7 @@ fn judge(contract: Contract, schema: &str, body: &Value, prefix: &str, found: &m
 
 #[tokio::test]
 #[should_panic(expected = "/hasAccess: expected this member")]
-async fn an_answer_that_is_not_described_fails_the_test_that_got_it() {
+async fn an_undescribed_response_fails_the_test_that_received_it() {
     let paragon = FakeParagon::start().await;
     let exchange = Arc::new(Mutex::new(None));
     let (keep, see) = (exchange.clone(), paragon.undescribed.clone());

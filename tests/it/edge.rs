@@ -1,4 +1,4 @@
-//! The two servers of the API, as clients meet them.
+//! Tests the two servers of the API at the level of HTTP.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
@@ -21,7 +21,7 @@ use crate::described::FakeParagon;
 const LONG: Duration = Duration::from_secs(10);
 const SERVERS: [Server; 2] = [Server::Wiremock, Server::Hyper];
 
-/// A connection on which nothing is done for us.
+/// A plain TCP connection: the test itself writes and reads each byte of HTTP.
 struct Raw(TcpStream);
 
 impl Raw {
@@ -33,7 +33,7 @@ impl Raw {
         self.0.write_all(text.as_bytes()).await.unwrap();
     }
 
-    /// Reads until this much is there, or the connection ends.
+    /// Reads until `done` holds for the text so far, or until the connection ends.
     async fn read_until(&mut self, done: impl Fn(&str) -> bool) -> String {
         let mut got = Vec::new();
         while !done(&String::from_utf8_lossy(&got)) {
@@ -46,14 +46,14 @@ impl Raw {
         String::from_utf8(got).unwrap()
     }
 
-    /// Everything until the server closes.
+    /// Reads until the server closes the connection.
     async fn rest(&mut self) -> String {
         self.read_until(|_| false).await
     }
 }
 
 #[tokio::test]
-async fn both_give_the_same_answers() {
+async fn both_servers_give_the_same_responses() {
     let mut answers = Vec::new();
     for server in SERVERS {
         let paragon = FakeParagon::start_on(server).await;
@@ -72,7 +72,7 @@ async fn both_give_the_same_answers() {
 }
 
 #[tokio::test]
-async fn a_blocked_runtime_is_still_answered() {
+async fn a_server_responds_while_the_runtime_of_the_test_is_blocked() {
     for server in SERVERS {
         let paragon = FakeParagon::start_on(server).await;
         let address = paragon.api_url().replace("http://", "");
@@ -87,10 +87,10 @@ async fn a_blocked_runtime_is_still_answered() {
 }
 
 #[tokio::test]
-async fn a_fake_may_be_dropped_by_a_task_that_has_used_up_its_turn() {
+async fn a_fake_may_be_dropped_by_a_task_with_an_exhausted_budget() {
     for server in [Server::Wiremock, Server::Hyper] {
         let paragon = FakeParagon::start_on(server).await;
-        // Nothing here waits, so tokio has not been asked in between.
+        // None of these calls yields to tokio, so they use up the budget of the task.
         for _ in 0..1_000 {
             paragon.settle().await;
         }
@@ -107,7 +107,7 @@ async fn an_expectation_that_is_not_met_fails_the_test_that_drops_the_fake() {
 }
 
 #[tokio::test]
-async fn a_users_mock_goes_ahead() {
+async fn a_mock_of_the_user_takes_precedence() {
     let paragon = FakeParagon::start_on(Server::Wiremock).await;
     let mock = Mock::given(path("/api/syncs")).respond_with(ResponseTemplate::new(418)).up_to_n_times(1);
     paragon.mount(mock).await;
@@ -117,7 +117,7 @@ async fn a_users_mock_goes_ahead() {
     assert_eq!(paragon.timeline().calls().count(), 1, "the fake was not asked the first time");
 }
 
-/// Returns the line at which a panic is told, and what is told.
+/// Returns the line and the message of a panic.
 fn panicked(using: impl FnOnce()) -> (u32, String) {
     let seen: Arc<Mutex<Option<(u32, String)>>> = Arc::default();
     let (see, thread) = (seen.clone(), std::thread::current().id());
@@ -150,8 +150,8 @@ async fn a_mock_without_wiremock_fails_where_it_is_mounted() {
 }
 
 #[tokio::test]
-async fn an_account_that_a_reset_took_fails_where_it_is_used_until_it_is_there_again() {
-    let paragon = paragon_testkit::FakeParagon::builder().admin(true).start().await.unwrap();
+async fn an_account_removed_by_a_reset_fails_where_it_is_used_until_it_is_connected_again() {
+    let paragon = paragon_testkit::FakeParagon::builder().admin().start().await.unwrap();
     let drive = paragon.user("ada").connect("googledrive");
     let file = drive.create(File::named("a.pdf"));
     let reset = reqwest::Client::new().post(format!("{}/reset", paragon.admin_url().unwrap())).send().await.unwrap();
@@ -171,10 +171,10 @@ async fn an_account_that_a_reset_took_fails_where_it_is_used_until_it_is_there_a
     drive.create(File::named("c.pdf"));
 }
 
-/// Between two steps that move no clock.
+/// The reset comes between two steps that do not move the clock.
 #[tokio::test]
 async fn a_reset_in_the_middle_of_a_scenario_ends_it() {
-    let paragon = paragon_testkit::FakeParagon::builder().admin(true).start().await.unwrap();
+    let paragon = paragon_testkit::FakeParagon::builder().admin().start().await.unwrap();
     let step = |name: &str| {
         json!({"do": "create", "user": "ada", "integration": "googledrive", "object": name,
             "record": {"name": name, "mimeType": "text/plain"}})
@@ -235,7 +235,7 @@ async fn a_connection_serves_one_request_after_the_other() {
             let answer = raw.read_until(|got| got.ends_with('}')).await;
             assert!(answer.starts_with("HTTP/1.1 401 Unauthorized\r\n"), "{server:?}: {answer}");
         }
-        // Two at once, and the end of the connection.
+        // Sends two requests at once; the second one asks to close the connection.
         raw.send("GET /3 HTTP/1.1\r\nhost: x\r\n\r\nGET /4 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
         assert_eq!(raw.rest().await.matches("HTTP/1.1 401").count(), 2, "{server:?}");
         assert_eq!(paragon.timeline().calls().count(), 5);
@@ -243,7 +243,7 @@ async fn a_connection_serves_one_request_after_the_other() {
 }
 
 #[tokio::test]
-async fn an_old_client_is_served_and_left() {
+async fn an_http_1_0_client_gets_a_response_and_a_closed_connection() {
     for server in SERVERS {
         let paragon = FakeParagon::start_on(server).await;
         let mut raw = Raw::connect(&paragon).await;
@@ -296,7 +296,7 @@ async fn other_methods_are_answered_too() {
 }
 
 #[tokio::test]
-async fn what_is_no_request_gets_a_400_and_the_end() {
+async fn an_invalid_request_gets_a_400_and_a_closed_connection() {
     for server in SERVERS {
         let paragon = FakeParagon::start_on(server).await;
         for nonsense in ["hello\r\n\r\n", "GET / HTTP/1.1\r\nno colon\r\n\r\n", "GET / HTTP/9\r\n\r\n"] {
@@ -311,7 +311,7 @@ async fn what_is_no_request_gets_a_400_and_the_end() {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_its_framing_is_told_so() {
+async fn a_body_with_invalid_framing_gets_a_400_that_says_so() {
     let paragon = FakeParagon::start_on(Server::Hyper).await;
     let mut raw = Raw::connect(&paragon).await;
     raw.send("POST /api/syncs HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n").await;

@@ -1,4 +1,4 @@
-//! Whatever happens, whoever pulls by cursor ends with what the source holds.
+//! Whatever happens, a client that pulls by cursor ends with the records of the source.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::api::Client;
 use crate::described::FakeParagon;
 
 const SYNCS: usize = 4;
-/// Each sync is pulled by two clients, which stop at other times.
+/// Two clients pull each sync, and stop at different pages.
 const CLIENTS: usize = 2 * SYNCS;
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -79,7 +79,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A file as the source has it, and whether it is to be seen and read.
+/// A file of the source, and whether it is hidden or unreadable.
 struct Kept {
     account: usize,
     item: Item<File>,
@@ -103,7 +103,7 @@ struct Play {
     held: Vec<Held>,
     files: BTreeMap<usize, Kept>,
     made: usize,
-    /// A record may come twice after these.
+    /// Whether a client may receive a version twice, because a fault has repeated records.
     repeats: bool,
 }
 
@@ -149,7 +149,7 @@ impl Play {
                     self.files.retain(|_, kept| kept.item != item);
                 }
             }
-            // A file is hidden or cannot be read, not both: the one ends the other.
+            // A file is either hidden or unreadable: each state ends the other.
             Step::Hide(index) => {
                 if let Some((kept, account)) = self.pick(index) {
                     account.revoke_access(&kept.item);
@@ -167,7 +167,7 @@ impl Play {
                 let version = self.made;
                 if let Some((kept, account)) = self.pick(index) {
                     account.grant_access(&kept.item);
-                    // Another version, so that one that comes twice is told from it.
+                    // Makes a new version of the file, so that a record that arrives twice differs from it.
                     kept.name = format!("{version} shown");
                     account.update(&kept.item, |file| file.name.clone_from(&kept.name));
                     (kept.hidden, kept.broken) = (false, false);
@@ -186,7 +186,8 @@ impl Play {
                     ApiFaultKind::CutJson,
                     ApiFaultKind::MalformedJson,
                 ];
-                // What is lost is not seen; these show what was seen.
+                // With these faults the client cannot read the response. With all other faults it may read records that
+                // it receives again later.
                 self.repeats |= !lost.contains(&trouble);
                 self.paragon.api_fault(ApiFault::new(trouble).next(calls));
             }
@@ -197,7 +198,7 @@ impl Play {
         }
     }
 
-    /// At most so many calls; true when the client is caught up.
+    /// Pulls with at most `calls` calls. Returns whether the client has reached the end of the feed.
     async fn pull(&mut self, number: usize, size: usize, calls: usize) -> bool {
         let (sync, client) = (&self.syncs[number / 2], &self.apps[number / 2 % 2]);
         let held = &mut self.held[number];
@@ -232,7 +233,7 @@ impl Play {
         false
     }
 
-    /// All troubles end, a day passes, and everybody pulls to the end.
+    /// Ends all faults, lets two days pass, lets every client pull to the end, and compares the result with the source.
     async fn end(mut self) {
         self.accounts.iter().for_each(Connection::end_provider_faults);
         self.paragon.end_api_faults();
@@ -261,10 +262,10 @@ impl Play {
 }
 
 proptest! {
-    // Each starts a server.
+    // Each case starts a server, so there are few cases.
     #![proptest_config(ProptestConfig::with_cases(40))]
     #[test]
-    fn whoever_pulls_by_cursor_ends_with_the_source(steps in prop::collection::vec(step(), 1..80)) {
+    fn every_client_that_pulls_by_cursor_ends_with_the_source(steps in prop::collection::vec(step(), 1..80)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut play = Play::start().await;

@@ -23,13 +23,13 @@ use crate::api::Client;
 use crate::described::FakeParagon;
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// Nothing here takes so long, unless it hangs.
+/// Limit of each wait. Only a hanging test reaches it.
 const BOUND: Duration = Duration::from_secs(60);
 
 const CLIENTS: usize = 1_000;
 const USERS: usize = 10;
 const ROUNDS: usize = 4;
-/// Systems give a process as few as 256 files; each call here has both of its ends in this one.
+/// Limit of simultaneous calls. Each call needs two file descriptors of this process, and some systems allow only 256.
 const SOCKETS: usize = 80;
 
 async fn serve(router: Router) -> Url {
@@ -39,7 +39,7 @@ async fn serve(router: Router) -> Url {
     url
 }
 
-/// What should be there, kept beside the fake.
+/// What the fake is expected to serve, kept independently of the fake.
 struct Model {
     drive: Connection,
     sync: SyncHandle,
@@ -64,7 +64,7 @@ impl Model {
         self.made += 1;
     }
 
-    /// Some of everything.
+    /// Creates, updates and deletes some files.
     fn change(&mut self, round: usize) {
         (0..2).for_each(|_| self.create());
         let numbers: Vec<usize> = self.files.keys().copied().collect();
@@ -83,7 +83,7 @@ impl Model {
     }
 }
 
-/// What one client has of one sync, and each version that it was ever given.
+/// The records that one client holds of one sync, and every version that it has received.
 #[derive(Default)]
 struct Held {
     cursor: String,
@@ -93,7 +93,7 @@ struct Held {
 }
 
 impl Held {
-    /// Pulls until it is caught up.
+    /// Pulls until the end of the feed.
     async fn pull(&mut self, client: &Client, sync: &str, size: usize, sockets: &Semaphore) {
         loop {
             let socket = sockets.acquire().await.unwrap();
@@ -142,7 +142,7 @@ async fn a_thousand_clients_lose_nothing_and_get_nothing_twice() {
         let (sockets, mut rounds) = (sockets.clone(), rounds.clone());
         clients.spawn(async move {
             let mut held = Held::default();
-            // They come one after the other, and each looks at other rounds.
+            // The clients start in different rounds, and each one skips different rounds.
             let mut next = number % 3;
             while next <= ROUNDS {
                 rounds.wait_for(|round| *round >= next).await.unwrap();
@@ -158,7 +158,7 @@ async fn a_thousand_clients_lose_nothing_and_get_nothing_twice() {
         for model in &mut models {
             model.change(number);
         }
-        // The clients go on in the middle of the runs and deliveries that follow.
+        // The clients pull while the runs and deliveries of this round take place.
         round.send(number).unwrap();
         paragon.advance(MINUTE).await;
     }
@@ -191,7 +191,7 @@ async fn a_thousand_clients_lose_nothing_and_get_nothing_twice() {
     assert!(told.load(Ordering::Relaxed) > USERS * 25);
 }
 
-/// A sender that holds on to anything of the API while it waits for an answer would hang here.
+/// This test hangs if the sender holds a lock of the API while it waits for a response.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn receivers_that_call_back_before_they_answer_never_hang() {
     for server in [Server::Wiremock, Server::Hyper] {
@@ -203,7 +203,7 @@ async fn receivers_that_call_back_before_they_answer_never_hang() {
     }
 }
 
-/// A fake, its receiver, and others that call the API too.
+/// Runs a fake whose receiver calls the API before it responds, while another client calls the API too.
 async fn call_back_for(server: Server, rounds: usize) {
     let paragon = FakeParagon::start_on(server).await;
     let apps: Arc<HashMap<String, Client>> =
@@ -220,7 +220,7 @@ async fn call_back_for(server: Server, rounds: usize) {
         for drive in &drives {
             drive.create(File::named(format!("{round}")));
         }
-        // Others call meanwhile, and things change.
+        // Meanwhile another client calls the API, and the source changes.
         let other = async {
             for _ in 0..10 {
                 assert_eq!(apps["ada"].get("/api/syncs").await.0, 200);
@@ -236,12 +236,12 @@ async fn call_back_for(server: Server, rounds: usize) {
         }
     }
     let timeline = paragon.timeline();
-    assert!(timeline.attempts().all(|(_, attempt)| attempt.outcome.to_string() == "200"), "{timeline}");
+    assert!(timeline.attempts().all(|attempt| attempt.record.outcome.to_string() == "200"), "{timeline}");
 }
 
 type Apps = (Arc<HashMap<String, Client>>, Arc<Mutex<HashMap<String, Value>>>);
 
-/// Asks for the status, the list and all records at once, and answers then.
+/// Requests the status, the list and all records at the same time, and responds afterwards.
 async fn call_back(State((apps, held)): State<Apps>, body: Bytes) {
     let event: Value = serde_json::from_slice(&body).unwrap();
     let (client, sync) = (&apps[event["user"]["id"].as_str().unwrap()], event["syncInstanceId"].as_str().unwrap());

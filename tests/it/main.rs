@@ -1,4 +1,4 @@
-//! The library, as its users meet it.
+//! Tests the library through its public API.
 
 mod admin;
 mod agreement;

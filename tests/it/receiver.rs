@@ -1,4 +1,4 @@
-//! The receiver of the demo, started in the test's own process.
+//! Runs the receiver of the demo in the process of the test.
 
 #[path = "../../cli/src/demo/receiver.rs"]
 mod demo;
@@ -6,7 +6,7 @@ mod demo;
 use paragon_testkit::FakeParagon;
 use url::Url;
 
-/// Where it is served.
+/// Serves a router, and returns its base URL.
 async fn serve(router: axum::Router) -> Url {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
@@ -14,12 +14,12 @@ async fn serve(router: axum::Router) -> Url {
     base
 }
 
-/// The webhook of a receiver that answers, and does nothing.
+/// Returns the webhook of a receiver that responds 200 and does nothing.
 pub(crate) async fn idle() -> Url {
     serve(axum::Router::new().fallback(|| async { "ok" })).await
 }
 
-/// A webhook that answers 200 once this has seen the event.
+/// Returns a webhook that passes each event to `seen`, and responds 200 when the future of `seen` is done.
 pub(crate) async fn hook<T: Future<Output = ()> + Send>(
     seen: impl Fn(serde_json::Value) -> T + Clone + Send + Sync + 'static,
 ) -> Url {
@@ -36,7 +36,7 @@ impl Receiver {
         Self::start_as(paragon, paragon.project().id.as_str()).await
     }
 
-    /// One whose tokens are for another project.
+    /// Starts a receiver that signs its tokens for this project.
     pub(crate) async fn start_as(paragon: &FakeParagon, project_id: &str) -> Self {
         let config = demo::Config {
             api_url: paragon.api_url(),
@@ -54,7 +54,7 @@ impl Receiver {
         self.base.join("/state").unwrap()
     }
 
-    /// The names of the files that it holds.
+    /// Returns the sorted names of the files that the receiver holds.
     pub(crate) async fn names(&self) -> Vec<String> {
         let state: serde_json::Value = reqwest::get(self.state()).await.unwrap().json().await.unwrap();
         let records = state["records"].as_array().unwrap().iter();

@@ -1,4 +1,4 @@
-//! Tests that read as a story: what happened, what was called, what is held, as snapshots.
+//! Tests whose snapshots read as a story: what happened, which calls were made, which records are held.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ async fn a_deleted_file_leaves_the_index() {
     });
 }
 
-/// A handler as many receivers have it: what is to be done for an event.
+/// What a typical handler does for an event.
 #[derive(Debug)]
 #[expect(dead_code, reason = "they are printed")]
 enum Todo {
@@ -68,7 +68,7 @@ async fn a_handler_is_shown_every_shipped_event() {
 }
 
 #[test]
-fn a_test_without_async_tells_the_same_story() {
+fn a_test_without_async_can_do_the_same() {
     let paragon = blocking::FakeParagon::start_with(FakeParagon::builder().seed(7)).unwrap();
     let app = paragon.block_on(Receiver::start(&paragon));
     paragon.set_webhook(app.webhook());
@@ -88,7 +88,7 @@ fn a_test_without_async_tells_the_same_story() {
     assert_eq!(paragon.block_on(reqwest::get(format!("{}/own", paragon.api_url()))).unwrap().status(), 418);
 }
 
-/// Answers with what it got, unless it is told to do something else.
+/// Responds with the name of the event. The handler panics at `record_errored`, and the route `/never` never responds.
 fn app() -> Router {
     let webhook = async |Json(event): Json<Value>| {
         assert_ne!(event["event"], "record_errored", "on purpose");
@@ -128,7 +128,7 @@ async fn a_router_is_called_without_a_socket() {
 }
 
 #[tokio::test]
-async fn an_event_that_was_not_delivered_is_told_beside_the_nearest() {
+async fn an_undelivered_event_is_reported_beside_the_most_similar_one() {
     let paragon = FakeParagon::start().await;
     let app = Receiver::start(&paragon).await;
     let message = |members: Value| {

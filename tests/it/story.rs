@@ -1,4 +1,4 @@
-//! A receiver through good and bad days, as a test of a user would tell it.
+//! Tests of a receiver on good and bad days, written as a user of the library writes them.
 
 use std::time::Duration;
 
@@ -84,7 +84,7 @@ async fn the_suite_runs_from_rust_with_a_closure_for_the_state() {
                     .collect()
             }
         })
-        // Its process is the test's own.
+        // The receiver runs in the process of the test, so it cannot be restarted.
         .select(|case| case.level < Level::May && !case.needs.contains(&Need::Process))
         .histories(Histories { cases: 6, ..Histories::default() })
         .run(&paragon)
@@ -95,7 +95,7 @@ async fn the_suite_runs_from_rust_with_a_closure_for_the_state() {
 
 #[tokio::test]
 #[should_panic(expected = "rec-created")]
-async fn a_receiver_that_fails_fails_the_test_by_name() {
+async fn a_failing_case_fails_the_test_and_is_named() {
     let paragon = FakeParagon::start().await;
     let suite = Suite::for_receiver(idle().await).settle(Duration::from_millis(50));
     suite.select(|case| case.id == "rec-created").run(&paragon).await.assert_passed();
@@ -103,13 +103,13 @@ async fn a_receiver_that_fails_fails_the_test_by_name() {
 
 #[tokio::test]
 #[should_panic(expected = "there is no such object")]
-async fn changing_what_is_not_there_fails_at_the_users_line() {
+async fn deleting_an_object_that_does_not_exist_fails() {
     let paragon = FakeParagon::start().await;
     paragon.user("ada").connect("googledrive").delete(&"nothing".into());
 }
 
 #[tokio::test]
-async fn keys_are_not_printed() {
+async fn signing_keys_are_not_printed() {
     let key = FakeParagon::start().await.project().signing_key;
     let builder = FakeParagon::builder().signing_key(&key);
     let told = format!("{builder:?}{:?}", builder.clone().start().await.unwrap());
@@ -117,7 +117,7 @@ async fn keys_are_not_printed() {
 }
 
 #[test]
-fn handles_go_wherever_a_test_needs_them() {
+fn handles_can_be_sent_between_threads() {
     fn sendable<T: Send + Sync + 'static>() {}
     sendable::<paragon_testkit::FakeParagon>();
     sendable::<paragon_testkit::fake::Connection>();
@@ -125,7 +125,7 @@ fn handles_go_wherever_a_test_needs_them() {
     sendable::<Suite<'static>>();
 }
 
-/// The README shows parts of tests, as they stand.
+/// The README shows lines of these tests, unchanged.
 #[test]
 fn the_readme_shows_tests_that_run() {
     let readme = include_str!("../../README.md");

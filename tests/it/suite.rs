@@ -1,4 +1,5 @@
-//! The suite on receivers in the test's own process. What is wrong with them is in how they are looked at.
+//! Runs the suite on receivers in the process of the test. Wrong receivers are simulated by changing what their state
+//! probe returns.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +19,7 @@ use url::Url;
 use crate::api::Client;
 use crate::receiver::{Receiver, idle};
 
-/// One that is wrong is not waited for.
+/// Settle time and response timeout for receivers that fail anyway.
 const SHORT: Duration = Duration::from_millis(50);
 
 fn only<'a>(ids: &'a [&'a str]) -> impl Fn(&Case) -> bool + 'a {
@@ -33,7 +34,7 @@ async fn state_of(url: Url) -> Vec<HeldRecord> {
     HeldRecord::parse(&reqwest::get(url).await.unwrap().text().await.unwrap()).unwrap()
 }
 
-/// What a receiver tells of its state, with something changed.
+/// Returns a state probe that changes the state of a right receiver.
 fn altered(app: &Receiver, alter: impl Fn(&mut Vec<HeldRecord>) + Send + Sync + 'static) -> impl Probe {
     let (state, alter) = (app.state(), Arc::new(alter));
     move || {
@@ -51,7 +52,7 @@ fn name(held: &HeldRecord) -> &str {
 }
 
 #[tokio::test]
-async fn what_begins_and_what_was_found_is_told_in_order() {
+async fn starts_and_results_are_reported_in_order() {
     let paragon = FakeParagon::start().await;
     let app = Receiver::start(&paragon).await;
     let told = Mutex::new(Vec::new());
@@ -68,12 +69,12 @@ async fn what_begins_and_what_was_found_is_told_in_order() {
         .await;
     judgment.assert_passed();
     let results = judgment.results.iter().map(|it| (it.case.id, it.policy.as_str(), it.detail.as_str()));
-    let by_state = "judged by its state and by what it fetched";
+    let by_state = "judged by the receiver's state and by the records that it fetched";
     assert_eq!(
         results.collect::<Vec<_>>(),
         [
             ("rec-created", "paragon-assumed", by_state),
-            ("ack-verification", "paragon-assumed", "judged by its answers"),
+            ("ack-verification", "paragon-assumed", "judged by the receiver's responses"),
             ("pol-outage-minutes", "no-retry", by_state),
             ("pol-outage-minutes", "immediate-3", by_state),
         ]
@@ -89,37 +90,40 @@ async fn what_begins_and_what_was_found_is_told_in_order() {
 }
 
 #[tokio::test]
-async fn without_a_state_it_is_judged_by_what_it_fetched() {
+async fn a_receiver_without_a_state_probe_is_judged_by_its_fetches() {
     let paragon = FakeParagon::start().await;
     let app = Receiver::start(&paragon).await;
     let suite = Suite::for_receiver(app.webhook()).select(only(&["rec-created", "rec-deleted", "out-restart"]));
     let judgment = suite.run(&paragon).await;
     let found: BTreeMap<_, _> = judgment.results.iter().map(|it| (it.case.id, it.detail.as_str())).collect();
-    assert_eq!(found["rec-created"], "judged by what it fetched; what it keeps was not seen");
-    assert!(found["rec-deleted"].contains("give it a state probe"), "{found:?}");
-    assert!(found["out-restart"].contains("let it be started"), "{found:?}");
+    assert_eq!(
+        found["rec-created"],
+        "judged by the records that the receiver fetched; the stored records were not checked"
+    );
+    assert!(found["rec-deleted"].contains("add a state probe"), "{found:?}");
+    assert!(found["out-restart"].contains("must be started by this program"), "{found:?}");
     assert_eq!((judgment.count(Verdict::Pass), judgment.count(Verdict::NotEvaluable)), (1, 2));
 }
 
 #[tokio::test]
-async fn what_follows_the_first_failure_is_skipped_when_asked_to() {
+async fn fail_fast_skips_the_cases_after_the_first_failure() {
     let paragon = FakeParagon::start().await;
     let suite = Suite::for_receiver(idle().await).settle(SHORT).select(only(&["rec-created", "rec-updated"]));
-    let judgment = suite.fail_fast(true).run(&paragon).await;
+    let judgment = suite.fail_fast().run(&paragon).await;
     assert_eq!(found(&judgment), [("rec-created", Verdict::Fail), ("rec-updated", Verdict::Skipped)]);
     assert!(judgment.results[0].detail.contains("was not fetched in its latest version"), "{judgment:?}");
-    assert_eq!(judgment.results[1].detail, "a case before it failed, and --fail-fast was asked for");
+    assert_eq!(judgment.results[1].detail, "an earlier case failed, and --fail-fast is set");
 }
 
 #[tokio::test]
-async fn one_that_never_answers_is_given_up_after_three_cases() {
-    // Connections are taken, and nothing else.
+async fn a_receiver_that_never_responds_is_given_up_after_three_cases() {
+    // Accepts connections and never responds.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let webhook = format!("http://{}/webhook", listener.local_addr().unwrap()).parse().unwrap();
     let paragon = FakeParagon::builder().answer_within(SHORT).start().await.unwrap();
     let suite = Suite::for_receiver(webhook).settle(SHORT);
     let judgment = suite.select(|case| case.id.starts_with("rec-") && case.needs.is_empty()).run(&paragon).await;
-    // What is given up is not played, and put down to the case that says why.
+    // Cases after the third one are not run, so they take no time. They are not evaluable.
     let given_up: Vec<_> = judgment.results.iter().map(|it| it.took.is_zero()).collect();
     assert!(given_up.len() > 4, "{judgment:?}");
     assert_eq!(given_up.iter().position(|given_up| *given_up), Some(3), "{judgment:?}");
@@ -128,7 +132,7 @@ async fn one_that_never_answers_is_given_up_after_three_cases() {
 }
 
 #[tokio::test]
-async fn a_case_that_does_not_end_is_ended() {
+async fn a_case_that_takes_too_long_is_ended() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let nobody = format!("http://{}/webhook", silent.local_addr().unwrap()).parse().unwrap();
     for (webhook, verdict, told) in [
@@ -136,7 +140,7 @@ async fn a_case_that_does_not_end_is_ended() {
         (nobody, Verdict::Fail, " deliveries were not answered; the case was ended after 1600 ms"),
     ] {
         let paragon = FakeParagon::builder().answer_within(SHORT).start().await.unwrap();
-        // What it holds is not known any more when events have been sent.
+        // The first look at the state succeeds; all later looks, after events have been sent, never end.
         let looks = AtomicUsize::new(0);
         let state = || {
             let first = looks.fetch_add(1, Ordering::Relaxed) == 0;
@@ -156,7 +160,7 @@ async fn a_history_that_fails_is_kept_until_it_passes_and_can_be_played_again() 
     let kept = folder.path().join("failures");
     let paragon = FakeParagon::start().await;
     let app = Receiver::start(&paragon).await;
-    // One that loses what has a name of odd length.
+    // Simulates a receiver that loses records whose name has an odd length.
     let loses = || altered(&app, |held| held.retain(|held| name(held).len().is_multiple_of(2)));
     let suite = || {
         let suite = Suite::for_receiver(app.webhook()).settle(Duration::from_secs(1));
@@ -189,10 +193,10 @@ async fn a_history_that_fails_is_kept_until_it_passes_and_can_be_played_again() 
 }
 
 #[tokio::test]
-async fn harm_that_is_done_late_is_seen() {
+async fn a_duplicate_that_appears_late_is_found() {
     let paragon = FakeParagon::start().await;
     let app = Receiver::start(&paragon).await;
-    // A second row for a file comes a while after the first.
+    // Simulates a receiver that holds a file a second time, 200 ms after the first look that shows it.
     let since = Mutex::new(None);
     let late = altered(&app, move |held| {
         if let Some(copy) = held.iter().find(|held| name(held) == "c.pdf").cloned() {
@@ -213,7 +217,7 @@ async fn harm_that_is_done_late_is_seen() {
 }
 
 #[tokio::test]
-async fn a_call_that_was_refused_is_named_where_records_are_missing() {
+async fn a_refused_call_is_named_when_records_are_missing() {
     let paragon = FakeParagon::start().await;
     let app = Receiver::start_as(&paragon, "another-project").await;
     let suite = Suite::for_receiver(app.webhook()).state_url(app.state()).settle(Duration::from_millis(500));
@@ -228,8 +232,8 @@ async fn a_call_that_was_refused_is_named_where_records_are_missing() {
 }
 
 #[tokio::test]
-async fn what_it_holds_before_anything_was_sent_is_no_ground_to_judge_on() {
-    // The same seed makes the same users, and with them the same syncs.
+async fn records_left_by_a_run_with_the_same_seed_make_a_case_not_evaluable() {
+    // The same seed makes the same users, and therefore the same ids of syncs.
     let mut before: Vec<HeldRecord> = Vec::new();
     for verdict in [Verdict::Pass, Verdict::NotEvaluable] {
         let paragon = FakeParagon::builder().seed(5).start().await.unwrap();
@@ -245,12 +249,12 @@ async fn what_it_holds_before_anything_was_sent_is_no_ground_to_judge_on() {
 }
 
 #[tokio::test]
-async fn what_was_lost_under_a_policy_is_told_with_the_cell_that_decided() {
+async fn data_lost_under_a_policy_is_reported_with_the_deciding_cell() {
     let paragon = FakeParagon::start().await;
     let app = Receiver::start(&paragon).await;
     let disables = vec![DisableRule::new(Failing::InARow { attempts: 1, within: Limit::NONE })];
     let strict = Policy::paragon_assumed().named("strict").disable(disables);
-    // One that loses what came while it was down.
+    // Simulates a receiver that loses the record that was created while the receiver was down.
     let judgment = Suite::for_receiver(app.webhook())
         .settle(Duration::from_secs(1))
         .state(altered(&app, |held| held.retain(|held| name(held) != "new.pdf")))
@@ -264,7 +268,7 @@ async fn what_was_lost_under_a_policy_is_told_with_the_cell_that_decided() {
 }
 
 #[tokio::test]
-async fn a_state_that_is_gone_for_good_is_noticed_once() {
+async fn a_permanently_unreachable_state_probe_is_noticed_once() {
     let paragon = FakeParagon::start().await;
     let app = Receiver::start(&paragon).await;
     let looks = Arc::new(AtomicUsize::new(0));
@@ -275,12 +279,12 @@ async fn a_state_that_is_gone_for_good_is_noticed_once() {
     let judgment = suite.select(|case| case.id.starts_with("rec-")).run(&paragon).await;
     assert!(judgment.results.len() > 10);
     assert!(judgment.results.iter().all(|result| result.verdict == Verdict::NotEvaluable), "{judgment:?}");
-    // If each case looked for the settle time, there would be thousands.
+    // There would be thousands of looks if each case looked until its settle time is over.
     let looks = looks.load(Ordering::Relaxed);
     assert!(looks < 1_000, "{looks} looks");
 }
 
-/// Counts the looks.
+/// Counts the looks at the state.
 struct Counted {
     probe: StateUrl,
     looks: Arc<AtomicUsize>,
@@ -300,7 +304,7 @@ async fn a_receiver_is_told_of_each_sync_before_its_first_event() {
     let known: Arc<Mutex<Vec<String>>> = Arc::default();
     let told = |sync: &fake::SyncHandle| {
         let (known, user) = (known.clone(), sync.envelope().user.id.to_string());
-        // The first run of the sync comes afterwards.
+        // The hook is called before the first run of the sync.
         assert_eq!(sync.records(), [Value::Null; 0]);
         async move {
             known.lock().unwrap().push(user);
@@ -323,13 +327,13 @@ async fn a_receiver_is_told_of_each_sync_before_its_first_event() {
     assert!(judgment.results.iter().all(|result| result.detail.contains("nobody takes new users")), "{judgment:?}");
 }
 
-/// Two events a minute apart are two steps of a quiet history: a receiver that needs a while for the first, and less for
-/// the second, is no worse for it.
+/// The steps of a quiet history are a minute apart, so the receiver must get time to finish the first event before the
+/// next one is sent. Otherwise a correct receiver that needs longer for the first event would fail.
 #[tokio::test]
-async fn between_the_steps_of_a_quiet_history_a_receiver_comes_to_rest() {
+async fn a_receiver_comes_to_rest_between_the_steps_of_a_quiet_history() {
     let paragon = FakeParagon::start().await;
     let app = Receiver::start(&paragon).await;
-    // The next event finds it busy with the one before, if it comes within 60 ms.
+    // The receiver is busy with an event for 60 ms. The test counts events of a record that arrive in that time.
     let overlaps = Arc::new(AtomicUsize::new(0));
     let busy: Arc<Mutex<BTreeSet<String>>> = Arc::default();
     let (counted, inner) = (overlaps.clone(), app.webhook());
@@ -354,7 +358,7 @@ async fn between_the_steps_of_a_quiet_history_a_receiver_comes_to_rest() {
 }
 
 #[tokio::test]
-async fn a_run_that_is_given_up_leaves_the_fake_as_it_was() {
+async fn an_aborted_run_leaves_the_fake_as_it_was() {
     let paragon = FakeParagon::start().await;
     let app = Receiver::start(&paragon).await;
     let before = paragon.policy();

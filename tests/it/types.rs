@@ -1,4 +1,4 @@
-//! Every schema that a payload can have, beside the type that reads it. `fuzz/` reads this file too.
+//! Pairs each schema that a payload can have with the type that reads the payload. `fuzz/` includes this file too.
 
 use paragon_testkit::contract::api::{
     BatchCheckAccessRequest, BatchCheckAccessResponse, CheckAccessRequest, CheckAccessResponse, EnableSyncRequest,
@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// What a type makes of a payload.
+/// Reads a payload into a type, and returns the JSON that the type writes.
 pub(crate) type Through = fn(&Value) -> Result<Value, String>;
 
 fn through<T: Serialize + DeserializeOwned>(payload: &Value) -> Result<Value, String> {
@@ -22,7 +22,8 @@ fn through<T: Serialize + DeserializeOwned>(payload: &Value) -> Result<Value, St
     serde_json::to_value(typed).map_err(|error| error.to_string())
 }
 
-/// Every schema that a payload can have, and its type. A shipped schema that is missing here fails a test.
+/// Returns each schema that a payload can have, with its type. `agreement.rs` fails if a shipped schema is missing
+/// here.
 pub(crate) fn types() -> Vec<(&'static str, Through)> {
     let mut types: Vec<(&str, Through)> = vec![
         ("records/file", through::<Record<File>>),

@@ -1,4 +1,4 @@
-//! Whatever happens, what the fake sends and serves is what the strict schemas of its revision let through.
+//! Whatever happens, everything that the fake sends and serves is valid by the strict schemas of its revision.
 
 use std::sync::{Arc, Mutex};
 
@@ -15,7 +15,7 @@ use url::Url;
 use crate::api::Client;
 use crate::described::FakeParagon;
 
-/// Takes every event and keeps it.
+/// Starts a webhook that accepts and keeps every event.
 pub(crate) async fn sink() -> (Url, Arc<Mutex<Vec<Value>>>) {
     let kept = Arc::new(Mutex::new(Vec::new()));
     let keep = kept.clone();
@@ -27,7 +27,7 @@ pub(crate) async fn sink() -> (Url, Arc<Mutex<Vec<Value>>>) {
 }
 
 #[tokio::test]
-async fn what_goes_over_the_wire_is_valid_in_each_revision() {
+async fn everything_sent_and_served_is_valid_in_each_revision() {
     let mut runner = TestRunner::deterministic();
     let mut seen = std::collections::BTreeSet::new();
     for revision in Revision::ALL {
@@ -70,6 +70,6 @@ async fn what_goes_over_the_wire_is_valid_in_each_revision() {
             }
         }
     }
-    // Every event that changes of files cause was among them, in each revision.
+    // Each revision has sent all four events that changes of files cause.
     assert_eq!(seen.len(), 4 * 3, "{seen:?}");
 }

@@ -1,11 +1,11 @@
-"""Lets schemathesis read NDJSON: each line is JSON of the described form, so the first one stands for all."""
+"""Lets schemathesis read NDJSON: every line is JSON of the described form, so only the first line is validated."""
 
 import json
 import zlib
 
 import schemathesis
 
-# What an empty stream would hold: a line that both streams describe.
+# The line that stands for an empty stream: it is valid in both streams.
 LINE = {
     "syncInstanceId": "163a345e-2dd4-51ff-bcf5-7667de564bb0",
     "integration": "googledrive",
@@ -21,7 +21,7 @@ def ndjson(ctx, response):
 
 @schemathesis.hook
 def map_body(ctx, body):
-    """Most of the syncs that are enabled are of the account that there is, so that something can be done with them."""
+    """Lets most requests enable a sync of the existing account, so that later requests find a working sync."""
     enables = ctx.operation is not None and ctx.operation.definition.raw.get("operationId") == "enableSync"
     dice = zlib.crc32(repr(body).encode())
     if enables and isinstance(body, dict) and dice % 4:

@@ -1,10 +1,10 @@
-"""Runs schemathesis against `serve`: no 5xx, nothing that the description does not say, the stateful phase included.
+"""Runs schemathesis against `serve`, including the stateful phase: no 5xx, and no response that is not described.
 
     python3 tests/schemathesis/run.py PROGRAM SCHEMATHESIS
 
-PROGRAM is the built paragon-testkit, SCHEMATHESIS the command of that name, from PyPI. What is not asked: that
-everything the description forbids is refused (the fake lets through what real clients send), that everything it allows
-is taken (an account must exist before a sync of it), and 405 for methods that nobody documents.
+PROGRAM is the built paragon-testkit. SCHEMATHESIS is the command of that name, from PyPI. Three checks are off: that
+every invalid request is refused (the fake accepts what real clients send), that every valid request is accepted (an
+account must exist before its sync), and that undocumented methods get a 405.
 """
 
 import json
@@ -41,7 +41,7 @@ def main(program, schemathesis):
         ready = json.loads(server.stdout.readline())
         admin = ready["adminUrl"]
         token = post(admin + "/tokens", {"user": "user_demo"})["token"]
-        # The syncs are schemathesis's own to enable, as the description's examples have them.
+        # Creates only an account: schemathesis enables the syncs itself, as in the examples of the description.
         account = post(admin + "/accounts", {"user": "user_demo", "integration": "googledrive"})["credentialId"]
         post(f"{admin}/accounts/{account}/fill", {"pipeline": "files", "count": 50, "seed": 1})
         description = HERE.parents[1] / "schemas" / "openapi.yaml"
@@ -54,7 +54,7 @@ def main(program, schemathesis):
         environment = {
             **os.environ, "SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1",
         }
-        # It keeps what it found in the working folder.
+        # schemathesis writes what it finds into the working folder.
         with tempfile.TemporaryDirectory() as folder:
             return subprocess.run(command, env=environment, cwd=folder, check=False).returncode
     finally:

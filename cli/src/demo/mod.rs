@@ -55,18 +55,20 @@ async fn tell(color: bool) -> Result<u8, Box<dyn std::error::Error>> {
     drive.create(File::named("notes.md"));
     drive.update(&report, |file| file.name = "Q1 report (final).pdf".into());
     paragon.advance(MINUTE).await;
-    story.tell("2. She adds a file and renames one. The incremental sync, a minute later, notices", &sync).await?;
+    story
+        .tell("2. Ada adds a file and renames another. The incremental sync, a minute later, finds both changes", &sync)
+        .await?;
 
     drive.delete(&draft);
     paragon.advance(DAY).await;
-    story.tell("3. She deletes a file. Only the daily full sync sees what is gone", &sync).await?;
+    story.tell("3. Ada deletes a file. Only the daily full sync detects deletions", &sync).await?;
 
     let outage = paragon.api_fault(ApiFaultKind::status(503));
     drive.create(File::named("budget.xlsx"));
     paragon.advance(MINUTE).await;
     paragon.end_api_fault(outage);
     paragon.run_until_idle().await;
-    story.tell("4. The Sync API fails for a moment: the receiver answers 503 and gets the event again", &sync).await?;
+    story.tell("4. The Sync API fails for a moment: the receiver answers 503, and the event is retried", &sync).await?;
 
     paragon.delivery_fault(DeliveryFaultKind::Unreachable);
     for number in 1..=4 {
@@ -89,10 +91,14 @@ async fn tell(color: bool) -> Result<u8, Box<dyn std::error::Error>> {
     drive.create(File::named("after.txt"));
     paragon.advance(MINUTE).await;
     let caught_up = story
-        .tell("6. It is back and enabled: at the next event it pulls from its cursor and catches up", &sync)
+        .tell(
+            "6. The receiver is back and the webhook enabled: at the next event the receiver pulls from its cursor and \
+             catches up",
+            &sync,
+        )
         .await?;
 
-    say("\n7. Would it do so whatever happens? The conformance suite judges it\n");
+    say("\n7. Does the receiver survive other faults as well? The conformance suite judges it\n");
     let text = Text { color };
     let suite = Suite::for_receiver(base.join("/webhook")?)
         .state_url(base.join("/state")?)
@@ -104,10 +110,11 @@ async fn tell(color: bool) -> Result<u8, Box<dyn std::error::Error>> {
     let judgment = suite.run(&paragon).await;
     output::result(&text.summary(&judgment));
     if !(disabled && caught_up) {
-        output::error("the story did not end as told above");
+        output::error("the demo did not end as described above");
         return Ok(exits::FAILED);
     }
-    say("\nThe retry times and the number of failures that disables are assumed: Paragon does not publish them.");
+    say("\nThe retry times and the number of failures that disable a webhook are assumed: Paragon does not publish \
+         them.");
     say("Judge your own receiver, in any language: paragon-testkit check --help");
     Ok(report::exit_code(&judgment))
 }

@@ -1,4 +1,4 @@
-//! What is typed wrongly is told in one clear line, with exit code 2.
+//! Invalid arguments are reported in one clear line, with exit code 2.
 
 use crate::run::{GOOD, WEBHOOK, run};
 
@@ -10,7 +10,7 @@ fn told(args: &[&str]) -> String {
 }
 
 #[test]
-fn urls_durations_patterns_reports_and_keys() {
+fn invalid_urls_durations_patterns_reports_and_keys_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let key = folder.path().join("key.pem");
     std::fs::write(&key, "-----BEGIN PRIVATE KEY-----\nbm9uc2Vuc2U=\n-----END PRIVATE KEY-----\n").unwrap();
@@ -44,7 +44,7 @@ fn urls_durations_patterns_reports_and_keys() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_report_that_cannot_be_written_is_told_before_the_run() {
+fn a_report_that_cannot_be_written_is_an_error_before_the_run() {
     let line = told(&["check", WEBHOOK, "--spawn", GOOD, "--report", "json=/proc/report.json"]);
     assert!(line.starts_with("error: --report \"json=/proc/report.json\": the file cannot be written: "), "{line}");
 }

@@ -1,4 +1,4 @@
-//! `check`: what it prints, writes and exits with.
+//! Tests of `check`: its output, its reports and its exit codes.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
@@ -24,7 +24,7 @@ fn a_good_receiver_is_judged_and_the_report_follows_its_schema() {
 }
 
 #[test]
-fn a_finding_says_what_was_required_what_happened_and_how_to_see_it_again() {
+fn a_failure_says_what_was_required_what_happened_and_how_to_reproduce_it() {
     let spawn = "python3 tests/receivers/python/broken.py drops-deletions";
     let ran = check(spawn, &["--case", "rec-deleted", "--settle", "300ms"]);
     assert_eq!(ran.code, 1);
@@ -34,22 +34,26 @@ fn a_finding_says_what_was_required_what_happened_and_how_to_see_it_again() {
 }
 
 #[test]
-fn a_state_that_cannot_be_seen_is_told_at_the_start() {
+fn an_unusable_state_url_is_reported_at_the_start() {
     let target = ["check", WEBHOOK, "--spawn", GOOD, "--state-url", "http://127.0.0.1:{port}/nowhere"];
     let ran = run([&target[..], &["--case", "ack-verification"]].concat());
     assert!(
-        ran.stderr.contains("/nowhere is of no use: it answered 404 Not Found; cases that need it"),
+        ran.stderr.contains(
+            "/nowhere does not work: expected a 2xx response, got 404 Not Found; cases that need the state probe"
+        ),
         "{}",
         ran.stderr
     );
 }
 
 #[test]
-fn a_failure_about_data_says_whether_the_receiver_was_told_and_how_it_is_known_to_be_at_rest() {
+fn a_failure_about_data_says_whether_the_receiver_got_the_record_and_why_it_counts_as_at_rest() {
     let spawn = "python3 tests/receivers/python/broken.py does-nothing";
     let ran = check(spawn, &["--case", "pull-all-pages", "--settle", "2500ms"]);
     assert!(
-        ran.stdout.contains("never fetched: no call brought them\n            at rest: it has made no call for 3 s\n"),
+        ran.stdout.contains(
+            "never fetched: no call brought them\n            at rest: the receiver has made no call for 3 s\n"
+        ),
         "{}",
         ran.stdout
     );
@@ -59,7 +63,7 @@ fn a_failure_about_data_says_whether_the_receiver_was_told_and_how_it_is_known_t
 }
 
 #[test]
-fn reports_go_to_their_files_and_what_cannot_be_written_is_named() {
+fn reports_are_written_to_their_files_and_a_failed_write_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name).display().to_string();
     std::fs::write(file("html"), "the page of the run before").unwrap();
@@ -76,7 +80,7 @@ fn reports_go_to_their_files_and_what_cannot_be_written_is_named() {
     }
 }
 
-/// A run of several cases on a receiver that does nothing, at the moment when the first verdict was printed.
+/// Starts a run of several cases on a receiver that does nothing. Returns when the first verdict has been printed.
 #[cfg(unix)]
 fn after_the_first_verdict(more: &[&str]) -> (Child, BufReader<std::process::ChildStdout>) {
     let spawn = "python3 tests/receivers/python/broken.py does-nothing";
@@ -99,7 +103,7 @@ fn signal(name: &str, judge: &Child) {
 
 #[cfg(unix)]
 #[test]
-fn what_was_judged_before_an_interruption_is_told_and_written() {
+fn verdicts_reached_before_an_interruption_are_printed_and_written() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name).display().to_string();
     let (json, junit) = (format!("json={}", file("json")), format!("junit={}", file("junit")));
@@ -124,7 +128,7 @@ fn what_was_judged_before_an_interruption_is_told_and_written() {
 
 #[cfg(unix)]
 #[test]
-fn an_old_report_is_not_taken_for_the_one_of_a_run_that_was_killed() {
+fn a_killed_run_leaves_no_report_of_an_earlier_run() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("report.json");
     std::fs::write(&file, "the report of the run before").unwrap();
@@ -136,7 +140,7 @@ fn an_old_report_is_not_taken_for_the_one_of_a_run_that_was_killed() {
 
 #[cfg(unix)]
 #[test]
-fn a_report_goes_where_a_link_leads() {
+fn a_report_is_written_through_a_symbolic_link() {
     let folder = tempfile::tempdir().unwrap();
     let (file, link) = (folder.path().join("report.json"), folder.path().join("link.json"));
     std::fs::write(&file, "the report of the run before").unwrap();
@@ -150,11 +154,11 @@ fn a_report_goes_where_a_link_leads() {
 }
 
 #[test]
-fn a_proxy_of_the_shell_does_not_swallow_the_calls_of_a_spawned_receiver() {
+fn a_spawned_receiver_calls_the_fake_in_spite_of_a_proxy_of_the_shell() {
     let args = ["check", WEBHOOK, "--spawn", GOOD, "--state-url", STATE, "--case", "rec-created", "--settle", "2s"];
     let mut command = program(args);
     for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
-        // Nobody listens there.
+        // Nothing listens at this port.
         command.env(name, "http://127.0.0.1:9");
     }
     let output = command.env_remove("NO_PROXY").env_remove("no_proxy").output().unwrap();
@@ -162,7 +166,7 @@ fn a_proxy_of_the_shell_does_not_swallow_the_calls_of_a_spawned_receiver() {
 }
 
 #[test]
-fn the_clock_begins_now_and_the_command_that_runs_a_case_again_says_when() {
+fn the_clock_starts_now_and_the_command_that_repeats_a_case_has_the_start() {
     let spawn = "python3 tests/receivers/python/broken.py ignores-created";
     let args = ["check", WEBHOOK, "--spawn", spawn, "--state-url", STATE, "--case", "rec-created", "--settle", "100ms"];
     let before = paragon_testkit::clock::Timestamp::wall();
@@ -177,7 +181,7 @@ fn the_clock_begins_now_and_the_command_that_runs_a_case_again_says_when() {
 }
 
 #[test]
-fn a_workflow_gets_annotations_and_its_summary_keeps_what_it_has() {
+fn a_workflow_gets_annotations_and_the_report_is_appended_to_its_summary() {
     let folder = tempfile::tempdir().unwrap();
     let summary = folder.path().join("summary");
     std::fs::write(&summary, "# Before").unwrap();
@@ -208,7 +212,7 @@ fn the_same_seed_gives_the_same_story_and_another_one_does_not() {
 }
 
 #[test]
-fn without_a_state_url_what_cannot_be_known_is_not_evaluable() {
+fn cases_about_the_state_are_not_evaluable_without_a_state_url() {
     let Ran { code, stdout, .. } = run(["check", WEBHOOK, "--spawn", GOOD, "--case", "rec-*"]);
     assert_eq!(code, 0);
     assert!(stdout.contains("5 passed, 0 failed, 9 not evaluable"), "{stdout}");
@@ -216,17 +220,17 @@ fn without_a_state_url_what_cannot_be_known_is_not_evaluable() {
 }
 
 #[test]
-fn nothing_judged_is_no_success() {
+fn a_run_without_a_verdict_is_not_a_success() {
     let Ran { code, stdout, .. } = run(["check", WEBHOOK, "--spawn", GOOD, "--case", "rec-deleted"]);
     assert_eq!(code, 4, "{stdout}");
     assert!(stdout.contains("nothing was judged") && stdout.contains("--state-url"), "{stdout}");
     let Ran { code, stderr, .. } = run(["check", WEBHOOK, "--spawn", GOOD, "--case", "zzz-*"]);
     assert_eq!(code, 4);
-    insta::assert_snapshot!(stderr, @"error: nothing is judged: no case matches; `paragon-testkit cases` lists them");
+    insta::assert_snapshot!(stderr, @"error: nothing is judged: no case matches the selection; `paragon-testkit cases` lists all cases");
 }
 
 #[test]
-fn nonsense_from_the_state_url_is_told_and_the_run_goes_on() {
+fn an_invalid_state_is_reported_and_the_run_continues() {
     let ran = check("python3 tests/receivers/python/broken.py nonsense-state", &["--case", "rec-*", "--case", "ack-*"]);
     assert_eq!(ran.code, 0, "what needs no state is judged\n{}", ran.stdout);
     assert!(ran.stdout.contains(r#"expected {"records":[{"syncInstanceId""#), "{}", ran.stdout);
@@ -234,7 +238,7 @@ fn nonsense_from_the_state_url_is_told_and_the_run_goes_on() {
 }
 
 #[test]
-fn the_environment_of_a_spawned_receiver_can_be_named_otherwise() {
+fn the_variables_of_a_spawned_receiver_can_be_renamed() {
     let spawn = r#"PARAGON_API_URL="$MY_API" PARAGON_PROJECT_ID="$MY_PROJECT" PORT="$MY_PORT" exec python3 tests/receivers/python/receiver.py"#;
     let more = ["--env", "MY_API={api_url}", "--env", "MY_PROJECT={project_id}", "--env", "MY_PORT={port}"];
     let ran = check(spawn, &[&more[..], &["--project", "mine", "--case", "rec-created"]].concat());
@@ -242,7 +246,7 @@ fn the_environment_of_a_spawned_receiver_can_be_named_otherwise() {
 }
 
 #[test]
-fn a_run_ends_at_the_first_failure_when_asked_to() {
+fn a_run_ends_at_the_first_failure_with_fail_fast() {
     let spawn = "python3 tests/receivers/python/broken.py fails-on-record-errored";
     let ran = check(spawn, &["--fail-fast", "--case", "ack-*"]);
     assert_eq!(ran.code, 1);
@@ -267,7 +271,7 @@ impl Drop for Killed {
 }
 
 #[test]
-fn a_receiver_that_somebody_else_starts_learns_what_it_needs_from_one_line() {
+fn one_line_of_json_has_all_that_a_receiver_started_elsewhere_needs() {
     let args = ["check", WEBHOOK, "--state-url", STATE, "--ready-json", "--case", "rec-*"];
     let mut judge = Killed(program(args).stdout(Stdio::piped()).spawn().unwrap());
     let mut stdout = BufReader::new(judge.0.stdout.take().unwrap());
@@ -291,7 +295,7 @@ fn a_receiver_may_be_judged_under_an_older_revision() {
     let snake = check("node tests/receivers/node/receiver.mjs", &["--revision", "snake_case", "--case", "rec-created"]);
     assert_eq!(snake.code, 0, "{}{}", snake.stdout, snake.stderr);
     assert!(snake.stdout.contains("policy paragon-assumed, revision snake_case, "), "{}", snake.stdout);
-    // It reads remainingRecords, which mid-2025 called otherwise.
+    // This receiver reads `remainingRecords`, which has another name in the revision of mid-2025.
     let args = ["--revision", "snake_case", "--case", "pull-all-pages", "--settle", "1s"];
     let fails = check(GOOD, &args);
     assert_eq!(fails.code, 1, "{}{}", fails.stdout, fails.stderr);
@@ -302,24 +306,23 @@ fn a_receiver_may_be_judged_under_an_older_revision() {
 }
 
 #[test]
-fn a_command_may_tell_the_state() {
+fn a_command_can_be_the_state_probe() {
     let look = r#"python3 -c "import os, urllib.request; print(urllib.request.urlopen('http://127.0.0.1:' + os.environ['PORT'] + '/state').read().decode())""#;
     let ran = run(["check", WEBHOOK, "--spawn", GOOD, "--state-cmd", look, "--case", "rec-deleted"]);
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
     let fails = "echo 'no database' >&2; exit 3";
     let ran = run(["check", WEBHOOK, "--spawn", GOOD, "--state-cmd", fails, "--case", "rec-deleted", "--settle", "2s"]);
     assert_eq!(ran.code, 4, "{}{}", ran.stdout, ran.stderr);
-    let told =
-        r#"the state command "echo 'no database' >&2; exit 3" is of no use: it ended with exit status: 3: no database"#;
+    let told = r#"the state command "echo 'no database' >&2; exit 3" does not work: the command ended with exit status: 3: no database"#;
     assert!(ran.stdout.contains(told), "{}", ran.stdout);
     let ran = run(["check", WEBHOOK, "--spawn", GOOD, "--state-cmd", "yes", "--case", "rec-deleted", "--settle", "1s"]);
     assert_eq!(ran.code, 4, "{}{}", ran.stdout, ran.stderr);
-    let told = r#"the state command "yes" is of no use: it printed more than 64 MiB, and no more is read"#;
+    let told = r#"the state command "yes" does not work: the command printed more than 64 MiB, which is the limit"#;
     assert!(ran.stdout.contains(told), "{}", ran.stdout);
 }
 
-/// Tells the state of the good receiver as some databases would: ids in capitals, moments with another offset and without
-/// milliseconds, numbers and whole records as text, and no folders.
+/// Prints the state of the good receiver in the form in which some databases return it: ids in upper case, times with
+/// another offset and without milliseconds, numbers and whole records as text, and without folders.
 const OTHER_FORM: &str = r#"
 import json, os, urllib.request
 state = json.load(urllib.request.urlopen("http://127.0.0.1:" + os.environ["PORT"] + "/state"))
@@ -339,7 +342,7 @@ print(json.dumps({"records": told}))
 "#;
 
 #[test]
-fn the_same_state_in_another_form_is_right() {
+fn the_same_state_in_another_form_passes() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("state.py");
     std::fs::write(&file, OTHER_FORM).unwrap();
@@ -352,7 +355,7 @@ fn the_same_state_in_another_form_is_right() {
 }
 
 #[test]
-fn histories_may_be_of_every_pipeline() {
+fn histories_can_use_every_pipeline() {
     let pipelines = ["--pipelines", "files,contacts,companies,deals,custom_objects,tickets"];
     let ran = check(GOOD, &[&pipelines[..], &["--case", "conv-quiet", "--cases", "12"]].concat());
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
@@ -362,13 +365,13 @@ fn histories_may_be_of_every_pipeline() {
 }
 
 #[test]
-fn histories_end_with_their_time() {
+fn histories_end_when_their_time_is_up() {
     let ran = check(GOOD, &["--case", "conv-quiet", "--cases", "1000000", "--max-time", "1ms"]);
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
 }
 
 #[test]
-fn a_scenario_without_a_sync_observes_nothing_and_a_broken_one_is_told() {
+fn a_scenario_without_a_sync_judges_nothing_and_an_invalid_one_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
         let file = folder.path().join(name);

@@ -1,4 +1,4 @@
-//! The verbs about the contract: `validate`, `schema`, `fixture`, `generate`, `send`, `explain`.
+//! Tests of the commands about the contract: `validate`, `schema`, `fixture`, `generate` and `explain`; and of `cases`.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::run::{Ran, program, run};
 
-/// Runs the program with something on its standard input.
+/// Runs the program with this standard input.
 fn fed(args: &[&str], input: &[u8]) -> Ran {
     let mut command = program(args);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -25,7 +25,7 @@ fn line(args: &[&str]) -> String {
 }
 
 #[test]
-fn what_is_wrong_with_a_payload_is_said_member_by_member() {
+fn each_violation_of_a_payload_is_reported_with_its_member() {
     let input = concat!(
         r#"{"event":"record_created","sync":"googledrive","syncInstanceId":"163a345e-2dd4-51ff-bcf5-7667de564bb0","user":{"id":"u"},"data":{"recordId":"3ce16e33-0163-564d-98ce-99b0a25ab375","model":"files"}}"#,
         "\n\n",
@@ -40,7 +40,7 @@ fn what_is_wrong_with_a_payload_is_said_member_by_member() {
 }
 
 #[test]
-fn the_readme_shows_what_is_printed() {
+fn the_readme_shows_the_real_output() {
     let readme = include_str!("../../../README.md");
     let ran = fed(&["validate"], br#"{"event":"recordCreated","sync":"googledrive"}"#);
     assert!(readme.contains(&(ran.stdout + &ran.stderr)));
@@ -51,7 +51,7 @@ fn the_readme_shows_what_is_printed() {
 }
 
 #[test]
-fn a_payload_may_stand_on_several_lines_and_in_several_files() {
+fn payloads_may_span_several_lines_and_come_from_several_files() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
         let file = folder.path().join(name);
@@ -72,7 +72,7 @@ fn a_payload_may_stand_on_several_lines_and_in_several_files() {
 }
 
 #[test]
-fn what_is_no_plain_text_is_told_with_what_to_do() {
+fn other_encodings_are_reported_with_advice() {
     let event = r#"{"event":"webhook_verification"}"#;
     assert_eq!(fed(&["validate"], event.as_bytes()).code, 0);
     let wide = |encode: fn(u16) -> [u8; 2]| event.encode_utf16().flat_map(encode).collect::<Vec<u8>>();
@@ -98,7 +98,7 @@ fn what_is_no_plain_text_is_told_with_what_to_do() {
 }
 
 #[test]
-fn a_number_that_no_float_holds_is_told_as_one() {
+fn a_number_beyond_the_range_of_a_float_is_reported() {
     let words = "is beyond what a 64-bit float holds (about 1.8E308): it is JSON, but most programs cannot read it; \
                  write it as a string\n";
     for (input, place, number) in [
@@ -119,7 +119,7 @@ fn a_number_that_no_float_holds_is_told_as_one() {
 }
 
 #[test]
-fn each_revision_takes_its_own_fixtures_and_strict_refuses_what_is_new() {
+fn each_revision_accepts_its_own_fixtures_and_strict_refuses_unknown_members() {
     let snake = run(["fixture", "records/file/snake_case"]).stdout;
     let judged = |more: &[&str]| fed(&[&["validate", "--as", "file"], more].concat(), snake.as_bytes()).code;
     assert_eq!(judged(&["--revision", "snake_case", "--strict"]), 0);
@@ -131,7 +131,7 @@ fn each_revision_takes_its_own_fixtures_and_strict_refuses_what_is_new() {
 }
 
 #[test]
-fn what_is_generated_is_valid_and_the_same_for_the_same_seed() {
+fn generated_payloads_are_valid_and_the_same_for_the_same_seed() {
     for kind in ["event", "record_deleted", "webhooks/webhook_verification"] {
         for more in [&[][..], &["--edge"], &["--revision", "snake_case"]] {
             let args = [&["generate", kind, "--count", "20", "--seed", "7"], more].concat();
@@ -150,7 +150,7 @@ fn what_is_generated_is_valid_and_the_same_for_the_same_seed() {
 }
 
 #[test]
-fn an_invalid_one_says_which_rule_it_breaks() {
+fn a_generated_invalid_payload_names_the_rule_that_it_breaks() {
     let made = run(["generate", "sync_complete", "--invalid", "--count", "30"]).stdout;
     for line in made.lines() {
         let miss: Value = serde_json::from_str(line).unwrap();
@@ -165,7 +165,7 @@ fn an_invalid_one_says_which_rule_it_breaks() {
 }
 
 #[test]
-fn generating_ends_when_the_reader_has_enough() {
+fn generate_ends_when_its_output_is_closed() {
     let mut command = program(["generate", "event", "--count", "1000000000"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut reader = BufReader::new(child.stdout.take().unwrap());
@@ -215,7 +215,7 @@ fn fixtures_are_listed_and_printed() {
 }
 
 #[test]
-fn things_are_explained_by_their_names() {
+fn rules_cases_members_and_fixtures_are_explained_by_id() {
     let told =
         ["unknown.retries", "contradiction.model", "ack-unknown-members", "webhook.disable", "records/file#externalId"]
             .iter()
@@ -230,7 +230,7 @@ fn things_are_explained_by_their_names() {
 }
 
 #[test]
-fn the_cases_are_told_as_json_with_what_each_needs() {
+fn the_cases_are_listed_as_json_with_what_each_needs() {
     let cases: Value = serde_json::from_str(&run(["cases", "--json"]).stdout).unwrap();
     let cases = cases.as_array().unwrap();
     assert_eq!(cases.len() + 1, run(["cases"]).stdout.lines().count());
@@ -248,7 +248,7 @@ fn the_provenance_table_is_the_one_in_the_docs() {
     assert!(same, "it is out of date: cargo run -- explain --all > docs/src/provenance.md");
 }
 
-/// What a process has needed at most so far, in KiB.
+/// Returns the peak memory of a process, in KiB.
 #[cfg(target_os = "linux")]
 fn peak(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
@@ -258,7 +258,7 @@ fn peak(process: u32) -> u64 {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_million_events_come_one_by_one_and_are_not_kept() {
+fn a_million_events_are_printed_without_being_kept_in_memory() {
     let mut command = program(["generate", "event", "--count", "1000000", "--seed", "1"]);
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();

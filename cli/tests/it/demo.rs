@@ -1,9 +1,9 @@
-//! `demo` needs nothing, and its story is the same each time.
+//! `demo` needs no arguments, and prints the same story each time.
 
 use crate::run::run;
 
 #[test]
-fn the_demo_tells_its_story() {
+fn the_demo_prints_its_story() {
     let ran = run(["demo"]);
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
     let changing = ["Sync API http://", " policy ", "longest: "];

@@ -1,9 +1,10 @@
-//! Every command in the guide is run, and prints what the guide says.
+//! Runs every command in the guide, and compares the output with what the guide shows.
 //!
-//! A block ```` ```console ```` has commands of the program alone; trycmd runs it, and with `TRYCMD=overwrite` writes down
-//! what was printed. A block ```` ```console,ignore,session ```` needs a shell: all of a page are played to one bash, at the
-//! root of the repository. There `...` stands for any lines, `[..]` for any text within a line, `? 1` for the exit code
-//! when it is not 0, and a command without output may print what it likes. Ports of the guide are replaced by free ones.
+//! A block ```` ```console ```` contains only commands of the program. trycmd runs it; with `TRYCMD=overwrite`, trycmd
+//! writes the real output into the page. A block ```` ```console,ignore,session ```` needs a shell: all such blocks of
+//! a page are run by one bash, at the root of the repository. In these blocks, `...` stands for any lines, `[..]`
+//! stands for any text within a line, and `? 1` is the exit code if it is not 0. A command that is shown without output
+//! may print anything. The ports of the guide are replaced by free ones.
 
 use std::fmt::Write as _;
 use std::net::TcpListener;
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// What the guide calls the ports of the fake and of the receiver.
+/// The ports of the fake and of the receiver in the guide.
 const PORTS: [&str; 2] = ["8642", "3000"];
 
 fn root() -> PathBuf {
@@ -23,7 +24,7 @@ fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_paragon-testkit"))
 }
 
-/// The pages, by their path below `docs/src`.
+/// Returns the pages with their paths below `docs/src`.
 fn pages() -> Vec<(String, String)> {
     let (folder, mut found, mut folders) = (root().join("docs/src"), Vec::new(), vec![root().join("docs/src")]);
     while let Some(next) = folders.pop() {
@@ -41,7 +42,7 @@ fn pages() -> Vec<(String, String)> {
     found
 }
 
-/// The fenced blocks: what stands behind the fence, and the lines.
+/// Returns the fenced blocks: the text after the opening fence, and the lines.
 fn blocks(page: &str) -> Vec<(&str, Vec<&str>)> {
     let (mut blocks, mut open): (Vec<(&str, Vec<&str>)>, bool) = (Vec::new(), false);
     for line in page.lines() {
@@ -58,7 +59,7 @@ fn blocks(page: &str) -> Vec<(&str, Vec<&str>)> {
     blocks
 }
 
-/// Runs one of the guide's own programs.
+/// Runs one of the Python programs of the guide.
 fn python(args: &[&str]) {
     let ran = Command::new("python3").args(args).current_dir(root()).output().unwrap();
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
@@ -66,17 +67,17 @@ fn python(args: &[&str]) {
 }
 
 #[test]
-fn what_is_taken_from_elsewhere_is_as_it_is_there() {
+fn generated_parts_of_the_guide_are_up_to_date() {
     python(&["docs/generate.py", "--check", "--program", program().to_str().unwrap()]);
 }
 
 #[test]
-fn links_lead_to_pages_and_what_is_named_is_there() {
+fn links_and_named_paths_of_the_guide_exist() {
     python(&["docs/check.py", "--no-book"]);
 }
 
 #[test]
-fn every_command_is_run_by_one_of_the_two() {
+fn every_command_is_run_by_trycmd_or_in_a_session() {
     for (name, page) in pages() {
         for (info, lines) in blocks(&page) {
             let is_session = info == SESSION;
@@ -100,7 +101,7 @@ fn transcripts_are_what_the_program_prints() {
 const SESSION: &str = "console,ignore,session";
 
 #[test]
-fn sessions_go_as_they_are_told() {
+fn sessions_print_what_the_guide_shows() {
     let wrong: Vec<_> = std::thread::scope(|scope| {
         let pages: Vec<_> = pages();
         let played: Vec<_> = pages
@@ -114,7 +115,7 @@ fn sessions_go_as_they_are_told() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A command, the exit code that it has to end with, and what it has to print.
+/// A command of a session, with the exit code and the output that the page shows.
 #[derive(Debug, Default)]
 struct Told {
     command: String,
@@ -141,7 +142,8 @@ fn told(page: &str) -> Vec<Told> {
     told
 }
 
-/// Between those that `{port}` stands for and those that systems hand out, so that nobody else takes it before it is used.
+/// Returns a free port. It lies between the ports that `{port}` stands for and the ports that systems assign, so that
+/// no other process takes it before it is used.
 fn free_port() -> String {
     static ASKED: AtomicU32 = AtomicU32::new(0);
     let first = std::process::id().wrapping_mul(7_919);
@@ -153,7 +155,7 @@ fn free_port() -> String {
     }
 }
 
-/// Says what did not go as told.
+/// Runs the sessions of a page. Returns the first difference from the page.
 fn play(page: &str) -> Option<String> {
     let folder = tempfile::tempdir().unwrap();
     let ports = PORTS.map(|_| free_port());
@@ -162,8 +164,8 @@ fn play(page: &str) -> Option<String> {
     };
     let to: Vec<_> = ports.iter().map(String::as_str).collect();
     let told = told(page);
-    // Each command is run by this very shell, so that variables and what runs behind it stay for the next one.
-    // At its end, or when something hangs, all of it goes.
+    // One shell runs all commands, so that variables and background processes stay for the next command. When the shell
+    // ends or hangs, all its processes are killed.
     let mut script = String::from("trap 'kill -9 -$$' EXIT\n(sleep 180; kill -9 -$$) &\n");
     for (index, told) in told.iter().enumerate() {
         let command = places(&told.command, &PORTS, &to);
@@ -173,7 +175,7 @@ fn play(page: &str) -> Option<String> {
     let path = std::env::var("PATH").unwrap_or_default();
     let mut shell = Command::new("bash");
     shell.args(["-c", &script]).current_dir(root()).process_group(0);
-    // What stays behind must not keep the test's own output open.
+    // Background processes must not keep the output of the test open.
     shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     shell.env("PATH", format!("{}:{path}", program().parent().unwrap().display())).env("TMPDIR", folder.path());
     shell.env_remove("GITHUB_ACTIONS").env_remove("NO_COLOR");
@@ -197,7 +199,7 @@ fn play(page: &str) -> Option<String> {
     None
 }
 
-/// Whether lines are as told, where `...` is any number of lines.
+/// Returns whether the lines match; `...` stands for any number of lines.
 fn prints(told: &[String], lines: &[&str]) -> bool {
     match (told.split_first(), lines.split_first()) {
         (None, rest) => rest.is_none(),
@@ -207,7 +209,7 @@ fn prints(told: &[String], lines: &[&str]) -> bool {
     }
 }
 
-/// Whether a line is as told, where `[..]` is any text.
+/// Returns whether a line matches; `[..]` stands for any text.
 fn fits(told: &str, line: &str) -> bool {
     let mut parts = told.split("[..]");
     let Some(mut rest) = parts.next().and_then(|first| line.strip_prefix(first)) else { return false };
@@ -221,7 +223,7 @@ fn fits(told: &str, line: &str) -> bool {
 }
 
 #[test]
-fn what_is_left_out_may_be_anything_and_the_rest_is_as_told() {
+fn ellipses_match_anything_and_the_rest_must_be_equal() {
     let told: Vec<_> = ["a [..] c", "...", "z"].map(str::to_owned).into();
     assert!(prints(&told, &["a b c", "d", "z"]) && prints(&told, &["a  c", "z"]));
     assert!(!prints(&told, &["a b", "z"]) && !prints(&told, &["a b c", "z", "y"]) && !prints(&told, &["a b c"]));

@@ -1,4 +1,4 @@
-//! The program, as a person runs it: real processes, real receivers.
+//! Tests the program the way a person runs it: with real processes and real receivers.
 
 mod bad_input;
 mod check;

@@ -1,4 +1,4 @@
-//! Where results go: a full disk is an error, a reader that has gone away is none.
+//! Standard output: a full disk is an error, and a closed pipe is not.
 
 use std::process::{Output, Stdio};
 
@@ -26,13 +26,13 @@ fn to(stdout: impl Into<Stdio>, args: &[&str]) -> (Option<i32>, String) {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_is_told() {
+fn a_full_disk_is_an_error() {
     let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let told = "error: standard output cannot be written: No space left on device (os error 28)\n";
     for args in PRINTING {
         assert_eq!(to(full(), args), (Some(3), told.to_owned()), "{args:?}");
     }
-    // What was judged is in the exit code, if it was no success.
+    // The exit code of the verdicts takes precedence, unless they were a success.
     let judged: &[&str] = &["check", WEBHOOK, "--spawn", GOOD, "--case"];
     for (case, code) in [("ack-verification", 3), ("rec-deleted", 4)] {
         let (ended, stderr) = to(full(), &[judged, &[case]].concat());
@@ -41,7 +41,7 @@ fn a_full_disk_is_told() {
 }
 
 #[test]
-fn a_reader_that_has_gone_away_is_no_error() {
+fn a_closed_pipe_is_not_an_error() {
     for args in PRINTING {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);

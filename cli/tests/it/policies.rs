@@ -1,11 +1,11 @@
-//! `policies`, and what `--policy` takes.
+//! Tests of `policies` and of the argument of `--policy`.
 
 use serde_json::Value;
 
 use crate::run::run;
 
 #[test]
-fn they_are_listed_and_printed() {
+fn policies_are_listed_and_printed() {
     let listed = run(["policies"]);
     assert_eq!(listed.code, 0);
     insta::assert_snapshot!(listed.stdout);
@@ -17,7 +17,7 @@ fn they_are_listed_and_printed() {
     assert!(filled["filled"].as_array().unwrap().contains(&"jitter".into()));
 }
 
-/// The policy of the README.
+/// Returns the policy of the README.
 fn ours() -> String {
     let readme = include_str!("../../../README.md");
     let start = readme.split_once("```toml\n").unwrap().1;
@@ -25,7 +25,7 @@ fn ours() -> String {
 }
 
 #[test]
-fn a_file_with_one_is_taken_or_refused_with_the_reason() {
+fn a_policy_file_is_accepted_or_refused_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let list = |name: &str, text: &str| {
         let file = folder.path().join(name);

@@ -1,4 +1,4 @@
-//! Receivers that do not come up, and programs that are killed: no process is left behind.
+//! Receivers that do not start, and programs that are killed: no process is left behind.
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -8,7 +8,7 @@ use paragon_testkit::clock::eventually;
 
 use crate::run::{GOOD, STATE, WEBHOOK, program, run};
 
-/// Waits for a condition, for 20 s at most.
+/// Waits until a condition holds, for at most 20 s.
 fn until(what: &str, condition: impl Fn() -> bool) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let met = eventually(Duration::from_secs(20), || {
@@ -19,7 +19,7 @@ fn until(what: &str, condition: impl Fn() -> bool) {
 }
 
 #[test]
-fn a_receiver_that_never_comes_up_is_told_with_what_it_printed() {
+fn a_receiver_that_does_not_start_is_reported_with_its_output() {
     let ran = run(["check", WEBHOOK, "--spawn", "echo out of luck >&2; exit 3"]);
     assert_eq!(ran.code, 3);
     assert!(ran.stderr.contains("the receiver ended before it listened at http://127.0.0.1:"), "{}", ran.stderr);
@@ -36,12 +36,12 @@ fn a_receiver_that_never_comes_up_is_told_with_what_it_printed() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_not_judged_in_place_of_the_receiver() {
+fn a_process_that_already_has_the_port_is_not_taken_for_the_receiver() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/webhook", taken.local_addr().unwrap());
     let ran = run(["check", &url, "--spawn", "exec tail -f /dev/null"]);
     assert_eq!(ran.code, 3);
-    assert!(ran.stderr.contains("something listens at"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("something already listens at"), "{}", ran.stderr);
     let port = taken.local_addr().unwrap().port().to_string();
     let ran = run(["check", WEBHOOK, "--api-port", &port]);
     assert_eq!(ran.code, 3);
@@ -50,10 +50,11 @@ fn a_port_that_is_taken_is_not_judged_in_place_of_the_receiver() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn whatever_kills_the_program_its_receiver_ends_too() {
+fn the_receiver_ends_with_the_program_whatever_the_signal() {
     use std::os::unix::process::ExitStatusExt;
 
-    // `pkill` finds the process between the program and its receiver as well.
+    // `both`: the signal also goes to the process between the program and its receiver, because `pkill` finds that
+    // process too.
     for (signal, code, both) in [
         ("KILL", None, false),
         ("TERM", Some(130), false),
@@ -63,7 +64,8 @@ fn whatever_kills_the_program_its_receiver_ends_too() {
         ("INT", Some(130), true),
         ("HUP", Some(130), true),
     ] {
-        // The receiver never listens; it is a shell with a child of its own, and tells both their ids and its parent's.
+        // The receiver is a shell with a child process, and never listens. It writes down the ids of the child, of
+        // itself and of its parent.
         let folder = tempfile::tempdir().unwrap();
         let ids = folder.path().join("ids");
         let spawn = format!("sleep 600 & echo $! $$ $PPID > {0}.new; mv {0}.new {0}; wait", ids.display());
@@ -75,7 +77,7 @@ fn whatever_kills_the_program_its_receiver_ends_too() {
         until("the receiver", || ids.exists());
         let ids: Vec<_> = std::fs::read_to_string(&ids).unwrap().split_whitespace().map(str::to_owned).collect();
         let alive = |id: &String| {
-            // A zombie has ended; nobody has asked for its status yet.
+            // A zombie has ended; its parent has not asked for its status yet.
             std::fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
         };
         assert!(ids.len() == 3 && ids.iter().all(alive), "{ids:?}");
@@ -97,7 +99,7 @@ fn whatever_kills_the_program_its_receiver_ends_too() {
     }
 }
 
-/// Whether a process runs. A zombie has ended; nobody has asked for its status yet.
+/// Returns whether a process is running. A zombie has ended; its parent has not asked for its status yet.
 #[cfg(target_os = "linux")]
 fn alive(id: &str) -> bool {
     std::fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
@@ -118,14 +120,14 @@ fn a_state_command_leaves_no_process_behind() {
         let args = ["check", WEBHOOK, "--spawn", GOOD, "--case", "rec-deleted", "--settle", "1s", "--state-cmd"];
         args.into_iter().map(str::to_owned).chain([look]).collect::<Vec<_>>()
     };
-    // What it leaves in the background holds its output open.
+    // The background process keeps the output of the command open.
     let leaves = r#"echo $$ >> FILE; sleep 600 & echo $! >> FILE; echo '{"records":[]}'"#;
     let ran = run(args(leaves));
-    assert!(!ran.stderr.contains("is of no use"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("does not work"), "{}", ran.stderr);
     assert!(ids(&file).len() >= 2);
     until("the end of what the commands left", || !ids(&file).iter().any(|id| alive(id)));
 
-    // One that does not end, and a program that is interrupted meanwhile.
+    // This command does not end, and the program is interrupted meanwhile.
     std::fs::remove_file(&file).unwrap();
     let hangs = "echo $$ >> FILE; sleep 617; echo";
     let mut judge = program(args(hangs)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -144,21 +146,21 @@ fn children(id: &str) -> Vec<String> {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_state_command_that_takes_too_long_is_ended_with_what_it_started() {
+fn a_state_command_that_takes_too_long_is_ended_with_its_children() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ids");
     let look = format!("sleep 617 & echo $! >> {}; wait", file.display());
     let ran = run(["check", WEBHOOK, "--spawn", GOOD, "--case", "ack-verification", "--state-cmd", &look]);
-    assert!(ran.stderr.contains("is of no use: it did not end within 5 s"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("does not work: the command did not end within 5 s"), "{}", ran.stderr);
     until("the end of the looks", || !ids(&file).is_empty() && !ids(&file).iter().any(|id| alive(id)));
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_receiver_in_the_background_is_not_taken_for_one_that_was_killed() {
+fn a_receiver_in_the_background_is_not_taken_for_a_killed_one() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("id");
-    // The command ends when the receiver listens, as that of a daemon does.
+    // The command ends when the receiver listens, as a command that starts a daemon does.
     let listens = r#"python3 -c "import os, socket; socket.create_connection(('127.0.0.1', int(os.environ['PORT'])))""#;
     let spawn = format!(
         "setsid sh -c 'echo $$ > {}; exec {GOOD}' > /dev/null 2>&1 & until {listens} 2> /dev/null; do sleep 0.1; done",

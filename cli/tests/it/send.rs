@@ -1,4 +1,4 @@
-//! `send`: to a receiver that keeps what it gets.
+//! Tests of `send`, with a receiver that keeps the requests.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::run::{program, run};
 
-/// Answers so many requests with a status, and hands back their bodies.
+/// Starts a receiver that responds to this many requests with a status. Its thread returns the bodies of the requests.
 fn receiver(requests: usize, status: &'static str) -> (String, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/webhook", listener.local_addr().unwrap());
@@ -47,7 +47,7 @@ fn sent(args: &[&str]) -> (String, Value) {
 }
 
 #[test]
-fn an_event_a_fixture_or_a_generated_one_is_sent_with_changes() {
+fn events_fixtures_and_generated_events_are_sent_with_changes() {
     let (told, event) = sent(&["record_created"]);
     assert!(told.starts_with("record_created -> 200 in ") && told.ends_with(" ms  done\n"), "{told}");
     assert_eq!(event["event"], "record_created");
@@ -64,7 +64,7 @@ fn an_event_a_fixture_or_a_generated_one_is_sent_with_changes() {
 }
 
 #[test]
-fn bytes_are_sent_as_they_are_and_as_often_as_asked() {
+fn bytes_are_sent_unchanged_as_often_as_asked() {
     let (url, receiver) = receiver(3, "204 No Content");
     let mut command = program(["send", "--to", &url, "--file", "-", "--times", "3"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -76,7 +76,7 @@ fn bytes_are_sent_as_they_are_and_as_often_as_asked() {
 }
 
 #[test]
-fn what_is_not_taken_is_no_success() {
+fn a_refused_or_undelivered_event_is_not_a_success() {
     let (url, receiver) = receiver(1, "500 Internal Server Error");
     let ran = run(["send", "record_deleted", "--to", &url]);
     assert_eq!(ran.code, 1, "{}", ran.stderr);

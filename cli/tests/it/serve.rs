@@ -1,4 +1,4 @@
-//! `serve` and `trigger`: real processes that are found, asked and ended.
+//! Tests of `serve` and `trigger` with real processes.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::run::{Ran, program, run};
 
-/// A `serve` that runs; it ends with the test.
+/// A running `serve`, which ends with the test.
 struct Serve {
     child: Child,
     stdout: BufReader<std::process::ChildStdout>,
@@ -33,7 +33,7 @@ impl Serve {
         self.ready["adminUrl"].as_str().unwrap()
     }
 
-    /// Its exit code, what else it printed, and its standard error.
+    /// Ends the process with a signal. Returns its exit code, its remaining standard output, and its standard error.
     fn end(mut self, signal: &str) -> Ran {
         let killed = Command::new("kill").args(["-s", signal, &self.child.id().to_string()]).status().unwrap();
         assert!(killed.success());
@@ -51,7 +51,7 @@ impl Drop for Serve {
     }
 }
 
-/// A webhook that takes everything, and tells what it took.
+/// Starts a webhook that accepts every event, and passes it on.
 fn sink() -> (String, mpsc::Receiver<Value>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/webhook", listener.local_addr().unwrap());
@@ -73,7 +73,7 @@ fn sink() -> (String, mpsc::Receiver<Value>) {
 }
 
 #[test]
-fn it_says_where_it_is_and_ends_with_a_summary() {
+fn serve_prints_its_urls_and_ends_with_a_summary() {
     for signal in ["INT", "TERM"] {
         let (url, taken) = sink();
         let serve = Serve::start(&["--webhook", &url, "--source", "files=20", "--project", "p"]);
@@ -92,7 +92,7 @@ fn it_says_where_it_is_and_ends_with_a_summary() {
 }
 
 #[test]
-fn a_scenario_is_played_before_it_is_ready() {
+fn a_scenario_is_played_before_serve_is_ready() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("scenario.json");
     let text = r#"{"scenario": 1, "seed": 7, "steps": [
@@ -112,7 +112,7 @@ fn a_scenario_is_played_before_it_is_ready() {
 }
 
 #[test]
-fn an_event_of_it_is_triggered() {
+fn an_event_of_a_running_serve_is_triggered() {
     let (url, taken) = sink();
     let serve = Serve::start(&["--speed", "0", "--webhook", &url, "--source", "files=1"]);
     let to = ["--to", serve.admin_url()];
@@ -121,7 +121,7 @@ fn an_event_of_it_is_triggered() {
     assert!(early.stderr.contains("has no record yet"), "{}", early.stderr);
     let done = run([&["trigger", "sync_complete", "--set", "data.numRecords=5"], &to[..]].concat());
     assert_eq!((done.code, done.stdout.as_str()), (0, "sync_complete -> 200\n"), "{}", done.stderr);
-    // The initial run was due too: its event, then the one that was asked for, or the other way round.
+    // The initial run was due too. Its event and the triggered event may come in either order.
     let told: Vec<_> = (0..2).map(|_| taken.recv().unwrap()["data"]["numRecords"].clone()).collect();
     assert!(told.contains(&5.into()) && told.contains(&1.into()), "{told:?}");
     let updated = run([&["trigger", "record_updated"], &to[..]].concat());
@@ -138,7 +138,7 @@ fn an_event_of_it_is_triggered() {
 }
 
 #[test]
-fn what_is_typed_wrongly_is_told_in_one_line() {
+fn invalid_arguments_are_reported_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
         let file = folder.path().join(name);
@@ -184,7 +184,7 @@ fn what_is_typed_wrongly_is_told_in_one_line() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_told() {
+fn a_port_that_is_in_use_is_reported() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let ran = run(["serve", "--port", &port]);
@@ -193,7 +193,7 @@ fn a_port_that_is_taken_is_told() {
 }
 
 #[test]
-fn its_clock_begins_when_it_is_told_to() {
+fn the_clock_starts_at_the_given_time() {
     let shows = |more: &[&str]| {
         let ended = Serve::start(&[&["--quiet"], more].concat()).end("INT");
         let (_, shows) = ended.stdout.split_once("the clock shows ").unwrap();

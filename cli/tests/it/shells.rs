@@ -1,11 +1,11 @@
-//! `completions` and `man`: whether those for whom they are take them.
+//! Tests of `completions` and `man`: shells accept the scripts, and groff accepts the pages.
 
 use std::path::Path;
 use std::process::{Command, Output};
 
 use crate::run::run;
 
-/// Runs something that may not be on this machine.
+/// Runs a program. Returns `None` if it is not installed.
 fn other(program: &str, args: &[&str]) -> Option<Output> {
     match Command::new(program).args(args).output() {
         Ok(output) => Some(output),
@@ -20,7 +20,7 @@ fn taken(ran: Option<Output>) {
     assert!(status.success() && said.is_empty(), "{status}\n{}", String::from_utf8_lossy(&said));
 }
 
-/// A script in a file.
+/// Writes the completion script of a shell to a file.
 fn script(shell: &str) -> (tempfile::TempDir, String) {
     let ran = run(["completions", shell]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
@@ -32,7 +32,7 @@ fn script(shell: &str) -> (tempfile::TempDir, String) {
 }
 
 #[test]
-fn bash_completes_verbs_options_and_values() {
+fn bash_completes_commands_options_and_values() {
     let (_folder, file) = script("bash");
     taken(other("bash", &["-n", &file]));
     let complete = |words: &str| {
@@ -51,7 +51,7 @@ fn bash_completes_verbs_options_and_values() {
 }
 
 #[test]
-fn the_other_shells_take_theirs() {
+fn other_shells_accept_their_scripts() {
     let (_folder, file) = script("zsh");
     taken(other("zsh", &["-n", &file]));
     let (_folder, file) = script("fish");
@@ -64,7 +64,7 @@ fn the_other_shells_take_theirs() {
 }
 
 #[test]
-fn what_is_only_for_the_program_itself_is_not_offered() {
+fn internal_commands_are_not_offered() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         assert!(!run(["completions", shell]).stdout.contains("supervise"), "{shell}");
     }
@@ -79,7 +79,7 @@ fn manual_pages_are_printed_and_written() {
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
     let help = run(["help"]).stdout;
     let (_, verbs) = help.split_once("Commands:\n").unwrap();
-    // What is not indented further: the rest of a long line is.
+    // Skips the lines that are indented further: they continue the line before.
     let verbs = verbs.split("\n\n").next().unwrap().lines().filter(|line| !line.starts_with("   "));
     for verb in verbs.map(|line| line.split_whitespace().next().unwrap()).filter(|verb| *verb != "help") {
         let page = std::fs::read_to_string(pages.join(format!("paragon-testkit-{verb}.1"))).unwrap();
@@ -92,10 +92,10 @@ fn manual_pages_are_printed_and_written() {
     }
     let ran = run(["man", "chek"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
-    assert!(ran.stderr.contains("there is no verb \"chek\", did you mean check?"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("there is no command \"chek\", did you mean check?"), "{}", ran.stderr);
 }
 
-/// By groff without a warning, and with the name that it has there.
+/// Asserts that groff renders a page without a warning, and that the page has its name.
 fn rendered(page: &Path) {
     let Some(ran) = other("groff", &["-man", "-ww", "-Kutf8", "-Tutf8", "-P-cbou", page.to_str().unwrap()]) else {
         return;

@@ -1,5 +1,6 @@
-//! Every check is checked: each broken receiver fails the cases that are about its bug, each good one passes all, and
-//! each case is failed by somebody. Which bug fails what stands in `tests/receivers/README.md`: these tests read it.
+//! Tests the cases of the suite: each broken receiver fails the cases that are about its bug, each good receiver passes
+//! all cases, and each case is failed by a broken receiver. `tests/receivers/README.md` lists which bug fails which
+//! cases; these tests read its tables.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,15 +10,16 @@ use crate::run::{START, STATE, WEBHOOK, check, run};
 
 const README: &str = include_str!("../../../tests/receivers/README.md");
 
-/// What any receiver passes, unless its bug is about that.
+/// Cases that every receiver passes, unless its bug is about them.
 const CONTROL: [&str; 5] = ["ack-every-event", "ack-verification", "ack-unknown-event", "rec-updated", "iso-two-users"];
 
-/// So many receivers are judged at a time, whatever tests run side by side: they wait more than they work.
+/// Limit of receivers that are judged at the same time, across all tests. Several share a core, because receivers
+/// mostly wait.
 static FREE: Slots = Slots(Mutex::new(3), Condvar::new());
 
 struct Slots(Mutex<usize>, Condvar);
 
-/// A slot that is taken, until it is dropped.
+/// A slot in use. It becomes free when this value is dropped.
 struct Taken;
 
 impl Slots {
@@ -35,7 +37,7 @@ impl Drop for Taken {
     }
 }
 
-/// Verdicts by case, from the JSON report.
+/// Runs the suite on a receiver. Returns the verdicts by case, from the JSON report.
 fn verdicts(spawn: &str, more: &[&str]) -> BTreeMap<String, String> {
     let target = ["check", WEBHOOK, "--state-url", STATE, "--seed", "7", "--start", START];
     verdicts_of(spawn, &[&target[..], more].concat())
@@ -84,22 +86,22 @@ good! {
     #[ignore = "`.ci/run` runs it"]
     a_node_receiver_that_reconciles_on_a_timer_passes: "node tests/receivers/node/timer.mjs",
     #[ignore = "`.ci/run` runs it"]
-    one_that_tells_values_in_other_forms_passes: "python3 tests/receivers/right/right.py database-driver",
+    a_receiver_that_returns_values_in_other_forms_passes: "python3 tests/receivers/right/right.py database-driver",
     #[ignore = "`.ci/run` runs it"]
-    one_that_keeps_no_folders_passes: "node tests/receivers/right/right.mjs no-folders",
+    a_receiver_that_keeps_no_folders_passes: "node tests/receivers/right/right.mjs no-folders",
     #[ignore = "`.ci/run` runs it"]
-    one_that_closes_connections_silently_passes: "node tests/receivers/right/right.mjs closes-silently",
+    a_receiver_that_closes_connections_silently_passes: "node tests/receivers/right/right.mjs closes-silently",
     #[ignore = "`.ci/run` runs it"]
-    one_that_names_the_scheme_in_lower_case_passes: "node tests/receivers/right/right.mjs lower-case-bearer",
+    a_receiver_that_sends_bearer_in_lower_case_passes: "node tests/receivers/right/right.mjs lower-case-bearer",
     #[ignore = "`.ci/run` runs it"]
-    one_that_takes_an_empty_body_for_a_ping_passes: "python3 tests/receivers/right/right.py empty-body-is-ping",
+    a_receiver_that_takes_an_empty_body_for_a_ping_passes: "python3 tests/receivers/right/right.py empty-body-is-ping",
     #[ignore = "`.ci/run` runs it"]
-    one_of_many_processes_passes: "python3 tests/receivers/right/processes.py per-request",
+    a_receiver_with_a_process_for_each_request_passes: "python3 tests/receivers/right/processes.py per-request",
 }
 
 #[test]
 #[ignore = "`.ci/run` runs it"]
-fn one_behind_a_prefix_passes_and_one_that_refuses_old_events_does_when_time_begins_now() {
+fn receivers_pass_behind_a_path_prefix_and_if_they_refuse_old_events() {
     let webhook = "http://127.0.0.1:{port}/app/hooks/paragon";
     let state = "http://127.0.0.1:{port}/app/internal/state";
     let target = ["check", webhook, "--state-url", state, "--seed", "7"];
@@ -112,7 +114,7 @@ fn one_behind_a_prefix_passes_and_one_that_refuses_old_events_does_when_time_beg
 
 #[test]
 #[ignore = "`.ci/run` runs it"]
-fn one_that_knows_its_users_beforehand_passes_when_it_is_told_of_them() {
+fn a_receiver_that_needs_to_know_its_users_passes_with_before_sync() {
     let folder = tempfile::tempdir().unwrap();
     let users = folder.path().join("users").display().to_string();
     let (told, env) = (format!("echo \"$PARAGON_USER_ID\" >> '{users}'"), format!("USERS_FILE={users}"));
@@ -123,7 +125,7 @@ fn one_that_knows_its_users_beforehand_passes_when_it_is_told_of_them() {
 
 #[test]
 #[ignore = "`.ci/run` runs it"]
-fn ones_that_refuse_events_for_a_while_pass() {
+fn receivers_that_refuse_events_for_a_while_pass() {
     for (style, more) in
         [("warms-up", ["--case", "ack-*", "--case", "out-*"]), ("breaker", ["--case", "ack-*", "--case", "pull-*"])]
     {
@@ -132,7 +134,7 @@ fn ones_that_refuse_events_for_a_while_pass() {
     }
 }
 
-/// None of them is accused, whatever the seed. Hours.
+/// No right receiver fails a case, whatever the seed. This takes hours.
 #[test]
 #[ignore = "plays all cases to all right receivers, under five seeds"]
 fn no_right_receiver_is_accused() {
@@ -191,14 +193,14 @@ fn no_right_receiver_is_accused() {
     assert!(accused.is_empty(), "{}", accused.join("\n"));
 }
 
-/// A row of the tables.
+/// A row of the tables, for one language.
 struct Bug {
     spawn: String,
-    /// The cases that it fails. It fails no other.
+    /// The cases that the receiver fails. It fails no other case.
     fails: Vec<&'static str>,
 }
 
-/// The rows below a heading.
+/// Returns the rows of the table below a heading.
 fn bugs(heading: &str) -> Vec<Bug> {
     let (_, below) = README.split_once(&format!("\n### {heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
     let section = below.split("\n### ").next().unwrap();
@@ -220,7 +222,7 @@ fn bugs(heading: &str) -> Vec<Bug> {
 }
 
 impl Bug {
-    /// Says what is not as the table says, of the cases that the table names and of the control.
+    /// Runs the cases of the row and the control cases. Returns the differences from the row.
     fn wrong(&self) -> Option<String> {
         let cases = self.fails.iter().chain(&CONTROL).flat_map(|case| ["--case", case]);
         self.wrong_of(&cases.collect::<Vec<_>>())
@@ -264,7 +266,7 @@ broken! {
     bugs_about_outages_are_caught: "Outages",
 }
 
-/// One of each table: `.ci/run` plays all of them.
+/// Runs one bug of each table. `.ci/run` runs all of them.
 #[test]
 fn a_bug_of_each_kind_is_caught() {
     let wrong: Vec<_> = std::thread::scope(|scope| {
@@ -275,7 +277,8 @@ fn a_bug_of_each_kind_is_caught() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// One bug, one failure: everything else passes, or is not evaluable because of it. Half an hour and more.
+/// A bug fails only the cases of its row: every other case passes, or is not evaluable because of the bug. This takes
+/// more than half an hour.
 #[test]
 #[ignore = "plays all cases to all broken receivers"]
 fn no_bug_fails_what_is_not_in_its_row() {
@@ -287,24 +290,24 @@ fn no_bug_fails_what_is_not_in_its_row() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// This receiver removes its lock file when it ends in order, and does not start while the file is there. The shell that
-/// starts it ends at once.
+/// This receiver removes its lock file when it ends in an orderly way, and does not start while the file exists. The
+/// shell that starts the receiver ends at once.
 #[test]
-fn a_receiver_that_is_asked_to_end_has_the_time_to_do_so() {
+fn a_receiver_gets_the_time_to_end_in_an_orderly_way() {
     let verdicts = verdicts("python3 tests/receivers/python/broken.py stale-lock-file", &["--case", "out-restart"]);
     assert_eq!(with(&verdicts, "pass"), ["out-restart"]);
 }
 
-/// Other cases are under way when the receiver ends by itself. They are played again, and pass.
+/// Other cases are running when the receiver ends by itself. They are run again, and pass.
 #[test]
-fn a_crash_is_put_down_to_the_case_that_causes_it() {
+fn a_crash_is_attributed_to_the_case_that_causes_it() {
     let bug = bugs("Pulling").into_iter().find(|bug| bug.spawn.ends_with("crashes-at-empty-page")).unwrap();
     assert_eq!(bug.wrong_of(&["--case", "pull-*", "--case", "rec-*"]), None);
 }
 
 #[test]
 #[ignore = "`.ci/run` runs it"]
-fn cases_that_presume_others_find_the_same_bugs_by_themselves() {
+fn cases_that_presume_others_also_find_the_bugs_alone() {
     let played = bugs("Cases by themselves").into_iter().flat_map(|bug| {
         let one = |case: &&'static str| Bug { spawn: bug.spawn.clone(), fails: vec![*case] };
         bug.fails.iter().map(one).collect::<Vec<_>>()
@@ -313,7 +316,7 @@ fn cases_that_presume_others_find_the_same_bugs_by_themselves() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A quarter of an hour.
+/// This takes a quarter of an hour.
 #[test]
 #[ignore = "shrinks ten histories"]
 fn bugs_that_only_histories_show_are_found_under_each_seed_and_shrunk() {
@@ -340,13 +343,13 @@ fn every_case_is_failed_by_a_broken_receiver() {
     let all: Vec<_> = headings.flat_map(|heading| bugs(heading)).flat_map(|bug| bug.fails).collect();
     for line in run(["cases"]).stdout.lines().skip(1) {
         let case = line.split_whitespace().next().unwrap();
-        // That one shows under other policies only.
+        // A broken receiver fails this case under other policies only.
         assert!(all.contains(&case) || case == "pol-outage-minutes", "no broken receiver fails {case}");
     }
 }
 
 #[test]
-fn who_counts_on_each_event_is_safe_under_few_policies_and_the_lost_event_is_named() {
+fn a_receiver_that_relies_on_each_event_is_safe_under_few_policies_and_its_lost_event_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let kept = folder.path().join("failures").display().to_string();
     let spawn = "python3 tests/receivers/python/broken.py fetches-only";
@@ -373,7 +376,7 @@ fn who_counts_on_each_event_is_safe_under_few_policies_and_the_lost_event_is_nam
 }
 
 #[test]
-fn a_deep_bug_is_shrunk_to_few_steps_that_are_kept_and_replayed() {
+fn a_deep_bug_is_shrunk_to_a_few_steps_that_are_kept_and_replayed() {
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name).display().to_string();
     let (kept, state) = (place("failures"), format!("STATE_FILE={}", place("state")));
@@ -397,7 +400,7 @@ fn a_deep_bug_is_shrunk_to_few_steps_that_are_kept_and_replayed() {
     let good = args("python3 tests/receivers/python/receiver.py");
     assert_eq!(good.code, 0, "{}{}", good.stdout, good.stderr);
 
-    // Of the cases that failed the last time only those run again, the kept history first.
+    // With `--rerun-failed`, only the cases that failed the last time run again, beginning with the kept history.
     let rerun = |spawn, seed| {
         let more = ["--rerun-failed", "--failures", &kept, "--cases", "6", "--seed", seed];
         check(spawn, &[&own[..], &more].concat())
@@ -414,7 +417,7 @@ fn a_deep_bug_is_shrunk_to_few_steps_that_are_kept_and_replayed() {
 }
 
 #[test]
-fn a_token_of_the_wrong_user_is_told() {
+fn a_token_of_the_wrong_user_is_reported() {
     let spawn = "python3 tests/receivers/python/broken.py forgets-user";
     let ran = check(spawn, &["--case", "pull-all-pages", "--case", "rec-created", "--settle", "300ms"]);
     assert_eq!(ran.code, 1);
@@ -432,7 +435,7 @@ fn a_receiver_that_does_nothing_passes_no_case_about_records() {
 }
 
 #[test]
-fn a_receiver_that_prints_without_end_is_judged_all_the_same() {
+fn a_receiver_that_prints_without_end_is_judged_too() {
     for spawn in
         ["python3 tests/receivers/python/broken.py floods-log", "node tests/receivers/node/broken.mjs floods-log"]
     {
@@ -442,7 +445,7 @@ fn a_receiver_that_prints_without_end_is_judged_all_the_same() {
 }
 
 #[test]
-fn a_receiver_that_never_answers_is_given_up_after_a_few_cases() {
+fn a_receiver_that_never_responds_is_given_up_after_a_few_cases() {
     let more = ["--settle", "300ms", "--timeout", "300ms", "--exclude", "out-*"];
     let verdicts = verdicts("python3 tests/receivers/python/broken.py hangs", &more);
     assert!(with(&verdicts, "pass").is_empty(), "{verdicts:?}");

@@ -1,8 +1,8 @@
 //! A receiver of Paragon Managed Sync.
 //!
-//! An event says no more than that its sync is worth a look. It is stored before it is answered; a worker then pulls
-//! the sync from where the last pull stopped. So events may come late, twice, in any order or not at all, and the
-//! receiver may be killed at any moment: the records end up right.
+//! An event only says that its sync may have changed. The receiver stores the event before it responds; a worker then
+//! pulls the sync from where the last pull stopped. So events may come late, twice, in any order or not at all, and the
+//! receiver may be killed at any moment: the records are right in the end.
 
 mod paragon;
 mod store;
@@ -23,18 +23,18 @@ use tokio::sync::Notify;
 use paragon::Paragon;
 use store::Store;
 
-/// What the receiver needs to know.
+/// The configuration of the receiver.
 #[derive(Clone)]
 pub struct Config {
     /// Base URL of the Sync API, without `/api`.
     pub api_url: String,
-    /// The project's id.
+    /// The id of the project.
     pub project_id: String,
-    /// The project's signing key, as PEM.
+    /// The signing key of the project, as PEM.
     pub signing_key: String,
-    /// The SQLite file, or `:memory:`.
+    /// The path of the SQLite file, or `:memory:`.
     pub database: String,
-    /// Serves `GET /state`, which tells all records to anybody: for tests only.
+    /// Whether to serve `GET /state`, which returns all records to anybody. For tests only.
     pub expose_state: bool,
 }
 
@@ -45,11 +45,11 @@ impl std::fmt::Debug for Config {
 }
 
 impl Config {
-    /// From the environment.
+    /// Reads the configuration from the environment.
     ///
     /// # Errors
     ///
-    /// Names the variable that is missing.
+    /// Returns an error that names the missing variable.
     pub fn from_env() -> Result<Self, String> {
         let var = |name: &str| std::env::var(name).map_err(|_| format!("{name} is not set"));
         Ok(Self {
@@ -62,7 +62,7 @@ impl Config {
     }
 }
 
-/// The application: its store, and a client of the Sync API.
+/// The application: its store, and its client of the Sync API.
 #[derive(Clone)]
 pub struct App {
     store: Arc<Store>,
@@ -78,16 +78,16 @@ impl std::fmt::Debug for App {
     }
 }
 
-/// Why the application does not start.
+/// The reason why the application does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The database cannot be opened.
     #[error("database: {0}")]
     Database(#[from] rusqlite::Error),
-    /// The signing key is none.
+    /// The signing key is invalid.
     #[error("signing key: {0}")]
     Key(#[from] jsonwebtoken::errors::Error),
-    /// There is no HTTP client to be had.
+    /// The HTTP client cannot be built.
     #[error("HTTP client: {0}")]
     Client(#[from] reqwest::Error),
 }
@@ -97,7 +97,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// When the database does not open, or the signing key is none.
+    /// Returns an error if the database cannot be opened, or if the signing key is invalid.
     pub fn open(config: Config) -> Result<Self, OpenError> {
         Ok(Self {
             store: Arc::new(Store::open(&config.database)?),
@@ -107,18 +107,18 @@ impl App {
         })
     }
 
-    /// `POST /webhook`, and `GET /state` if it is exposed.
+    /// Returns the routes: `POST /webhook`, and `GET /state` if it is exposed.
     pub fn router(&self) -> Router {
         let router = Router::new().route("/webhook", post(webhook));
         let router = if self.expose_state { router.route("/state", get(state)) } else { router };
         router.with_state(self.clone())
     }
 
-    /// What is held, as the state probe of paragon-testkit has it.
+    /// Returns all held records, in the form that the state probe of paragon-testkit reads.
     ///
     /// # Panics
     ///
-    /// When the database cannot be read.
+    /// Panics if the database cannot be read.
     pub fn state(&self) -> Value {
         let records = self.store.records().unwrap_or_else(|error| panic!("the database cannot be read: {error}"));
         let told = records
@@ -127,11 +127,11 @@ impl App {
         json!({"records": told.collect::<Vec<_>>()})
     }
 
-    /// The names of what a user has, by the ids of the user's syncs.
+    /// Returns the names of all held records, by the id of their sync.
     ///
     /// # Panics
     ///
-    /// When the database cannot be read.
+    /// Panics if the database cannot be read.
     pub fn names(&self) -> HashMap<String, Vec<String>> {
         let records = self.store.records().unwrap_or_else(|error| panic!("the database cannot be read: {error}"));
         let mut names: HashMap<_, Vec<_>> = HashMap::new();
@@ -149,7 +149,7 @@ async fn state(State(app): State<App>) -> Json<Value> {
     Json(app.state())
 }
 
-/// Answers 2xx only when the event is stored: from then on it is ours.
+/// Responds 2xx only after the event is stored: Paragon does not send it again after that.
 async fn webhook(State(app): State<App>, body: Bytes) -> Response {
     let event: Value = match serde_json::from_slice(&body) {
         Ok(event) => event,
@@ -158,8 +158,8 @@ async fn webhook(State(app): State<App>, body: Bytes) -> Response {
     if !event["event"].is_string() {
         return (StatusCode::BAD_REQUEST, "expected a member `event`").into_response();
     }
-    // Whatever the event is called: one that names a sync and a user asks for a look. The probe that Paragon may send,
-    // and events that are yet to be invented, are answered 2xx all the same.
+    // Every event that names a sync and a user causes a pull, whatever its name is. All other events, such as the
+    // verification event and events of the future, are answered 2xx too.
     if let (Some(sync), Some(user)) = (event["syncInstanceId"].as_str(), event["user"]["id"].as_str()) {
         if let Err(error) = app.store.add_work(sync, user) {
             return (StatusCode::SERVICE_UNAVAILABLE, error.to_string()).into_response();

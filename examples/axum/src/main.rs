@@ -11,7 +11,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let port: u16 = std::env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
     let worker = tokio::spawn(app.clone().work());
-    // Nothing has to be finished before it ends: what was answered is stored, and what is not done is done next time.
+    // The program may end at any moment: every event with a 2xx response is stored, and the remaining work is done
+    // after the next start.
     tokio::select! {
         served = async { axum::serve(listener, app.router()).await } => served?,
         ended = worker => ended?,

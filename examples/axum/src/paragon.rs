@@ -1,4 +1,4 @@
-//! The Sync API, as far as it is needed: pulling a page of a sync's feed.
+//! The part of the Sync API that the receiver needs: pulling a page of a sync's feed.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +8,7 @@ use reqwest::header::RETRY_AFTER;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// One call; also the body has to be there by then.
+/// Timeout of a call, including the body of the response.
 const TIMEOUT: Duration = Duration::from_secs(10);
 const TOKEN_LIFETIME: u64 = 3600;
 
@@ -22,7 +22,7 @@ pub(crate) struct Paragon {
 /// A page of the feed.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Page {
-    /// Records, and tombstones of those that are gone.
+    /// Records, and tombstones of deleted records.
     pub(crate) data: Vec<Value>,
     pub(crate) paging: Paging,
 }
@@ -35,20 +35,20 @@ pub(crate) struct Paging {
     pub(crate) remaining_records: u64,
 }
 
-/// Why there is no page.
+/// The reason why a call returned no page.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Trouble {
-    /// It may work later: no answer, a broken one, 5xx, 429, or a token that has expired.
+    /// A retry may succeed: no response, a broken response, 5xx, 429, or an expired token.
     #[error("{why}")]
     Later {
         why: String,
-        /// Not before.
+        /// The shortest pause before the retry, from `Retry-After`.
         retry_after: Option<Duration>,
     },
-    /// The user has no such sync: it was deleted, or the event was forged.
+    /// The user has no such sync: the sync was deleted, or the event was forged.
     #[error("the user has no such sync")]
     Gone,
-    /// The call was refused; with a cursor that may be the cursor's fault.
+    /// The call was refused. If the call had a cursor, the cursor may be the reason.
     #[error("refused with {0}")]
     Refused(StatusCode),
 }
@@ -65,7 +65,7 @@ impl Paragon {
         Ok(Self { http, base, project, key: EncodingKey::from_rsa_pem(key.as_bytes())? })
     }
 
-    /// The page after a cursor, as this user.
+    /// Pulls the page after a cursor, with a token of this user.
     pub(crate) async fn page(&self, sync: &str, user: &str, cursor: Option<&str>) -> Result<Page, Trouble> {
         let url = format!("{}/api/syncs/{sync}/records", self.base);
         let token = self.token(user).map_err(|error| Trouble::Later { why: error.to_string(), retry_after: None })?;
@@ -76,7 +76,7 @@ impl Paragon {
         match status {
             StatusCode::OK => Ok(answer.json().await?),
             StatusCode::NOT_FOUND => Err(Trouble::Gone),
-            // The next call has a new token.
+            // The next call uses a new token.
             StatusCode::UNAUTHORIZED | StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
                 Err(later(&answer))
             }
@@ -85,7 +85,7 @@ impl Paragon {
         }
     }
 
-    /// A token of this user, and of nobody else. Minting one costs about a millisecond.
+    /// Signs a token of this user. This takes about a millisecond.
     fn token(&self, user: &str) -> Result<String, jsonwebtoken::errors::Error> {
         let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
         let audience = format!("useparagon.com/{}", self.project);
@@ -96,6 +96,6 @@ impl Paragon {
 
 fn later(answer: &reqwest::Response) -> Trouble {
     let seconds = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    // It may be a date as well; then the usual pause has to do.
+    // The header may also be a date. The receiver ignores a date, and makes its usual pause.
     Trouble::Later { why: format!("answered {}", answer.status()), retry_after: seconds.map(Duration::from_secs) }
 }

@@ -1,4 +1,5 @@
-//! What must not be lost, in one SQLite file: records, how far each sync is pulled, and what is still to be pulled.
+//! The data that must not be lost, in one SQLite file: the records, the cursor of each sync, and the pulls that are
+//! still due.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -26,20 +27,20 @@ pub(crate) struct Work {
     pub(crate) sync: String,
     pub(crate) user: String,
     events: i64,
-    /// How often it was pulled since its last event.
+    /// Number of pulls since the last event of the sync.
     pub(crate) looks: u32,
-    /// How often in a row that did not work.
+    /// Number of failed pulls in a row.
     pub(crate) failures: u32,
 }
 
-/// Each call is one small transaction, so that one connection, behind a lock, is enough.
+/// A connection behind a lock. One connection is enough, because each call is one small transaction.
 pub(crate) struct Store(Mutex<Connection>);
 
 impl Store {
     pub(crate) fn open(path: &str) -> rusqlite::Result<Self> {
         let db = Connection::open(path)?;
         db.pragma_update(None, "journal_mode", "WAL")?;
-        // What is written survives the end of the process; for a power cut too it would be FULL.
+        // Committed data survives the end of the process. To survive a power cut too, set FULL.
         db.pragma_update(None, "synchronous", "NORMAL")?;
         db.execute_batch(SCHEMA)?;
         Ok(Self(Mutex::new(db)))
@@ -49,7 +50,7 @@ impl Store {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stores that an event has named this sync and this user.
+    /// Stores that an event has named this sync and this user, so that a pull is due at once.
     pub(crate) fn add_work(&self, sync: &str, user: &str) -> rusqlite::Result<()> {
         let mut db = self.db();
         let work = db.transaction()?;
@@ -58,12 +59,12 @@ impl Store {
              SET due = CASE failures WHEN 0 THEN 0 ELSE due END, events = events + 1, looks = 0",
             params![sync, user],
         )?;
-        // The event may name a wrong user: whoever has the sync looks too.
+        // The event may name the wrong user, so the other known users of the sync are due too.
         work.execute("UPDATE work SET due = 0 WHERE sync = ?1 AND user <> ?2 AND failures = 0", params![sync, user])?;
         work.commit()
     }
 
-    /// What is due, and when the next is.
+    /// Returns the due work, and the time until the next work is due.
     pub(crate) fn due(&self) -> rusqlite::Result<(Vec<Work>, Option<Duration>)> {
         let (db, now) = (self.db(), now());
         let mut due =
@@ -82,7 +83,7 @@ impl Store {
         Ok((work, next.map(|due| Duration::from_secs_f64((due - now).max(0.0)))))
     }
 
-    /// Looks again after a pause, unless another event came meanwhile: then at once.
+    /// Schedules the next pull after a pause, or at once if another event has come meanwhile.
     pub(crate) fn put_off(&self, work: &Work, pause: Duration, looks: u32, failures: u32) -> rusqlite::Result<()> {
         self.db().execute(
             "UPDATE work SET failures = ?4, due = CASE WHEN events = ?3 OR ?4 > 0 THEN ?5 ELSE 0 END,
@@ -92,7 +93,7 @@ impl Store {
         Ok(())
     }
 
-    /// Lets go of a sync that the user does not have, unless another event came meanwhile.
+    /// Removes the work for a sync that the user does not have, unless another event has come meanwhile.
     pub(crate) fn give_up(&self, work: &Work) -> rusqlite::Result<()> {
         self.db().execute(
             "DELETE FROM work WHERE sync = ?1 AND user = ?2 AND events = ?3",
@@ -106,7 +107,7 @@ impl Store {
         Ok(cursor.optional()?.flatten())
     }
 
-    /// Whether the Sync API has ever served this sync to this user.
+    /// Returns whether this user is the last one for whom the Sync API served this sync.
     pub(crate) fn owns(&self, sync: &str, user: &str) -> rusqlite::Result<bool> {
         let owner = self.db().query_row("SELECT user FROM syncs WHERE id = ?1", [sync], |row| row.get::<_, String>(0));
         Ok(owner.optional()?.is_some_and(|owner| owner == user))
@@ -117,14 +118,14 @@ impl Store {
         Ok(())
     }
 
-    /// A page's records and its cursor, in one transaction: neither is there without the other.
+    /// Stores the records and the cursor of a page in one transaction, so that neither is stored without the other.
     pub(crate) fn take(&self, work: &Work, page: &Page) -> rusqlite::Result<()> {
         let mut db = self.db();
         let taking = db.transaction()?;
         for record in &page.data {
             take_record(&taking, &work.sync, record)?;
         }
-        // The last page may come without a cursor: what was pulled before stays pulled.
+        // The last page may have no cursor. In that case the stored cursor stays.
         taking.execute(
             "INSERT INTO syncs VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE
              SET user = excluded.user, cursor = coalesce(excluded.cursor, cursor)",
@@ -154,7 +155,7 @@ fn take_record(taking: &Transaction<'_>, sync: &str, record: &Value) -> rusqlite
     Ok(())
 }
 
-/// Of a deleted record only its ids are left, or a mark.
+/// Returns whether a record is a tombstone: it has only ids, or it has a mark.
 fn is_tombstone(record: &Value) -> bool {
     let only_ids = |members: &serde_json::Map<_, _>| {
         members.keys().all(|name: &String| ["id", "externalId", "external_id", "deleted"].contains(&name.as_str()))
@@ -162,7 +163,7 @@ fn is_tombstone(record: &Value) -> bool {
     record["deleted"] == true || record.as_object().is_some_and(only_ids)
 }
 
-/// In seconds since 1970.
+/// Returns the time in seconds since 1970.
 fn now() -> f64 {
     SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs_f64()
 }

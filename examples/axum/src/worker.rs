@@ -1,4 +1,5 @@
-//! Pulling what is due: until it works, and again a little later, because the Sync API may lag behind its webhooks.
+//! Pulls each due sync until the pull succeeds, and again a little later, because the Sync API may lag behind its
+//! webhooks.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,22 +11,22 @@ use crate::App;
 use crate::paragon::Trouble;
 use crate::store::Work;
 
-/// Pulls at a time.
+/// Limit of simultaneous pulls.
 const WORKERS: usize = 16;
-/// After an event it looks again after these times, in milliseconds.
+/// Pauses between the pulls after an event, in milliseconds.
 const LOOKS: [u64; 5] = [300, 1_000, 3_000, 10_000, 30_000];
-/// Events can be lost for good, so that every sync is looked at now and then.
+/// Pause between the regular pulls of each sync. They are needed because events can be lost for good.
 const IDLE: Duration = Duration::from_secs(60);
-/// A sync that is not there is looked for a few times.
+/// Number of retries for a sync that does not exist.
 const SEARCHES: u32 = 4;
-/// Pages that do not go on although something is said to remain.
+/// Limit of pages in a row that make no progress although records are said to remain.
 const EMPTY_PAGES: u32 = 3;
 
 impl App {
-    /// Pulls whatever is due, for ever.
+    /// Pulls whatever is due, in an endless loop.
     pub async fn work(self) {
         let free = Arc::new(Semaphore::new(WORKERS));
-        // One pull at a time for each sync.
+        // The syncs that are being pulled: there is one pull at a time for each sync.
         let busy: Arc<Mutex<HashSet<String>>> = Arc::default();
         loop {
             let (due, next) = self.store.due().unwrap_or_else(|error| {
@@ -38,11 +39,11 @@ impl App {
                 }
                 let (app, free, busy) = (self.clone(), free.clone(), busy.clone());
                 tokio::spawn(async move {
-                    // Never closed.
+                    // The semaphore is never closed, so this cannot fail.
                     let _turn = free.acquire().await;
                     app.look(&work).await;
                     busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&work.sync);
-                    // It may be due again, or another user's look at the same sync.
+                    // The same sync may be due again, for this user or another one.
                     app.something_to_do.notify_one();
                 });
             }
@@ -51,7 +52,7 @@ impl App {
         }
     }
 
-    /// Pulls a sync, and stores when to look again.
+    /// Pulls a sync, and stores when to pull it again.
     async fn look(&self, work: &Work) {
         let stored = match self.pull(work).await {
             Ok(()) => {
@@ -75,13 +76,13 @@ impl App {
         }
     }
 
-    /// The user has no such sync. What is held of it stays: to remove records there are tombstones.
+    /// Handles the response that the user has no such sync. The held records stay: only tombstones remove records.
     fn gone(&self, work: &Work) -> rusqlite::Result<()> {
         if work.looks < SEARCHES {
             let pause = LOOKS[work.looks as usize % LOOKS.len()];
             return self.store.put_off(work, Duration::from_millis(pause), work.looks + 1, 0);
         }
-        // Somebody else's, or one that was never there: the event was forged.
+        // A sync that was never served to this user belongs to another user or does not exist: the event was forged.
         if self.store.owns(&work.sync, &work.user)? {
             self.store.put_off(work, IDLE, work.looks, 0)
         } else {
@@ -89,13 +90,13 @@ impl App {
         }
     }
 
-    /// From where the last pull stopped, until nothing is left.
+    /// Pulls from the stored cursor until no records remain.
     async fn pull(&self, work: &Work) -> Result<(), Trouble> {
         let mut empty = 0;
         loop {
             let cursor = self.store.cursor(&work.sync).map_err(|error| later(&error))?;
             let page = match self.paragon.page(&work.sync, &work.user, cursor.as_deref()).await {
-                // Cursors are stable, but nobody promises for how long.
+                // The cursor may be too old: cursors are stable, but nobody promises for how long.
                 Err(Trouble::Refused(status)) if cursor.is_some() => {
                     self.store.start_over(&work.sync).map_err(|error| later(&error))?;
                     return Err(Trouble::Refused(status));
@@ -119,7 +120,8 @@ fn later(why: &impl ToString) -> Trouble {
     Trouble::Later { why: why.to_string(), retry_after: None }
 }
 
-/// 0.1 s, doubled with each failure up to 5 s; a little more or less, so that syncs that failed together come apart.
+/// Returns the pause after this many failures: 0.1 s, doubled with each failure, up to 5 s. It varies by a fifth, so
+/// that syncs that failed together are not retried together.
 fn back_off(failures: u32) -> Duration {
     let pause = 100_u64.saturating_mul(1 << failures.min(10)).min(5_000);
     let nanos = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().subsec_nanos();

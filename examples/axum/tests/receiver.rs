@@ -1,4 +1,4 @@
-//! The receiver against a fake Paragon: its days, good and bad, and the whole conformance suite.
+//! Tests the receiver with a fake Paragon: on good and bad days, and with the whole conformance suite.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -17,10 +17,10 @@ use tokio::sync::Mutex;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
-/// For what takes a moment.
+/// Timeout for things that take only a moment.
 const SOON: Duration = Duration::from_secs(10);
 
-/// The receiver in this process; its webhook is called without a socket.
+/// The receiver in the process of the test. Its webhook is called without a socket.
 struct Running {
     paragon: FakeParagon,
     app: App,
@@ -52,7 +52,7 @@ impl Running {
         Self { paragon, app, worker, _folder: folder }
     }
 
-    /// A user's account, synced.
+    /// Connects an account with these files, enables its sync, and waits until the receiver holds the files.
     async fn synced(&self, user: &str, files: &[&str]) -> (Connection, SyncHandle) {
         let drive = self.paragon.user(user).connect("googledrive");
         for name in files {
@@ -64,7 +64,7 @@ impl Running {
         (drive, sync)
     }
 
-    /// Waits until it holds these files of a sync, and no others.
+    /// Waits until the receiver holds these files of a sync, and no others.
     async fn holds(&self, sync: &SyncHandle, names: &[&str]) {
         let held = || self.app.names().remove(sync.id().as_str()).unwrap_or_default();
         let right = eventually(SOON, || {
@@ -85,8 +85,8 @@ async fn files_reach_the_index_and_leave_it() {
     let running = Running::start().await;
     let (drive, sync) = running.synced("user_ada", &["Q1 report.pdf", "draft.docx"]).await;
     let files = drive.objects::<File>();
-    drive.update(&files[0].0, |file| file.name = "Q1 report (final).pdf".into());
-    drive.delete(&files[1].0);
+    drive.update(&files[0].item, |file| file.name = "Q1 report (final).pdf".into());
+    drive.delete(&files[1].item);
     running.paragon.advance(DAY).await;
     running.holds(&sync, &["Q1 report (final).pdf"]).await;
 
@@ -96,7 +96,7 @@ async fn files_reach_the_index_and_leave_it() {
 }
 
 #[tokio::test]
-async fn what_was_missed_in_an_outage_is_caught_up() {
+async fn changes_missed_in_an_outage_are_caught_up() {
     let running = Running::start().await;
     let (drive, sync) = running.synced("user_ada", &["a.pdf"]).await;
     running.paragon.delivery_fault(DeliveryFaultKind::Unreachable);
@@ -127,7 +127,7 @@ async fn users_are_kept_apart() {
     assert!(timeline.calls().all(|call| call.status == 200), "{}", timeline.with_calls());
 }
 
-/// The receiver's program, which the suite may kill and start again.
+/// The program of the receiver, which the suite may kill and start again.
 struct Program {
     command: Box<dyn Fn() -> Command + Send + std::marker::Sync>,
     port: u16,
@@ -154,7 +154,7 @@ impl Process for Program {
         })
     }
 
-    /// For this receiver there is no better end than any other.
+    /// This receiver needs no orderly end, so stopping kills it.
     fn stop(&self) -> Acting<'_> {
         self.kill()
     }
@@ -179,7 +179,7 @@ impl Process for Program {
 }
 
 #[tokio::test]
-async fn it_passes_the_whole_suite() {
+async fn the_receiver_passes_the_whole_suite() {
     let paragon = FakeParagon::start().await;
     let folder = tempfile::tempdir().unwrap();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -195,7 +195,7 @@ async fn it_passes_the_whole_suite() {
     program.launch().await.unwrap();
     program.ready().await.unwrap();
     let at = |path: &str| format!("http://127.0.0.1:{port}/{path}").parse().unwrap();
-    // The first that fails is told at once; all of them, by the program: paragon-testkit check.
-    let suite = Suite::for_receiver(at("webhook")).state_url(at("state")).process(program).fail_fast(true);
+    // The run ends at the first failure. To see all failures, run `paragon-testkit check`.
+    let suite = Suite::for_receiver(at("webhook")).state_url(at("state")).process(program).fail_fast();
     suite.run(&paragon).await.assert_passed();
 }

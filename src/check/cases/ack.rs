@@ -10,16 +10,16 @@ use crate::check::error::CaseError;
 use crate::check::rest::RESTLESS;
 use crate::contract::{EventKind, File, Revision};
 use crate::delivery::{Answer, DeliveryFault, DeliveryFaultKind, Outcome, Wire};
-use crate::fake::{ApiFault, ApiFaultKind};
+use crate::fake::{ApiFault, ApiFaultKind, EventAttempt};
 
 pub(super) const EVERY_EVENT: Case = Case {
     id: "ack-every-event",
     family: Family::Ack,
     level: Level::Must,
-    title: "each of the six events is answered 2xx in time",
+    title: "each of the six events gets a 2xx response in time",
     title_unseen: None,
     why: "Paragon may disable a webhook that fails repeatedly, and then every event of every user is lost.",
-    fix: "Answer 2xx to all six events, also to those that you do not use; do slow work after the answer.",
+    fix: "Respond with 2xx to all six events, even to those that you do not use. Do slow work after the response.",
     needs: &[],
     presumes: &["pull-token"],
     rests_on: &["webhook.2xx", "webhook.events"],
@@ -50,9 +50,10 @@ pub(super) const UNKNOWN_MEMBERS: Case = Case {
     id: "ack-unknown-members",
     family: Family::Ack,
     level: Level::Should,
-    title: "events with members that the receiver does not know are answered 2xx",
+    title: "events with members that the receiver does not know get a 2xx response",
     title_unseen: None,
-    why: "Paragon adds members without notice, as it did with credentialId; a strict receiver stops on that day.",
+    why: "Paragon adds members without notice, as it did with credentialId. A receiver that rejects unknown members \
+          then fails.",
     fix: "Read the members that you need and ignore the others.",
     needs: &[],
     presumes: &["ack-every-event"],
@@ -79,10 +80,11 @@ pub(super) const UNKNOWN_EVENT: Case = Case {
     id: "ack-unknown-event",
     family: Family::Ack,
     level: Level::Should,
-    title: "an event with a name that the receiver does not know is answered 2xx",
+    title: "an event with a name that the receiver does not know gets a 2xx response",
     title_unseen: None,
-    why: "On the day that Paragon adds an event, a receiver that refuses it fails repeatedly, and is disabled.",
-    fix: "Answer 2xx to names that you do not know, and do nothing.",
+    why: "When Paragon adds an event, a receiver that rejects unknown events fails repeatedly, and its webhook may be \
+          disabled.",
+    fix: "Respond with 2xx to events with names that you do not know, and do nothing else.",
     needs: &[],
     presumes: &["ack-every-event"],
     rests_on: &["webhook.2xx", "webhook.new-members"],
@@ -105,9 +107,10 @@ pub(super) const OLDER_REVISION: Case = Case {
     id: "ack-older-revision",
     family: Family::Ack,
     level: Level::Should,
-    title: "events without credentialId, as before March 2026, are answered 2xx and followed",
+    title: "events without credentialId, as sent before March 2026, get a 2xx response and are processed",
     title_unseen: None,
-    why: "Which age of the contract a project gets is not documented; on-premise installations lag behind.",
+    why: "Paragon does not document which revision of the contract a project gets, and on-premises installations lag \
+          behind.",
     fix: "Treat credentialId as optional.",
     needs: &[],
     presumes: &["ack-every-event", "rec-created", "pull-all-pages"],
@@ -118,7 +121,9 @@ pub(super) const OLDER_REVISION: Case = Case {
 async fn older_revision(context: &CaseContext<'_>) -> Result<(), CaseError> {
     let own = context.paragon.revision();
     if own == Revision::SnakeCase {
-        return Err(CaseError::NotEvaluable("the whole run is of an older age (--revision)".to_owned()));
+        return Err(CaseError::NotEvaluable(
+            "the whole run uses an older revision of the contract (see --revision)".to_owned(),
+        ));
     }
     context.paragon.set_revision(Revision::CamelCase);
     let synced = async {
@@ -139,10 +144,10 @@ pub(super) const VERIFICATION: Case = Case {
     id: "ack-verification",
     family: Family::Ack,
     level: Level::Should,
-    title: "the probe webhook_verification, which names no sync and no user, is answered 2xx",
+    title: "the probe webhook_verification, which names no sync and no user, gets a 2xx response",
     title_unseen: None,
-    why: "A URL that does not answer it may not be accepted at all.",
-    fix: "Answer 2xx before you look for syncInstanceId or user.",
+    why: "Paragon may not accept a webhook URL that does not answer the probe.",
+    fix: "Respond with 2xx before you look for syncInstanceId or user.",
     needs: &[],
     presumes: &["ack-every-event"],
     rests_on: &["webhook.verification"],
@@ -158,10 +163,12 @@ pub(super) const SLOW_API: Case = Case {
     id: "ack-slow-api",
     family: Family::Ack,
     level: Level::Should,
-    title: "an event is answered in time also when the Sync API is slow",
+    title: "an event is answered in time even if the Sync API is slow",
     title_unseen: None,
-    why: "A receiver that waits for the Sync API before it answers is late for every event while that is slow, and is disabled.",
-    fix: "Answer first and fetch afterwards, from a durable queue; or give up fetching in time, and answer 5xx.",
+    why: "A receiver that waits for the Sync API before it responds is late for every event while the Sync API is \
+          slow. Its webhook may then be disabled.",
+    fix: "Respond first and fetch afterwards, from a durable queue. Or give up the fetch before the webhook times out, \
+          and respond with 5xx.",
     needs: &[],
     presumes: &["ack-every-event", "pull-deleted-sync"],
     rests_on: &["webhook.2xx", "webhook.timeout", "api.unavailable"],
@@ -178,12 +185,14 @@ async fn slow_api(context: &CaseContext<'_>) -> Result<(), CaseError> {
     let mark = context.paragon.timeline_mark();
     context.paragon.advance(MINUTE).await;
     let timeline = context.timeline_since(mark);
-    let Some((event, attempt)) = timeline.attempts().next() else {
-        return Err(CaseError::NotEvaluable("record_updated was never sent".to_owned()));
+    let Some(EventAttempt { event, record: attempt, .. }) = timeline.attempts().next() else {
+        return Err(CaseError::NotEvaluable(
+            "record_updated was never sent, so no response could be judged".to_owned(),
+        ));
     };
     if let Outcome::Failed(failure) = &attempt.outcome {
         return Err(CaseError::Fail(format!(
-            "{event}: {failure}, while the Sync API took longer than that (see --timeout)"
+            "{event}: {failure}, while each call of the Sync API took longer than the webhook timeout (see --timeout)"
         )));
     }
     let met = context.met(fault, 1).await;
@@ -195,10 +204,11 @@ pub(super) const LARGE: Case = Case {
     id: "ack-large",
     family: Family::Ack,
     level: Level::Should,
-    title: "an event of 64 KB is answered 2xx",
+    title: "an event of 64 KB gets a 2xx response",
     title_unseen: None,
-    why: "sync_errored and record_errored carry a message of the provider, which can be a whole page.",
-    fix: "Let the endpoint take at least 100 KB, and store long messages cut.",
+    why: "sync_errored and record_errored contain an error message of the provider, which can be as long as a whole \
+          page.",
+    fix: "Let the endpoint accept at least 100 KB, and truncate long messages before you store them.",
     needs: &[],
     presumes: &["ack-every-event", "ack-dribbled"],
     rests_on: &["webhook.2xx", "webhook.large"],
@@ -218,10 +228,11 @@ pub(super) const ODD: Case = Case {
     id: "ack-odd",
     family: Family::Ack,
     level: Level::Should,
-    title: "events with odd text, numbers and white space are answered 2xx",
+    title: "events with unusual text, numbers and whitespace get a 2xx response",
     title_unseen: None,
-    why: "Messages come from providers and names from people: a receiver that fails on one fails on it each time it is sent.",
-    fix: "Parse JSON with a library, keep text as Unicode, and do not let a message that you only log be an error.",
+    why: "Error messages come from providers, and names come from people. A receiver that fails on one of them fails \
+          again at each retry.",
+    fix: "Parse JSON with a library, keep text as Unicode, and never fail because of a message that you only log.",
     needs: &[],
     presumes: &["ack-every-event"],
     rests_on: &["webhook.2xx", "webhook.odd"],
@@ -251,20 +262,29 @@ async fn odd(context: &CaseContext<'_>) -> Result<(), CaseError> {
         plain.chars().map(|c| if c.is_ascii() { c.to_string() } else { escape(c) }).collect::<String>()
     };
     let bodies = [
-        ("an empty message", errored("").to_string()),
+        ("record_errored with an empty message", errored("").to_string()),
         (
-            "text of many scripts",
+            "record_errored with text in many scripts",
             errored(
                 "na\u{ef}ve \u{65e5}\u{672c}\u{8a9e} \u{5e9}\u{5dc}\u{5d5}\u{5dd} \u{1f4c4}\u{1f468}\u{200d}\u{1f469}",
             )
             .to_string(),
         ),
-        ("the same, escaped", escaped(&errored("na\u{ef}ve \u{65e5}\u{672c}\u{8a9e} \u{1f4c4}"))),
-        ("quotes, markup and control characters", errored("\"'`</script>{{x}}%s\u{7}\t\r\n\\").to_string()),
-        ("white space between members of record_updated", pretty(&updated)),
-        ("white space between members", format!("\r\n\t {} \n", pretty(&errored("x")))),
-        ("no records", complete(0).to_string()),
-        ("2^53 - 1 records", complete((1 << 53) - 1).to_string()),
+        (
+            "record_errored with escaped text in several scripts",
+            escaped(&errored("na\u{ef}ve \u{65e5}\u{672c}\u{8a9e} \u{1f4c4}")),
+        ),
+        (
+            "record_errored with quotes, markup and control characters",
+            errored("\"'`</script>{{x}}%s\u{7}\t\r\n\\").to_string(),
+        ),
+        ("record_updated with whitespace between its members", pretty(&updated)),
+        (
+            "record_errored with whitespace between its members and around the body",
+            format!("\r\n\t {} \n", pretty(&errored("x"))),
+        ),
+        ("sync_complete with 0 records", complete(0).to_string()),
+        ("sync_complete with 2^53 - 1 records", complete((1 << 53) - 1).to_string()),
     ];
     for (what, body) in bodies {
         if let Some(problem) = context.post(body.as_bytes()).await {
@@ -278,10 +298,12 @@ pub(super) const BURST: Case = Case {
     id: "ack-burst",
     family: Family::Ack,
     level: Level::Should,
-    title: "fifty requests at the same moment are all answered 2xx in time",
+    title: "fifty simultaneous requests all get a 2xx response in time",
     title_unseen: None,
-    why: "A full sync can find hundreds of changes at once, for many users; how many requests Paragon makes at a time is unknown.",
-    fix: "Keep the answer short: store the event and answer; do the work elsewhere, with as many workers as you can afford.",
+    why: "A full sync can find hundreds of changes at once, for many users. It is unknown how many requests Paragon \
+          makes at the same time.",
+    fix: "Keep the request handler short: store the event and respond. Do the work elsewhere, with as many workers as \
+          you can afford.",
     needs: &[],
     presumes: &["ack-every-event"],
     rests_on: &["webhook.2xx", "webhook.order"],
@@ -318,10 +340,12 @@ pub(super) const CHUNKED: Case = Case {
     id: "ack-chunked",
     family: Family::Ack,
     level: Level::Should,
-    title: "an event that comes in chunks, without a content-length, is answered 2xx and followed",
+    title: "an event that is sent in chunks, without a content-length, gets a 2xx response and is processed",
     title_unseen: None,
-    why: "How Paragon sends bodies is not documented; proxies in between may change it at any time.",
-    fix: "Let the HTTP server read the body, not your code; HTTP/1.1 asks every server to take chunks.",
+    why: "Paragon does not document how it sends request bodies, and proxies in between may change the form at any \
+          time.",
+    fix: "Let the HTTP server read the body, not your own code. HTTP/1.1 requires every server to accept chunked \
+          bodies.",
     needs: &[],
     presumes: &["ack-every-event", "ack-dribbled"],
     rests_on: &["webhook.2xx", "webhook.wire"],
@@ -332,9 +356,10 @@ pub(super) const DRIBBLED: Case = Case {
     id: "ack-dribbled",
     family: Family::Ack,
     level: Level::Should,
-    title: "an event whose body arrives in small pieces is answered 2xx and followed",
+    title: "an event whose body arrives in small pieces gets a 2xx response and is processed",
     title_unseen: None,
-    why: "Networks cut where they like: a receiver that parses the first piece alone fails now and then, and nobody finds out why.",
+    why: "A network may split a body anywhere. A receiver that parses only the first piece fails now and then, and the \
+          cause is hard to find.",
     fix: "Read the whole body before you parse it.",
     needs: &[],
     presumes: &["ack-every-event"],
@@ -346,10 +371,10 @@ pub(super) const EXPECT_CONTINUE: Case = Case {
     id: "ack-expect-continue",
     family: Family::Ack,
     level: Level::May,
-    title: "an event that asks first, with expect: 100-continue, is answered 2xx and followed",
+    title: "an event that is sent with expect: 100-continue gets a 2xx response and is processed",
     title_unseen: None,
-    why: "Some HTTP clients ask before they send a body, and some servers never answer that.",
-    fix: "Use an HTTP server that knows `Expect`, or a proxy in front that does.",
+    why: "Some HTTP clients ask for permission before they send a body, and some servers never answer this question.",
+    fix: "Use an HTTP server that supports `Expect`, or put a proxy that does in front of your server.",
     needs: &[],
     presumes: &["ack-every-event"],
     rests_on: &["webhook.2xx", "webhook.wire"],
@@ -360,10 +385,12 @@ pub(super) const MALFORMED: Case = Case {
     id: "ack-malformed",
     family: Family::Ack,
     level: Level::Should,
-    title: "a body that is not an event is answered 4xx, and the receiver goes on",
+    title: "a body that is not an event gets a 4xx response, and the receiver keeps working",
     title_unseen: None,
-    why: "Anybody can reach a public URL; one bad request must not take the receiver down or count as delivered.",
-    fix: "Answer 400 when the body does not parse or is no object, before anything else is done with it.",
+    why: "Anybody can send requests to a public URL. One bad request must not take the receiver down or count as \
+          delivered.",
+    fix: "Respond with 400 if the body is not valid JSON or is not an object, before you use the body in any other \
+          way.",
     needs: &[],
     presumes: &["ack-every-event", "ack-large"],
     rests_on: &["webhook.malformed"],
@@ -375,7 +402,9 @@ async fn malformed(context: &CaseContext<'_>) -> Result<(), CaseError> {
     let sync = context.enable().await?;
     context.paragon.settle().await;
     context.answered(0, &[EventKind::SyncComplete]).await.map_err(|stop| match stop {
-        CaseError::Fail(found) => CaseError::NotEvaluable(format!("it does not answer good events either:\n{found}")),
+        CaseError::Fail(found) => {
+            CaseError::NotEvaluable(format!("the receiver does not answer valid events correctly either:\n{found}"))
+        }
         stop => stop,
     })?;
     let deep = "[".repeat(20_000);
@@ -394,7 +423,7 @@ async fn malformed(context: &CaseContext<'_>) -> Result<(), CaseError> {
             // Parsers may treat such a body differently, so accepting it is no failure of the receiver.
             Outcome::Answered(Answer { status: 200..=499, .. }) if !refuse => continue,
             Outcome::Answered(Answer { status, .. }) => format!("answered {status}, expected 4xx"),
-            Outcome::Failed(failure) => format!("{failure}, expected an answer"),
+            Outcome::Failed(failure) => format!("{failure}, expected a response"),
         };
         let start: String = String::from_utf8_lossy(body).chars().take(40).collect();
         found.push(format!("{start:?}: {problem}"));
@@ -402,7 +431,7 @@ async fn malformed(context: &CaseContext<'_>) -> Result<(), CaseError> {
     let mark = context.paragon.timeline_mark();
     context.deliver(context.complete(&sync, 1)).await?;
     if let Err(CaseError::Fail(problem)) = context.answered(mark, &[EventKind::SyncComplete]).await {
-        found.push(format!("a good event afterwards: {problem}"));
+        found.push(format!("a valid event after these bodies: {problem}"));
     }
     if found.is_empty() { Ok(()) } else { Err(CaseError::Fail(found.join("\n"))) }
 }

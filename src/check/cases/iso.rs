@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
-use crate::check::case::{Case, Family, Level, Need};
+use crate::check::case::{Case, Family, Level};
 use crate::check::context::{CaseContext, DAY, MINUTE, about};
 use crate::check::error::CaseError;
+use crate::check::need::Need;
 use crate::contract::File;
 use crate::fake::SyncHandle;
 
@@ -12,12 +13,14 @@ pub(super) const TWO_USERS: Case = Case {
     id: "iso-two-users",
     family: Family::Iso,
     level: Level::Must,
-    title: "events of two users that come interleaved are followed for each, under the user's own token",
+    title: "interleaved events of two users are processed for each user, with the user's own token",
     title_unseen: Some(
-        "events of two users that come interleaved are followed by fetches under each user's own token; what is kept was not seen",
+        "interleaved events of two users are followed by fetches for each user, with the user's own token; the stored \
+         records were not checked",
     ),
-    why: "A token or a cursor that is kept in one place for all users mixes them up as soon as two are active.",
-    fix: "Keep cursor and records by syncInstanceId, and mint the token for `user.id` of the event.",
+    why: "A receiver that keeps one token or one cursor for all users mixes up their data as soon as two users are \
+          active.",
+    fix: "Store the cursor and the records by syncInstanceId, and sign the token for the `user.id` of the event.",
     needs: &[],
     presumes: &["pull-all-pages"],
     rests_on: &["api.token", "sync.incremental", "events.no-data"],
@@ -55,10 +58,11 @@ pub(super) const TWO_SYNCS: Case = Case {
     id: "iso-two-syncs",
     family: Family::Iso,
     level: Level::Should,
-    title: "two syncs of one account, which show the same external ids, are held apart",
+    title: "the records of two syncs of one account, which have the same external ids, are kept apart",
     title_unseen: None,
-    why: "In another sync the same file is another record: kept by its external id, one sync's copy replaces the other's.",
-    fix: "Key by syncInstanceId and recordId, not by externalId or the user.",
+    why: "The same file is a different record in each sync. A receiver that stores records by externalId overwrites \
+          the copy of one sync with the copy of the other.",
+    fix: "Use syncInstanceId and recordId as the key, not externalId or the user.",
     needs: &[Need::State],
     presumes: &["iso-two-users", "rec-updated"],
     rests_on: &["record.id", "sync.incremental", "sync.same-id"],
@@ -86,10 +90,11 @@ pub(super) const DELETION: Case = Case {
     id: "iso-deletion",
     family: Family::Iso,
     level: Level::Should,
-    title: "a record that is gone from one sync stays in the other",
+    title: "a record that is deleted from one sync stays in the other sync",
     title_unseen: None,
-    why: "One user loses access to a file, or one sync is narrowed, and everybody else's copy disappears.",
-    fix: "Remove by syncInstanceId and recordId, not by externalId.",
+    why: "Otherwise, if one user loses access to a file or the selection of one sync is narrowed, everybody else's \
+          copy disappears.",
+    fix: "Remove records by syncInstanceId and recordId, not by externalId.",
     needs: &[Need::State],
     presumes: &["iso-two-syncs", "rec-deleted"],
     rests_on: &["record.id", "sync.full", "sync.reenable"],
@@ -112,10 +117,12 @@ pub(super) const FORGED_USER: Case = Case {
     id: "iso-forged-user",
     family: Family::Iso,
     level: Level::Should,
-    title: "an event that names a real sync and another user changes nothing of either's data",
+    title: "an event that names an existing sync and another user does not change the data of either user",
     title_unseen: None,
-    why: "Webhooks are not signed: whoever knows a sync's id could point it at a user of their own.",
-    fix: "Store which user each sync belongs to. Accept another user only if the Sync API serves the sync with a token of that user.",
+    why: "Webhooks are not signed. Anybody who knows the id of a sync could send an event that assigns the sync to \
+          another user.",
+    fix: "Store which user each sync belongs to. Accept another user only if the Sync API serves the sync with a token \
+          of that user.",
     needs: &[Need::State],
     presumes: &["iso-two-users", "pull-deleted-sync", "rec-forged-deletion"],
     rests_on: &["webhook.malformed", "api.not-found", "sync.incremental"],

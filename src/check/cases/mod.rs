@@ -8,6 +8,8 @@ mod pol;
 mod pull;
 mod rec;
 
+use std::collections::BTreeSet;
+
 use super::case::{Case, Family, Level};
 use super::converge::replays;
 
@@ -16,12 +18,14 @@ pub(super) const REPLAY: Case = Case {
     id: "conv-replay",
     family: Family::Conv,
     level: Level::Should,
-    title: "after this scenario, and a day without trouble, all records are right",
+    title: "after this scenario and a day without faults, all records are correct",
     title_unseen: Some(
-        "after this scenario, and a day without trouble, the latest version of every record was fetched; what is kept was not seen",
+        "after this scenario and a day without faults, the latest version of every record was fetched; the stored \
+         records were not checked",
     ),
-    why: "It is the history that somebody wants to see through.",
-    fix: "Look at the first step after which the receiver is wrong, and follow what it did with the event.",
+    why: "This is the scenario that you asked to replay.",
+    fix: "Find the first step after which the receiver's records are wrong, and trace what the receiver did with the \
+          event of that step.",
     needs: &[],
     presumes: &[],
     rests_on: &["sync.initial", "sync.incremental", "sync.full", "feed.cursor", "webhook.retry"],
@@ -104,6 +108,20 @@ pub fn cases() -> &'static [Case] {
         ack::MALFORMED,
     ];
     CASES
+}
+
+/// Returns the ids of these cases and of all cases that they presume, directly or by way of others, in the order in
+/// which the cases run.
+pub(super) fn with_presumed(ids: &[&'static str]) -> Vec<&'static str> {
+    let find = |id: &str| cases().iter().find(|case| case.id == id);
+    let mut known = BTreeSet::new();
+    let mut open: Vec<&str> = ids.to_vec();
+    while let Some(id) = open.pop() {
+        if known.insert(id) {
+            open.extend(find(id).into_iter().flat_map(|case| case.presumes));
+        }
+    }
+    cases().iter().map(|case| case.id).filter(|id| known.contains(id)).collect()
 }
 
 #[cfg(test)]

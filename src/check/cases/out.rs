@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::check::case::{Case, Family, Level, Need};
+use crate::check::case::{Case, Family, Level};
 use crate::check::context::{CaseContext, DAY, MINUTE};
 use crate::check::error::CaseError;
+use crate::check::need::Need;
 use crate::check::rest::RESTLESS;
 use crate::contract::{EventKind, File};
 use crate::delivery::{Decision, DeliveryFault, DeliveryFaultKind, Wire};
@@ -14,10 +15,11 @@ pub(super) const UNREACHABLE: Case = Case {
     id: "out-unreachable",
     family: Family::Out,
     level: Level::Should,
-    title: "events that come late, after newer ones, leave the right records",
+    title: "events that arrive late, after newer events, leave the correct records",
     title_unseen: None,
-    why: "After an outage retries arrive hours late: a record_created may follow the record's own record_deleted.",
-    fix: "Take each event as a hint to fetch the latest version; when that is 404, hold nothing.",
+    why: "After an outage, retries arrive hours late. A record_created may then arrive after the record_deleted of the \
+          same record.",
+    fix: "Treat each event as a hint to fetch the latest version. If the Sync API answers 404, remove the record.",
     needs: &[Need::State],
     presumes: &["rec-updated", "rec-deleted"],
     rests_on: &["webhook.retry", "sync.incremental", "sync.full", "api.deleted-record"],
@@ -41,8 +43,12 @@ async fn unreachable(context: &CaseContext<'_>) -> Result<(), CaseError> {
     paragon.advance(MINUTE).await;
     paragon.run_until_idle().await;
     let timeline = context.timeline();
-    if !timeline.attempts().any(|(event, attempt)| event == "record_created" && attempt.number > 1) {
-        return Err(CaseError::NotEvaluable("the policy does not try again within the outage".to_owned()));
+    if !timeline.attempts().any(|attempt| attempt.event == "record_created" && attempt.record.number > 1) {
+        return Err(CaseError::NotEvaluable(
+            "the delivery policy makes no retry that this case can judge: no record_created was sent again after the \
+             outage"
+                .to_owned(),
+        ));
     }
     context.stays_right(&[&sync]).await
 }
@@ -53,10 +59,12 @@ pub(super) const API_FAILING: Case = Case {
     level: Level::Should,
     title: "an event that arrives while the Sync API fails is not lost",
     title_unseen: Some(
-        "an event that arrives while the Sync API fails is followed by a fetch; what is kept was not seen",
+        "an event that arrives while the Sync API fails is followed by a fetch; the stored records were not checked",
     ),
-    why: "A receiver that answers 2xx and then cannot fetch has told Paragon to forget the event.",
-    fix: "Fetch before you answer and pass the failure on as 5xx, or queue the event and try again until it works.",
+    why: "Paragon does not send an event again after a 2xx response. A receiver that then cannot fetch the record has \
+          lost the event.",
+    fix: "Fetch before you respond and turn a failed fetch into a 5xx response, or queue the event and retry the fetch \
+          until it succeeds.",
     needs: &[],
     presumes: &["pull-all-pages"],
     rests_on: &["api.unavailable", "webhook.retry", "sync.incremental"],
@@ -79,12 +87,14 @@ pub(super) const DISABLED: Case = Case {
     id: "out-disabled",
     family: Family::Out,
     level: Level::Should,
-    title: "what happened while the webhook was disabled is caught up",
+    title: "changes that were made while the webhook was disabled are caught up on later",
     title_unseen: Some(
-        "what happened while the webhook was disabled is fetched; deletions and what is kept were not seen",
+        "changes that were made while the webhook was disabled are fetched later; deletions and the stored records \
+         were not checked",
     ),
-    why: "Paragon may disable a webhook that fails, and nothing says that it sends later what it did not send then.",
-    fix: "At each event pull from the stored cursor, or do so on a timer: the feed holds what you were not told of.",
+    why: "Paragon may disable a webhook that fails, and does not document that it sends the missed events later.",
+    fix: "Pull from the stored cursor at each event, or on a timer. The feed contains the changes whose events you \
+          missed.",
     needs: &[],
     presumes: &["rec-updated", "rec-deleted"],
     rests_on: &["webhook.disable", "webhook.missed", "feed.cursor", "sync.full"],
@@ -125,8 +135,11 @@ async fn once_over(context: &CaseContext<'_>, wire: Wire) -> Result<(), CaseErro
         // A real sender also lets some real time pass before a retry.
         context.rest(RESTLESS).await;
         context.paragon.run_until_idle().await;
-        if !context.timeline_since(mark).attempts().any(|(_, attempt)| attempt.number > 1) {
-            return Err(CaseError::NotEvaluable("the policy does not send such an event again".to_owned()));
+        if !context.timeline_since(mark).attempts().any(|attempt| attempt.record.number > 1) {
+            return Err(CaseError::NotEvaluable(
+                "the delivery policy makes no retry after the disturbed delivery, so the case cannot be judged"
+                    .to_owned(),
+            ));
         }
     }
     context.stays_right(&[&sync, &of_other]).await
@@ -136,10 +149,11 @@ pub(super) const ANSWER_LOST: Case = Case {
     id: "out-answer-lost",
     family: Family::Out,
     level: Level::Should,
-    title: "an event that was taken, but whose answer was lost, may come again",
+    title: "an event that is sent again because its response was lost changes nothing more",
     title_unseen: None,
-    why: "The work is done and Paragon thinks that it failed: the second time must change nothing more.",
-    fix: "Make each event safe to do twice: upsert, and let removing what is gone succeed.",
+    why: "The receiver has done the work, but Paragon treats the delivery as failed and retries. The retry must change \
+          nothing more.",
+    fix: "Process each event idempotently: upsert records, and treat the removal of a missing record as a success.",
     needs: &[Need::State],
     presumes: &["rec-duplicate"],
     rests_on: &["webhook.wire", "webhook.retry", "webhook.duplicate", "sync.incremental"],
@@ -150,10 +164,10 @@ pub(super) const HANG_UP: Case = Case {
     id: "out-hang-up",
     family: Family::Out,
     level: Level::Should,
-    title: "a sender that hangs up before the answer leaves nothing half done",
+    title: "a sender that closes the connection before the response does not leave work half done",
     title_unseen: None,
-    why: "Some servers end the handler when the client is gone: in the middle of what it was doing.",
-    fix: "Do what belongs together in one transaction, or in a task of its own.",
+    why: "Some servers cancel the request handler when the client disconnects, in the middle of its work.",
+    fix: "Make related changes in one transaction, or in a separate task that a disconnect does not cancel.",
     needs: &[Need::State],
     presumes: &["rec-duplicate"],
     rests_on: &["webhook.wire", "webhook.retry", "sync.incremental"],
@@ -164,10 +178,10 @@ pub(super) const RESTART: Case = Case {
     id: "out-restart",
     family: Family::Out,
     level: Level::Should,
-    title: "after a restart the receiver holds what it held, and goes on",
+    title: "after a restart the receiver still holds its records, and processes new events",
     title_unseen: None,
-    why: "Every deployment is a restart, and no event tells a receiver again what it knew.",
-    fix: "Keep records and cursors in a database.",
+    why: "Every deployment is a restart, and Paragon does not send past events again.",
+    fix: "Store records and cursors in a database.",
     needs: &[Need::Process, Need::State],
     presumes: &["pull-all-pages"],
     rests_on: &["sync.incremental", "feed.cursor"],
@@ -190,12 +204,14 @@ pub(super) const KILLED_AFTER_ACK: Case = Case {
     id: "out-killed-after-ack",
     family: Family::Out,
     level: Level::Should,
-    title: "a receiver that is killed right after its 2xx has not lost the event",
+    title: "a receiver that is killed right after its 2xx response does not lose the event",
     title_unseen: Some(
-        "a receiver that is killed right after its 2xx still fetches what the event was about; what is kept was not seen",
+        "a receiver that is killed right after its 2xx response still fetches the record of the event; the stored \
+         records were not checked",
     ),
-    why: "2xx tells Paragon that the event is yours now; what lies in memory then is gone with the process.",
-    fix: "Store the event, and commit, before you answer; at start do what is stored and not done.",
+    why: "A 2xx response tells Paragon that the receiver has taken over the event. An event that is only in memory is \
+          lost when the process ends.",
+    fix: "Store the event and commit before you respond. At startup, process the stored events that are not done yet.",
     needs: &[Need::Process],
     presumes: &["out-restart", "out-killed-at-start"],
     rests_on: &["webhook.2xx", "sync.incremental", "webhook.retry"],
@@ -235,7 +251,7 @@ async fn killed_after(
     let delivering = deliver(context, time, || accepted(&context.timeline_since(mark)) >= answers);
     let ((), killed) = tokio::join!(delivering, kill);
     killed?;
-    again(context, sync, &format!("it was killed right after its 2xx to {what}")).await
+    again(context, sync, &format!("the receiver was killed right after its 2xx response to {what}")).await
 }
 
 /// Lets this time pass. A receiver that refuses events gets them again, until `is_over` or for a quarter of an hour.
@@ -251,7 +267,7 @@ async fn deliver(context: &CaseContext<'_>, time: Duration, is_over: impl Fn() -
 
 /// Returns the number of attempts that were answered 2xx.
 fn accepted(timeline: &Timeline) -> usize {
-    timeline.attempts().filter(|(_, attempt)| attempt.decision == Decision::Delivered).count()
+    timeline.attempts().filter(|attempt| attempt.record.decision == Decision::Delivered).count()
 }
 
 /// Waits until this many events since `mark` were answered 2xx.
@@ -259,14 +275,15 @@ async fn answered(context: &CaseContext<'_>, mark: usize, answers: usize) -> Res
     let mut at = mark;
     let counting = async {
         while accepted(&context.timeline_since(mark)) < answers {
-            (_, at) = context.paragon.timeline_after(at).await;
+            at = context.paragon.timeline_after(at).await.end();
         }
     };
-    let counted = tokio::time::timeout(context.run.suite.settle, counting).await;
+    let counted = tokio::time::timeout(context.run.target.settle, counting).await;
     counted.map_err(|_| {
         let seen = accepted(&context.timeline_since(mark));
         CaseError::NotEvaluable(format!(
-            "the receiver answered {seen} of {answers} events 2xx: what it loses after its 2xx was not seen"
+            "the receiver answered {seen} of {answers} events with 2xx, so this case cannot tell what the receiver \
+             loses after a 2xx response"
         ))
     })
 }
@@ -276,9 +293,9 @@ async fn answered(context: &CaseContext<'_>, mark: usize, answers: usize) -> Res
 async fn again(context: &CaseContext<'_>, sync: &SyncHandle, after: &str) -> Result<(), CaseError> {
     let process = context.process()?;
     context.launch().await?;
-    process.ready().await.map_err(|error| CaseError::Fail(format!("{after}, and does not come up again: {error}")))?;
+    process.ready().await.map_err(|error| CaseError::Fail(format!("{after}, and did not start again: {error}")))?;
     let ended = context.ends_right(&[sync]).await;
-    ended.map_err(|stop| stop.map_fail(|found| format!("{after}, and started again:\n{found}")))
+    ended.map_err(|stop| stop.map_fail(|found| format!("{after}, and was started again:\n{found}")))
 }
 
 pub(super) const KILLED_IN_PULL: Case = Case {
@@ -287,10 +304,10 @@ pub(super) const KILLED_IN_PULL: Case = Case {
     level: Level::Should,
     title: "a receiver that is killed in the middle of a pull ends up with all records",
     title_unseen: Some(
-        "a receiver that is killed in the middle of a pull fetches all records; what is kept was not seen",
+        "a receiver that is killed in the middle of a pull fetches all records; the stored records were not checked",
     ),
-    why: "A large initial sync is pulled for hours, and only one event announces it.",
-    fix: "Store a page and its cursor in one transaction; at start go on with what is not done.",
+    why: "Pulling a large initial sync takes hours, and only one event announces the sync.",
+    fix: "Store each page and its cursor in one transaction. At startup, continue the pulls that are not finished.",
     needs: &[Need::Process],
     presumes: &["out-restart", "out-killed-at-start"],
     rests_on: &["sync.initial", "feed.cursor", "webhook.retry"],
@@ -312,17 +329,18 @@ async fn killed_in_pull(context: &CaseContext<'_>) -> Result<(), CaseError> {
     let ((), killed) = tokio::join!(delivering, kill);
     context.paragon.end_api_fault(fault);
     killed?;
-    again(context, &sync, "it was killed when it had pulled the first of four pages").await
+    again(context, &sync, "the receiver was killed when it had pulled the first of four pages").await
 }
 
 pub(super) const KILLED_AT_START: Case = Case {
     id: "out-killed-at-start",
     family: Family::Out,
     level: Level::Should,
-    title: "a receiver that is killed while it starts, starts the next time, and has lost nothing",
+    title: "a receiver that is killed during startup starts the next time, and has lost nothing",
     title_unseen: None,
-    why: "Deployments are rolled back half-way; a lock or a half-written file must not be in the way of the next start.",
-    fix: "Change the database in transactions, and let nothing stay behind that only a clean end removes.",
+    why: "Deployments are sometimes rolled back halfway. A leftover lock or a half-written file must not block the \
+          next start.",
+    fix: "Change the database in transactions, and leave nothing behind that only a clean shutdown removes.",
     needs: &[Need::Process, Need::State],
     presumes: &["out-restart"],
     rests_on: &["sync.incremental", "webhook.retry"],
@@ -345,9 +363,9 @@ async fn killed_at_start(context: &CaseContext<'_>) -> Result<(), CaseError> {
     context.launch().await?;
     let up = process.ready().await;
     up.map_err(|error| {
-        CaseError::Fail(format!("it was killed while it started, and does not come up again: {error}"))
+        CaseError::Fail(format!("the receiver was killed during startup, and did not start again: {error}"))
     })?;
     process.kill().await?;
-    again(context, &sync, "it was killed while it started").await?;
+    again(context, &sync, "the receiver was killed during startup").await?;
     context.answered_in_the_end(mark, EventKind::RecordCreated)
 }

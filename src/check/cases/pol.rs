@@ -9,8 +9,9 @@ use crate::delivery::DeliveryFaultKind;
 use crate::delivery::{Decision, WebhookState};
 use crate::fake::EntryKind;
 
-const WHY: &str = "How often and for how long Paragon tries again is not published; senders differ, and all of them give up some day.";
-const FIX: &str = "Do not count on each event: at each one pull from the stored cursor, or do so on a timer.";
+const WHY: &str = "Paragon does not publish how often and for how long it retries. Senders differ, and every sender \
+                   gives up at some point.";
+const FIX: &str = "Do not rely on receiving every event. Pull from the stored cursor at each event, or on a timer.";
 const PRESUMES: &[&str] = &["out-disabled", "out-unreachable"];
 const RESTS_ON: &[&str] = &["webhook.retry", "webhook.disable", "webhook.missed", "feed.cursor"];
 
@@ -18,9 +19,10 @@ pub(super) const MINUTES: Case = Case {
     id: "pol-outage-minutes",
     family: Family::Pol,
     level: Level::Should,
-    title: "after ten minutes without the receiver, and the next event, all records are right",
+    title: "after an outage of the receiver of ten minutes, all records are correct once the next event has arrived",
     title_unseen: Some(
-        "after ten minutes without the receiver, and the next event, the latest version of every record was fetched; what is kept was not seen",
+        "after an outage of the receiver of ten minutes, the latest version of every record was fetched once the next \
+         event had arrived; the stored records were not checked",
     ),
     why: WHY,
     fix: FIX,
@@ -34,9 +36,10 @@ pub(super) const HOURS: Case = Case {
     id: "pol-outage-hours",
     family: Family::Pol,
     level: Level::Should,
-    title: "after six hours without the receiver, and the next event, all records are right",
+    title: "after an outage of the receiver of six hours, all records are correct once the next event has arrived",
     title_unseen: Some(
-        "after six hours without the receiver, and the next event, the latest version of every record was fetched; what is kept was not seen",
+        "after an outage of the receiver of six hours, the latest version of every record was fetched once the next \
+         event had arrived; the stored records were not checked",
     ),
     why: WHY,
     fix: FIX,
@@ -50,9 +53,10 @@ pub(super) const DAYS: Case = Case {
     id: "pol-outage-days",
     family: Family::Pol,
     level: Level::Should,
-    title: "after four days without the receiver, and the next event, all records are right",
+    title: "after an outage of the receiver of four days, all records are correct once the next event has arrived",
     title_unseen: Some(
-        "after four days without the receiver, and the next event, the latest version of every record was fetched; what is kept was not seen",
+        "after an outage of the receiver of four days, the latest version of every record was fetched once the next \
+         event had arrived; the stored records were not checked",
     ),
     why: WHY,
     fix: FIX,
@@ -95,7 +99,7 @@ fn lost(context: &CaseContext<'_>) -> String {
             Some(format!("{} was dropped (`{rule}`)", named(event, about)))
         }
         EntryKind::Queued { event, about, deliveries, .. } if deliveries.is_empty() => {
-            Some(format!("{} was not sent, the webhook was off (`while_off`)", named(event, about)))
+            Some(format!("{} was not sent, because the webhook was off (`while_off`)", named(event, about)))
         }
         EntryKind::Attempt { event, about, record }
             if matches!(record.decision, Decision::GivenUp | Decision::Disabled) =>

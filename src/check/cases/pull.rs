@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crate::check::case::{Case, Family, Level, Need};
+use crate::check::case::{Case, Family, Level};
 use crate::check::context::{CaseContext, MINUTE, about};
 use crate::check::error::CaseError;
 use crate::check::lane::PAGE_SIZE_CAP;
+use crate::check::need::Need;
 use crate::check::rest::RESTLESS;
 use crate::contract::File;
 use crate::fake::{ApiFault, ApiFaultKind, Call, Endpoint, RetryAfterHeader, Stale, SyncHandle};
@@ -18,9 +19,10 @@ pub(super) const ALL_PAGES: Case = Case {
     id: "pull-all-pages",
     family: Family::Pull,
     level: Level::Must,
-    title: "after the initial sync every page is pulled, however short pages are",
+    title: "after the initial sync every page is pulled, even if pages are short",
     title_unseen: None,
-    why: "An initial sync sends one event for all its records; what is not pulled then is never announced again.",
+    why: "An initial sync sends one event for all its records. Records that are not pulled then are never announced \
+          again.",
     fix: "Pull with `paging.cursor` until `data` is empty or `paging.remainingRecords` is 0; do not count records.",
     needs: &[],
     presumes: &["ack-every-event", "pull-token", "rec-created"],
@@ -39,10 +41,12 @@ pub(super) const TOKEN: Case = Case {
     id: "pull-token",
     family: Family::Pull,
     level: Level::Must,
-    title: "each call has a user token that Paragon takes: RS256, the right audience, the user of the event, not expired",
+    title: "each call has a user token that Paragon accepts: signed with RS256, for the right audience and the user of \
+            the event, and not expired",
     title_unseen: None,
-    why: "Paragon refuses anything else, and a receiver that takes no for an answer holds nothing.",
-    fix: "Sign with the project's key: `sub` is `user.id` of the event, `aud` is `useparagon.com/<project id>`, `exp` is to come.",
+    why: "Paragon refuses all other tokens. A receiver without a valid token fetches no records.",
+    fix: "Sign with the project's key: `sub` is the `user.id` of the event, `aud` is `useparagon.com/<project id>`, \
+          and `exp` is in the future.",
     needs: &[],
     presumes: &[],
     rests_on: &["api.token", "api.audience", "sync.incremental"],
@@ -100,10 +104,12 @@ pub(super) const EMPTY_PAGE: Case = Case {
     id: "pull-empty-page",
     family: Family::Pull,
     level: Level::Should,
-    title: "after an empty page the next pull goes on from there",
+    title: "after an empty page the next pull continues from the same place in the feed",
     title_unseen: None,
-    why: "An empty page means caught up; what a receiver then does with its cursor decides whether it ever sees the rest.",
-    fix: "Keep the cursor of an empty page if it has one, and the one before if not; pull again at the next event.",
+    why: "An empty page means that the receiver has caught up. If the receiver then loses its cursor, it may never see \
+          later changes.",
+    fix: "Keep the cursor of an empty page if the page has one, and the previous cursor if not. Pull again at the next \
+          event.",
     needs: &[],
     presumes: &["pull-all-pages"],
     rests_on: &["feed.caught-up", "feed.cursor", "api.pages"],
@@ -125,10 +131,11 @@ pub(super) const NULL_CURSOR: Case = Case {
     id: "pull-null-cursor",
     family: Family::Pull,
     level: Level::Should,
-    title: "a last page without a cursor does not lose the place in the feed",
+    title: "after a last page without a cursor, the receiver keeps its place in the feed",
     title_unseen: None,
-    why: "Clients were written that expect a cursor to be null at the end; storing that null, and taking it for 'done', ends the sync.",
-    fix: "Keep the last cursor that was one; without any, begin at the start.",
+    why: "Some clients expect a null cursor at the end of the feed. A client that stores the null and treats it as \
+          'done' never pulls the sync again.",
+    fix: "Keep the last cursor that was not null. Without any cursor, start at the beginning of the feed.",
     needs: &[],
     presumes: &["pull-all-pages"],
     rests_on: &["feed.cursor", "api.pages", "sync.incremental"],
@@ -149,10 +156,10 @@ pub(super) const REPEATED: Case = Case {
     id: "pull-repeated-record",
     family: Family::Pull,
     level: Level::Should,
-    title: "a record that comes on two pages is held once",
+    title: "a record that appears on two pages is stored once",
     title_unseen: None,
-    why: "A record that changes during a pull moves to the end of the feed, and comes again.",
-    fix: "Store by syncInstanceId and recordId and replace (upsert), also within one pull.",
+    why: "A record that changes during a pull moves to the end of the feed, and appears again.",
+    fix: "Upsert records by syncInstanceId and recordId, also within one pull.",
     needs: &[Need::State],
     presumes: &["pull-all-pages"],
     rests_on: &["feed.moves", "api.pages"],
@@ -168,10 +175,10 @@ pub(super) const CHANGING: Case = Case {
     id: "pull-changing",
     family: Family::Pull,
     level: Level::Should,
-    title: "records that change, come and go while pages are pulled are right in the end",
+    title: "records that are created, changed or deleted during a pull are correct in the end",
     title_unseen: None,
-    why: "An initial sync of a large account is pulled for hours, and people go on working.",
-    fix: "Pull again at each event, one pull at a time for each sync, and let the later page win.",
+    why: "Pulling the initial sync of a large account takes hours, and people keep working meanwhile.",
+    fix: "Pull again at each event, run only one pull at a time for each sync, and let the later page win.",
     needs: &[Need::State],
     presumes: &["pull-repeated-record", "rec-updated", "rec-deleted"],
     rests_on: &["feed.moves", "feed.tombstone", "sync.incremental", "sync.full"],
@@ -206,10 +213,13 @@ pub(super) const RATE_LIMITED: Case = Case {
     id: "pull-rate-limited",
     family: Family::Pull,
     level: Level::Should,
-    title: "429 in the middle of a pull is waited for as Retry-After says, and the pull goes on",
+    title: "after a 429 in the middle of a pull, the receiver waits as long as Retry-After says, and continues the \
+            pull",
     title_unseen: None,
-    why: "A receiver that gives up at 429 loses the rest; one that asks again at once is refused for longer.",
-    fix: "On 429 wait for `retry-after`, then repeat the same call; keep the event until that has worked.",
+    why: "A receiver that gives up after a 429 loses the rest of the feed. A receiver that retries at once is refused \
+          for longer.",
+    fix: "After a 429, wait as long as `retry-after` says, then repeat the same call. Keep the event until the call \
+          succeeds.",
     needs: &[],
     presumes: &["pull-server-error"],
     rests_on: &["api.rate-limit", "feed.cursor", "webhook.retry"],
@@ -229,8 +239,8 @@ async fn rate_limited(context: &CaseContext<'_>) -> Result<(), CaseError> {
     let calls = calls_meanwhile(context, fault, WATCHED).await;
     context.paragon.end_api_fault(fault);
     if calls > 3 {
-        let told = format!("{calls} calls were answered 429 with retry-after: 2, all within two seconds");
-        return Err(CaseError::Fail(format!("it asks again at once: {told}")));
+        let told = format!("{calls} calls were answered 429 with retry-after: 2, all of them within two seconds");
+        return Err(CaseError::Fail(format!("the receiver retries at once, without waiting: {told}")));
     }
     context.ends_right(&[&sync]).await
 }
@@ -245,10 +255,12 @@ pub(super) const SERVER_ERROR: Case = Case {
     id: "pull-server-error",
     family: Family::Pull,
     level: Level::Should,
-    title: "502 in the middle of a pull loses nothing",
-    title_unseen: Some("after 502 in the middle of a pull every page is fetched; what is kept was not seen"),
-    why: "Any service fails now and then; what was not pulled then is never announced again.",
-    fix: "Repeat the call after a pause, from the cursor of the last page that came whole.",
+    title: "a 502 in the middle of a pull loses no records",
+    title_unseen: Some(
+        "after a 502 in the middle of a pull every page is fetched; the stored records were not checked",
+    ),
+    why: "Any service fails now and then. Records that are not pulled then are never announced again.",
+    fix: "Repeat the call after a pause, from the cursor of the last complete page.",
     needs: &[],
     presumes: &["out-api-failing"],
     rests_on: &["api.unavailable", "feed.cursor", "webhook.retry"],
@@ -264,12 +276,14 @@ pub(super) const RESET: Case = Case {
     id: "pull-reset",
     family: Family::Pull,
     level: Level::Should,
-    title: "connections that are reset in the middle of a pull lose nothing",
+    title: "connections that are reset in the middle of a pull lose no records",
     title_unseen: Some(
-        "after connections that are reset in the middle of a pull every page is fetched; what is kept was not seen",
+        "after connections that are reset in the middle of a pull every page is fetched; the stored records were not \
+         checked",
     ),
-    why: "Connections end inside an answer; half a page must be neither stored as a whole one nor the end of the pull.",
-    fix: "Take a page only when it came whole, and repeat the call after a pause.",
+    why: "A connection may end in the middle of a response. Half a page must neither be stored as a whole page nor end \
+          the pull.",
+    fix: "Use a page only if it arrived completely. Otherwise repeat the call after a pause.",
     needs: &[],
     presumes: &["pull-server-error"],
     rests_on: &["api.broken", "feed.cursor", "webhook.retry"],
@@ -288,12 +302,13 @@ pub(super) const CUT_JSON: Case = Case {
     id: "pull-cut-json",
     family: Family::Pull,
     level: Level::Should,
-    title: "a 200 with half of its JSON in the middle of a pull loses nothing",
+    title: "a 200 response with only half of its JSON in the middle of a pull loses no records",
     title_unseen: Some(
-        "after a 200 with half of its JSON in the middle of a pull every page is fetched; what is kept was not seen",
+        "after a 200 response with only half of its JSON in the middle of a pull every page is fetched; the stored \
+         records were not checked",
     ),
-    why: "A proxy that gives up sends what it has, with the status that it has already sent.",
-    fix: "Treat an answer that does not parse as a failed call: repeat it after a pause.",
+    why: "A proxy that gives up ends the response early, after it has already sent the status 200.",
+    fix: "Treat a response that is not valid JSON as a failed call, and repeat the call after a pause.",
     needs: &[],
     presumes: &["pull-reset"],
     rests_on: &["api.broken", "feed.cursor", "webhook.retry"],
@@ -312,10 +327,10 @@ pub(super) const HANGS: Case = Case {
     id: "pull-hangs",
     family: Family::Pull,
     level: Level::May,
-    title: "a call that is never answered is given up and repeated",
+    title: "a call that never gets a response is given up and repeated",
     title_unseen: None,
-    why: "Many HTTP clients wait for ever by default: one lost packet, and the worker never comes back.",
-    fix: "Give each call a time-out of a few seconds, and repeat it.",
+    why: "Many HTTP clients wait forever by default. One lost packet then blocks the worker for good.",
+    fix: "Give each call a timeout of a few seconds, and repeat the call after a timeout.",
     needs: &[],
     presumes: &["ack-slow-api", "pull-server-error", "pull-deleted-sync"],
     rests_on: &["api.broken", "feed.cursor", "webhook.retry"],
@@ -334,10 +349,11 @@ pub(super) const TOKEN_EXPIRED: Case = Case {
     id: "pull-token-expired",
     family: Family::Pull,
     level: Level::Should,
-    title: "a token that is refused in the middle of a pull is minted anew, and the pull goes on",
+    title: "a token that is refused in the middle of a pull is replaced by a new token, and the pull continues",
     title_unseen: None,
-    why: "A token that was good for the first page can be too old for the last; clocks differ, keys are replaced.",
-    fix: "On 401 mint a new token and repeat the call; do not take 401 for the end.",
+    why: "A token that was valid for the first page can be expired at the last page. Clocks differ, and keys are \
+          replaced.",
+    fix: "After a 401, sign a new token and repeat the call. Do not treat a 401 as the end of the feed.",
     needs: &[],
     presumes: &["pull-server-error"],
     rests_on: &["api.token", "feed.cursor", "webhook.retry"],
@@ -352,9 +368,10 @@ pub(super) const NEW_MEMBERS: Case = Case {
     id: "pull-new-members",
     family: Family::Pull,
     level: Level::Should,
-    title: "answers of the Sync API with members that the receiver does not know are taken",
+    title: "responses of the Sync API with members that the receiver does not know are accepted",
     title_unseen: None,
-    why: "Paragon adds members without notice, as it did with totalActiveRecords; a strict client stops on that day.",
+    why: "Paragon adds members without notice, as it did with totalActiveRecords. A client that rejects unknown \
+          members then fails.",
     fix: "Read the members that you need and ignore the others.",
     needs: &[],
     presumes: &["pull-all-pages"],
@@ -374,10 +391,11 @@ pub(super) const LATE_RECORD: Case = Case {
     id: "pull-late-record",
     family: Family::Pull,
     level: Level::May,
-    title: "a record that the Sync API does not serve yet when its event comes is fetched later",
+    title: "a record that the Sync API does not serve yet when its event arrives is fetched later",
     title_unseen: None,
-    why: "Replicas lag: right after the event the API may still answer 404, or the old version, and no second event comes.",
-    fix: "Look again after a while when an event brought nothing new; or reconcile on a timer.",
+    why: "Replicas lag. Right after the event the Sync API may still return 404 or the old version, and no second \
+          event follows.",
+    fix: "If the fetch for an event returns nothing new, fetch again after a while. Or reconcile on a timer.",
     needs: &[],
     presumes: &["rec-updated"],
     rests_on: &["api.stale", "sync.incremental"],
@@ -400,10 +418,10 @@ pub(super) const RESUME: Case = Case {
     id: "pull-resume",
     family: Family::Pull,
     level: Level::May,
-    title: "one new record costs a few calls, not a pull from the start",
+    title: "one new record takes a few calls, not a pull from the start of the feed",
     title_unseen: None,
-    why: "An account with a million records would be pulled again for each change.",
-    fix: "Store `paging.cursor` with the records, and pull from there; or fetch the one record.",
+    why: "Otherwise an account with a million records is pulled again for each change.",
+    fix: "Store `paging.cursor` with the records, and pull from that cursor. Or fetch only the new record.",
     needs: &[],
     presumes: &["pull-all-pages"],
     rests_on: &["feed.cursor", "feed.caught-up", "sync.incremental"],
@@ -426,7 +444,8 @@ async fn resume(context: &CaseContext<'_>) -> Result<(), CaseError> {
     let calls = context.calls_since(mark);
     if calls > BUDGET {
         return Err(CaseError::Fail(format!(
-            "{calls} calls for one new record, in a feed of {PAGES} pages; at most {BUDGET} are expected"
+            "the receiver made {calls} calls for one new record, in a feed of {PAGES} pages; expected at most {BUDGET} \
+             calls"
         )));
     }
     Ok(())
@@ -438,8 +457,9 @@ pub(super) const NO_HAMMERING: Case = Case {
     level: Level::Should,
     title: "while the Sync API fails, calls are repeated with pauses",
     title_unseen: None,
-    why: "A loop without a pause keeps a service down that would come up, and gets its owner blocked.",
-    fix: "Double the pause after each failure, up to some minutes, and add some chance to it.",
+    why: "Retries without pauses keep a failing service from recovering, and may get the client blocked.",
+    fix: "Use exponential backoff with jitter: double the pause after each failure, up to some minutes, and add a \
+          random part.",
     needs: &[],
     presumes: &["rec-updated"],
     rests_on: &["api.unavailable", "sync.incremental"],
@@ -458,7 +478,7 @@ async fn no_hammering(context: &CaseContext<'_>) -> Result<(), CaseError> {
     context.paragon.end_api_fault(fault);
     if calls > MOST {
         return Err(CaseError::Fail(format!(
-            "{calls} calls within a second, all answered 503; at most {MOST} are expected"
+            "the receiver made {calls} calls within one second, all answered 503; expected at most {MOST} calls"
         )));
     }
     Ok(())
@@ -468,10 +488,12 @@ pub(super) const DELETED_SYNC: Case = Case {
     id: "pull-deleted-sync",
     family: Family::Pull,
     level: Level::Should,
-    title: "events of a sync that is deleted are let go, and others are still followed",
+    title: "events of a deleted sync are dropped, and other events are still processed",
     title_unseen: None,
-    why: "Events can outlive their sync; a worker that repeats a 404 for ever never comes to the next event.",
-    fix: "On 404 for a sync drop the event after a few tries, and go on.",
+    why: "Events can arrive after their sync was deleted. A worker that retries a 404 forever never reaches the next \
+          event.",
+    fix: "If the Sync API answers 404 for a sync, drop the event after a few retries, and continue with the next \
+          event.",
     needs: &[],
     presumes: &["iso-two-syncs"],
     rests_on: &["api.not-found", "webhook.order", "sync.incremental"],
@@ -497,7 +519,7 @@ async fn deleted_sync(context: &CaseContext<'_>) -> Result<(), CaseError> {
     let calls = context.timeline_since(mark).calls().filter(|call| call.path.contains(gone.id().as_str())).count();
     if calls > MOST {
         return Err(CaseError::Fail(format!(
-            "{calls} calls for a sync that is deleted, within a second; at most {MOST} are expected"
+            "the receiver made {calls} calls for a deleted sync within one second; expected at most {MOST} calls"
         )));
     }
     Ok(())

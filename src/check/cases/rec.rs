@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
-use crate::check::case::{Case, Family, Level, Need};
+use crate::check::case::{Case, Family, Level};
 use crate::check::context::{CaseContext, DAY, MINUTE, about};
 use crate::check::error::CaseError;
+use crate::check::need::Need;
 use crate::contract::{EventKind, File, SyncId};
 use crate::delivery::{DeliveryFault, DeliveryFaultKind};
 use crate::source::ProviderFaultKind;
@@ -13,10 +14,13 @@ pub(super) const CREATED: Case = Case {
     id: "rec-created",
     family: Family::Rec,
     level: Level::Must,
-    title: "a record that is created later is fetched and kept",
-    title_unseen: Some("a record that is created later is fetched; whether it is kept was not seen"),
-    why: "Otherwise what users add after they connect never shows up.",
-    fix: "On record_created fetch the record, or pull from the stored cursor, with a token of `user.id`.",
+    title: "a record that is created after the initial sync is fetched and kept",
+    title_unseen: Some(
+        "a record that is created after the initial sync is fetched; whether the record is kept was not checked",
+    ),
+    why: "Otherwise files that users add after they connect never show up.",
+    fix: "On record_created, fetch the record or pull from the stored cursor, with a token for the `user.id` of the \
+          event.",
     needs: &[],
     presumes: &["ack-every-event", "pull-token"],
     rests_on: &["sync.incremental", "events.no-data", "feed.cursor"],
@@ -38,10 +42,12 @@ pub(super) const UPDATED: Case = Case {
     id: "rec-updated",
     family: Family::Rec,
     level: Level::Must,
-    title: "each change of a record is fetched, also when the event is the same bytes as the one before",
+    title: "each change of a record is fetched, even if its event is identical to the previous event",
     title_unseen: None,
-    why: "Events carry no id and no data: two updates of a record are two equal bodies, and the second one counts.",
-    fix: "On record_updated fetch the record again and replace what you hold; do not skip bodies seen before.",
+    why: "Events contain no event id and no record data. Two updates of a record have identical bodies, and the second \
+          one counts too.",
+    fix: "On record_updated, fetch the record again and replace the stored version. Do not skip a body that you have \
+          seen before.",
     needs: &[],
     presumes: &["pull-all-pages"],
     rests_on: &["sync.incremental", "events.no-data"],
@@ -62,10 +68,12 @@ pub(super) const RESTORED: Case = Case {
     id: "rec-restored",
     family: Family::Rec,
     level: Level::May,
-    title: "an earlier version that is put back, with its older updatedAt, is answered 2xx and followed",
+    title: "an earlier version that is restored, with its older updatedAt, gets a 2xx response and is processed",
     title_unseen: None,
-    why: "Some providers date a version that somebody restores to the day on which it was written: its time goes back.",
-    fix: "Let what the Sync API serves last win, not the later updatedAt; do not fail on a time that goes back.",
+    why: "If somebody restores an earlier version, some providers also restore its old updatedAt, so the time goes \
+          back.",
+    fix: "Keep the version that the Sync API served last, not the version with the later updatedAt. Do not fail if the \
+          time goes back.",
     needs: &[],
     presumes: &["rec-updated"],
     rests_on: &["sync.incremental", "events.no-data"],
@@ -91,8 +99,8 @@ async fn restored(context: &CaseContext<'_>) -> Result<(), CaseError> {
         matches!(held.as_slice(), [held] if held.value.as_ref().is_some_and(|held| held["name"] == NEWER));
     match followed {
         Err(CaseError::Fail(_)) if keeps_newer => Err(CaseError::NotEvaluable(
-            "the receiver keeps the version with the later updatedAt: that is right unless a provider puts back an earlier \
-             version with its old time"
+            "the receiver keeps the version with the later updatedAt, which is correct unless a provider restores an \
+             earlier version with its old time"
                 .to_owned(),
         )),
         followed => followed,
@@ -103,10 +111,12 @@ pub(super) const DELETED: Case = Case {
     id: "rec-deleted",
     family: Family::Rec,
     level: Level::Must,
-    title: "a record that is deleted is removed",
+    title: "a deleted record is removed",
     title_unseen: None,
-    why: "A deletion can mean that access was revoked: keeping the record shows people what they may not see.",
-    fix: "On record_deleted ask the Sync API, and remove what it no longer serves; when pulling, remove what comes without its data.",
+    why: "A deletion can mean that access was revoked. A receiver that keeps the record shows people data that they \
+          may not see.",
+    fix: "On record_deleted, ask the Sync API, and remove the record if the API no longer serves it. When you pull, \
+          remove records that arrive without their data (tombstones).",
     needs: &[Need::State],
     presumes: &["pull-all-pages"],
     rests_on: &["sync.full", "webhook.events"],
@@ -124,10 +134,11 @@ pub(super) const DUPLICATE: Case = Case {
     id: "rec-duplicate",
     family: Family::Rec,
     level: Level::Should,
-    title: "an event that arrives twice changes nothing more",
+    title: "an event that arrives a second time changes nothing more",
     title_unseen: None,
-    why: "A sender that did not see your answer sends again; a record that is inserted twice is shown twice.",
-    fix: "Store by syncInstanceId and recordId and replace (upsert); let removing what is gone succeed.",
+    why: "A sender that did not get your response sends the event again. A record that is inserted twice is shown \
+          twice.",
+    fix: "Upsert records by syncInstanceId and recordId. Treat the removal of a missing record as a success.",
     needs: &[Need::State],
     presumes: &["rec-updated"],
     rests_on: &["webhook.duplicate", "sync.incremental", "sync.full"],
@@ -159,10 +170,11 @@ pub(super) const TOGETHER: Case = Case {
     id: "rec-duplicate-together",
     family: Family::Rec,
     level: Level::Should,
-    title: "copies of an event that arrive at the same moment leave one record",
+    title: "copies of an event that arrive at the same time leave one record",
     title_unseen: None,
-    why: "Look first, then insert: two requests at once both find nothing, and both insert.",
-    fix: "Let the database decide: a unique key on syncInstanceId and recordId, and an upsert.",
+    why: "If the receiver looks first and then inserts, two simultaneous requests both find no record, and both insert \
+          one.",
+    fix: "Let the database decide: use a unique key on syncInstanceId and recordId, and an upsert.",
     needs: &[Need::State],
     presumes: &["rec-duplicate"],
     rests_on: &["webhook.duplicate", "webhook.order", "sync.incremental"],
@@ -183,10 +195,11 @@ pub(super) const RECREATED: Case = Case {
     id: "rec-recreated",
     family: Family::Rec,
     level: Level::Should,
-    title: "a record that was gone and is there again is kept again",
+    title: "a record that was deleted and appears again is kept again",
     title_unseen: None,
-    why: "A file is taken out of a shared folder and put back: a receiver that remembers deletions for ever never shows it again.",
-    fix: "Remove what is deleted without leaving a mark; what the Sync API serves is live.",
+    why: "A file may be moved out of a shared folder and back. A receiver that remembers deletions forever never shows \
+          the file again.",
+    fix: "Remove a deleted record without leaving a mark. Treat every record that the Sync API serves as live.",
     needs: &[Need::State],
     presumes: &["rec-deleted"],
     rests_on: &["sync.full", "sync.revoked-access", "record.id"],
@@ -207,12 +220,14 @@ pub(super) const UPDATED_FIRST: Case = Case {
     id: "rec-updated-first",
     family: Family::Rec,
     level: Level::Should,
-    title: "record_updated of a record that was never told as created is followed",
+    title: "record_updated of a record without a record_created event is processed",
     title_unseen: Some(
-        "after record_updated of a record that was never told as created, it is fetched; whether it is kept was not seen",
+        "after record_updated of a record without a record_created event, the record is fetched; whether the record is \
+         kept was not checked",
     ),
-    why: "Its record_created may be lost in an outage, or come later; an update that finds no row is then lost as well.",
-    fix: "On record_updated fetch and insert when there is nothing to update (upsert).",
+    why: "The record_created event may be lost in an outage, or arrive later. A receiver that updates only existing \
+          rows then loses the update as well.",
+    fix: "On record_updated, fetch the record, and insert it if there is no row to update (upsert).",
     needs: &[],
     presumes: &["rec-updated"],
     rests_on: &["webhook.order", "sync.incremental", "events.no-data"],
@@ -236,10 +251,11 @@ pub(super) const DELETED_UNKNOWN: Case = Case {
     id: "rec-deleted-unknown",
     family: Family::Rec,
     level: Level::Should,
-    title: "record_deleted of a record that the receiver never held is answered 2xx and changes nothing",
+    title: "record_deleted of a record that the receiver never held gets a 2xx response and changes nothing",
     title_unseen: None,
-    why: "A record can come and go within an outage; failing on it makes Paragon send it again, and in the end disable the webhook.",
-    fix: "Let removing what is not there succeed.",
+    why: "A record can be created and deleted within one outage. A receiver that fails on its record_deleted makes \
+          Paragon retry the event, and in the end disable the webhook.",
+    fix: "Treat the removal of a missing record as a success.",
     needs: &[Need::State],
     presumes: &["rec-deleted"],
     rests_on: &["webhook.order", "webhook.2xx", "sync.full"],
@@ -258,10 +274,11 @@ pub(super) const FORGED_SYNC: Case = Case {
     id: "rec-forged-sync",
     family: Family::Rec,
     level: Level::Should,
-    title: "an event of a sync that does not exist changes nothing, and good events still work",
+    title: "an event of a sync that does not exist changes nothing, and valid events are still processed",
     title_unseen: None,
-    why: "Webhooks are not signed: anybody can POST one. It must not leave rows behind, or block the queue for ever.",
-    fix: "Believe the Sync API, not the event: when it says 404, drop the event.",
+    why: "Webhooks are not signed, so anybody can POST a forged event. A forged event must not leave rows behind, or \
+          block the queue forever.",
+    fix: "Trust the Sync API, not the event. If the Sync API answers 404, drop the event.",
     needs: &[Need::State],
     presumes: &["out-unreachable", "pull-deleted-sync"],
     rests_on: &["webhook.malformed", "api.not-found", "sync.incremental"],
@@ -281,7 +298,7 @@ async fn forged_sync(context: &CaseContext<'_>) -> Result<(), CaseError> {
     context.stays_right(&[&sync]).await?;
     match context.held(&forged).await.first() {
         Some(held) => {
-            Err(CaseError::Fail(format!("it holds the record {} of a sync that does not exist", held.record)))
+            Err(CaseError::Fail(format!("the receiver holds the record {} of a sync that does not exist", held.record)))
         }
         None => Ok(()),
     }
@@ -291,10 +308,11 @@ pub(super) const FORGED_DELETION: Case = Case {
     id: "rec-forged-deletion",
     family: Family::Rec,
     level: Level::May,
-    title: "record_deleted of a record that the Sync API still serves does not remove it",
+    title: "record_deleted of a record that the Sync API still serves does not remove the record",
     title_unseen: None,
-    why: "Webhooks are not signed: anybody who knows a record's id can make a receiver forget it.",
-    fix: "On record_deleted ask the Sync API, and remove the record when it says 404; or pull, and follow the tombstone.",
+    why: "Webhooks are not signed, so anybody who knows the id of a record can make a receiver remove the record.",
+    fix: "On record_deleted, ask the Sync API, and remove the record if the answer is 404. Or pull, and remove the \
+          record when its tombstone arrives.",
     needs: &[Need::State],
     presumes: &["rec-deleted"],
     rests_on: &["webhook.malformed", "api.deleted-record"],
@@ -311,12 +329,12 @@ pub(super) const ERRORED: Case = Case {
     id: "rec-errored",
     family: Family::Rec,
     level: Level::Should,
-    title: "record_errored leaves everything else right, and the record is followed again when it can be read",
+    title: "record_errored does not affect other records, and the record is updated again once it can be read",
     title_unseen: Some(
-        "record_errored does not keep the receiver from fetching everything else; what is kept was not seen",
+        "record_errored does not keep the receiver from fetching everything else; the stored records were not checked",
     ),
-    why: "One file that cannot be read is no reason to stop, and it does not stay unreadable.",
-    fix: "Note record_errored and go on; do not remove the record or refuse its later events.",
+    why: "One file that cannot be read is no reason to stop, and the file does not stay unreadable.",
+    fix: "Log record_errored and continue. Do not remove the record or refuse its later events.",
     needs: &[],
     presumes: &["rec-updated"],
     rests_on: &["sync.record-errored", "sync.unreadable", "sync.incremental"],
@@ -339,12 +357,13 @@ pub(super) const SYNC_ERRORED: Case = Case {
     id: "rec-sync-errored",
     family: Family::Rec,
     level: Level::Should,
-    title: "sync_errored does not end the sync: what changes after it is enabled again is followed",
+    title: "sync_errored does not end the sync: changes are processed after the sync is enabled again",
     title_unseen: Some(
-        "after sync_errored, what changes when the sync is enabled again is fetched; what is kept was not seen",
+        "after sync_errored, changes are fetched once the sync is enabled again; the stored records were not checked",
     ),
-    why: "A user connects again after a week, the sync goes on where it stopped, and there is no second sync_complete.",
-    fix: "On sync_errored tell somebody; keep the records and the cursor, and follow later events as before.",
+    why: "When a user reconnects after a week, the sync continues where it stopped, and there is no second \
+          sync_complete.",
+    fix: "On sync_errored, notify somebody. Keep the records and the cursor, and process later events as before.",
     needs: &[],
     presumes: &["rec-updated"],
     rests_on: &["sync.errored", "sync.reenable", "sync.incremental"],
@@ -368,10 +387,11 @@ pub(super) const ODD: Case = Case {
     id: "rec-odd",
     family: Family::Rec,
     level: Level::Should,
-    title: "records with odd names, null members and large numbers are kept as they are",
+    title: "records with unusual names, null members and large numbers are kept unchanged",
     title_unseen: None,
-    why: "Names come from people and providers: they are empty, 255 characters long, emoji, or look like markup.",
-    fix: "Keep what the Sync API serves as JSON, or in columns that take any text, null, and 64-bit numbers.",
+    why: "Names come from people and providers. They may be empty, have 255 characters, consist of emoji, or look like \
+          markup.",
+    fix: "Store the records of the Sync API as JSON, or in columns that accept any text, null, and 64-bit numbers.",
     needs: &[Need::State],
     presumes: &["pull-all-pages"],
     rests_on: &["record.null-size", "sync.incremental", "webhook.odd"],
@@ -397,10 +417,11 @@ pub(super) const MANY_AT_ONCE: Case = Case {
     id: "rec-many-at-once",
     family: Family::Rec,
     level: Level::Must,
-    title: "changes of many records that come together are all followed",
+    title: "changes of many records at the same time are all processed",
     title_unseen: None,
-    why: "A person moves a folder, and thirty records change within a minute; the thirtieth counts as much as the first.",
-    fix: "Pull until the feed is at its end, and do not stop at the first event's record.",
+    why: "When a person moves a folder, thirty records may change within a minute. The last record counts as much as \
+          the first.",
+    fix: "Pull to the end of the feed, and do not stop at the record of the first event.",
     needs: &[Need::State],
     presumes: &["rec-updated", "rec-deleted"],
     rests_on: &["sync.incremental", "sync.full", "feed.caught-up"],
@@ -427,10 +448,10 @@ pub(super) const NOTHING_LEFT: Case = Case {
     id: "rec-nothing-left",
     family: Family::Rec,
     level: Level::Must,
-    title: "when the last record is deleted nothing is held",
+    title: "after the last record is deleted, the receiver holds no records",
     title_unseen: None,
-    why: "The end of a list is where loops go wrong; what stays is shown to people who may not see it any more.",
-    fix: "Follow record_deleted also when the feed has no live record left.",
+    why: "Loops often fail at the end of a list. A record that stays is shown to people who may no longer see it.",
+    fix: "Process record_deleted even if the feed has no live record left.",
     needs: &[Need::State],
     presumes: &["rec-deleted"],
     rests_on: &["sync.full", "webhook.events"],

@@ -84,21 +84,21 @@ impl Shape {
             (Self::Time, ..) => {
                 let form = other_form_of_time(held, latest);
                 if let Some(form) = form {
-                    remarks.insert(format!("`{member}` is told {form}: the same moment in another form"));
+                    remarks.insert(format!("the state gives `{member}` {form}: the same time in another form"));
                 }
                 form.is_some()
             }
             (Self::Number, Value::String(held), Value::Number(latest)) => {
                 let same = held.parse().is_ok_and(|held: Number| is_exactly(&held, latest));
                 if same {
-                    remarks.insert(format!("`{member}` is told as text: the same number in another form"));
+                    remarks.insert(format!("the state gives `{member}` as text: the same number in another form"));
                 }
                 same
             }
             (Self::Uuid, Value::String(held), Value::String(latest)) => {
                 let same = Uuid::parse_str(held).is_ok_and(|held| Uuid::parse_str(latest) == Ok(held));
                 if same {
-                    remarks.insert(format!("`{member}` is told in capitals or without hyphens: the same UUID"));
+                    remarks.insert(format!("the state gives `{member}` in capitals or without hyphens: the same UUID"));
                 }
                 same
             }

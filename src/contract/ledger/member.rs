@@ -104,7 +104,7 @@ mod tests {
     use crate::contract::Grade;
 
     #[test]
-    fn members_tell_what_they_are_and_how_sure() {
+    fn members_have_a_description_and_a_grade() {
         let all = members();
         let find = |schema: &str, path: &str| {
             let found = all.iter().find(|member| member.schema == schema && member.path == path);

@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_unique_and_tell_their_kind() {
+    fn ids_are_unique_and_begin_with_their_kind() {
         let mut seen = std::collections::BTreeSet::new();
         for rule in rules() {
             assert!(seen.insert(rule.id), "{} twice", rule.id);

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_known_has_its_row_below_its_heading() {
+    fn every_entry_has_its_row_below_its_heading() {
         let table = provenance_table();
         for (heading, kind) in [
             ("## Behavior", RuleKind::Behaviour),
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn every_row_has_the_cells_of_its_head() {
+    fn every_row_has_as_many_cells_as_its_header() {
         let table = provenance_table();
         let cells = |line: &str| line.replace("\\|", "").matches('|').count();
         let mut head = None;
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_end_a_cell_or_open_a_tag_is_escaped() {
+    fn characters_that_would_end_a_cell_or_open_a_tag_are_escaped() {
         let mut text = String::new();
         row(&mut text, &["a | b", "<project id>"]);
         assert_eq!(text, "| a \\| b | &lt;project id> |\n");
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipeline_marks_what_it_needs_and_says_when_it_is_not_documented() {
+    fn a_pipeline_lists_its_required_keys_and_says_if_it_is_undocumented() {
         let told = |name: &str, of| pipeline(integration(name).unwrap().supports(of).unwrap());
         assert_eq!(told("notion", Pipeline::Files), "files");
         assert_eq!(told("amazons3", Pipeline::Files), "files: `bucket`!, `mimeTypes`");

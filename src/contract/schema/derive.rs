@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn strict_closes_what_it_lists_and_tolerant_leaves_it_open() {
+    fn strict_schemas_refuse_unknown_members_and_tolerant_ones_accept_them() {
         let strict = derived("webhooks/sync_complete", Revision::CredentialId, Layer::Strict);
         assert_eq!((&strict["additionalProperties"], strict.get("allOf")), (&json!(false), None));
         assert!(
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_derived_has_an_annotation_left() {
+    fn derived_schemas_contain_no_annotations() {
         for schema in crate::contract::schemas() {
             for revision in Revision::ALL {
                 for layer in Layer::ALL {

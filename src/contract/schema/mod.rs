@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_layer_is_printed_as_it_stands_in_files() {
+    fn a_layer_is_printed_as_in_json() {
         for layer in Layer::ALL {
             assert_eq!(serde_json::json!(layer), layer.to_string());
         }

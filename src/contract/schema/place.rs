@@ -92,7 +92,7 @@ mod tests {
     use crate::contract::Layer;
 
     #[test]
-    fn strict_places_are_closed_whether_they_list_or_refer_and_tolerant_ones_are_open() {
+    fn strict_schemas_are_closed_with_and_without_references_and_tolerant_ones_are_open() {
         for (layer, closed) in [(Layer::Strict, true), (Layer::Tolerant, false)] {
             let page = Contract { layer, ..Contract::default() }.place("api/pull_records_response");
             let members = page.members();

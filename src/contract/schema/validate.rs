@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn violations_name_the_member_what_was_expected_and_what_came() {
+    fn violations_name_the_member_the_expected_value_and_the_actual_one() {
         let event = json!({
             "event": "record_created", "sync": "", "syncInstanceId": "not a uuid", "a/b": 1,
             "credentialId": 7, "user": {"id": "u"}, "data": {"model": "messages"},
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_event_is_told_from_what_is_an_unknown_one() {
+    fn a_payload_that_is_no_event_differs_from_an_unknown_event() {
         let told = |event: Value| validate_event(&event)[0].to_string();
         insta::assert_snapshot!(told(json!([])), @"the payload: expected an object with a member event, got [] (event)");
         insta::assert_snapshot!(told(json!({})), @"/event: expected one of sync_complete, sync_errored, record_created, record_updated, record_deleted, record_errored, got nothing (event)");
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn other_rules_are_in_words_too() {
+    fn violations_of_the_other_rules_are_described_in_words() {
         let strict = Contract { layer: Layer::Strict, ..Contract::default() };
         let all = [
             told(strict, "common/error", &json!({"message": "m", "error": "e", "statusCode": 200})),
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bundle_is_whole() {
+    fn a_bundle_contains_every_referenced_schema() {
         for contract in Layer::ALL.map(|layer| Contract { revision: Revision::SnakeCase, layer }) {
             for schema in schemas() {
                 let bundle = contract.bundle(schema.name);

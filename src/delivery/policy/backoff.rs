@@ -84,7 +84,7 @@ impl Backoff {
     pub(super) fn problem(&self) -> Option<String> {
         match self {
             Self::Exponential { base, factor, .. } if base.is_zero() || !factor.is_finite() || *factor < 1.0 => {
-                Some(format!("expected a base above 0 and a factor from 1 on, got {base:?} and {factor}"))
+                Some(format!("expected a base above 0 and a factor of at least 1, got {base:?} and {factor}"))
             }
             _ => None,
         }
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_follow_the_list_or_the_factor() {
+    fn waits_come_from_the_list_or_the_factor() {
         let list = Backoff::List([5, 300].map(Duration::from_secs).into());
         assert_eq!(seconds(&list), [5, 300]);
         assert!(seconds(&Backoff::None).is_empty());
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_read_as_text() {
+    fn limits_are_read_from_text() {
         for (text, limit) in [("\"none\"", Limit::NONE), ("\"1h 30m\"", Limit::of(Duration::from_secs(5_400)))] {
             assert_eq!(serde_json::from_str::<Limit>(text).unwrap(), limit);
             assert_eq!(serde_json::to_string(&limit).unwrap(), text);

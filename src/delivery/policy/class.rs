@@ -240,11 +240,13 @@ impl ClassRule {
 
     pub(super) fn problem(&self) -> Option<String> {
         if self.on.is_empty() {
-            return Some("`on` names no class".to_owned());
+            return Some("`on` is empty, expected at least one class of outcomes".to_owned());
         }
         let (least, most) = self.retry_after.and_then(|after| after.of_schedule).unwrap_or((0.0, 0.0));
         let wrong = !(least.is_finite() && most.is_finite() && 0.0 <= least && least <= most);
-        wrong.then(|| format!("expected `of_schedule` to be two numbers in order, got {least} and {most}"))
+        wrong.then(|| {
+            format!("expected `of_schedule` to be two numbers of at least 0 in ascending order, got {least} and {most}")
+        })
     }
 }
 
@@ -253,7 +255,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_as_they_are_written() {
+    fn class_names_are_read_as_they_are_written() {
         let names = NAMES.map(|(name, _)| name);
         for name in names.into_iter().chain(["429", "4xx", "network"]) {
             assert_eq!(name.parse::<On>().unwrap().to_string(), name);
@@ -265,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_are_for_what_they_name() {
+    fn a_rule_holds_for_the_classes_that_it_names() {
         let on = |text: &str| text.parse::<On>().unwrap();
         assert!(on("4xx").holds(Class::Status(429)) && !on("4xx").holds(Class::Status(500)));
         assert!(on("network").holds(Class::Tls) && !on("network").holds(Class::Status(200)));

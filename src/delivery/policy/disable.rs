@@ -116,19 +116,19 @@ impl DisableRule {
     pub(super) fn problem(&self) -> Option<String> {
         let never = match &self.when {
             Failing::InARow { attempts: 0, .. } | Failing::Count { failures: 0, .. } | Failing::Exhausted(0) => {
-                Some("expected a number from 1 on, got 0")
+                Some("expected at least 1, got 0")
             }
             Failing::For(span) | Failing::Count { within: span, .. } | Failing::Rate { within: span, .. }
                 if span.is_zero() =>
             {
-                Some("expected a span above 0")
+                Some("expected a duration above 0")
             }
             _ => None,
         };
         let wrong = |first: &Duration, factor: f64| first.is_zero() || !factor.is_finite() || factor < 1.0;
         match &self.then {
             Off::Pause { first, factor, .. } if wrong(first, *factor) => {
-                Some(format!("expected a pause above 0 and a factor from 1 on, got {first:?} and {factor}"))
+                Some(format!("expected a pause above 0 and a factor of at least 1, got {first:?} and {factor}"))
             }
             _ => never.map(str::to_owned),
         }
@@ -138,6 +138,6 @@ impl DisableRule {
 impl Reenable {
     pub(super) fn problem(self) -> Option<String> {
         let wrong = matches!(self, Self::After(span) | Self::Probe(span) if span.is_zero());
-        wrong.then(|| "expected a span above 0".to_owned())
+        wrong.then(|| "expected a duration above 0".to_owned())
     }
 }

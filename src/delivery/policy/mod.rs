@@ -38,7 +38,7 @@ macro_rules! cells {
         ///
         /// let policy: Policy = serde_json::from_str(r#"{"name": "ours", "grade": "assumed", "timeout": "5s"}"#)?;
         /// let error = policy.rules().unwrap_err().to_string();
-        /// assert!(error.starts_with("policy ours leaves open: connect_timeout, success, "), "{error}");
+        /// assert!(error.starts_with("policy ours leaves these settings open: connect_timeout, success, "), "{error}");
         /// assert_eq!(policy.or(&patient).rules()?.timeout, Duration::from_secs(5));
         /// # Ok::<(), Box<dyn std::error::Error>>(())
         /// ```
@@ -323,12 +323,14 @@ impl HeaderRule {
     fn problem(&self) -> Option<String> {
         let filled = self.fill(["0"; 5]);
         if let Err(error) = HeaderName::from_bytes(self.name.as_bytes()) {
-            return Some(format!("{:?} is no name of a header ({error})", self.name));
+            return Some(format!("{:?} is not a valid header name ({error})", self.name));
         }
         if filled.contains(['{', '}']) {
-            return Some(format!("{:?} holds more than {}", self.value, Self::PLACES.join(", ")));
+            return Some(format!("{:?} contains a placeholder other than {}", self.value, Self::PLACES.join(", ")));
         }
-        HeaderValue::from_str(&filled).err().map(|error| format!("{:?} is no value of a header ({error})", self.value))
+        HeaderValue::from_str(&filled)
+            .err()
+            .map(|error| format!("{:?} is not a valid header value ({error})", self.value))
     }
 }
 
@@ -338,7 +340,8 @@ impl HeaderRule {
 pub enum PolicyError {
     /// Some cells are open.
     #[error(
-        "policy {policy} leaves open: {}. Set them, or fill them from another policy, such as paragon-assumed",
+        "policy {policy} leaves these settings open: {}. Set them, or fill them from another policy, such as \
+         paragon-assumed",
         cells.join(", ")
     )]
     Open {
@@ -358,7 +361,7 @@ pub enum PolicyError {
         problem: String,
     },
     /// There is no preset of this name.
-    #[error("there is no policy {name:?}: there are {}", Policy::PRESETS.map(|(name, _)| name).join(", "))]
+    #[error("there is no policy {name:?}; the policies are {}", Policy::PRESETS.map(|(name, _)| name).join(", "))]
     Unknown {
         /// Name that was asked for.
         name: String,
@@ -388,11 +391,11 @@ impl Rules {
         }
         let of = |cell: &str, problem: Option<String>| problem.map(|why| (cell.to_owned(), why));
         let when = |wrong: bool, why: &str| wrong.then(|| why.to_owned());
-        of("timeout", when(self.timeout.is_zero(), "expected more than nothing"))
+        of("timeout", when(self.timeout.is_zero(), "expected a duration above 0"))
             .or_else(|| {
                 let connect = self.connect_timeout.0.unwrap_or(self.timeout);
                 let wrong = connect.is_zero() || connect > self.timeout;
-                of("connect_timeout", when(wrong, "expected more than nothing and at most `timeout`"))
+                of("connect_timeout", when(wrong, "expected a duration above 0 and at most `timeout`"))
             })
             .or_else(|| of("backoff", self.backoff.problem()))
             .or_else(|| of("jitter", self.jitter.problem()))

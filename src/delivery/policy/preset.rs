@@ -69,7 +69,7 @@ mod tests {
     use crate::contract::{Contract, Grade, Layer};
 
     #[test]
-    fn each_says_where_it_is_from_and_runs_when_it_is_filled() {
+    fn each_preset_names_its_source_and_runs_when_it_is_filled() {
         for (name, _) in Policy::PRESETS {
             let preset = Policy::preset(name).unwrap();
             assert_eq!(preset.name, name);
@@ -93,12 +93,12 @@ mod tests {
     }
 
     #[test]
-    fn ours_are_graded_as_what_they_are() {
+    fn the_presets_of_paragon_have_their_grades() {
         assert_eq!(Policy::paragon_documented().grade, Grade::Documented);
         assert_eq!(Policy::paragon_assumed().grade, Grade::Assumed);
         let open = Policy::paragon_documented().open_cells();
         assert_eq!(open.len(), Policy::CELLS.len() - 1, "all but `success`");
         let error = Policy::preset("svxi").unwrap_err().to_string();
-        assert!(error.starts_with("there is no policy \"svxi\": there are paragon-documented,"), "{error}");
+        assert!(error.starts_with("there is no policy \"svxi\"; the policies are paragon-documented,"), "{error}");
     }
 }

@@ -30,50 +30,50 @@ fn rate(within: u64) -> Failing {
 }
 
 #[test]
-fn what_cannot_be_is_refused_and_the_cell_is_named() {
-    let base = "backoff: expected a base above 0 and a factor from 1 on";
-    let order = "expected `of_schedule` to be two numbers in order";
-    let pause = "disable[0]: expected a pause above 0 and a factor from 1 on";
+fn an_invalid_policy_is_refused_and_the_cell_is_named() {
+    let base = "backoff: expected a base above 0 and a factor of at least 1";
+    let order = "expected `of_schedule` to be two numbers of at least 0 in ascending order";
+    let pause = "disable[0]: expected a pause above 0 and a factor of at least 1";
     for (policy, why) in [
-        (assumed().timeout(Duration::ZERO), "timeout: expected more than nothing"),
+        (assumed().timeout(Duration::ZERO), "timeout: expected a duration above 0"),
         (
             assumed().connect_timeout(Limit::of(Duration::ZERO)),
-            "connect_timeout: expected more than nothing and at most",
+            "connect_timeout: expected a duration above 0 and at most",
         ),
-        (assumed().connect_timeout(Limit::of(SECONDS(11))), "connect_timeout: expected more than nothing and at most"),
+        (assumed().connect_timeout(Limit::of(SECONDS(11))), "connect_timeout: expected a duration above 0 and at most"),
         (exponential(0, 2.0), &format!("{base}, got 0ns and 2")),
         (exponential(1, 0.9), &format!("{base}, got 1s and 0.9")),
         (exponential(1, f64::NAN), base),
         (exponential(1, f64::INFINITY), base),
         (assumed().jitter(Jitter::Symmetric(1.5)), "jitter: expected a share from 0 to 1, got 1.5"),
         (assumed().jitter(Jitter::Symmetric(-0.5)), "jitter: expected a share from 0 to 1, got -0.5"),
-        (assumed().on(vec![rule((1.0, 2.0)), ClassRule::new([], Then::Drop)]), "on[1]: `on` names no class"),
+        (
+            assumed().on(vec![rule((1.0, 2.0)), ClassRule::new([], Then::Drop)]),
+            "on[1]: `on` is empty, expected at least one class",
+        ),
         (assumed().on(vec![rule((2.0, 1.0))]), &format!("on[0]: {order}, got 2 and 1")),
         (assumed().on(vec![rule((-1.0, 1.0))]), order),
         (assumed().on(vec![rule((f64::NAN, 1.0))]), order),
         (assumed().on(vec![rule((0.0, f64::INFINITY))]), order),
         (assumed().concurrent(0), "concurrent: expected at least 1, got 0"),
         (assumed().batch(Batch::of(0, SECONDS(1))), "batch: expected at least 1 in `most`, got 0"),
-        (
-            disabled(Failing::InARow { attempts: 0, within: Limit::NONE }),
-            "disable[0]: expected a number from 1 on, got 0",
-        ),
-        (
-            disabled(Failing::Count { failures: 0, within: SECONDS(1) }),
-            "disable[0]: expected a number from 1 on, got 0",
-        ),
-        (disabled(Failing::Exhausted(0)), "disable[0]: expected a number from 1 on, got 0"),
-        (disabled(Failing::For(Duration::ZERO)), "disable[0]: expected a span above 0"),
-        (disabled(Failing::Count { failures: 1, within: Duration::ZERO }), "disable[0]: expected a span above 0"),
-        (disabled(rate(0)), "disable[0]: expected a span above 0"),
+        (disabled(Failing::InARow { attempts: 0, within: Limit::NONE }), "disable[0]: expected at least 1, got 0"),
+        (disabled(Failing::Count { failures: 0, within: SECONDS(1) }), "disable[0]: expected at least 1, got 0"),
+        (disabled(Failing::Exhausted(0)), "disable[0]: expected at least 1, got 0"),
+        (disabled(Failing::For(Duration::ZERO)), "disable[0]: expected a duration above 0"),
+        (disabled(Failing::Count { failures: 1, within: Duration::ZERO }), "disable[0]: expected a duration above 0"),
+        (disabled(rate(0)), "disable[0]: expected a duration above 0"),
         (paused(0, 2.0), pause),
         (paused(1, 0.5), pause),
         (paused(1, f64::INFINITY), pause),
-        (assumed().enable(Reenable::After(Duration::ZERO)), "enable: expected a span above 0"),
-        (assumed().enable(Reenable::Probe(Duration::ZERO)), "enable: expected a span above 0"),
-        (assumed().headers(vec![HeaderRule::new("a b", "1")]), "headers[0]: \"a b\" is no name of a header"),
-        (assumed().headers(vec![HeaderRule::new("a", "{body}")]), "headers[0]: \"{body}\" holds more than {id}, "),
-        (assumed().headers(vec![HeaderRule::new("a", "\n")]), "headers[0]: \"\\n\" is no value of a header"),
+        (assumed().enable(Reenable::After(Duration::ZERO)), "enable: expected a duration above 0"),
+        (assumed().enable(Reenable::Probe(Duration::ZERO)), "enable: expected a duration above 0"),
+        (assumed().headers(vec![HeaderRule::new("a b", "1")]), "headers[0]: \"a b\" is not a valid header name"),
+        (
+            assumed().headers(vec![HeaderRule::new("a", "{body}")]),
+            "headers[0]: \"{body}\" contains a placeholder other than {id}, ",
+        ),
+        (assumed().headers(vec![HeaderRule::new("a", "\n")]), "headers[0]: \"\\n\" is not a valid header value"),
     ] {
         let error = Queue::new(policy.named("mine"), 7).map(drop).unwrap_err().to_string();
         assert!(error.starts_with("policy mine, ") && error.contains(why), "expected {why:?}, got {error:?}");
@@ -81,7 +81,7 @@ fn what_cannot_be_is_refused_and_the_cell_is_named() {
 }
 
 #[test]
-fn what_is_just_in_bounds_runs() {
+fn values_at_the_bounds_are_accepted() {
     for policy in [
         assumed().connect_timeout(Limit::of(SECONDS(10))),
         exponential(1, 1.0),
@@ -103,7 +103,7 @@ fn what_is_just_in_bounds_runs() {
 }
 
 #[test]
-fn what_goes_without_saying_is_not_written() {
+fn default_values_are_not_written() {
     let mut rule = HeaderRule::new("x-attempt", "{attempt}");
     assert_eq!(serde_json::to_value(&rule).unwrap(), serde_json::json!({"name": "x-attempt", "value": "{attempt}"}));
     rule.from_attempt = 2;

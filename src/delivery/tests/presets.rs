@@ -55,7 +55,7 @@ fn run(name: &str, answer: impl FnMut(&Attempt) -> Outcome) -> (Vec<Told>, Queue
 }
 
 #[test]
-fn each_does_what_its_source_says() {
+fn each_preset_does_what_its_source_says() {
     for (name, published, gone) in PUBLISHED {
         let (told, _) = run(name, |_| answered(500));
         if let Some(published) = published {
@@ -79,7 +79,7 @@ fn each_does_what_its_source_says() {
 }
 
 #[test]
-fn slow_receivers_cost_their_time_out() {
+fn slow_receivers_cost_the_timeout_of_the_policy() {
     for (name, published, _) in PUBLISHED {
         let policy = Policy::preset_filled(name).unwrap();
         let timeout = policy.timeout.unwrap();

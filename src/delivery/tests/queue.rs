@@ -47,7 +47,7 @@ fn a_failing_event_is_tried_on_schedule_and_then_given_up() {
 }
 
 #[test]
-fn what_delivers_is_a_cell() {
+fn the_policy_decides_which_statuses_are_a_success() {
     for (success, delivers) in [(Success::Any2xx, [200, 204, 299].as_slice()), (Success::Only200, &[200])] {
         for status in [199, 200, 204, 299, 301, 410] {
             let mut queue = started(assumed().success(success));
@@ -60,7 +60,7 @@ fn what_delivers_is_a_cell() {
 }
 
 #[test]
-fn a_time_out_takes_its_virtual_time() {
+fn a_timeout_takes_its_virtual_time() {
     let policy = assumed().connect_timeout(Limit::of(SECONDS(3)));
     assert_eq!(times(policy.clone(), &failed(Failure::TimedOut)).0[..2], [0, 20], "10 s, and 10 s of back-off");
     assert_eq!(times(policy.clone(), &failed(Failure::BodyTimedOut { status: 200 })).0[..2], [0, 20]);
@@ -73,7 +73,7 @@ fn a_time_out_takes_its_virtual_time() {
 }
 
 #[test]
-fn window_and_age_end_the_retries() {
+fn the_retry_window_and_the_maximum_age_end_the_retries() {
     let (tried, rule) = times(assumed().window(Limit::of(SECONDS(730))), &answered(500));
     assert_eq!((tried, rule.as_str()), (vec![0, 10, 130, 730], "window"));
     let (tried, rule) = times(assumed().ttl(Limit::of(SECONDS(729))), &answered(500));
@@ -81,7 +81,7 @@ fn window_and_age_end_the_retries() {
 }
 
 #[test]
-fn what_is_held_too_long_expires() {
+fn events_that_are_held_too_long_expire() {
     let mut queue = started(assumed().ttl(Limit::of(SECONDS(60))).while_off(WhileOff::Hold));
     queue.disable("disabled");
     let old = queue.enqueue(b"old", START).deliveries;
@@ -95,7 +95,7 @@ fn what_is_held_too_long_expires() {
 }
 
 #[test]
-fn rules_for_classes() {
+fn a_rule_for_a_class_decides_what_follows_an_attempt() {
     let rule = |on: &str, then| ClassRule::new([on.parse().unwrap()], then);
     let only_once = |outcome: &Outcome, rule_at: &str, policy: Policy| {
         let (tried, rule) = times(policy, outcome);
@@ -117,7 +117,7 @@ fn rules_for_classes() {
 }
 
 #[test]
-fn a_long_answer_matters_when_a_rule_says_so() {
+fn a_long_response_matters_only_if_a_rule_says_so() {
     let mut long = Answer::new(200);
     long.too_long = true;
     let long = Outcome::Answered(long);
@@ -127,7 +127,7 @@ fn a_long_answer_matters_when_a_rule_says_so() {
 }
 
 #[test]
-fn waits_follow_the_receiver_as_far_as_the_policy_lets_it() {
+fn retry_after_is_followed_as_far_as_the_policy_allows() {
     let asks = |seconds: &'static str| with_header(429, header::RETRY_AFTER, seconds);
     let rule = |at_least: Option<u64>, after: Option<RetryAfter>| {
         let mut rule = ClassRule::new(["429".parse().unwrap()], Then::Retry);
@@ -153,7 +153,7 @@ fn waits_follow_the_receiver_as_far_as_the_policy_lets_it() {
 }
 
 #[test]
-fn without_a_connection_it_is_sent_again_at_once() {
+fn an_attempt_without_a_connection_is_repeated_at_once() {
     let mut queue = started(assumed().resend(2).backoff(Backoff::None));
     queue.enqueue(b"x", START);
     let told = drive(&mut queue, |_| failed(Failure::Refused));
@@ -186,14 +186,14 @@ fn arrive(order: Order) -> Vec<String> {
 }
 
 #[test]
-fn the_order_is_a_cell() {
+fn the_policy_decides_about_the_order() {
     assert_eq!(arrive(Order::Independent), ["a", "b", "a", "c"]);
     assert_eq!(arrive(Order::HeadOfLine), ["a", "a", "b", "c"]);
     assert_eq!(arrive(Order::NewBeforeOld), ["a", "b", "c", "a"]);
 }
 
 #[test]
-fn so_many_are_under_way_at_once() {
+fn the_policy_limits_simultaneous_attempts() {
     let mut queue = started(assumed().concurrent(2));
     for _ in 0..3 {
         queue.enqueue(b"x", START);
@@ -225,7 +225,7 @@ fn events_come_in_batches() {
 }
 
 #[test]
-fn a_retry_goes_where_the_policy_says() {
+fn the_policy_decides_which_url_gets_a_retry() {
     for (address, port) in [(Address::Frozen, 9), (Address::Current, 10)] {
         let mut queue = started(assumed().address(address).payload(Payload::Rebuilt));
         queue.enqueue(b"x", START);
@@ -308,7 +308,7 @@ fn a_pause_that_drops_loses_events() {
 }
 
 #[test]
-fn a_disabled_webhook_is_enabled_in_time_or_by_a_probe() {
+fn a_disabled_webhook_is_enabled_after_a_time_or_by_a_probe() {
     let mut queue = started(holding().enable(Reenable::After(SECONDS(300))));
     queue.enqueue(b"x", START);
     queue.enqueue(b"y", START);
@@ -329,7 +329,7 @@ fn a_disabled_webhook_is_enabled_in_time_or_by_a_probe() {
 }
 
 #[test]
-fn a_new_url_has_to_answer_a_probe_where_the_policy_says_so() {
+fn a_new_url_has_to_answer_a_probe_if_the_policy_says_so() {
     for (status, state) in [(200, WebhookState::Enabled), (404, WebhookState::Disabled)] {
         let mut queue = started(assumed().verify(true));
         assert_eq!(queue.state(), WebhookState::Unverified);
@@ -342,7 +342,7 @@ fn a_new_url_has_to_answer_a_probe_where_the_policy_says_so() {
 }
 
 #[test]
-fn headers_tell_of_the_attempt() {
+fn headers_can_describe_the_attempt() {
     let mut late = HeaderRule::new("x-retry", "{retry} because {reason}");
     late.from_attempt = 2;
     let headers = vec![HeaderRule::new("x-id", "{id}"), HeaderRule::new("x-at", "{timestamp}/{attempt}"), late];
@@ -366,7 +366,7 @@ fn headers_tell_of_the_attempt() {
 }
 
 #[test]
-fn what_goes_wrong_on_purpose_goes_wrong() {
+fn delivery_faults_take_effect() {
     let sent = |what: DeliveryFaultKind, count: usize| {
         let mut queue = started(assumed());
         queue.begin(DeliveryFault::new(what).next(1));
@@ -412,7 +412,7 @@ fn jitter_follows_from_the_seed() {
 }
 
 #[test]
-fn what_is_reordered_comes_one_to_three_places_later() {
+fn a_reordered_event_comes_one_to_three_places_later() {
     let places = (0..60).map(|seed| {
         let mut queue = Queue::new(assumed(), seed).unwrap();
         queue.register("http://127.0.0.1:9/".parse().unwrap(), START);
@@ -435,7 +435,7 @@ fn what_is_reordered_comes_one_to_three_places_later() {
 }
 
 #[test]
-fn what_goes_wrong_on_purpose_ends() {
+fn delivery_faults_end() {
     let mut queue = started(assumed());
     queue.begin(DeliveryFault::new(DeliveryFaultKind::Resend));
     queue.begin(DeliveryFault::new(DeliveryFaultKind::Duplicate));
@@ -457,7 +457,7 @@ fn what_goes_wrong_on_purpose_ends() {
 }
 
 #[test]
-fn what_was_not_sent_is_told_when_it_is_dropped() {
+fn events_that_were_never_sent_are_reported_when_they_are_dropped() {
     let mut queue = started(assumed());
     let failing = queue.enqueue(b"x", START).deliveries[0];
     let attempt = queue.poll(START).attempts.pop().unwrap();
@@ -480,7 +480,7 @@ fn what_was_not_sent_is_told_when_it_is_dropped() {
 }
 
 #[test]
-fn what_is_held_is_no_business_while_it_is_off_for_good() {
+fn held_events_are_not_due_while_the_webhook_is_disabled_for_good() {
     for (enable, busy) in [(Reenable::ByHand, false), (Reenable::After(SECONDS(60)), true)] {
         let mut queue = started(holding().enable(enable));
         queue.enqueue(b"x", START);
@@ -497,7 +497,7 @@ fn what_is_held_is_no_business_while_it_is_off_for_good() {
 }
 
 #[test]
-fn a_rule_that_disables_says_so_though_events_are_held() {
+fn a_disabling_rule_is_the_reason_even_if_events_are_held() {
     let rule = ClassRule::new(["410".parse().unwrap()], Then::Disable);
     let mut queue = started(assumed().on(vec![rule]).while_off(WhileOff::Hold));
     queue.enqueue(b"x", START);
@@ -530,7 +530,7 @@ fn a_probe_is_a_delivery_of_its_own_and_is_sent_when_it_is_due() {
 }
 
 #[test]
-fn nobody_overtakes_at_the_head_of_the_line() {
+fn a_blocking_event_is_never_overtaken() {
     let mut queue = started(assumed().order(Order::HeadOfLine).concurrent(5));
     queue.enqueue(b"a", START);
     queue.enqueue(b"b", START);
@@ -541,7 +541,7 @@ fn nobody_overtakes_at_the_head_of_the_line() {
 }
 
 #[test]
-fn what_comes_first_is_due_first_though_new_ones_are_sent_before() {
+fn next_due_is_the_earliest_event_even_if_new_events_are_sent_first() {
     let mut queue = started(assumed().order(Order::NewBeforeOld));
     queue.enqueue(b"a", START);
     let attempt = queue.poll(START).attempts.pop().unwrap();
@@ -551,7 +551,7 @@ fn what_comes_first_is_due_first_though_new_ones_are_sent_before() {
 }
 
 #[test]
-fn a_batch_stays_open_whatever_else_is_sent_and_is_retried_as_it_was() {
+fn a_batch_stays_open_while_others_are_sent_and_is_retried_unchanged() {
     let mut queue = started(assumed().batch(Batch::of(3, SECONDS(5))));
     queue.enqueue(b"0", START);
     queue.enqueue(b"1", START);
@@ -565,7 +565,7 @@ fn a_batch_stays_open_whatever_else_is_sent_and_is_retried_as_it_was() {
 }
 
 #[test]
-fn a_body_that_was_rebuilt_stays_as_it_is_then() {
+fn a_rebuilt_body_is_not_rebuilt_again() {
     let mut queue = started(assumed().payload(Payload::Rebuilt));
     queue.enqueue(b"old", START);
     let mut attempt = queue.poll(START).attempts.pop().unwrap();

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_long_body_comes_in_no_more_pieces_than_a_short_one() {
+    async fn a_long_body_has_no_more_pieces_than_a_short_one() {
         let long = Duration::from_secs(3_600);
         assert_eq!(pieces(ChunkedBody::dribbled(Bytes::from_static(b"abc"), long)).await, [1, 1, 1]);
         assert_eq!(pieces(ChunkedBody::dribbled(vec![0; 64_000].into(), long)).await, [1_000; PIECES]);
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn pauses_take_a_part_of_the_time_and_no_more() {
+    async fn pauses_take_only_a_part_of_the_timeout() {
         let most = |time: u64| ChunkedBody::dribbled(Bytes::new(), Duration::from_millis(time)).pauses.unwrap().1;
         assert_eq!((most(400), most(3_600_000)), (Duration::from_millis(100), PAUSES));
         for (time, waits) in [(Duration::ZERO, false), (Duration::from_secs(3_600), true)] {

@@ -57,7 +57,7 @@ fn of_http(error: &hyper::Error) -> Option<Failure> {
         Some(Failure::Closed)
     } else if error.source().is_none() && error.to_string().contains("unexpected message") {
         // The receiver sent data before the request. hyper has no method for this case.
-        Some(Failure::NotHttp("it speaks before it is asked".to_owned()))
+        Some(Failure::NotHttp("the receiver sends data before it gets a request".to_owned()))
     } else if (error.is_canceled() || error.is_closed()) && error.source().is_none() {
         Some(Failure::Closed)
     } else {
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_system_says_has_its_class() {
+    fn errors_of_the_system_have_their_class() {
         let of = |kind: io::ErrorKind| classify(&io::Error::from(kind), true);
         assert_eq!(of(io::ErrorKind::TimedOut), Failure::ConnectTimedOut);
         assert_eq!(of(io::ErrorKind::UnexpectedEof), Failure::Closed, "TLS is about connecting");

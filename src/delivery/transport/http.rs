@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_done_in_time_is_told_by_how_far_it_came() {
+    async fn a_timeout_tells_whether_the_head_had_arrived() {
         let half = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf";
         let (nothing, head, body, no_end) = tokio::join!(
             outcome_of("", Then::Stall),
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_way_to_fail_has_its_class() {
+    async fn every_failure_has_its_class() {
         let half = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf";
         let endless_head = format!("HTTP/1.1 200 OK\r\nx: {}", "y".repeat(1_000_000));
         let many_headers = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(1_000));
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_speaks_before_it_is_asked_is_no_http() {
+    async fn bytes_before_the_request_are_not_http() {
         for _ in 0..20 {
             let receiver = Receiver::bind().await;
             let request = receiver.request(b"{}");
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_way_to_answer_is_read() {
+    async fn every_form_of_response_is_read() {
         let zipped = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\n\x1f\x8b\x08\x00";
         for (answer, then, status, body) in [
             (OK.as_bytes(), Then::Hold, 200, "ok"),
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_a_long_answer_the_beginning_is_kept() {
+    async fn only_the_beginning_of_a_long_response_is_kept() {
         for (length, too_long) in [(READ, false), (READ + 1, true), (10_000_000_000, true)] {
             let body = "é".repeat(length.min(READ + 2) / 2 + 1);
             let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_never_ends_is_ended() {
+    async fn an_endless_response_is_cut_off() {
         for (head, again, expected) in [
             ("HTTP/1.1 200 OK\r\n\r\n", "more ", None),
             ("HTTP/1.1 200 OK\r\n", "x: y\r\n", Some(Failure::NotHttp("the head is too long".into()))),
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_connection_in_time_is_told_apart() {
+    async fn a_connect_timeout_is_distinguished_from_other_timeouts() {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let listener = socket.listen(0).unwrap();
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_is_used_again_whatever_the_answer_was() {
+    async fn a_connection_is_used_again_whatever_the_status_was() {
         let receiver = Receiver::bind().await;
         let request = receiver.request(b"{}");
         let http = Http::new();
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_idle_connection_may_be_closed() {
+    async fn an_idle_connection_may_be_closed_by_the_receiver() {
         let receiver = Receiver::bind().await;
         let request = receiver.request(b"{}");
         let http = Http::new();
@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_may_come_before_the_request_is_read() {
+    async fn a_response_may_come_before_the_request_is_read() {
         for wire in [Wire::Clean, Wire::Chunked, Wire::Dribbled, Wire::ExpectContinue] {
             let receiver = Receiver::bind().await;
             let mut request = receiver.request(&vec![b' '; 20_000_000]);
@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_goes_over_the_wire_is_what_was_asked_for() {
+    async fn the_request_on_the_wire_is_the_expected_one() {
         let receiver = Receiver::bind().await;
         let mut request = receiver.request(b"{}");
         request.url.set_username("ada").unwrap();
@@ -457,7 +457,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_body_every_wire_is_the_plain_one() {
+    async fn requests_without_a_body_are_the_same_on_every_wire() {
         for wire in [Wire::Chunked, Wire::Dribbled, Wire::ExpectContinue, Wire::ResetAfterBody, Wire::HangUp] {
             let receiver = Receiver::bind().await;
             let mut request = receiver.request(b"");
@@ -494,7 +494,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_redirect_is_followed_when_asked() {
+    async fn a_redirect_is_followed_if_asked() {
         for (status, method, kept) in
             [(301, "GET", false), (302, "GET", false), (303, "GET", false), (307, "POST", true), (308, "POST", true)]
         {
@@ -519,7 +519,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_redirect_that_leads_nowhere_is_the_answer() {
+    async fn a_redirect_without_a_valid_target_is_the_response() {
         let receiver = Receiver::bind().await;
         let mut request = receiver.request(b"{}");
         let none = "HTTP/1.1 307 X\r\nconnection: close\r\n\r\nhi".to_owned();
@@ -538,7 +538,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_host_gets_the_body_and_no_credentials() {
+    async fn a_redirect_to_another_host_drops_the_credentials() {
         let (from, to) = (Receiver::bind().await, Receiver::bind().await);
         let mut request = from.request(b"{}");
         request.redirects = 1;
@@ -556,14 +556,14 @@ mod tests {
 
     #[cfg(not(feature = "tls"))]
     #[tokio::test]
-    async fn without_tls_no_https() {
+    async fn https_is_refused_without_the_feature_tls() {
         let outcome = send(&Request::new("https://127.0.0.1:9/".parse().unwrap(), *b"{}")).await;
-        assert_eq!(outcome.to_string(), "no TLS (built without the feature `tls`)");
+        assert_eq!(outcome.to_string(), "TLS failed (built without the feature `tls`)");
     }
 
     #[cfg(feature = "tls")]
     #[tokio::test]
-    async fn a_receiver_without_tls_is_told() {
+    async fn a_receiver_without_tls_is_reported() {
         for wire in [Wire::Clean, Wire::ResetAfterBody] {
             for answer in ["HTTP/1.1 400 Bad Request\r\n\r\n", ""] {
                 let receiver = Receiver::bind().await;

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_byte_that_is_read_is_not_too_much() {
+    fn a_body_of_exactly_the_limit_is_not_too_long() {
         let mut kept = Kept::default();
         assert!(!kept.is_too_long_with(&vec![b'x'; READ]));
         assert!(!kept.answer(200).too_long);

@@ -4,7 +4,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 /// Error for a host name without an address, and for a failed lookup.
 #[derive(Debug, thiserror::Error)]
-#[error("no address for {0}")]
+#[error("no IP address found for {0}")]
 pub(super) struct NoAddress(pub(super) String);
 
 /// Returns the addresses of a host name.

@@ -110,12 +110,12 @@ impl fmt::Display for Failure {
             Self::Refused => f.write_str("connection refused"),
             Self::ConnectTimedOut => f.write_str("no connection in time"),
             Self::TimedOut => f.write_str("no answer in time"),
-            Self::BodyTimedOut { status } => write!(f, "{status}, but no end of its body in time"),
+            Self::BodyTimedOut { status } => write!(f, "{status}, but the body did not end in time"),
             Self::Reset => f.write_str("connection reset"),
-            Self::Closed => f.write_str("connection closed before the end of an answer"),
-            Self::NotHttp(why) => write!(f, "not HTTP ({why})"),
-            Self::Dns(name) => write!(f, "no address for {name}"),
-            Self::Tls(why) => write!(f, "no TLS ({why})"),
+            Self::Closed => f.write_str("connection closed before the end of the response"),
+            Self::NotHttp(why) => write!(f, "the response is not HTTP ({why})"),
+            Self::Dns(name) => write!(f, "no IP address found for {name}"),
+            Self::Tls(why) => write!(f, "TLS failed ({why})"),
             Self::TooManyRedirects => f.write_str("too many redirects"),
             Self::Broken(why) => write!(f, "connection broken ({why})"),
             Self::Unreachable => f.write_str("unreachable (simulated)"),
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn timelines_rely_on_the_words() {
+    fn the_texts_of_outcomes_are_stable() {
         let all = [
             Failure::Refused,
             Failure::ConnectTimedOut,
@@ -150,12 +150,12 @@ mod tests {
                 "connection refused",
                 "no connection in time",
                 "no answer in time",
-                "200, but no end of its body in time",
+                "200, but the body did not end in time",
                 "connection reset",
-                "connection closed before the end of an answer",
-                "not HTTP (so)",
-                "no address for nowhere",
-                "no TLS (so)",
+                "connection closed before the end of the response",
+                "the response is not HTTP (so)",
+                "no IP address found for nowhere",
+                "TLS failed (so)",
                 "too many redirects",
                 "connection broken (so)",
                 "unreachable (simulated)",

@@ -96,7 +96,7 @@ mod tests {
     const OK: &str = "HTTP/1.1 200 X\r\ncontent-length: 0\r\n\r\n";
 
     #[tokio::test]
-    async fn what_nobody_uses_is_closed() {
+    async fn an_unused_connection_is_closed() {
         let receiver = Receiver::bind().await;
         let (http, request) = (Http::new(), receiver.request(b"{}"));
         let (outcome, end) = tokio::join!(http.send(&request), async {
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_connection_leads_to_its_own_receiver() {
+    async fn each_kept_connection_is_used_for_its_own_receiver() {
         let (here, there, http) = (Receiver::bind().await, Receiver::bind().await, Http::new());
         let peers = [connected(&http, &here).await, connected(&http, &there).await];
         // Each kept connection is used again.
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_speaks_unasked_is_left() {
+    async fn a_connection_with_unexpected_bytes_is_not_used_again() {
         let (receiver, http) = (Receiver::bind().await, Http::new());
         let mut peers = Vec::new();
         for _ in 0..3 {

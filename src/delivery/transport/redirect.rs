@@ -64,7 +64,7 @@ mod tests {
     use http::HeaderValue;
 
     #[test]
-    fn a_target_is_a_url_that_can_be_asked() {
+    fn a_redirect_target_is_a_valid_http_url() {
         let from = "http://a/b/c?d".parse().unwrap();
         for (status, location, to) in [
             (301, &b"/e"[..], Some("http://a/e")),

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wire_has_a_name_in_files() {
+    fn each_wire_has_its_name_in_json() {
         let named: Vec<Wire> = serde_json::from_str(r#"["clean", "expect_continue", "reset_after_body"]"#).unwrap();
         assert_eq!(named, [Wire::default(), Wire::ExpectContinue, Wire::ResetAfterBody]);
     }

@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_service_sees_the_body_as_over_a_wire_and_its_headers_come_back() {
+    async fn a_service_gets_the_body_as_from_a_connection_and_its_headers_are_kept() {
         async fn told(asked: Asked<axum::body::Body>) -> ([(&'static str, &'static str); 1], String) {
             let (declared, ended) = (asked.body().size_hint().exact(), asked.body().is_end_stream());
             let body = to_bytes(asked.into_body(), usize::MAX).await.unwrap();

@@ -52,7 +52,8 @@ pub(super) fn request(hop: &Hop, body: ChunkedBody) -> Result<Request<ChunkedBod
     let mut request = Request::new(body);
     *request.method_mut() = hop.method.clone();
     let path = hop.url[Position::BeforePath..Position::AfterQuery].parse();
-    *request.uri_mut() = path.map_err(|_| Failure::Broken("the URL cannot be asked for".to_owned()))?;
+    *request.uri_mut() =
+        path.map_err(|_| Failure::Broken("the path or query of the URL is not valid in a request".to_owned()))?;
     *request.headers_mut() = hop.headers.clone();
     for (name, value) in own(&hop.url)? {
         request.headers_mut().entry(name).or_insert(value);
@@ -159,7 +160,7 @@ fn whole(hop: &Hop) -> Result<Vec<u8>, Failure> {
 /// Returns the headers that follow from a URL. Headers that the request gives itself take precedence.
 fn own(url: &Url) -> Result<impl Iterator<Item = (HeaderName, HeaderValue)>, Failure> {
     let host = HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort])
-        .map_err(|_| Failure::Broken("the URL's host is none".to_owned()))?;
+        .map_err(|_| Failure::Broken("the host of the URL is not valid".to_owned()))?;
     let credentials = credentials(url).map(|credentials| (AUTHORIZATION, credentials));
     Ok([(HOST, host)].into_iter().chain(credentials))
 }
@@ -275,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_stand_before_the_host() {
+    fn credentials_of_the_url_become_a_header() {
         let of = |url: &str| credentials(&url.parse().unwrap()).map(|value| value.to_str().unwrap().to_owned());
         assert_eq!(of("http://a/"), None);
         assert_eq!(of("http://ada@a/").as_deref(), Some("Basic YWRhOg=="));
@@ -283,7 +284,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_that_breaks_while_a_body_is_written_is_told() {
+    async fn a_connection_that_breaks_within_the_request_body_is_reported() {
         for wire in [Wire::ResetAfterBody, Wire::HangUp] {
             let receiver = Receiver::bind().await;
             let mut request = receiver.request(&vec![b' '; 32 * 1024 * 1024]);
@@ -299,7 +300,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_receiver_that_knows_no_100_gets_the_body_all_the_same() {
+    async fn a_receiver_that_sends_no_100_gets_the_body_too() {
         let receiver = Receiver::bind().await;
         let request = request(&receiver, Wire::ExpectContinue);
         let (outcome, _peer) = tokio::join!(send(&request), async {
@@ -314,7 +315,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_may_come_instead_of_a_100() {
+    async fn a_final_response_may_come_instead_of_a_100() {
         let receiver = Receiver::bind().await;
         let request = request(&receiver, Wire::ExpectContinue);
         let (outcome, ()) = tokio::join!(send(&request), async {
@@ -326,7 +327,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_expectation_that_is_refused_is_dropped() {
+    async fn a_refused_expectation_is_dropped() {
         let receiver = Receiver::bind().await;
         let request = request(&receiver, Wire::ExpectContinue);
         let (outcome, _peers) = tokio::join!(send(&request), async {
@@ -344,7 +345,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reset_comes_after_the_work_and_before_the_answer_is_read() {
+    async fn a_reset_comes_after_the_request_and_before_the_response_is_read() {
         for answer in ["", "HTTP/1.1 200 X\r\ncontent-length: 0\r\n\r\n"] {
             let receiver = Receiver::bind().await;
             let mut request = request(&receiver, Wire::ResetAfterBody);
@@ -361,7 +362,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hang_up_ends_the_connection_in_order() {
+    async fn a_hang_up_closes_the_connection_in_an_orderly_way() {
         let receiver = Receiver::bind().await;
         let mut request = request(&receiver, Wire::HangUp);
         request.headers.insert("x-a", HeaderValue::from_static("b"));
@@ -388,7 +389,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_does_not_read_holds_nobody_up() {
+    async fn a_receiver_that_does_not_read_runs_into_the_timeout() {
         for wire in ALL {
             let receiver = Receiver::bind().await;
             let mut request = receiver.request(&vec![b' '; 20_000_000]);
@@ -400,7 +401,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_there_and_no_such_name_are_told_in_every_way() {
+    async fn refused_connections_and_unknown_hosts_are_reported_with_every_wire() {
         let free = Receiver::bind().await.url();
         for wire in ALL {
             let mut request = Request::new(free.clone(), BODY);

@@ -1,10 +1,12 @@
 use http::{Request, StatusCode};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use serde_path_to_error::{Path, Segment};
+use url::Url;
 
 use super::route::Route;
 use crate::contract::{Object, Pipeline};
+use crate::delivery::Queue;
 
 /// The response body of an endpoint, or its refusal.
 pub(super) type Answer = Result<Value, Refusal>;
@@ -38,6 +40,14 @@ impl Refusal {
         let message = format!("Cannot {method} {path}: expected {}", taken.join(" or "));
         Self { status: StatusCode::METHOD_NOT_ALLOWED, message }
     }
+}
+
+/// Returns the state of the webhook.
+pub(super) fn webhook(queue: &Queue) -> Value {
+    json!({
+        "url": queue.url().map(Url::as_str), "state": queue.state().name(), "policy": queue.policy().name,
+        "failuresInARow": queue.failures_in_a_row(), "pending": queue.pending(),
+    })
 }
 
 /// Reads a request body. An empty body counts as `{}`.

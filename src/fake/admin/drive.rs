@@ -9,22 +9,21 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::body::Refusal;
-use super::state::State;
-use super::{Around, Move, Work};
+use super::export::{Import, export, import};
+use super::{Around, Move, Work, administer, summary};
 use crate::fake::driver::{Driver, Replaced};
+use crate::fake::entry::EntryKind;
 use crate::fake::entry_json::{delivery, told};
 use crate::fake::response::ApiResponse;
-use crate::fake::shared::lock;
-use crate::fake::timeline::EntryKind;
-use crate::fake::world::World;
+use crate::fake::state::State;
 use crate::scenario::Scenario;
 
 /// Maximum number of lines that wait for a follower that reads slowly.
 const AHEAD: usize = 64;
 
-/// Returns the response after a world was replaced, and drops the old world.
-fn replaced(old: Box<World>, value: &Value) -> ApiResponse {
-    // Dropping a large world takes time. It is dropped on another thread, so that other requests are served meanwhile.
+/// Returns the response after a state was replaced, and drops the old state.
+fn replaced(old: Box<State>, value: &Value) -> ApiResponse {
+    // Dropping a large state takes time. It is dropped on another thread, so that other requests are served meanwhile.
     drop(tokio::task::spawn_blocking(move || drop(old)));
     ApiResponse::json(StatusCode::OK, value.to_string())
 }
@@ -37,8 +36,8 @@ impl Driver {
     }
 
     async fn work(self: Arc<Self>, request: Request<Bytes>, api_url: String) -> ApiResponse {
-        let around = Around { api_url, speed: self.world.pace().map(|pace| pace.speed()) };
-        let work = lock(&self.world).administer(&request, &around);
+        let around = Around { api_url, speed: self.shared.pace().map(|pace| pace.speed()) };
+        let work = administer(&mut self.shared.lock(), &request, &around);
         let body = request.into_body();
         self.tell();
         match work {
@@ -47,7 +46,7 @@ impl Driver {
             Ok(Work::Replaced(old, value)) => replaced(old, &value),
             Ok(Work::Import) => self.import(body).await,
             Ok(Work::Move(how)) => {
-                let mark = lock(&self.world).log.end();
+                let mark = self.shared.lock().simulation.journal.log.end();
                 let moved = match how {
                     Move::By(span) => self.advance(span).await,
                     Move::Next => self.next().await,
@@ -63,7 +62,7 @@ impl Driver {
                 let _turn = self.turn().await;
                 // Attempts under way are in no queue, so an export would miss them.
                 self.landed().await;
-                let state = lock(&self.world).export();
+                let state = export(&self.shared.lock());
                 ApiResponse::json(StatusCode::OK, state)
             }
             Ok(Work::Follow(after)) => self.follow(after),
@@ -71,11 +70,14 @@ impl Driver {
     }
 
     async fn import(self: Arc<Self>, body: Bytes) -> ApiResponse {
-        let project = lock(&self.world).project.id.clone();
-        let reading = tokio::task::spawn_blocking(move || State::read(&body, &project));
+        let project = self.shared.lock().project.id.clone();
+        let reading = tokio::task::spawn_blocking(move || Import::read(&body, &project));
         match reading.await {
-            Ok(Ok(state)) => {
-                let (old, value) = lock(&self.world).import(state);
+            Ok(Ok(imported)) => {
+                let (old, value) = {
+                    let mut state = self.shared.lock();
+                    (import(&mut state, imported), summary(&state))
+                };
                 self.tell();
                 replaced(old, &value)
             }
@@ -85,7 +87,7 @@ impl Driver {
     }
 
     async fn perform(self: &Arc<Self>, scenario: &Scenario) -> ApiResponse {
-        let mark = lock(&self.world).log.end();
+        let mark = self.shared.lock().simulation.journal.log.end();
         match self.play(scenario).await {
             Ok(syncs) => {
                 let mut answer = self.fired(mark);
@@ -100,30 +102,31 @@ impl Driver {
     /// receiver makes them. A queued event with deliveries is left out, because the attempts of its deliveries are
     /// listed.
     fn fired(&self, mark: usize) -> Value {
-        let world = lock(&self.world);
+        let state = self.shared.lock();
+        let log = &state.simulation.journal.log;
         let counts = |what: &EntryKind| match what {
             EntryKind::Call(_) => false,
             EntryKind::Queued { deliveries, .. } => deliveries.is_empty(),
             _ => true,
         };
-        let fired = world.log.since(mark).filter(|(_, entry)| counts(&entry.what));
+        let fired = log.since(mark).filter(|(_, entry)| counts(&entry.what));
         let fired: Vec<Value> = fired.map(|(number, entry)| told(number, entry)).collect();
-        let dropped = world.log.first().saturating_sub(mark);
-        json!({"now": world.clock.now(), "fired": fired, "last": world.log.end(), "dropped": dropped})
+        let dropped = log.first().saturating_sub(mark);
+        json!({"now": state.simulation.now(), "fired": fired, "last": log.end(), "dropped": dropped})
     }
 
     /// Streams the attempts and the dropped deliveries: those after entry `after` that are still kept, then all new
     /// ones.
     fn follow(self: Arc<Self>, after: usize) -> ApiResponse {
         let (lines, receiver) = mpsc::channel(AHEAD);
-        let mut told = self.world.told();
+        let mut told = self.shared.told();
         tokio::spawn(async move {
             let mut next = after;
             loop {
                 told.borrow_and_update();
                 let news: Vec<Value> = {
-                    let world = lock(&self.world);
-                    let log = &world.log;
+                    let state = self.shared.lock();
+                    let log = &state.simulation.journal.log;
                     let lost = log.first().saturating_sub(next);
                     let lost = (lost > 0 && next > after).then(|| json!({"kind": "lost", "entries": lost}));
                     let news = log.since(next).filter_map(|(number, entry)| delivery(number, entry));

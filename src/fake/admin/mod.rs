@@ -5,8 +5,8 @@ mod accounts;
 mod body;
 mod drive;
 mod events;
+mod export;
 mod route;
-mod state;
 mod syncs;
 
 use std::time::Duration;
@@ -17,19 +17,21 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::endpoint::Parts;
+use super::entry::EntryKind;
+use super::log::Log;
 use super::mint::{Flaw, Oddity};
 use super::response::ApiResponse;
-use super::world::World;
+use super::state::State;
 use crate::clock::duration;
 use crate::contract::UserId;
 use crate::scenario::Scenario;
-use body::{Answer, Refusal, read};
+use body::{Answer, Refusal, read, webhook};
 use route::Route;
 
 /// Prefix of the paths of all endpoints of the admin API.
 pub(super) const ROOT: &str = "/_testkit/";
 
-/// Facts about the running fake that the world does not hold.
+/// Facts about the running fake that the state does not hold.
 pub(super) struct Around {
     pub(super) api_url: String,
     /// The speed of the clock; `None` if the clock does not move by itself.
@@ -39,8 +41,8 @@ pub(super) struct Around {
 /// The outcome of a request: a response, or work that the driver has to do for one.
 enum Work {
     Answered(StatusCode, Value),
-    /// The old world, which was replaced, and the response. Dropping the old world takes time, so the driver does that.
-    Replaced(Box<World>, Value),
+    /// The old state, which was replaced, and the response. Dropping the old state takes time, so the driver does that.
+    Replaced(Box<State>, Value),
     Move(Move),
     Play(Box<Scenario>),
     Export,
@@ -56,13 +58,22 @@ enum Move {
     Idle,
 }
 
-/// A request to an endpoint of the admin API.
-struct AdminRequest<'a> {
-    path: Parts<'a>,
-    request: &'a Request<Bytes>,
+/// Carries out a request, or returns the work that the driver has to do for it. A refused request has changed nothing.
+fn administer(state: &mut State, request: &Request<Bytes>, around: &Around) -> Result<Work, Refusal> {
+    let path = request.uri().path();
+    let route = Route::of(request.method(), path).ok_or_else(|| Refusal::nowhere(request))?;
+    AdminCall { path: Parts::of(path), request, around, state }.work(route)
 }
 
-impl AdminRequest<'_> {
+/// A request to an endpoint of the admin API.
+struct AdminCall<'a> {
+    path: Parts<'a>,
+    request: &'a Request<Bytes>,
+    around: &'a Around,
+    state: &'a mut State,
+}
+
+impl AdminCall<'_> {
     /// Returns the path segment after `accounts`, `syncs`, `deliveries` or `faults`.
     fn id(&self) -> &str {
         self.path.get(2).map_or("", |part| part)
@@ -75,6 +86,18 @@ impl AdminRequest<'_> {
 
     fn read<'de, T: Deserialize<'de>>(&self) -> Result<T, Refusal> {
         read(self.request.body())
+    }
+
+    fn log(&self) -> &Log {
+        &self.state.simulation.journal.log
+    }
+
+    /// Checks that the body is empty or `{}`, for an endpoint that takes no members.
+    fn nothing(&self) -> Result<(), Refusal> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Nothing {}
+        self.read::<Nothing>().map(|Nothing {}| ())
     }
 
     fn query(&self, name: &str) -> Option<String> {
@@ -97,107 +120,128 @@ impl AdminRequest<'_> {
     }
 }
 
-impl World {
-    /// Carries out a request, or returns the work that the driver has to do for it. A refused request has changed
+impl AdminCall<'_> {
+    /// Carries out the request, or returns the work that the driver has to do for it. A refused request has changed
     /// nothing.
-    fn administer(&mut self, request: &Request<Bytes>, around: &Around) -> Result<Work, Refusal> {
-        let path = request.uri().path();
-        let route = Route::of(request.method(), path).ok_or_else(|| Refusal::nowhere(request))?;
-        let asked = AdminRequest { path: Parts::of(path), request };
+    fn work(&mut self, route: Route) -> Result<Work, Refusal> {
         let answered = |value| Ok(Work::Answered(StatusCode::OK, value));
         let created = |value| Ok(Work::Answered(StatusCode::CREATED, value));
         match route {
-            Route::GetHealth => answered(self.health(around)),
+            Route::GetHealth => answered(self.health()),
             Route::ExportState => Ok(Work::Export),
             Route::ImportState => Ok(Work::Import),
             Route::Reset => {
-                let (old, answer) = self.start_again(&asked)?;
-                Ok(Work::Replaced(old, answer))
+                let old = self.reset()?;
+                Ok(Work::Replaced(old, summary(self.state)))
             }
             Route::ListUsers => answered(self.users()),
-            Route::CreateToken => created(self.token(&asked)?),
+            Route::CreateToken => created(self.token()?),
             Route::ListAccounts => answered(self.list_accounts()),
-            Route::CreateAccount => created(self.create_account(&asked)?),
-            Route::ListObjects => answered(self.list_objects(&asked)?),
-            Route::CreateObject => created(self.create_object(&asked)?),
-            Route::UpdateObject => answered(self.update_object(&asked)?),
-            Route::DeleteObject => answered(self.delete_object(&asked)?),
-            Route::SetAccess => answered(self.set_access(&asked)?),
-            Route::SetUnreadable => answered(self.set_unreadable(&asked)?),
-            Route::ShareObject => answered(self.set_role(&asked, true)?),
-            Route::UnshareObject => answered(self.set_role(&asked, false)?),
-            Route::FillAccount => answered(self.fill_account(&asked)?),
-            Route::AddTrouble => answered(self.add_trouble(&asked)?),
-            Route::EndTroubles => answered(self.end_troubles(&asked)?),
+            Route::CreateAccount => created(self.create_account()?),
+            Route::ListObjects => answered(self.list_objects()?),
+            Route::CreateObject => created(self.create_object()?),
+            Route::UpdateObject => answered(self.update_object()?),
+            Route::DeleteObject => answered(self.delete_object()?),
+            Route::SetAccess => answered(self.set_access()?),
+            Route::SetUnreadable => answered(self.set_unreadable()?),
+            Route::ShareObject => answered(self.set_role(true)?),
+            Route::UnshareObject => answered(self.set_role(false)?),
+            Route::FillAccount => answered(self.fill_account()?),
+            Route::AddTrouble => answered(self.add_provider_fault()?),
+            Route::EndTroubles => answered(self.end_provider_faults()?),
             Route::ListSyncs => answered(self.every_sync()),
-            Route::CreateSync => created(self.create_sync(&asked)?),
-            Route::GetSync => answered(self.one_sync(&asked)?),
-            Route::DeleteSync => answered(self.drop_sync(&asked)?),
-            Route::ListRecords => answered(self.list_records(&asked)?),
-            Route::GetSyncLog => answered(self.sync_log(&asked)?),
-            Route::ListUnfetched => answered(self.list_unfetched(&asked)?),
-            Route::RunSync => answered(self.run_sync(&asked)?),
-            Route::DisableSync => answered(self.pause_sync(&asked, true)?),
-            Route::ReenableSync => answered(self.pause_sync(&asked, false)?),
-            Route::GetClock => answered(self.time(around)),
-            Route::AdvanceClock => Ok(Work::Move(Move::By(asked.read::<By>()?.by))),
-            Route::NextDue => nothing(&asked).map(|()| Work::Move(Move::Next)),
-            Route::RunUntilIdle => nothing(&asked).map(|()| Work::Move(Move::Idle)),
-            Route::Settle => nothing(&asked).map(|()| Work::Move(Move::By(Duration::ZERO))),
-            Route::GetWebhook => answered(self.webhook()),
-            Route::SetWebhook => answered(self.change_webhook(&asked)?),
-            Route::EnableWebhook => answered(self.switch_webhook(&asked, true)?),
-            Route::DisableWebhook => answered(self.switch_webhook(&asked, false)?),
-            Route::SendEvent => answered(self.send_event(&asked)?),
-            Route::ListDeliveries if asked.flag("follow")? => Ok(Work::Follow(asked.number("after", 0)?)),
-            Route::ListDeliveries => answered(self.deliveries(&asked)?),
-            Route::GetTimeline => answered(self.story(&asked)?),
-            Route::ExplainDelivery => answered(self.explain_delivery(&asked)?),
-            Route::ListAdversities => answered(self.list_adversities()),
-            Route::AddAdversity => created(self.add_adversity(&asked)?),
+            Route::CreateSync => created(self.create_sync()?),
+            Route::GetSync => answered(self.one_sync()?),
+            Route::DeleteSync => answered(self.drop_sync()?),
+            Route::ListRecords => answered(self.list_records()?),
+            Route::GetSyncLog => answered(self.sync_log()?),
+            Route::ListUnfetched => answered(self.list_unfetched()?),
+            Route::RunSync => answered(self.run_sync()?),
+            Route::DisableSync => answered(self.pause_sync(true)?),
+            Route::ReenableSync => answered(self.pause_sync(false)?),
+            Route::GetClock => answered(self.time()),
+            Route::AdvanceClock => Ok(Work::Move(Move::By(self.read::<By>()?.by))),
+            Route::NextDue => self.nothing().map(|()| Work::Move(Move::Next)),
+            Route::RunUntilIdle => self.nothing().map(|()| Work::Move(Move::Idle)),
+            Route::Settle => self.nothing().map(|()| Work::Move(Move::By(Duration::ZERO))),
+            Route::GetWebhook => answered(webhook(&self.state.simulation.queue)),
+            Route::SetWebhook => answered(self.change_webhook()?),
+            Route::EnableWebhook => answered(self.switch_webhook(true)?),
+            Route::DisableWebhook => answered(self.switch_webhook(false)?),
+            Route::SendEvent => answered(self.send_event()?),
+            Route::ListDeliveries if self.flag("follow")? => Ok(Work::Follow(self.number("after", 0)?)),
+            Route::ListDeliveries => answered(self.deliveries()?),
+            Route::GetTimeline => answered(self.story()?),
+            Route::ExplainDelivery => answered(self.explain_delivery()?),
+            Route::ListAdversities => answered(self.list_delivery_faults()),
+            Route::AddAdversity => created(self.add_delivery_fault()?),
             Route::EndAdversities => {
-                self.queue.end_all();
+                self.state.simulation.queue.end_all();
                 answered(json!({}))
             }
-            Route::ListFaults => answered(self.list_faults()),
-            Route::AddFault => created(self.add_fault(&asked)?),
-            Route::EndFault => answered(self.end_fault(&asked)?),
+            Route::ListFaults => answered(self.list_api_faults()),
+            Route::AddFault => created(self.add_api_fault()?),
+            Route::EndFault => answered(self.end_api_fault()?),
             Route::EndFaults => {
-                self.end_faults();
+                self.state.api.end_faults();
                 answered(json!({}))
             }
-            Route::PlayScenario => Ok(Work::Play(Box::new(self.scenario(&asked)?))),
+            Route::PlayScenario => Ok(Work::Play(Box::new(self.scenario()?))),
         }
     }
 
-    fn health(&self, around: &Around) -> Value {
+    /// Resets the state to its start, with another seed if the request has one. The project, the policy, the options
+    /// and the webhook's URL stay. Returns the old state.
+    fn reset(&mut self) -> Result<Box<State>, Refusal> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct ResetBody {
+            seed: Option<u64>,
+        }
+        let ResetBody { seed } = self.read()?;
+        let old = self.state.replace(seed.unwrap_or(self.state.seed));
+        self.state.simulation.note(None, None, EntryKind::State("reset".to_owned()));
+        Ok(old)
+    }
+
+    fn health(&self) -> Value {
         json!({
-            "version": env!("CARGO_PKG_VERSION"), "projectId": self.project.id, "apiUrl": around.api_url,
-            "seed": self.seed, "now": self.clock.now(), "speed": around.speed,
+            "version": env!("CARGO_PKG_VERSION"), "projectId": self.state.project.id, "apiUrl": self.around.api_url,
+            "seed": self.state.seed, "now": self.state.simulation.now(), "speed": self.around.speed,
         })
     }
 
-    fn time(&self, around: &Around) -> Value {
-        json!({"now": self.clock.now(), "start": self.start, "speed": around.speed, "nextDue": self.next_due()})
+    fn time(&self) -> Value {
+        json!({"now": self.state.simulation.now(), "start": self.state.simulation.start, "speed": self.around.speed, "nextDue": self.state.simulation.next_due()})
     }
 
-    fn token(&self, asked: &AdminRequest<'_>) -> Answer {
+    fn token(&self) -> Answer {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
-        struct Wanted {
+        struct CreateTokenBody {
             user: UserId,
             flaw: Option<Flaw>,
             oddity: Option<Oddity>,
         }
-        let Wanted { user, flaw, oddity } = asked.read()?;
+        let CreateTokenBody { user, flaw, oddity } = self.read()?;
         let token = match (flaw, oddity) {
-            (None, None) => self.project.token(&user),
-            (Some(flaw), None) => self.project.bad_token(&user, flaw),
-            (None, Some(oddity)) => self.project.odd_token(&user, oddity),
+            (None, None) => self.state.project.token(&user),
+            (Some(flaw), None) => self.state.project.bad_token(&user, flaw),
+            (None, Some(oddity)) => self.state.project.odd_token(&user, oddity),
             (Some(_), Some(_)) => return Err(Refusal::bad("/oddity: expected none beside a flaw")),
         };
         Ok(json!({"token": token}))
     }
+}
+
+/// Returns a summary of a state, for the response after the state was replaced.
+fn summary(state: &State) -> Value {
+    let simulation = &state.simulation;
+    json!({
+        "projectId": state.project.id, "seed": state.seed, "now": simulation.now(),
+        "accounts": simulation.accounts.len(), "syncs": simulation.engine.syncs().count(),
+        "webhook": webhook(&simulation.queue),
+    })
 }
 
 #[derive(Deserialize)]
@@ -205,14 +249,6 @@ impl World {
 struct By {
     #[serde(with = "duration")]
     by: Duration,
-}
-
-/// Checks that the body of a request is empty or `{}`, for an endpoint that takes no members.
-fn nothing(asked: &AdminRequest<'_>) -> Result<(), Refusal> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Nothing {}
-    asked.read::<Nothing>().map(|Nothing {}| ())
 }
 
 impl From<Refusal> for ApiResponse {

@@ -13,108 +13,175 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
 
 use super::endpoint::{Endpoint, Parts};
+use super::entry::{Call, EntryKind};
 use super::fault::ApiFaultKind;
-use super::faults::CallInfo;
+use super::faults::{CallInfo, Decision, Faults};
+use super::options::Options;
+use super::project::{KeyError, Project};
+use super::reads::Reads;
 use super::received::Received;
 use super::response::ApiResponse;
-use super::timeline::{Call, EntryKind};
-use super::world::World;
+use super::simulation::Simulation;
+use super::token::Verifier;
 use crate::clock::Timestamp;
-use crate::contract::UserId;
+use crate::contract::{Revision, UserId};
+use crate::sync::{Engine, Sync};
 use answer::{Answer, Answered, Refusal};
 
 /// The response header that tells the developer why a request was refused.
 const REASON: HeaderName = HeaderName::from_static("paragon-testkit-reason");
 
-/// A request to an endpoint, with a valid token.
-struct AuthorizedRequest<'a> {
+/// The API of a fake: what decides about calls, and what was served.
+pub(super) struct Api {
+    verifier: Verifier,
+    pub(super) options: Options,
+    pub(super) faults: Faults,
+    pub(super) reads: Reads,
+}
+
+/// A call that was answered.
+pub(super) struct Handled {
+    pub(super) response: ApiResponse,
+    /// Faults that struck the call.
+    pub(super) decision: Decision,
+    /// Contract revision of the response: that of the sync in the path, or else that of the fake.
+    pub(super) revision: Revision,
+}
+
+/// A call of an endpoint with a valid token: the request, and the parts of the fake that the endpoints read and change.
+struct ApiCall<'a> {
     endpoint: Endpoint,
     /// The path, split into its segments.
     path: &'a [Cow<'a, str>],
     request: &'a Received<'a>,
     user: &'a UserId,
+    /// Faults that strike the call.
+    decision: &'a Decision,
+    options: &'a Options,
+    reads: &'a mut Reads,
+    simulation: &'a mut Simulation,
 }
 
-impl AuthorizedRequest<'_> {
-    /// Returns the sync id in the path, or an empty string if the path has none.
-    fn sync(&self) -> &str {
-        self.path.get(2).map_or("", |part| part)
+impl Api {
+    pub(super) fn new(project: &Project, options: Options, seed: u64) -> Result<Self, KeyError> {
+        let verifier = Verifier::new(project.verifying_key()?, project.id.clone(), options.audience);
+        Ok(Self { verifier, options, faults: Faults::new(seed), reads: Reads::default() })
     }
 
-    /// Returns the record id in the path, or an empty string if the path has none.
-    fn record(&self) -> &str {
-        self.path.get(4).map_or("", |part| part)
+    /// Returns the API as at the start, with the same options.
+    pub(super) fn empty(&self, seed: u64) -> Self {
+        Self {
+            verifier: self.verifier.fresh(),
+            options: self.options.clone(),
+            faults: Faults::new(seed),
+            reads: self.reads.empty(),
+        }
     }
 
-    /// Returns the value of the first query parameter with one of these names.
-    fn query(&self, names: &[&str]) -> Option<Cow<'_, str>> {
-        self.request.parameter(names)
+    /// Replaces the options.
+    pub(super) fn set_options(&mut self, options: Options) {
+        self.verifier.set_audience(options.audience);
+        self.options = options;
     }
-}
 
-impl World {
+    /// Ends all faults of the API.
+    pub(super) fn end_faults(&mut self) {
+        self.faults.clear();
+        self.reads.stale.clear();
+    }
+
     /// Answers one request. `wall` is the wall-clock time: the token is checked at this time, and a date in
     /// `retry-after` counts from this time.
-    pub(super) fn handle(&mut self, request: &Received<'_>, wall: Timestamp) -> ApiResponse {
+    pub(super) fn handle(&mut self, simulation: &mut Simulation, request: &Received<'_>, wall: Timestamp) -> Handled {
         let authorization = request.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
         let user = self.verifier.verify(authorization, wall);
         let path = Parts::of(request.path);
         let path: &[Cow<'_, str>] = &path;
         let endpoint = Endpoint::at(request.method, path);
-        let sync = path.get(2).and_then(|id| self.engine.get(&**id));
+        let sync = path.get(2).and_then(|id| simulation.engine.get(&**id));
+        let revision = sync.map(|sync| sync.revision);
         // In the timeline, a call about a sync belongs to the owner of the sync, even if the token is another user's.
         let (sync, owner) = sync.map(|sync| (sync.id.clone(), sync.user.clone())).unzip();
         let call = CallInfo { endpoint, user: user.as_ref().ok(), sync: sync.as_ref() };
-        self.strike = self.faults.decide(&call, self.clock.now());
+        let decision = self.faults.decide(&call, simulation.now());
 
-        let (reply, reason) = match (&user, self.strike.refusal(wall)) {
-            (_, Some(reply)) => (reply, None),
+        let (response, reason) = match (&user, decision.refusal(wall)) {
+            (_, Some(response)) => (response, None),
             (Err(reason), None) => refuse(Refusal::unauthorized(reason)),
-            (Ok(_), None) if self.strike.has(ApiFaultKind::ExpiredTokens) => {
+            (Ok(_), None) if decision.has(ApiFaultKind::ExpiredTokens) => {
                 refuse(Refusal::unauthorized("a fault: all tokens count as expired"))
             }
             (Ok(user), None) => match endpoint {
-                Some(endpoint) => match self.answer(&AuthorizedRequest { endpoint, path, request, user }) {
-                    Ok(answered) => (answered.into(), None),
-                    Err(refusal) => refuse(refusal),
-                },
+                Some(endpoint) => {
+                    let (options, reads) = (&self.options, &mut self.reads);
+                    let decision = &decision;
+                    let call = ApiCall { endpoint, path, request, user, decision, options, reads, simulation };
+                    match call.answer() {
+                        Ok(answered) => (answered.into(), None),
+                        Err(refusal) => refuse(refusal),
+                    }
+                }
                 None => refuse(Refusal::nowhere(request)),
             },
         };
-        let faults: Vec<String> = self.strike.troubles().map(in_words).collect();
+        let faults: Vec<String> = decision.kinds().map(in_words).collect();
         let reason = if faults.is_empty() { reason } else { Some(format!("fault: {}", faults.join(", "))) };
-        let reply = self.strike.spoil(reply);
+        let response = decision.apply(response);
 
         let target = request.target();
-        self.note_activity(&target, reply.status);
+        self.reads.note_call(&decision, &target, response.status);
         let user = owner.or(user.ok());
-        let call = Call { method: request.method.clone(), path: target, status: reply.status.as_u16(), reason };
-        self.note(user, sync, EntryKind::Call(call));
-        reply
+        let call = Call { method: request.method.clone(), path: target, status: response.status.as_u16(), reason };
+        simulation.note(user, sync, EntryKind::Call(call));
+        let revision = revision.unwrap_or_else(|| simulation.engine.revision());
+        Handled { response, decision, revision }
+    }
+}
+
+impl<'a> ApiCall<'a> {
+    /// Returns the sync id in the path, or an empty string if the path has none.
+    fn sync(&self) -> &'a str {
+        self.path.get(2).map_or("", |part| part)
     }
 
-    fn answer(&mut self, asked: &AuthorizedRequest<'_>) -> Answer {
-        match asked.endpoint {
-            Endpoint::EnableSync => self.enable_sync(asked),
-            Endpoint::ListSyncs => Ok(self.list_syncs(asked)),
-            Endpoint::GetSyncStatus => self.sync_status(asked),
-            Endpoint::UpdateSync => self.update_sync(asked),
-            Endpoint::DeleteSync => self.remove_sync(asked),
-            Endpoint::DisableSync => self.disable_sync(asked),
-            Endpoint::ReenableSync => self.reenable_sync(asked),
-            Endpoint::PullRecords => self.pull(asked),
-            Endpoint::GetRecord => self.get_record(asked),
-            Endpoint::DownloadContent => self.download(asked),
-            Endpoint::StreamListObjectsAllSyncs => self.stream_objects_of_all_syncs(asked),
+    /// Returns the record id in the path, or an empty string if the path has none.
+    fn record(&self) -> &'a str {
+        self.path.get(4).map_or("", |part| part)
+    }
+
+    /// Returns the value of the first query parameter with one of these names.
+    fn query(&self, names: &[&str]) -> Option<Cow<'a, str>> {
+        self.request.parameter(names)
+    }
+
+    fn answer(mut self) -> Answer {
+        match self.endpoint {
+            Endpoint::EnableSync => self.enable_sync(),
+            Endpoint::ListSyncs => Ok(self.list_syncs()),
+            Endpoint::GetSyncStatus => self.sync_status(),
+            Endpoint::UpdateSync => self.update_sync(),
+            Endpoint::DeleteSync => self.delete_sync(),
+            Endpoint::DisableSync => self.disable_sync(),
+            Endpoint::ReenableSync => self.reenable_sync(),
+            Endpoint::PullRecords => self.pull(),
+            Endpoint::GetRecord => self.get_record(),
+            Endpoint::DownloadContent => self.download(),
+            Endpoint::StreamListObjectsAllSyncs => self.stream_objects_of_all_syncs(),
             Endpoint::CheckAccess
             | Endpoint::BatchCheckAccess
             | Endpoint::ListUsers
             | Endpoint::ListObjects
             | Endpoint::StreamListObjects
             | Endpoint::ExpandAccess
-            | Endpoint::GetPermissionChanges => self.permissions(asked),
+            | Endpoint::GetPermissionChanges => self.permissions(),
         }
     }
+}
+
+/// Returns the sync with this id if it belongs to the user. A sync of another user counts as not found.
+fn sync_of<'a>(engine: &'a Engine, id: &str, user: &UserId) -> Result<&'a Sync, Refusal> {
+    let sync = engine.get(id).filter(|sync| sync.user == *user);
+    sync.ok_or_else(|| Refusal::no_sync(id))
 }
 
 /// Returns the name of a fault for the timeline: `status 503`, `stale reads`.
@@ -154,25 +221,25 @@ mod tests {
     use crate::contract::ProjectId;
     use crate::delivery::{Policy, Queue};
     use crate::fake::Project;
-    use crate::fake::world::Options;
+    use crate::fake::state::State;
     use http::Request;
     use hyper::body::Bytes;
     use proptest::prelude::*;
 
-    fn world() -> (World, String) {
+    fn state() -> (State, String) {
         let project = Project::new(ProjectId::from("p"), None);
         let token = project.token(&"ada".into());
         let queue = Queue::new(Policy::paragon_assumed(), 0).unwrap();
-        let mut world = World::new(project, queue, Options::default(), Timestamp::wall()).unwrap();
-        world.connect(&"ada".into(), "googledrive", "default");
-        (world, format!("Bearer {token}"))
+        let mut state = State::new(project, queue, Options::default(), Timestamp::wall(), 0).unwrap();
+        state.simulation.connect(&"ada".into(), "googledrive", "default");
+        (state, format!("Bearer {token}"))
     }
 
-    fn ask(world: &mut World, method: &str, path: &str, token: &str, body: &[u8]) -> Option<(u16, Bytes)> {
+    fn ask(state: &mut State, method: &str, path: &str, token: &str, body: &[u8]) -> Option<(u16, Bytes)> {
         let request = Request::builder().method(method).uri(path).header("authorization", token);
         let request = request.body(body.to_vec().into()).ok()?;
-        let reply = world.handle(&(&request).into(), Timestamp::wall());
-        Some((reply.status.as_u16(), reply.body.joined()))
+        let response = state.handle(&(&request).into(), Timestamp::wall()).response;
+        Some((response.status.as_u16(), response.body.joined()))
     }
 
     proptest! {
@@ -191,12 +258,12 @@ mod tests {
                 r#"\{"(object|user|role|objectType|checks|credentialId)":("ada"|null|\[\]|"can_read")\}"#,
             ],
         ) {
-            let (mut world, good) = world();
-            let enabled = ask(&mut world, "POST", "/api/syncs", &good, br#"{"integration":"googledrive","pipeline":"files"}"#);
+            let (mut state, good) = state();
+            let enabled = ask(&mut state, "POST", "/api/syncs", &good, br#"{"integration":"googledrive","pipeline":"files"}"#);
             let enabled: Value = serde_json::from_slice(&enabled.unwrap().1).unwrap();
             let id = enabled["id"].as_str().unwrap().to_owned();
             let token = if good_token { good } else { token };
-            if let Some((status, body)) = ask(&mut world, method, &path.replace("ID", &id), &token, body.as_bytes()) {
+            if let Some((status, body)) = ask(&mut state, method, &path.replace("ID", &id), &token, body.as_bytes()) {
                 prop_assert!([200, 400, 401, 404, 409].contains(&status), "{status}");
                 prop_assert_eq!(good_token, status != 401);
                 if status != 200 {

@@ -4,9 +4,8 @@ use http::StatusCode;
 
 use super::access::{self, ChangesParameters, Ids, Problem, Store};
 use super::answer::{Answer, Answered, Refusal};
-use super::{AuthorizedRequest, Endpoint};
+use super::{ApiCall, Endpoint, sync_of};
 use crate::contract::{Pipeline, RecordId, integration};
-use crate::fake::world::World;
 use crate::source::permission::{ObjectType, PermissionItem};
 use crate::source::{Account, Collection};
 use crate::sync::Sync;
@@ -37,29 +36,29 @@ impl Ids for Records<'_> {
     }
 }
 
-impl World {
+impl ApiCall<'_> {
     fn records_of<'a>(&'a self, sync: &'a Sync) -> Records<'a> {
-        let account = self.accounts.get(sync.credential());
+        let account = self.simulation.accounts.get(sync.credential());
         Records { sync, files: account.and_then(|account| account.collection(sync.pipeline)) }
     }
 
     /// Returns a sync of the token's user, and its account. Only syncs of file storage have permissions (documented);
     /// the 404 for any other sync is assumed.
-    fn with_permissions(&self, id: &str, asked: &AuthorizedRequest<'_>) -> Result<(&Sync, &Account), Refusal> {
-        let sync = self.sync_of(id, asked.user)?;
+    fn with_permissions(&self, id: &str) -> Result<(&Sync, &Account), Refusal> {
+        let sync = sync_of(&self.simulation.engine, id, self.user)?;
         if !has_permissions(sync) {
             let message = format!("{} of {} have no permissions", sync.pipeline, sync.integration);
             return Err(Refusal::new(StatusCode::NOT_FOUND, "Authorization store not found").because(message));
         }
-        let account = self.accounts.get(sync.credential());
+        let account = self.simulation.accounts.get(sync.credential());
         account.map(|account| (sync, account)).ok_or_else(|| Refusal::no_sync(id))
     }
 
-    pub(super) fn permissions(&self, asked: &AuthorizedRequest<'_>) -> Answer {
-        let (sync, account) = self.with_permissions(asked.sync(), asked)?;
-        let (ids, body) = (self.records_of(sync), asked.request.body);
+    pub(super) fn permissions(&self) -> Answer {
+        let (sync, account) = self.with_permissions(self.sync())?;
+        let (ids, body) = (self.records_of(sync), self.request.body);
         let known = &sync.permissions;
-        let answer = match asked.endpoint {
+        let answer = match self.endpoint {
             Endpoint::BatchCheckAccess => access::batch_check(body, known, &ids),
             Endpoint::ListUsers => access::list_users(body, known, &ids),
             Endpoint::ListObjects => access::list_objects(body, known, &ids),
@@ -70,7 +69,7 @@ impl World {
             Endpoint::GetPermissionChanges => {
                 let [kind, start_time, token] =
                     [&["type"][..], &["startTime"], &["continuationToken", "continuation_token"]]
-                        .map(|names| asked.query(names));
+                        .map(|names| self.query(names));
                 let parameters = ChangesParameters {
                     kind: kind.as_deref(),
                     start_time: start_time.as_deref(),
@@ -86,8 +85,8 @@ impl World {
 
     /// Streams the objects of all syncs of the token's user. An `ERRORED` sync has one line with its reason; syncs
     /// without permissions are left out.
-    pub(super) fn stream_objects_of_all_syncs(&self, asked: &AuthorizedRequest<'_>) -> Answer {
-        let syncs = self.engine.syncs().filter(|sync| sync.user == *asked.user && has_permissions(sync));
+    pub(super) fn stream_objects_of_all_syncs(&self) -> Answer {
+        let syncs = self.simulation.engine.syncs().filter(|sync| sync.user == *self.user && has_permissions(sync));
         let records: Vec<Records<'_>> = syncs.map(|sync| self.records_of(sync)).collect();
         let stores = records.iter().map(|ids| Store {
             sync: &ids.sync.id,
@@ -98,7 +97,7 @@ impl World {
             },
             ids,
         });
-        Ok(Answered::Lines(access::streamed_list_objects_of_all(asked.request.body, stores)?.collect()))
+        Ok(Answered::Lines(access::streamed_list_objects_of_all(self.request.body, stores)?.collect()))
     }
 }
 

@@ -3,37 +3,32 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::AuthorizedRequest;
 use super::answer::{Answer, Answered, Refusal, json, read};
+use super::{ApiCall, sync_of};
 use crate::contract::{CredentialId, Frequency, UserId};
 use crate::fake::endpoint::usual_form;
-use crate::fake::world::World;
 use crate::source::Account;
-use crate::sync::{Status, Sync, Update};
+use crate::sync::{Status, Update};
 
-impl World {
-    /// Returns the sync with this id if it belongs to the token's user. A sync of another user counts as not found.
-    pub(super) fn sync_of(&self, id: &str, user: &UserId) -> Result<&Sync, Refusal> {
-        let sync = self.engine.get(id).filter(|sync| sync.user == *user);
-        sync.ok_or_else(|| Refusal::no_sync(id))
-    }
-
-    pub(super) fn enable_sync(&mut self, asked: &AuthorizedRequest<'_>) -> Answer {
-        let (body, user) = (read("api/enable_sync_request", asked.request.body)?, asked.user);
+impl ApiCall<'_> {
+    pub(super) fn enable_sync(&mut self) -> Answer {
+        let (body, user) = (read("api/enable_sync_request", self.request.body)?, self.user);
         let text = |name: &str| body[name].as_str().unwrap_or_default();
         let (integration, pipeline) = (text("integration"), text("pipeline"));
         let account = match body["credentialId"].as_str() {
             Some(id) => self.account_of(&CredentialId::from(usual_form(id)), user, integration)?,
-            None => self.default_account(user, integration).ok_or_else(|| no_account(user, integration))?,
+            None => {
+                self.simulation.accounts.default_of(user, integration).ok_or_else(|| no_account(user, integration))?
+            }
         };
         let (credential, name) = (account.credential().clone(), body["configurationName"].as_str());
         let configuration = body["configuration"].as_object().cloned().unwrap_or_default();
         let frequency = frequency(&body)?;
-        let id = self.enable(&credential, pipeline, name.unwrap_or("default"), configuration, frequency)?;
-        let sync = self.sync_of(id.as_str(), user)?;
+        let id = self.simulation.enable(&credential, pipeline, name.unwrap_or("default"), configuration, frequency)?;
+        let sync = sync_of(&self.simulation.engine, id.as_str(), user)?;
         let answer = json!({
             "id": sync.id, "userId": sync.user, "integration": sync.integration, "pipeline": sync.pipeline,
-            "projectId": self.project.id, "status": sync.status,
+            "projectId": self.simulation.engine.project(), "status": sync.status,
         });
         Ok(json(sync.revision, "api/enable_sync_response", &answer))
     }
@@ -41,16 +36,16 @@ impl World {
     /// Returns the account with this credential. The account must belong to the token's user and to the integration
     /// (`enable.other-account`, assumed).
     fn account_of(&self, credential: &CredentialId, user: &UserId, integration: &str) -> Result<&Account, Refusal> {
-        let account = self.accounts.get(credential);
+        let account = self.simulation.accounts.get(credential);
         let own = account.filter(|account| account.user() == user && account.integration() == integration);
         own.ok_or_else(|| {
             Refusal::bad(format!("/credentialId: expected a connected account for {integration}, got {credential}"))
         })
     }
 
-    pub(super) fn list_syncs(&self, asked: &AuthorizedRequest<'_>) -> Answered {
-        let credential = asked.query(&["credentialId"]);
-        let of_user = self.engine.syncs().filter(|sync| sync.user == *asked.user);
+    pub(super) fn list_syncs(&self) -> Answered {
+        let credential = self.query(&["credentialId"]);
+        let of_user = self.simulation.engine.syncs().filter(|sync| sync.user == *self.user);
         let syncs =
             of_user.filter(|sync| credential.as_ref().is_none_or(|id| sync.credential().as_str() == usual_form(id)));
         let data: Vec<Value> = syncs
@@ -66,11 +61,11 @@ impl World {
                 listed
             })
             .collect();
-        json(self.engine.revision(), "api/list_syncs_response", &json!({"data": data}))
+        json(self.simulation.engine.revision(), "api/list_syncs_response", &json!({"data": data}))
     }
 
-    pub(super) fn sync_status(&self, asked: &AuthorizedRequest<'_>) -> Answer {
-        let sync = self.sync_of(asked.sync(), asked.user)?;
+    pub(super) fn sync_status(&self) -> Answer {
+        let sync = sync_of(&self.simulation.engine, self.sync(), self.user)?;
         let mut status = json!({
             "status": sync.status,
             "summary": {
@@ -93,10 +88,10 @@ impl World {
         Ok(json(sync.revision, "api/sync_status_response", &status))
     }
 
-    pub(super) fn update_sync(&mut self, asked: &AuthorizedRequest<'_>) -> Answer {
-        let user = asked.user;
-        let sync = self.sync_of(asked.sync(), user)?;
-        let body = read("api/update_sync_request", asked.request.body)?;
+    pub(super) fn update_sync(&mut self) -> Answer {
+        let user = self.user;
+        let sync = sync_of(&self.simulation.engine, self.sync(), user)?;
+        let body = read("api/update_sync_request", self.request.body)?;
         let frequency = frequency(&body)?;
         let credential = match body["credentialId"].as_str() {
             Some(id) => {
@@ -108,35 +103,36 @@ impl World {
         if credential.is_none() && frequency.is_none() {
             return Err(Refusal::bad("expected credentialId or incrementalAccumulatorFrequency"));
         }
-        let (id, now) = (sync.id.clone(), self.clock.now());
+        let (id, now) = (sync.id.clone(), self.simulation.now());
         let mut data = json!({});
         for member in ["credentialId", "incrementalAccumulatorFrequency"] {
             if !body[member].is_null() {
                 data[member] = body[member].clone();
             }
         }
-        self.engine.update(&id, Update { credential, frequency }, now);
+        self.simulation.engine.update(&id, Update { credential, frequency }, now);
         let message = "Update request accepted and is being processed";
         let answer = json!({"id": id, "data": data, "message": message});
-        Ok(json(self.sync_of(id.as_str(), user)?.revision, "api/update_sync_response", &answer))
+        Ok(json(sync_of(&self.simulation.engine, id.as_str(), user)?.revision, "api/update_sync_response", &answer))
     }
 
     /// Deletes the sync and answers 200 without a body. Nothing more is documented.
-    pub(super) fn remove_sync(&mut self, asked: &AuthorizedRequest<'_>) -> Answer {
-        let id = self.sync_of(asked.sync(), asked.user)?.id.clone();
-        self.delete_sync(&id);
+    pub(super) fn delete_sync(&mut self) -> Answer {
+        let id = sync_of(&self.simulation.engine, self.sync(), self.user)?.id.clone();
+        self.reads.forget(&id);
+        self.simulation.engine.delete(&id);
         Ok(Answered::Empty)
     }
 
-    pub(super) fn disable_sync(&mut self, asked: &AuthorizedRequest<'_>) -> Answer {
-        let (id, now) = (self.sync_of(asked.sync(), asked.user)?.id.clone(), self.clock.now());
-        let sync = self.engine.disable(&id, now).ok_or_else(|| Refusal::no_sync(id.as_str()))?;
+    pub(super) fn disable_sync(&mut self) -> Answer {
+        let (id, now) = (sync_of(&self.simulation.engine, self.sync(), self.user)?.id.clone(), self.simulation.now());
+        let sync = self.simulation.engine.disable(&id, now).ok_or_else(|| Refusal::no_sync(id.as_str()))?;
         Ok(json(sync.revision, "api/disable_sync_response", &json!({"id": sync.id, "status": sync.status})))
     }
 
-    pub(super) fn reenable_sync(&mut self, asked: &AuthorizedRequest<'_>) -> Answer {
-        let (id, now) = (self.sync_of(asked.sync(), asked.user)?.id.clone(), self.clock.now());
-        let sync = self.engine.reenable(&id, now).ok_or_else(|| Refusal::no_sync(id.as_str()))?;
+    pub(super) fn reenable_sync(&mut self) -> Answer {
+        let (id, now) = (sync_of(&self.simulation.engine, self.sync(), self.user)?.id.clone(), self.simulation.now());
+        let sync = self.simulation.engine.reenable(&id, now).ok_or_else(|| Refusal::no_sync(id.as_str()))?;
         Ok(json(sync.revision, "api/reenable_sync_response", &json!({"id": sync.id, "status": sync.status})))
     }
 }

@@ -34,13 +34,13 @@ pub struct Content {
 #[non_exhaustive]
 pub enum NotDownloadable {
     /// The record is a folder (`api.content-folder`).
-    #[error("it is a folder (type {0:?})")]
+    #[error("the record is a folder (type {0:?}), and folders have no content")]
     Folder(String),
     /// Only four of Google's own types are converted (`api.content-conversion`).
-    #[error("documents of the type {0} are not converted to anything")]
+    #[error("documents of the type {0} have no content, because they are not converted to any format")]
     NoConversion(String),
     /// The records of this pipeline have no content (`api.content-other`).
-    #[error("records of {0} have no content, only files and tickets do")]
+    #[error("records of the pipeline {0} have no content; only files and tickets have content")]
     Pipeline(Pipeline),
 }
 
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn documents_that_only_their_provider_has_are_converted() {
+    fn documents_in_a_format_of_their_provider_are_converted() {
         for (kind, media_type, extension) in GOOGLE_TYPES {
             let content = of(typed("Plan", &format!("{GOOGLE}{kind}")), "googledrive").unwrap();
             assert_eq!((content.media_type.as_str(), content.file_name), (media_type, format!("Plan.{extension}")));
@@ -226,10 +226,10 @@ mod tests {
     }
 
     #[test]
-    fn some_records_have_no_content_and_it_is_said_why() {
+    fn records_without_content_are_refused_with_the_reason() {
         for (kind, reason) in [
-            ("application/vnd.google-apps.folder", "it is a folder"),
-            ("", "it is a folder"),
+            ("application/vnd.google-apps.folder", "is a folder"),
+            ("", "is a folder"),
             ("application/vnd.google-apps.form", "not converted"),
         ] {
             let error = of(typed("x", kind), "sharepoint").unwrap_err();
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_is_honoured_wherever_it_can_be() {
+    fn a_content_has_the_given_size_if_its_format_allows_it() {
         for kind in ["text/plain", "text/csv", "text/html", "text/markdown", "video/mp4", "application/octet-stream"] {
             for size in [0, 1, 9, 10, 100, 101, 102, 5_000] {
                 let file = File { size: Some(size), ..typed("Größe.x", kind) };
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_provider_says_of_a_content_is_so() {
+    fn the_size_and_the_hash_match_the_content() {
         let id = ExternalId::from("1kfr");
         for name in ["a.pdf", "a.txt", "a.md", "a.csv", "a.png", "a.docx", "a.xlsx", "a.pptx", "a.zip", "a.json", "a"] {
             let mut file = File::named(name);
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_can_hold_type_and_name() {
+    fn the_type_and_the_name_of_a_content_are_valid_in_headers() {
         let content = of(typed("a/b\r\n\"c\"", "text/plain\r\nx: y"), "box").unwrap();
         assert_eq!((content.media_type.as_str(), content.file_name.as_str()), ("application/octet-stream", "a_b___c_"));
     }

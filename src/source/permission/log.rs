@@ -39,7 +39,7 @@ struct Stored {
 impl From<Stored> for PermissionLog {
     fn from(stored: Stored) -> Self {
         let mut log = Self { default_owner: stored.default_owner, ..Self::default() };
-        log.now = Permissions::of(&log);
+        log.now = log.start();
         for TupleChange { at, operation, tuple } in stored.changes {
             log.record(operation, tuple, at);
         }
@@ -146,6 +146,21 @@ impl PermissionLog {
     /// Returns the user who owns many files from the start, and those files.
     pub fn default_owner(&self) -> Option<&DefaultOwner> {
         self.default_owner.as_ref()
+    }
+
+    /// Returns the permissions of a sync that has not applied any change of the log.
+    pub fn start(&self) -> Permissions {
+        Permissions::owned_by(self.default_owner.clone())
+    }
+
+    /// Applies the changes after the first [`Permissions::applied`] to the permissions of a sync, and returns their
+    /// number.
+    pub fn catch_up(&self, permissions: &mut Permissions) -> usize {
+        let new = self.changes.get(permissions.applied()..).unwrap_or_default();
+        for change in new {
+            permissions.apply(change);
+        }
+        new.len()
     }
 
     /// Returns the permissions at the end of the log: the state that a sync catches up with.

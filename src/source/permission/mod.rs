@@ -13,9 +13,9 @@
 //! log.put(report, Some(1), now);
 //! log.grant("ada@example.com", Role::CanWrite, team, now);
 //!
-//! let mut seen = Permissions::of(&log);
+//! let mut seen = log.start();
 //! assert!(!seen.check(report, "ada@example.com", Role::CanRead));
-//! seen.catch_up(&log);
+//! log.catch_up(&mut seen);
 //! assert!(seen.check(report, "ada@example.com", Role::CanRead), "a folder's editor may read what is in it");
 //! ```
 //!

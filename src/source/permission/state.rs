@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::tuple::millis;
-use super::{ObjectType, Operation, PermissionItem, PermissionLog, Role, Tie, Tuple, TupleChange};
+use super::{ObjectType, Operation, PermissionItem, Role, Tie, Tuple, TupleChange};
 use crate::clock::Timestamp;
 
 /// The owner of synthetic files. One tuple for each of these files would take too much memory.
@@ -46,8 +46,8 @@ impl DefaultOwner {
 /// log.grant("bob@example.com", Role::CanRead, PermissionItem::file(7), now);
 /// log.remove(PermissionItem::file(0), now);
 ///
-/// let mut seen = Permissions::of(&log);
-/// seen.catch_up(&log);
+/// let mut seen = log.start();
+/// log.catch_up(&mut seen);
 /// assert_eq!(seen.users(PermissionItem::file(7), Role::CanRead), ["ada@example.com", "bob@example.com"]);
 /// let objects = seen.objects(ObjectType::File, "ada@example.com", Role::IsOwner, 0);
 /// assert_eq!(objects.take(2).collect::<Vec<_>>(), [1, 2]);
@@ -86,18 +86,9 @@ impl From<Stored> for Permissions {
 }
 
 impl Permissions {
-    /// Returns the permissions of a sync that has not applied any change of the log.
-    pub fn of(log: &PermissionLog) -> Self {
-        Self { default_owner: log.default_owner().cloned(), ..Self::default() }
-    }
-
-    /// Applies the changes of the log after the first [`Permissions::applied`], and returns their number.
-    pub fn catch_up(&mut self, log: &PermissionLog) -> usize {
-        let new = log.changes().get(self.applied..).unwrap_or_default();
-        for change in new {
-            self.apply(change);
-        }
-        new.len()
+    /// Returns permissions without any change: only those of the default owner.
+    pub fn owned_by(default_owner: Option<DefaultOwner>) -> Self {
+        Self { default_owner, ..Self::default() }
     }
 
     /// Applies the next change. Returns false if it had no effect.

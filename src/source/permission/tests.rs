@@ -169,11 +169,11 @@ fn whole(log: &PermissionLog) -> Vec<TupleChange> {
 
 proptest! {
     #[test]
-    fn all_answers_are_those_of_the_naive_model(deeds in deeds(), owned in 0..4_u64) {
+    fn all_responses_match_those_of_the_naive_model(deeds in deeds(), owned in 0..4_u64) {
         let (log, naive) = play(&deeds, owned);
         let all = naive.all();
-        let mut seen = Permissions::of(&log);
-        seen.catch_up(&log);
+        let mut seen = log.start();
+        log.catch_up(&mut seen);
         prop_assert_eq!(&seen, log.now());
         for role in Role::ALL.iter().copied() {
             let may = |user: &str, number| all.contains(&[format!("user:{user}"), role.to_string(), Naive::text(number)]);
@@ -198,9 +198,9 @@ proptest! {
     }
 
     #[test]
-    fn in_pieces_is_as_at_once(deeds in deeds(), owned in 0..4_u64, stops in prop::collection::vec(1..10_usize, 0..10)) {
+    fn applying_changes_in_parts_gives_the_same_result(deeds in deeds(), owned in 0..4_u64, stops in prop::collection::vec(1..10_usize, 0..10)) {
         let (log, _) = play(&deeds, owned);
-        let mut piecewise = Permissions::of(&log);
+        let mut piecewise = log.start();
         for stop in stops {
             for change in log.changes().iter().skip(piecewise.applied()).take(stop) {
                 prop_assert!(piecewise.apply(change), "what changes nothing is not in the log");
@@ -208,15 +208,15 @@ proptest! {
             let file = serde_json::to_string(&piecewise).unwrap();
             prop_assert_eq!(&serde_json::from_str::<Permissions>(&file).unwrap(), &piecewise);
         }
-        piecewise.catch_up(&log);
+        log.catch_up(&mut piecewise);
         prop_assert_eq!(&piecewise, log.now());
-        prop_assert_eq!(piecewise.catch_up(&log), 0);
+        prop_assert_eq!(log.catch_up(&mut piecewise), 0);
         let file = serde_json::to_string(&log).unwrap();
         prop_assert_eq!(serde_json::from_str::<PermissionLog>(&file).unwrap(), log);
     }
 
     #[test]
-    fn the_feed_has_everything_once(deeds in deeds(), owned in 0..4_u64, size in 1..7_usize, applied in 0..60_usize) {
+    fn the_feed_contains_each_change_once(deeds in deeds(), owned in 0..4_u64, size in 1..7_usize, applied in 0..60_usize) {
         let (log, _) = play(&deeds, owned);
         let all = whole(&log);
         let end = (usize::try_from(owned).unwrap() + applied).min(all.len());
@@ -238,7 +238,7 @@ proptest! {
     }
 
     #[test]
-    fn no_token_and_no_file_makes_it_panic(token in "\\PC*", bytes in prop::collection::vec(any::<u8>(), 0..20), files: (u64, u64)) {
+    fn no_token_and_no_file_causes_a_panic(token in "\\PC*", bytes in prop::collection::vec(any::<u8>(), 0..20), files: (u64, u64)) {
         use base64::Engine;
         let (log, _) = play(&[], 2);
         for token in [token, base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)] {
@@ -316,7 +316,7 @@ fn deep_folders_and_folders_in_each_other_end() {
 }
 
 #[test]
-fn the_tree_is_as_paragon_shows_it() {
+fn the_tree_has_the_form_that_paragon_shows() {
     let (log, _) = play(&[Deed::Put(1, Some(4))], 0);
     let tree = serde_json::to_value(log.now().expand(item(1), Role::CanRead, &record)).unwrap();
     let node = |leaf| serde_json::json!({"name": "file:1#can_read", "leaf": leaf});

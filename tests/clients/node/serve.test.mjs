@@ -1,4 +1,4 @@
-// Drives `paragon-testkit serve` from Node, through its admin API alone.
+// Drives `paragon-testkit serve` from Node, only through its admin API.
 //
 //     cargo build && node --test tests/clients/node/
 
@@ -15,7 +15,7 @@ const PROGRAM =
 let serve, paragon, app;
 const events = [];
 
-/** A JSON call of the admin API; a refusal is an error with its message. */
+/** Makes a JSON call of the admin API. Throws an error with the message if the call is refused. */
 async function admin(method, path, body) {
   const answer = await fetch(`${paragon.adminUrl}/${path}`, { method, body: body && JSON.stringify(body) });
   const json = await answer.json();
@@ -24,7 +24,7 @@ async function admin(method, path, body) {
 }
 
 before(async () => {
-  // The app under test: it takes events, and keeps them.
+  // The app under test: it accepts and keeps events.
   app = createServer(async (request, response) => {
     let body = "";
     for await (const piece of request) body += piece;
@@ -55,7 +55,7 @@ test("a file reaches the app and leaves it", async () => {
   await admin("POST", "clock/settle");
   assert.deepEqual(events.map((event) => event.event), ["sync_complete"]);
 
-  // What the app does then: pull the records under the user's token.
+  // Then the app pulls the records with the token of the user.
   const { token } = await admin("POST", "tokens", { user: "user_ada" });
   const headers = { authorization: `Bearer ${token}` };
   const pulled = await (await fetch(`${paragon.apiUrl}/api/syncs/${sync.id}/records`, { headers })).json();

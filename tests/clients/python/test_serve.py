@@ -1,4 +1,4 @@
-"""Drives `paragon-testkit serve` from Python, through its admin API alone.
+"""Drives `paragon-testkit serve` from Python, only through its admin API.
 
     cargo build && pytest tests/clients/python
 """
@@ -21,7 +21,7 @@ PROGRAM = os.environ.get("PARAGON_TESTKIT", str(ROOT / "target/debug/paragon-tes
 
 
 class Receiver(http.server.BaseHTTPRequestHandler):
-    """The app under test: it takes events, and keeps them; or fails as long as it is told to."""
+    """The app under test: it accepts and keeps events, or fails as often as the test asks."""
 
     def do_POST(self):
         event = json.loads(self.rfile.read(int(self.headers["content-length"])))

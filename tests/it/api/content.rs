@@ -1,4 +1,4 @@
-//! What a download answers.
+//! Tests the downloads of contents.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ fn file(drive: &Connection, name: &str, mime_type: &str, size: Option<u64>) -> S
 }
 
 #[tokio::test]
-async fn files_come_as_themselves_and_googles_own_types_converted() {
+async fn files_are_served_unchanged_and_google_documents_are_converted() {
     const OFFICE: &str = "application/vnd.openxmlformats-officedocument";
     for server in SERVERS {
         let paragon = FakeParagon::start_on(server).await;
@@ -69,7 +69,7 @@ async fn files_come_as_themselves_and_googles_own_types_converted() {
 }
 
 #[tokio::test]
-async fn what_has_no_content_says_why() {
+async fn a_download_without_content_is_refused_with_the_reason() {
     let paragon = FakeParagon::start().await;
     let ada = Client::new(&paragon, "ada");
     let drive = paragon.user("ada").connect("googledrive");
@@ -81,10 +81,18 @@ async fn what_has_no_content_says_why() {
     let (files, contacts) = (drive.enable("files").unwrap(), hubspot.enable("contacts").unwrap());
     paragon.settle().await;
     for (sync, object, message) in [
-        (&files, folder, r#"it is a folder (type "application/vnd.google-apps.folder")"#),
-        (&files, nameless, r#"it is a folder (type "")"#),
-        (&files, form, "documents of the type application/vnd.google-apps.form are not converted to anything"),
-        (&contacts, contact, "records of contacts have no content, only files and tickets do"),
+        (
+            &files,
+            folder,
+            r#"the record is a folder (type "application/vnd.google-apps.folder"), and folders have no content"#,
+        ),
+        (&files, nameless, r#"the record is a folder (type ""), and folders have no content"#),
+        (
+            &files,
+            form,
+            "documents of the type application/vnd.google-apps.form have no content, because they are not converted to any format",
+        ),
+        (&contacts, contact, "records of the pipeline contacts have no content; only files and tickets have content"),
     ] {
         let got = download(&ada, sync, &object).await;
         assert_eq!((got.status, serde_json::from_slice(&got.bytes).unwrap()), refusal(400, "Bad Request", message));
@@ -92,7 +100,7 @@ async fn what_has_no_content_says_why() {
 }
 
 #[tokio::test]
-async fn a_ticket_is_a_zip() {
+async fn the_content_of_a_ticket_is_a_zip_archive() {
     let paragon = FakeParagon::start().await;
     let ada = Client::new(&paragon, "ada");
     let desk = paragon.user("ada").connect("freshdesk");
@@ -106,9 +114,9 @@ async fn a_ticket_is_a_zip() {
     assert!(got.bytes.starts_with(b"PK\x03\x04") && text.contains(".md") && text.contains("attachments/"));
 }
 
-/// Paragon keeps no contents: it asks the provider at that moment.
+/// Paragon stores no contents, so each download asks the provider.
 #[tokio::test]
-async fn the_provider_is_asked_at_that_moment() {
+async fn each_download_asks_the_provider() {
     let paragon = FakeParagon::start().await;
     let ada = Client::new(&paragon, "ada");
     let drive = paragon.user("ada").connect("googledrive");
@@ -128,7 +136,7 @@ async fn the_provider_is_asked_at_that_moment() {
     let record = sync.record_of(&broken.as_str().into()).unwrap();
     let path = format!("/api/syncs/{}/records/{record}/content", sync.id());
     assert_eq!(reason(&ada.request("GET", &path).send().await.unwrap()), "Request failed with status code 500");
-    // The record is there until a full run has noticed; then it is the record that is not found.
+    // The record exists until a full run notices the deletion. After that, the record itself is not found.
     assert_eq!(download(&ada, &sync, &kept).await.bytes, before);
     paragon.advance(Duration::from_secs(86_400)).await;
     let got = download(&ada, &sync, &gone).await;

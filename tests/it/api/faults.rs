@@ -1,4 +1,4 @@
-//! The troubles of the API, as a client sees them.
+//! Tests the faults of API calls from the view of a client.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use crate::described::FakeParagon;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
-/// Shorter than any answer that is held up, longer than any that is not.
+/// Client timeout: shorter than every delayed response, longer than every other response.
 const IMPATIENT: Duration = Duration::from_millis(300);
 
-/// A fake with a sync of so many files, and its user's app.
+/// Starts a fake with a sync of this many files. Returns the fake, the sync, and a client of the sync's user.
 async fn start(server: Server, files: u64) -> (FakeParagon, SyncHandle, Client) {
     let paragon = FakeParagon::start_on(server).await;
     let drive = paragon.user("ada").connect("googledrive");
@@ -36,7 +36,7 @@ async fn send(client: &Client, path: &str) -> Response {
 }
 
 #[tokio::test]
-async fn a_status_comes_with_the_time_to_come_back() {
+async fn a_status_fault_sets_the_status_and_retry_after() {
     for server in SERVERS {
         let (paragon, sync, ada) = start(server, 1).await;
         let path = records(&sync);
@@ -55,7 +55,7 @@ async fn a_status_comes_with_the_time_to_come_back() {
         let answer = send(&ada, &path).await;
         let date = answer.headers()["retry-after"].to_str().unwrap();
         assert!(date.ends_with(" GMT") && date.len() == "Sun, 06 Nov 1994 08:49:37 GMT".len(), "{date}");
-        // Refused is refused, whatever the status says.
+        // A status fault keeps the call from taking effect, even if the status says success.
         for code in [200, 201, 204, 304] {
             paragon.api_fault(ApiFault::new(ApiFaultKind::Status { code, retry_after: None }).next(1));
             let answer = ada.request("POST", &format!("/api/syncs/{}/disable", sync.id())).send().await.unwrap();
@@ -66,7 +66,7 @@ async fn a_status_comes_with_the_time_to_come_back() {
 }
 
 #[tokio::test]
-async fn an_answer_may_come_late_or_never_and_have_its_effect() {
+async fn a_call_with_a_late_or_missing_response_still_takes_effect() {
     for server in SERVERS {
         let (paragon, sync, ada) = start(server, 1).await;
         let disable = format!("/api/syncs/{}/disable", sync.id());
@@ -85,7 +85,7 @@ async fn an_answer_may_come_late_or_never_and_have_its_effect() {
 }
 
 #[tokio::test]
-async fn connections_break_before_or_inside_the_answer() {
+async fn connections_break_before_or_within_the_response() {
     for server in SERVERS {
         let (paragon, sync, ada) = start(server, 20).await;
         let disable = format!("/api/syncs/{}/disable", sync.id());
@@ -107,7 +107,7 @@ async fn connections_break_before_or_inside_the_answer() {
 }
 
 #[tokio::test]
-async fn json_may_be_cut_or_malformed_and_called_html() {
+async fn json_may_be_truncated_or_malformed_or_labeled_as_html() {
     for server in SERVERS {
         let (paragon, sync, ada) = start(server, 5).await;
         let whole = send(&ada, &records(&sync)).await.bytes().await.unwrap();
@@ -124,7 +124,7 @@ async fn json_may_be_cut_or_malformed_and_called_html() {
         assert_eq!(answer.headers()["content-type"], "text/html; charset=utf-8");
         assert_eq!(answer.bytes().await.unwrap(), whole);
 
-        // Streams too.
+        // The fault also applies to streams.
         let body = json!({"objectType": "file", "user": "ada@example.com", "role": "is_owner"});
         let path = format!("/api/permissions/{}/streamed-list-objects", sync.id());
         paragon.api_fault(ApiFault::new(ApiFaultKind::CutJson).endpoint(Endpoint::StreamListObjects).next(1));
@@ -135,7 +135,7 @@ async fn json_may_be_cut_or_malformed_and_called_html() {
 }
 
 #[tokio::test]
-async fn reads_may_lag_for_some_reads() {
+async fn reads_may_be_stale_for_a_number_of_reads() {
     let paragon = FakeParagon::start().await;
     let ada = Client::new(&paragon, "ada");
     let drive = paragon.user("ada").connect("googledrive");
@@ -150,7 +150,7 @@ async fn reads_may_lag_for_some_reads() {
     paragon.advance(MINUTE).await;
     paragon.api_fault(ApiFault::new(ApiFaultKind::StaleReads(Stale::Reads(2))));
 
-    // What was there before, as it was, and not a hole where something has changed.
+    // A stale read shows the old versions of changed records, not gaps in their place.
     assert_eq!(ada.pull(id, "").await, before);
     let caught_up = ada.pull(id, &format!("?cursor={}", cursor.clone().unwrap())).await;
     assert_eq!((&caught_up["data"], &caught_up["paging"]["remainingRecords"]), (&json!([]), &json!(0)));
@@ -161,7 +161,7 @@ async fn reads_may_lag_for_some_reads() {
     assert_eq!(one(&a).await.1["data"]["name"], "a");
     assert_eq!(one(&a).await.1["data"]["name"], "a2");
 
-    // Of a new record there was nothing, of a deleted one there still is something.
+    // A stale read does not contain new records, and still contains deleted ones.
     drive.delete(&b);
     sync.run_soon(paragon_testkit::sync::RunKind::Full);
     paragon.settle().await;
@@ -171,7 +171,7 @@ async fn reads_may_lag_for_some_reads() {
     assert_eq!([&paging["totalRecords"], &paging["totalActiveRecords"], &paging["remainingRecords"]], [4, 4, 2]);
     assert_eq!(one(&b).await.1["data"]["name"], "b");
     assert_eq!((one(&b).await.0, one(&b).await.0), (200, 404));
-    // The cursor of a lagging page leads on to what it did not show.
+    // The cursor of a stale page leads to the records that the page did not show.
     let (rest, _) = ada.pull_all(id, paging["cursor"].as_str().map(str::to_owned), 10).await;
     assert_eq!(names(&rest), ["a2", "d"], "still the second read");
     assert_eq!(names(&ada.pull_all(id, cursor, 10).await.0), ["(deleted)"]);
@@ -179,7 +179,7 @@ async fn reads_may_lag_for_some_reads() {
 }
 
 #[tokio::test]
-async fn reads_may_lag_for_some_time() {
+async fn reads_may_be_stale_for_some_time() {
     let (paragon, sync, ada) = start(Server::Hyper, 1).await;
     let drive = paragon.user("ada").connect("googledrive");
     paragon.api_fault(ApiFault::new(ApiFaultKind::StaleReads(Stale::For(HOUR))).until(paragon.now() + 24 * HOUR));
@@ -190,7 +190,8 @@ async fn reads_may_lag_for_some_time() {
     assert_eq!((count().await, count().await), (1, 1));
     paragon.advance(HOUR).await;
     assert_eq!(count().await, 2);
-    // The fault is over before the lag is.
+    // The fault ends after 24 hours: the last record would lag for an hour, but is visible as soon as the fault is
+    // over.
     paragon.advance(21 * HOUR).await;
     drive.create(File::named("newer"));
     paragon.advance(56 * MINUTE).await;
@@ -213,7 +214,7 @@ async fn pages_may_be_short_empty_repeating_or_without_a_cursor() {
         assert_eq!(&ada.pull_all(id, None, 5).await.0, all);
         paragon.end_api_fault(short);
 
-        // An empty page at the start, in the middle and at the end.
+        // Requests an empty page at the start, in the middle and at the end.
         let second = ada.pull(id, "?pageSize=4").await["paging"]["cursor"].as_str().unwrap().to_owned();
         for (query, rest) in [(String::new(), 10), (format!("&cursor={second}"), 6)] {
             paragon.api_fault(ApiFault::new(ApiFaultKind::EmptyPage).next(1));
@@ -244,7 +245,7 @@ async fn pages_may_be_short_empty_repeating_or_without_a_cursor() {
 }
 
 #[tokio::test]
-async fn good_tokens_count_as_expired() {
+async fn valid_tokens_count_as_expired() {
     let (paragon, sync, ada) = start(Server::Hyper, 1).await;
     paragon.api_fault(ApiFault::new(ApiFaultKind::ExpiredTokens).user("ada").next(1));
     let bob = Client::new(&paragon, "bob");
@@ -257,7 +258,7 @@ async fn good_tokens_count_as_expired() {
 }
 
 #[tokio::test]
-async fn answers_may_hold_what_nobody_has_heard_of() {
+async fn responses_may_contain_unknown_statuses_and_members() {
     for revision in Revision::ALL {
         let paragon = FakeParagon::start_with(FakeParagon::builder().revision(revision)).await.unwrap();
         let ada = Client::new(&paragon, "ada");
@@ -285,7 +286,7 @@ async fn answers_may_hold_what_nobody_has_heard_of() {
 }
 
 #[tokio::test]
-async fn a_fault_strikes_what_it_names_and_as_often_as_it_says() {
+async fn a_fault_strikes_only_the_calls_that_it_names_and_only_as_often_as_it_says() {
     let (paragon, sync, ada) = start(Server::Hyper, 1).await;
     let bob = Client::new(&paragon, "bob");
     let other = paragon.user("ada").connect("googledrive").enable_as("files", "other").unwrap();
@@ -312,7 +313,7 @@ async fn a_fault_strikes_what_it_names_and_as_often_as_it_says() {
     paragon.advance(HOUR).await;
     assert_eq!(status(&ada, "/api/syncs").await, 200);
 
-    // The same seed, the same calls.
+    // With the same seed the fault strikes the same calls.
     let mut seen = Vec::new();
     for seed in [1, 1, 2] {
         let paragon = FakeParagon::start_with(FakeParagon::builder().seed(seed)).await.unwrap();
@@ -330,9 +331,9 @@ async fn a_fault_strikes_what_it_names_and_as_often_as_it_says() {
     assert_eq!(status(&ada, "/api/syncs").await, 200);
 }
 
-/// Whatever goes wrong, a client that keeps its cursor and tries again ends with everything.
+/// Whatever fault occurs, a client that keeps its cursor and retries ends with all records.
 #[tokio::test]
-async fn a_client_that_tries_again_ends_with_the_right_data() {
+async fn a_client_that_retries_ends_with_the_right_data() {
     for server in SERVERS {
         let (paragon, sync, ada) = start(server, 40).await;
         let unavailable = ApiFaultKind::Status { code: 503, retry_after: Some(RetryAfterHeader::Seconds(0)) };

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use crate::described::{self, FakeParagon};
 
 const SERVERS: [Server; 2] = [Server::Wiremock, Server::Hyper];
-/// A record of no sync, a sync of nobody.
+/// An id that is neither a record of any sync nor a sync of any user.
 const NOBODYS: &str = "3ce16e33-0163-564d-98ce-99b0a25ab375";
 
 /// An app that calls the API for one user.
@@ -41,7 +41,7 @@ impl Client {
         self.http.request(method.parse().unwrap(), url).bearer_auth(&self.token)
     }
 
-    /// The status and the JSON.
+    /// Sends a request, and returns the status and the JSON of the response.
     pub(crate) async fn call(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
         let answer = self.request(method, path).body(body.to_owned()).send().await.unwrap();
         assert_eq!(answer.headers()["content-type"], "application/json; charset=utf-8");
@@ -60,14 +60,14 @@ impl Client {
         self.call("PATCH", path, &body.to_string()).await
     }
 
-    /// A page of a sync; the query is added to the path as it is.
+    /// Pulls a page of a sync. The query is appended to the path unchanged.
     pub(crate) async fn pull(&self, sync: &str, query: &str) -> Value {
         let (status, page) = self.get(&format!("/api/syncs/{sync}/records{query}")).await;
         assert_eq!(status, 200, "{page}");
         page
     }
 
-    /// All that comes after a cursor, and the cursor after that.
+    /// Pulls all records after a cursor. Returns the records and the last cursor.
     pub(crate) async fn pull_all(
         &self,
         sync: &str,
@@ -95,7 +95,7 @@ fn no_sync() -> (u16, Value) {
     refusal(404, "Not Found", "Sync not found")
 }
 
-/// What the developer is told beyond the body.
+/// Returns the header that tells the developer the reason, in addition to the body.
 fn reason(answer: &Response) -> &str {
     answer.headers()["paragon-testkit-reason"].to_str().unwrap()
 }
@@ -104,13 +104,13 @@ fn names(records: &[Value]) -> Vec<&str> {
     records.iter().map(|record| record["name"].as_str().unwrap_or("(deleted)")).collect()
 }
 
-/// Method and path of an endpoint, for a sync and a record.
+/// Returns the method and the path of an endpoint, for a sync and a record.
 fn place(endpoint: Endpoint, sync: &str, record: &str) -> (&'static str, String) {
     let (method, path) = described::place(endpoint);
     (method, path.replace("{syncId}", sync).replace("{recordId}", record))
 }
 
-/// A body that an endpoint takes.
+/// Returns a request body that an endpoint accepts.
 fn good_body(endpoint: Endpoint, record: &str) -> Value {
     let (user, role) = ("ada@example.com", "can_read");
     match endpoint {
@@ -129,9 +129,9 @@ fn good_body(endpoint: Endpoint, record: &str) -> Value {
     }
 }
 
-/// The description promises no answer that the fake cannot give.
+/// Checks that the fake can send every response that the description contains.
 #[tokio::test]
-async fn every_described_answer_is_given() {
+async fn the_fake_sends_every_described_response() {
     let given: Arc<Mutex<BTreeSet<(String, u16)>>> = Arc::default();
     let note = given.clone();
     let builder = FakeParagon::builder().observe(move |exchange| {
@@ -150,7 +150,7 @@ async fn every_described_answer_is_given() {
     let (id, record) = (sync.id().as_str(), sync.record_of(&file).unwrap());
     let folder = sync.record_of(&folder).unwrap();
 
-    // Deleting comes last.
+    // The sync is deleted last, because the other endpoints need it.
     let (deleting, others): (Vec<_>, Vec<_>) = Endpoint::ALL.iter().partition(|one| **one == Endpoint::DeleteSync);
     for endpoint in others.into_iter().chain(deleting).copied() {
         let body = good_body(endpoint, record.as_str());
@@ -183,7 +183,7 @@ async fn every_described_answer_is_given() {
 }
 
 #[tokio::test]
-async fn settings_that_cannot_be_are_refused() {
+async fn invalid_settings_are_refused() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let error = FakeParagon::builder().port(port).start().await.err().unwrap();

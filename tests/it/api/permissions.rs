@@ -1,4 +1,4 @@
-//! Who may do what.
+//! Tests the Permissions API.
 
 use std::time::Duration;
 
@@ -13,11 +13,12 @@ use crate::described::FakeParagon;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A folder with a file in it and a file beside it. Bob reads the folder, Cyd writes the file beside.
+/// A folder with the file `inner` in it, and the file `outer` beside the folder. Bob may read the folder, and Cyd may
+/// write `outer`.
 struct Drive {
     account: Connection,
     sync: SyncHandle,
-    /// Record ids.
+    /// The fields `folder`, `inner` and `outer` are record ids.
     folder: String,
     inner: String,
     outer: String,
@@ -92,7 +93,7 @@ async fn check_batch_and_lists_agree() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_asked_is_refused() {
+async fn invalid_requests_are_refused() {
     let paragon = FakeParagon::start().await;
     let (ada, drive) = (Client::new(&paragon, "ada"), Drive::of(&paragon).await);
     let user = "ada@example.com";
@@ -118,7 +119,7 @@ async fn what_cannot_be_asked_is_refused() {
     assert_eq!(all.0, 400);
     insta::assert_snapshot!(told.join("\n"));
 
-    // One question that cannot be answered has its error beside it.
+    // In a batch, a check that cannot be evaluated has an error in its result.
     let checks = json!([
         {"object": drive.inner, "user": "user:bob@example.com", "role": "can_read"},
         {"object": "x", "user": "user:bob@example.com", "role": "can_read"},
@@ -127,7 +128,7 @@ async fn what_cannot_be_asked_is_refused() {
     assert_eq!((status, &batch["result"][0]["allowed"]), (200, &json!(true)));
     assert!(batch["result"][1]["error"].is_string(), "{batch}");
 
-    // Nobody may use what is not there.
+    // Nobody has access to an object that does not exist.
     let nobodys = json!({"object": NOBODYS, "user": user, "role": "can_read"});
     assert_eq!(ada.post(&drive.path("check"), &nobodys).await, (200, json!({"hasAccess": false})));
     let nobodys = json!({"object": NOBODYS, "relation": "can_read"});
@@ -154,7 +155,7 @@ async fn only_files_have_permissions() {
 }
 
 #[tokio::test]
-async fn a_tree_says_why() {
+async fn expand_returns_the_tree_of_each_relation() {
     let paragon = FakeParagon::start().await;
     let (ada, drive) = (Client::new(&paragon, "ada"), Drive::of(&paragon).await);
     for relation in ["can_read", "can_write", "is_owner", "viewer", "editor", "owner", "parent"] {
@@ -170,7 +171,7 @@ async fn a_tree_says_why() {
 }
 
 #[tokio::test]
-async fn changes_are_told_in_order_and_the_feed_waits_at_its_end() {
+async fn changes_are_listed_in_order_and_the_last_token_stays_valid() {
     let paragon = FakeParagon::start().await;
     let (ada, drive) = (Client::new(&paragon, "ada"), Drive::of(&paragon).await);
     let changes = async |query: &str| {
@@ -184,7 +185,8 @@ async fn changes_are_told_in_order_and_the_feed_waits_at_its_end() {
     assert_eq!(relations, ["owner", "owner", "parent", "owner", "viewer", "editor"]);
     assert_eq!(changes(&format!("?continuationToken={token}")).await, (vec![], token.clone()), "the same token");
 
-    let outer = drive.account.objects::<File>().into_iter().find(|(_, file)| file.name == "outer.pdf").unwrap().0;
+    let outer =
+        drive.account.objects::<File>().into_iter().find(|listed| listed.object.name == "outer.pdf").unwrap().item;
     drive.account.unshare(&outer, "cyd@example.com", Role::CanWrite);
     assert_eq!(changes(&format!("?continuationToken={token}")).await.0, [] as [Value; 0], "no run has seen it");
     let may = json!({"object": drive.outer, "user": "cyd@example.com", "role": "can_write"});
@@ -198,7 +200,7 @@ async fn changes_are_told_in_order_and_the_feed_waits_at_its_end() {
     assert_eq!((after.len(), &after[0]["tuple_key"]), (1, &tuple));
     assert_eq!(after[0]["operation"], "TUPLE_OPERATION_DELETE");
 
-    // By type and by time; a token wins over the time.
+    // The feed can be filtered by type and by time. A token takes precedence over the time.
     let (folders, of_folders) = changes("?type=folder").await;
     assert_eq!(folders.iter().map(relation).collect::<Vec<_>>(), ["owner", "viewer"]);
     let now = paragon.now();
@@ -268,11 +270,11 @@ async fn lists_end_at_a_thousand_and_streams_do_not() {
         let path = format!("/api/permissions/{}/streamed-list-objects", sync.id());
         let stream = ada.request("POST", &path).json(&body).send().await.unwrap();
         assert_eq!(stream.headers()["content-type"], "application/x-ndjson");
-        // wiremock cannot.
+        // wiremock cannot send chunked responses.
         assert_eq!(stream.headers().contains_key("transfer-encoding"), server == Server::Hyper);
         let text = stream.text().await.unwrap();
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        // One of fifty is a folder.
+        // One of fifty generated files is a folder.
         assert_eq!(lines.len(), 2_450);
         assert!(lines.iter().zip(listed).all(|(line, object)| *line == json!({"object": object})));
     }

@@ -1,4 +1,4 @@
-//! What real clients send, and has to be served.
+//! Requests that deviate from the documentation, that real clients send, and that must be served.
 
 use paragon_testkit::contract::{File, Pipeline};
 use paragon_testkit::fake::SyncHandle;
@@ -17,7 +17,7 @@ async fn filled(paragon: &FakeParagon, files: u64) -> SyncHandle {
 }
 
 #[tokio::test]
-async fn page_sizes_have_three_names_and_a_query_may_dangle() {
+async fn the_page_size_has_three_names_and_incomplete_queries_are_accepted() {
     for server in SERVERS {
         let paragon = FakeParagon::start_on(server).await;
         let (ada, sync) = (Client::new(&paragon, "ada"), filled(&paragon, 5).await);
@@ -26,7 +26,7 @@ async fn page_sizes_have_three_names_and_a_query_may_dangle() {
             let page = ada.pull(sync.id().as_str(), &format!("?{name}=2{cursor}&")).await;
             pulled.extend(page["data"].as_array().unwrap().clone());
             assert_eq!(page["paging"]["remainingRecords"], json!(5 - pulled.len()), "{page}");
-            // Not URL-encoded.
+            // The cursor is not URL-encoded.
             cursor = format!("&cursor={}", page["paging"]["cursor"].as_str().unwrap());
         }
         assert_eq!(pulled, sync.records());
@@ -39,17 +39,17 @@ async fn page_sizes_have_three_names_and_a_query_may_dangle() {
 }
 
 #[tokio::test]
-async fn bodies_and_their_types_may_not_fit() {
+async fn needless_bodies_and_wrong_content_types_are_accepted() {
     for server in SERVERS {
         let paragon = FakeParagon::start_on(server).await;
         let (ada, sync) = (Client::new(&paragon, "ada"), filled(&paragon, 1).await);
         let path = format!("/api/syncs/{}", sync.id());
         let json_type = |request: reqwest::RequestBuilder| request.header("content-type", "application/json");
-        // A GET with a JSON content type, and one with a body.
+        // Sends a GET with a JSON content type, and one with a body.
         let got = json_type(ada.request("GET", &format!("{path}/records"))).send().await.unwrap();
         assert_eq!(got.status(), 200);
         assert_eq!(json_type(ada.request("GET", &path)).body("{}").send().await.unwrap().status(), 200);
-        // A POST with an empty body and without a content type, and one with a content type and without a body.
+        // Sends a POST with an empty body and no content type, and one with a content type and no body.
         for name in ["disable", "reenable"] {
             let empty = ada.request("POST", &format!("{path}/{name}")).body("").send().await.unwrap();
             assert_eq!(empty.status(), 200, "{name}");
@@ -58,14 +58,14 @@ async fn bodies_and_their_types_may_not_fit() {
             let nonsense = json_type(ada.request("POST", &format!("{path}/{name}"))).body("{").send().await.unwrap();
             assert_eq!(nonsense.status(), 200, "{name} has no body to look at");
         }
-        // A body that has to be there, and is not.
+        // Leaves out a body that is required.
         for (method, path) in
             [("POST", "/api/syncs"), ("PATCH", &path), ("POST", &path.replace("/syncs/", "/permissions/"))]
         {
             let path = if path.contains("permissions") { format!("{path}/check") } else { path.to_owned() };
             assert_eq!(json_type(ada.request(method, &path)).send().await.unwrap().status(), 400, "{method} {path}");
         }
-        // JSON that is called something else, or nothing.
+        // Sends JSON with a wrong content type or none.
         let update = r#"{"incrementalAccumulatorFrequency":"5m"}"#;
         for kind in [None, Some("text/plain"), Some("application/json; charset=utf-8")] {
             let request = ada.request("PATCH", &path).body(update);
@@ -75,9 +75,9 @@ async fn bodies_and_their_types_may_not_fit() {
     }
 }
 
-/// Some stop at `remainingRecords` of 0, some at an empty page, some at a page without a cursor.
+/// Some clients stop when `remainingRecords` is 0, some at an empty page, and some at a page without a cursor.
 #[tokio::test]
-async fn each_way_to_stop_ends_with_everything() {
+async fn each_way_to_detect_the_last_page_yields_all_records() {
     let stops: [fn(&Value) -> bool; 3] = [
         |page| page["paging"]["remainingRecords"].as_i64().unwrap() <= 0,
         |page| page["data"].as_array().unwrap().is_empty(),
@@ -107,7 +107,7 @@ async fn each_way_to_stop_ends_with_everything() {
 }
 
 #[tokio::test]
-async fn ids_of_real_bugs_are_not_found() {
+async fn ids_that_come_from_bugs_of_clients_are_not_found() {
     let paragon = FakeParagon::start().await;
     let ada = Client::new(&paragon, "ada");
     filled(&paragon, 1).await;
@@ -118,7 +118,7 @@ async fn ids_of_real_bugs_are_not_found() {
     }
 }
 
-/// Some databases tell UUIDs in capitals, and some clients encode more of a path than they have to.
+/// Some databases return UUIDs in upper case, and some clients encode more characters of a path than necessary.
 #[tokio::test]
 async fn ids_in_capitals_and_encoded_paths_are_found() {
     for server in SERVERS {
@@ -153,7 +153,7 @@ async fn ids_in_capitals_and_encoded_paths_are_found() {
         let check = json!({"object": record, "user": "ada@example.com", "role": "can_read"});
         assert_eq!(ada.post(&format!("/api/permissions/{}/check", upper(&id)), &check).await.0, 200);
         assert_eq!(ada.call("POST", &format!("/api/syncs/{}/disable", upper(&id)), "").await.1["id"], id);
-        // A slash that is encoded separates nothing, and names of the path are compared with case.
+        // An encoded slash does not separate segments, and fixed segments are case-sensitive.
         for path in [format!("/api/syncs%2F{id}"), format!("/api/syncs/{id}%2Frecords"), format!("/api/SYNCS/{id}")] {
             assert_eq!(ada.get(&path).await.0, 404, "{path}");
         }
@@ -167,7 +167,7 @@ async fn ids_in_capitals_and_encoded_paths_are_found() {
 }
 
 #[tokio::test]
-async fn prefixes_are_taken_where_they_do_not_belong() {
+async fn needless_prefixes_of_objects_and_users_are_accepted() {
     let paragon = FakeParagon::start().await;
     let ada = Client::new(&paragon, "ada");
     let drive = paragon.user("ada").connect("googledrive");
@@ -196,7 +196,7 @@ async fn prefixes_are_taken_where_they_do_not_belong() {
 }
 
 #[tokio::test]
-async fn names_may_be_anything() {
+async fn names_may_contain_any_characters() {
     let paragon = FakeParagon::start().await;
     let user = "user/ä ?&=%\u{1f30d}\"";
     let ada = Client::new(&paragon, user);

@@ -1,4 +1,4 @@
-//! What a sync has pulled.
+//! Tests pulling pages and reading single records.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ async fn every_pipeline_is_pulled_and_fetched_in_every_revision() {
             let sync = account.enable_with(pipeline.name(), "default", configuration, None).unwrap();
             paragon.settle().await;
             let records = if revision == Revision::SnakeCase {
-                // The names of the paging are other ones there.
+                // In this revision the members of `paging` have other names, which `pull_all` does not read.
                 ada.pull(sync.id().as_str(), "").await["data"].as_array().unwrap().clone()
             } else {
                 ada.pull_all(sync.id().as_str(), None, 7).await.0
@@ -51,7 +51,7 @@ async fn every_pipeline_is_pulled_and_fetched_in_every_revision() {
 }
 
 #[tokio::test]
-async fn pages_follow_each_other_to_the_end_and_wait_there() {
+async fn pages_lead_to_the_end_and_the_last_cursor_stays_valid() {
     let paragon = FakeParagon::start().await;
     let ada = Client::new(&paragon, "ada");
     let drive = paragon.user("ada").connect("googledrive");
@@ -76,7 +76,8 @@ async fn pages_follow_each_other_to_the_end_and_wait_there() {
     assert_eq!(caught_up["paging"], paging, "the cursor stays good");
     assert_eq!(ada.pull(id, &format!("?cursor={end}")).await, caught_up);
 
-    // What changes comes after it, in the order of the runs; what is deleted, when a full run has noticed.
+    // Changed records come after the cursor, in the order of the runs. Deleted records come after a full run has
+    // noticed the deletion.
     drive.update(&files[0], |file| file.name = "0b.pdf".into());
     drive.delete(&files[3]);
     paragon.advance(MINUTE).await;
@@ -92,10 +93,10 @@ async fn pages_follow_each_other_to_the_end_and_wait_there() {
     assert_eq!(page["data"], json!([tombstone]));
     assert_eq!([&page["paging"]["totalRecords"], &page["paging"]["totalActiveRecords"]], [&json!(6), &json!(5)]);
 
-    // From the start each record is there once, where it last changed.
+    // A pull from the start contains each record once, at the position of its last change.
     let (all, _) = ada.pull_all(id, None, 4).await;
     assert_eq!(names(&all), ["1.pdf", "2.pdf", "4.pdf", "0b.pdf", "5.pdf", "(deleted)"]);
-    // A cursor of the beginning is still good.
+    // The first cursor is still valid.
     let (again, _) = ada.pull_all(id, Some(end), 100).await;
     assert_eq!(names(&again), ["0b.pdf", "5.pdf", "(deleted)"]);
     let gone = ada.get(&format!("/api/syncs/{id}/records/{}", sync.record_of(&files[3]).unwrap())).await;
@@ -103,7 +104,7 @@ async fn pages_follow_each_other_to_the_end_and_wait_there() {
 }
 
 #[tokio::test]
-async fn cursors_that_were_not_given_out_are_refused() {
+async fn cursors_that_the_sync_did_not_issue_are_refused() {
     let paragon = FakeParagon::start().await;
     let ada = Client::new(&paragon, "ada");
     let drive = paragon.user("ada").connect("googledrive");
@@ -121,7 +122,7 @@ async fn cursors_that_were_not_given_out_are_refused() {
     assert_eq!(ada.get(&path(&format!("?cursor={cursor}"))).await, bad("the cursor is of another sync"));
     assert_eq!(ada.get(&path("?cursor=")).await.0, 200, "an empty one is none");
 
-    // `=` as it is and encoded.
+    // The `=` of a cursor may be sent plain or encoded.
     assert!(cursor.ends_with('='), "{cursor}");
     for cursor in [cursor.clone(), cursor.replace('=', "%3D")] {
         assert_eq!(ada.pull(other.id().as_str(), &format!("?cursor={cursor}")).await["data"], json!([]));
@@ -129,7 +130,7 @@ async fn cursors_that_were_not_given_out_are_refused() {
 }
 
 #[tokio::test]
-async fn cursors_expire_where_they_are_told_to() {
+async fn cursors_expire_after_the_configured_lifetime() {
     let builder = FakeParagon::builder().cursor_lifetime(Duration::from_secs(3_600));
     let paragon = FakeParagon::start_with(builder).await.unwrap();
     let ada = Client::new(&paragon, "ada");
@@ -176,7 +177,7 @@ async fn page_sizes_have_a_default_and_limits() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_not_found() {
+async fn missing_syncs_records_and_paths_are_not_found() {
     let paragon = FakeParagon::start().await;
     let (ada, bob) = (Client::new(&paragon, "ada"), Client::new(&paragon, "bob"));
     let drive = paragon.user("ada").connect("googledrive");
@@ -203,7 +204,7 @@ async fn what_is_not_there_is_not_found() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_left_out_until_it_can() {
+async fn an_unreadable_record_is_left_out_until_it_can_be_read() {
     let paragon = FakeParagon::start().await;
     let ada = Client::new(&paragon, "ada");
     let drive = paragon.user("ada").connect("googledrive");

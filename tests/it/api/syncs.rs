@@ -1,4 +1,4 @@
-//! Syncs and their lives.
+//! Tests the endpoints that enable, change, pause and delete syncs.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ async fn a_sync_is_enabled_once_and_listed() {
     });
     assert_eq!(sync, expected);
     assert_eq!(ada.post("/api/syncs", &enable).await, refusal(409, "Conflict", "Sync instance already exists"));
-    // The default name is a name too.
+    // The default name counts as a name too.
     let named = |name: &str| json!({"integration": "googledrive", "pipeline": "files", "configurationName": name});
     assert_eq!(ada.post("/api/syncs", &named("default")).await.0, 409);
     let (status, other) = ada.post("/api/syncs", &named("other")).await;
@@ -63,7 +63,7 @@ async fn a_sync_is_enabled_once_and_listed() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_enabled_is_refused_and_says_why() {
+async fn an_invalid_request_to_enable_a_sync_is_refused_with_the_reason() {
     let paragon = FakeParagon::start().await;
     let ada = Client::new(&paragon, "ada");
     for integration in ["googledrive", "asana", "sharepoint", "hubspot", "box", "dropbox"] {
@@ -83,24 +83,24 @@ async fn what_cannot_be_enabled_is_refused_and_says_why() {
     };
     let mut told = Vec::new();
     for (integration, pipeline, more) in [
-        // Required keys.
+        // Required keys are missing or empty.
         ("asana", "tickets", json!({})),
         ("asana", "tickets", json!({"configuration": {"projectGid": ""}})),
         ("asana", "tickets", json!({"configuration": {"projectGid": null}})),
         ("sharepoint", "files", json!({"configuration": {}})),
         ("hubspot", "custom_objects", json!({"configuration": {"properties": ["x"]}})),
-        // Types.
+        // Values have a wrong type or form.
         ("dropbox", "files", json!({"configuration": {"orgWideSync": "yes", "mimeTypes": "application/pdf"}})),
         ("googledrive", "files", json!({"configuration": []})),
         ("googledrive", "files", json!({"configurationName": ""})),
         ("googledrive", "files", json!({"credentialId": "x"})),
         ("googledrive", "files", json!({"incrementalAccumulatorFrequency": "2m"})),
-        // What is not there.
+        // The integration has no such pipeline, or the user has no such account.
         ("googledrive", "tickets", json!({})),
         ("googledrive", "calendar", json!({})),
         ("slack", "files", json!({})),
         ("notion", "files", json!({})),
-        // Accounts of somebody or something else, or of nobody.
+        // The account belongs to another user, to another integration, or to nobody.
         ("googledrive", "files", json!({"credentialId": bobs})),
         ("googledrive", "files", json!({"credentialId": of_box})),
         ("googledrive", "files", json!({"credentialId": NOBODYS})),
@@ -129,7 +129,7 @@ async fn what_cannot_be_enabled_is_refused_and_says_why() {
 }
 
 #[tokio::test]
-async fn without_a_credential_the_oldest_account_that_works_is_meant() {
+async fn without_a_credential_the_oldest_working_account_is_used() {
     let paragon = FakeParagon::start().await;
     let ada = Client::new(&paragon, "ada");
     let [old, new] = ["old", "new"].map(|name| paragon.user("ada").connect_as("box", name));
@@ -153,7 +153,7 @@ async fn without_a_credential_the_oldest_account_that_works_is_meant() {
 }
 
 #[tokio::test]
-async fn a_deleted_sync_is_gone_and_comes_back_under_its_id() {
+async fn a_deleted_sync_is_gone_and_gets_its_id_again_when_it_is_enabled() {
     let paragon = FakeParagon::start().await;
     let ada = Client::new(&paragon, "ada");
     let drive = paragon.user("ada").connect("googledrive");
@@ -190,7 +190,7 @@ async fn a_deleted_sync_is_gone_and_comes_back_under_its_id() {
     paragon.settle().await;
     let (again, _) = ada.pull_all(id, None, 10).await;
     assert_eq!(again, records, "with the records that it had");
-    // A cursor that somebody kept leads nowhere wrong.
+    // A cursor that a client kept from before the deletion does no harm.
     assert_eq!(ada.pull_all(id, cursor, 10).await.0, [] as [Value; 0]);
 }
 
@@ -278,7 +278,7 @@ async fn frequency_and_account_can_be_changed() {
 }
 
 #[tokio::test]
-async fn troubles_of_the_provider_show_in_the_status() {
+async fn provider_faults_show_in_the_status() {
     let paragon = FakeParagon::start().await;
     let ada = Client::new(&paragon, "ada");
     let drive = paragon.user("ada").connect("googledrive");
@@ -308,7 +308,7 @@ async fn troubles_of_the_provider_show_in_the_status() {
     assert_eq!((&list["data"][0]["status"], &list["data"][0]["reason"]), (&json!("ERRORED"), &json!(reason)));
     assert_eq!(names(&ada.pull_all(sync.id().as_str(), None, 10).await.0), ["a.pdf"], "it still serves");
 
-    // Paused, it is not in error any more: `reason` is for syncs that are.
+    // A paused sync has no error, and so no `reason`.
     assert_eq!(ada.call("POST", &format!("{path}/disable"), "").await.0, 200);
     assert_eq!(ada.get(&path).await.1.get("reason"), None);
     assert_eq!(ada.get("/api/syncs").await.1["data"][0].get("reason"), None);
@@ -325,7 +325,7 @@ async fn troubles_of_the_provider_show_in_the_status() {
 }
 
 #[tokio::test]
-async fn another_account_brings_a_failed_sync_back() {
+async fn another_account_repairs_a_failed_sync() {
     let paragon = FakeParagon::start().await;
     let ada = Client::new(&paragon, "ada");
     let [lost, good] = ["lost", "good"].map(|name| paragon.user("ada").connect_as("googledrive", name));
@@ -344,7 +344,7 @@ async fn another_account_brings_a_failed_sync_back() {
 }
 
 #[tokio::test]
-async fn a_sync_that_is_paused_before_it_ran_begins_when_it_goes_on() {
+async fn a_sync_that_is_paused_before_its_first_run_begins_when_it_is_reenabled() {
     let paragon = FakeParagon::start().await;
     let ada = Client::new(&paragon, "ada");
     let drive = paragon.user("ada").connect("googledrive");
@@ -360,7 +360,7 @@ async fn a_sync_that_is_paused_before_it_ran_begins_when_it_goes_on() {
 }
 
 #[tokio::test]
-async fn a_run_that_takes_its_time_is_seen() {
+async fn a_sync_is_active_while_its_run_takes_time() {
     let paragon = FakeParagon::start().await;
     let ada = Client::new(&paragon, "ada");
     paragon.set_run_duration(10 * MINUTE);

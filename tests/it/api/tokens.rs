@@ -1,4 +1,4 @@
-//! Whose token is taken.
+//! Tests which user tokens the API accepts.
 
 use paragon_testkit::contract::File;
 use paragon_testkit::fake::{Audience, Endpoint, Flaw, Oddity};
@@ -8,7 +8,7 @@ use super::{Client, SERVERS, good_body, no_sync, place, reason, refusal};
 use crate::described::FakeParagon;
 
 #[tokio::test]
-async fn odd_tokens_are_taken_and_bad_ones_are_not() {
+async fn unusual_valid_tokens_are_accepted_and_invalid_ones_are_refused() {
     for server in SERVERS {
         let paragon = FakeParagon::start_on(server).await;
         let project = paragon.project();
@@ -27,7 +27,7 @@ async fn odd_tokens_are_taken_and_bad_ones_are_not() {
         }
         let mut reasons = Vec::new();
         for flaw in Flaw::ALL {
-            // Twice: signatures are remembered.
+            // Sends each token twice, because the fake caches verified signatures.
             let token = project.bad_token(&"ada".into(), flaw);
             for _ in 0..2 {
                 let (status, body, reason) = ask(token.clone()).await;
@@ -40,7 +40,7 @@ async fn odd_tokens_are_taken_and_bad_ones_are_not() {
 }
 
 #[tokio::test]
-async fn what_is_no_bearer_token_is_refused() {
+async fn a_request_without_a_bearer_token_is_refused() {
     let paragon = FakeParagon::start().await;
     let ada = Client::new(&paragon, "ada");
     let url = format!("{}/api/syncs", paragon.api_url());
@@ -79,7 +79,7 @@ async fn the_audience_of_the_dashboard_can_be_refused() {
 }
 
 #[tokio::test]
-async fn a_token_of_another_project_or_key_opens_nothing() {
+async fn a_token_of_another_project_or_key_is_refused() {
     let [here, there] = ["a", "b"].map(|project| FakeParagon::builder().project(project));
     let (here, there) = (FakeParagon::start_with(here).await.unwrap(), FakeParagon::start_with(there).await.unwrap());
     let token = there.project().token(&"ada".into());
@@ -87,7 +87,7 @@ async fn a_token_of_another_project_or_key_opens_nothing() {
 }
 
 #[tokio::test]
-async fn no_endpoint_opens_another_users_sync() {
+async fn no_endpoint_gives_access_to_the_sync_of_another_user() {
     let paragon = FakeParagon::start().await;
     let drive = paragon.user("ada").connect("googledrive");
     let file = drive.create(File::named("a.pdf"));

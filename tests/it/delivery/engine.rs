@@ -1,4 +1,4 @@
-//! The engine between its clock and real receivers.
+//! Tests the delivery engine with the virtual clock and real receivers.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,13 +19,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Barrier;
 use url::Url;
 
-/// A receiver that answers as it is told and keeps what it was sent.
+/// A receiver that keeps every request, and responds with the status that a closure returns.
 #[derive(Clone, Default)]
 struct Receiver {
     got: Arc<Mutex<Vec<(HeaderMap, Bytes)>>>,
     at_once: Arc<AtomicUsize>,
     most_at_once: Arc<AtomicUsize>,
-    /// Nobody is answered before so many are there.
+    /// Holds back all responses until this many requests have arrived.
     gate: Option<Arc<Barrier>>,
 }
 
@@ -78,7 +78,7 @@ fn named(name: &str) -> Event {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn as_many_are_under_way_as_the_policy_says_and_are_told_in_order() {
+async fn the_policy_limits_concurrent_attempts_and_the_timeline_keeps_their_order() {
     for width in [1, 8] {
         let receiver = Receiver::of(width as usize);
         let paragon = fake(Policy::paragon_assumed().concurrent(width), &receiver, |_| StatusCode::OK).await;
@@ -87,13 +87,13 @@ async fn as_many_are_under_way_as_the_policy_says_and_are_told_in_order() {
         }
         paragon.settle().await;
         assert_eq!(receiver.most_at_once.load(Ordering::SeqCst), width as usize);
-        let told: Vec<_> = paragon.timeline().attempts().map(|(_, record)| record.delivery).collect();
+        let told: Vec<_> = paragon.timeline().attempts().map(|attempt| attempt.record.delivery).collect();
         assert!(told.is_sorted() && told.len() == 48, "{told:?}");
     }
 }
 
 #[tokio::test]
-async fn copies_come_together_though_the_policy_sends_one_at_a_time() {
+async fn simultaneous_copies_ignore_the_concurrency_limit_of_the_policy() {
     let receiver = Receiver::of(4);
     let paragon = fake(Policy::paragon_assumed(), &receiver, |_| StatusCode::OK).await;
     paragon.delivery_fault(DeliveryFault::new(DeliveryFaultKind::Together(4)).next(1));
@@ -103,7 +103,7 @@ async fn copies_come_together_though_the_policy_sends_one_at_a_time() {
 }
 
 #[tokio::test]
-async fn what_is_sent_wrongly_on_purpose_is_told_and_tried_again() {
+async fn wire_faults_are_recorded_and_failed_attempts_are_retried() {
     for wire in [Wire::ResetAfterBody, Wire::HangUp, Wire::Chunked, Wire::Dribbled, Wire::ExpectContinue] {
         let receiver = Receiver::default();
         let paragon = fake(Policy::paragon_assumed(), &receiver, |_| StatusCode::OK).await;
@@ -112,7 +112,7 @@ async fn what_is_sent_wrongly_on_purpose_is_told_and_tried_again() {
         paragon.run_until_idle().await;
         let fails = matches!(wire, Wire::ResetAfterBody | Wire::HangUp);
         let timeline = paragon.timeline();
-        let attempts: Vec<_> = timeline.attempts().map(|(_, record)| record).collect();
+        let attempts: Vec<_> = timeline.attempts().map(|attempt| attempt.record).collect();
         assert_eq!(attempts.len(), if fails { 2 } else { 1 }, "{timeline}");
         assert_eq!(attempts[0].wire, wire);
         assert_eq!(attempts.last().unwrap().decision, Decision::Delivered);
@@ -123,7 +123,7 @@ async fn what_is_sent_wrongly_on_purpose_is_told_and_tried_again() {
 }
 
 #[tokio::test]
-async fn a_hook_is_told_what_becomes_of_the_webhook() {
+async fn a_hook_is_called_at_each_change_of_the_webhook() {
     let told: Arc<Mutex<Vec<String>>> = Arc::default();
     let hook = told.clone();
     let policy = Policy::paragon_assumed().backoff(Backoff::List(vec![Duration::from_secs(1); 9]));
@@ -147,11 +147,11 @@ async fn a_hook_is_told_what_becomes_of_the_webhook() {
         "enabled: the trial succeeded",
     ];
     assert_eq!(*told.lock().unwrap(), expected);
-    assert_eq!(paragon.timeline().attempts().map(|(_, record)| record.number).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(paragon.timeline().attempts().map(|attempt| attempt.record.number).collect::<Vec<_>>(), [1, 2, 3]);
 }
 
 #[tokio::test]
-async fn a_new_url_is_probed_where_the_policy_says_so() {
+async fn a_new_url_is_probed_if_the_policy_says_so() {
     let receiver = Receiver::default();
     let paragon = fake(Policy::paragon_assumed().verify(true), &receiver, |_| StatusCode::OK).await;
     assert_eq!(paragon.webhook(), WebhookState::Unverified);
@@ -163,7 +163,7 @@ async fn a_new_url_is_probed_where_the_policy_says_so() {
 }
 
 #[tokio::test]
-async fn webhooks_are_signed_when_asked_to() {
+async fn webhooks_are_signed_if_asked_to() {
     let signature = Signature::new("secret");
     let paragon = FakeParagon::builder().sign_webhooks(signature.clone()).start().await.unwrap();
     let receiver = Receiver::default();
@@ -177,7 +177,7 @@ async fn webhooks_are_signed_when_asked_to() {
 }
 
 #[tokio::test]
-async fn events_come_in_batches_where_the_policy_says_so() {
+async fn events_come_in_batches_if_the_policy_says_so() {
     let receiver = Receiver::default();
     let batches = Policy::paragon_assumed().batch(Batch::of(3, Duration::from_secs(5)));
     let paragon = fake(batches, &receiver, |_| StatusCode::OK).await;
@@ -195,7 +195,7 @@ async fn events_come_in_batches_where_the_policy_says_so() {
 }
 
 #[tokio::test]
-async fn a_rebuilt_payload_tells_how_things_are_now() {
+async fn a_rebuilt_payload_has_the_current_values() {
     for (payload, expected) in [(Payload::Frozen, [1, 1]), (Payload::Rebuilt, [1, 2])] {
         let receiver = Receiver::default();
         let policy = Policy::paragon_assumed().payload(payload).backoff(Backoff::List(vec![Duration::from_secs(90)]));
@@ -216,7 +216,7 @@ async fn a_rebuilt_payload_tells_how_things_are_now() {
 }
 
 #[tokio::test]
-async fn a_failing_event_blocks_the_others_where_the_policy_says_so() {
+async fn a_failing_event_blocks_the_others_if_the_policy_says_so() {
     let receiver = Receiver::default();
     let policy = Policy::paragon_assumed().order(Order::HeadOfLine).concurrent(8);
     let answer = |number| if number < 3 { StatusCode::BAD_GATEWAY } else { StatusCode::OK };
@@ -225,13 +225,13 @@ async fn a_failing_event_blocks_the_others_where_the_policy_says_so() {
         paragon.send(&named(name));
     }
     paragon.run_until_idle().await;
-    let names: Vec<_> = paragon.timeline().attempts().map(|(name, _)| name.to_owned()).collect();
+    let names: Vec<_> = paragon.timeline().attempts().map(|attempt| attempt.event.to_owned()).collect();
     assert_eq!(names, ["first", "first", "first", "second"]);
 }
 
 #[tokio::test]
-async fn whoever_stops_waiting_loses_no_event() {
-    // Takes connections and never answers.
+async fn a_caller_that_stops_waiting_loses_no_event() {
+    // Accepts connections and never responds.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let builder = FakeParagon::builder().answer_within(Duration::from_secs(60));
     let paragon = builder.start().await.unwrap();
@@ -239,7 +239,7 @@ async fn whoever_stops_waiting_loses_no_event() {
     paragon.send(&event());
     {
         let mut settling = std::pin::pin!(paragon.settle());
-        // The attempt is under way when the connection is there.
+        // When the connection has arrived, the attempt is in flight.
         silent.set_nonblocking(true).unwrap();
         let silent = tokio::net::TcpListener::from_std(silent).unwrap();
         tokio::select! {
@@ -250,13 +250,13 @@ async fn whoever_stops_waiting_loses_no_event() {
     let ended = || async { (paragon.timeline().attempts().count() > 0).then_some(()) };
     eventually(Duration::from_secs(20), ended).await.expect("it ends without us");
     let timeline = paragon.timeline();
-    let told: Vec<_> = timeline.attempts().map(|(_, record)| record).collect();
+    let told: Vec<_> = timeline.attempts().map(|attempt| attempt.record).collect();
     assert!(matches!(told[0].decision, Decision::RetryAt(_)), "{timeline}");
     assert!(paragon.explain(told[0].delivery).unwrap().contains("attempt 2 at +00:00:10"));
 }
 
 #[tokio::test]
-async fn the_same_story_is_told_as_json_and_as_a_diagram() {
+async fn the_timeline_is_printed_as_json_and_as_a_diagram() {
     let receiver = Receiver::default();
     let answer = |number| if number == 1 { StatusCode::BAD_GATEWAY } else { StatusCode::OK };
     let paragon = fake(Policy::paragon_assumed(), &receiver, answer).await;
@@ -273,26 +273,30 @@ async fn the_same_story_is_told_as_json_and_as_a_diagram() {
 }
 
 #[tokio::test]
-async fn a_policy_that_leaves_something_open_does_not_start() {
+async fn a_fake_with_an_incomplete_policy_does_not_start() {
     let error = FakeParagon::builder().policy(Policy::paragon_documented()).start().await.unwrap_err().to_string();
-    assert!(error.starts_with("policy paragon-documented leaves open: timeout, connect_timeout, backoff"), "{error}");
+    assert!(
+        error.starts_with("policy paragon-documented leaves these settings open: timeout, connect_timeout, backoff"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
-async fn what_was_dropped_is_explained_by_what_dropped_it() {
+async fn a_dropped_event_is_explained_by_the_rule_that_dropped_it() {
     let paragon = FakeParagon::start().await;
     paragon.set_webhook("http://127.0.0.1:9/".parse().unwrap()).await;
     paragon.send(&event());
     paragon.settle().await;
     paragon.disable_webhook();
     paragon.enable_webhook();
-    let delivery = paragon.timeline().attempts().next().unwrap().1.delivery;
+    let delivery = paragon.timeline().attempts().next().unwrap().record.delivery;
     let text = paragon.explain(delivery).unwrap();
     assert!(text.contains("something is not sent any more, by while_off: \"drop\"\n"), "{text}");
     assert!(text.ends_with("next           nothing\n"), "{text}");
 }
 
-/// Answers the first request, and closes its connection when the next one is there: as if both had crossed.
+/// Responds to the first request, and closes its connection when the next request arrives. To the sender this looks as
+/// if the close and the request had crossed.
 async fn closing_in_between() -> Url {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
@@ -312,7 +316,7 @@ async fn closing_in_between() -> Url {
     url
 }
 
-/// Reads a request to its end; false when none comes.
+/// Reads a whole request. Returns false if the connection ends first.
 async fn has_come(peer: &mut tokio::net::TcpStream) -> bool {
     let mut read = Vec::new();
     loop {
@@ -330,7 +334,7 @@ async fn has_come(peer: &mut tokio::net::TcpStream) -> bool {
 }
 
 #[tokio::test]
-async fn an_attempt_that_was_sent_again_is_marked_where_chance_may_show() {
+async fn a_reconnected_attempt_is_marked_only_in_output_that_may_differ_between_runs() {
     let paragon = FakeParagon::start().await;
     paragon.set_webhook(closing_in_between().await).await;
     let drive = paragon.user("ada").connect("googledrive");
@@ -339,9 +343,9 @@ async fn an_attempt_that_was_sent_again_is_marked_where_chance_may_show() {
     drive.create(File::named("a.pdf"));
     paragon.advance(Duration::from_secs(60)).await;
     let timeline = paragon.timeline();
-    let marks: Vec<bool> = timeline.attempts().map(|(_, record)| record.reconnected).collect();
+    let marks: Vec<bool> = timeline.attempts().map(|attempt| attempt.record.reconnected).collect();
     assert_eq!(marks, [false, true]);
-    assert!(timeline.attempts().all(|(_, record)| record.decision == Decision::Delivered));
+    assert!(timeline.attempts().all(|attempt| attempt.record.decision == Decision::Delivered));
     assert_eq!((paragon.tally().delivered, paragon.tally().reconnected), (2, 1));
 
     let words = "sent again on a fresh connection: the kept one was closed before any byte of an answer";
@@ -353,7 +357,7 @@ async fn an_attempt_that_was_sent_again_is_marked_where_chance_may_show() {
     let marks: Vec<_> = of_attempts.map(|entry| (&entry["reconnected"], entry["text"].as_str().unwrap())).collect();
     assert_eq!((marks[0].0, marks[1].0), (&false.into(), &true.into()));
     assert!(!marks[0].1.contains(words) && marks[1].1.ends_with(words), "{marks:?}");
-    let again = timeline.attempts().nth(1).unwrap().1.delivery;
+    let again = timeline.attempts().nth(1).unwrap().record.delivery;
     assert!(paragon.explain(again).unwrap().contains(&format!("attempt 1 was {words}\n")));
     let timeline = timeline.with_calls();
     assert!(timeline.to_string().contains(&format!(" -> 200, {words}\n")), "{timeline}");
@@ -361,7 +365,7 @@ async fn an_attempt_that_was_sent_again_is_marked_where_chance_may_show() {
 }
 
 #[tokio::test]
-async fn raw_bodies_have_the_headers_of_the_policy() {
+async fn raw_bodies_are_sent_with_the_headers_of_the_policy() {
     let policy = Policy::paragon_assumed().headers(vec![
         HeaderRule::new("x-secret", "open sesame"),
         HeaderRule::new("webhook-id", "{id}"),
@@ -396,7 +400,7 @@ async fn raw_bodies_have_the_headers_of_the_policy() {
 }
 
 #[tokio::test]
-async fn raw_bodies_have_the_time_of_the_policy() {
+async fn raw_bodies_are_sent_with_the_timeout_of_the_policy() {
     let policy = Policy::paragon_assumed().timeout(Duration::from_millis(200));
     let builder = FakeParagon::builder().policy(policy).answer_within(Duration::from_secs(3_600));
     let paragon = builder.start().await.unwrap();

@@ -1,4 +1,4 @@
-//! Policies at work.
+//! Tests of the delivery queue and the delivery engine under policies.
 
 mod engine;
 mod model;

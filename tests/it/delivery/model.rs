@@ -1,5 +1,5 @@
-//! A second opinion on the delivery queue, as plain as can be: it keeps everything that ever happened, looks at all of it each
-//! time, and says what the queue may do. It knows policies of one event in one request.
+//! A simple reference model of the delivery queue. It keeps the whole history, evaluates all of it at each step, and
+//! says what the queue may do. It supports only policies that send one event in a request.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +12,8 @@ use paragon_testkit::delivery::{
 #[derive(Default)]
 pub(super) struct Model {
     events: BTreeMap<DeliveryId, Story>,
-    /// What has ended since the webhook was enabled: when, whether it failed, whether its event was given up.
+    /// Attempts that ended since the webhook was enabled: when, whether the attempt failed, and whether its event was
+    /// given up.
     history: Vec<(Timestamp, bool, bool)>,
     under_way: Vec<DeliveryId>,
 }
@@ -22,7 +23,7 @@ struct Story {
     first: Option<Timestamp>,
     made: u32,
     resent: u32,
-    /// Between these it has to be sent; `None` when it is over.
+    /// Earliest and latest time of the next attempt; `None` if the event is finished.
     next: Option<(Timestamp, Timestamp)>,
 }
 
@@ -45,7 +46,7 @@ impl Model {
         }
     }
 
-    /// What is still to come, without what is under way.
+    /// Returns how many events still need an attempt and have none in flight.
     pub(super) fn waiting(&self) -> usize {
         self.events.iter().filter(|(id, story)| story.next.is_some() && !self.under_way.contains(id)).count()
     }
@@ -76,7 +77,7 @@ impl Model {
         self.under_way.push(id);
     }
 
-    /// What has to be decided.
+    /// Records the end of an attempt. Returns a check of the decision of the queue.
     pub(super) fn ended(
         &mut self,
         attempt: &Attempt,
@@ -119,13 +120,13 @@ impl Model {
                     other => panic!("the model does not know {other:?}"),
                 };
                 let floor = rule.and_then(|rule| rule.at_least).unwrap_or_default();
-                // Moments are milliseconds.
+                // Timestamps have a resolution of one millisecond.
                 let millisecond = Duration::from_millis(1);
                 (known + least.max(floor).saturating_sub(millisecond), known + most.max(floor) + millisecond)
             });
             let (born, first) = (story.born, story.first.expect("it was sent"));
             let in_time = |at: Timestamp| !rules.window.is_passed_by(at - first) && !rules.ttl.is_passed_by(at - born);
-            // Between the two jitter decides.
+            // If only one of the two bounds is in time, the jitter decides whether there is another attempt.
             let next = wait.filter(|(least, _)| in_time(*least));
             let certain = wait.is_none_or(|(least, most)| in_time(least) == in_time(most));
             self.history.push((known, true, next.is_none()));
@@ -159,7 +160,7 @@ impl Model {
         }
     }
 
-    /// What jitter alone decided.
+    /// Adopts the decision of the queue where it depends on the jitter.
     pub(super) fn decided(&mut self, id: DeliveryId, decision: Decision) {
         let story = self.events.get_mut(&id).expect("it was sent");
         match decision {
@@ -194,7 +195,7 @@ impl Model {
     }
 }
 
-/// No connection came about.
+/// Returns whether the attempt ended without a connection.
 fn unconnected(class: Class) -> bool {
     matches!(class, Class::Refused | Class::ConnectTimeout | Class::Dns | Class::Tls)
 }

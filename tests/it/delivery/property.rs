@@ -1,4 +1,4 @@
-//! The queue and the model see the same, whatever happens.
+//! Runs random steps on the queue and on the model, and compares them.
 
 use std::fmt::Write as _;
 
@@ -27,14 +27,14 @@ fn answered(status: u16) -> Outcome {
     Outcome::Answered(Answer::new(status))
 }
 
-/// What happens to a queue.
+/// A step of a random history of a queue.
 #[derive(Clone, Debug)]
 enum Step {
     Enqueue(usize),
-    /// What is due next, if anything is, is sent.
+    /// Sends the next due event, if there is one.
     Next,
     Pass(u64),
-    /// One of those under way ends.
+    /// Ends one of the attempts in flight.
     End(usize, Outcome),
     Disable,
     Enable,
@@ -68,7 +68,7 @@ struct Both {
     rules: Rules,
     flying: Vec<Attempt>,
     now: Timestamp,
-    /// Everything that was handed out and decided.
+    /// Every attempt that the queue handed out, and every decision, as text.
     story: String,
 }
 
@@ -179,7 +179,7 @@ proptest! {
         policy in strategies::policy(),
         steps in prop::collection::vec(step(), 1..120),
     ) {
-        // One event in one request; what a receiver asks for has its own tests.
+        // The model supports only one event in a request, and no `Retry-After`; other tests cover both.
         let policy = policy.batch(Batch::NONE);
         let both = Both::new(&policy).run(&steps);
         let again = Both::new(&policy).run(&steps);

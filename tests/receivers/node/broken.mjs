@@ -1,8 +1,8 @@
-// Receivers that are wrong on purpose: each has one bug, and is otherwise the receiver of receiver.mjs.
+// Receivers that are wrong on purpose: each has one bug, and otherwise equals the receiver of receiver.mjs.
 //
 //     node broken.mjs BUG
 //
-// The table in ../README.md says which case finds which bug.
+// The tables in ../README.md say which case finds which bug.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
@@ -26,12 +26,12 @@ const KNOWN_EVENTS = [
   "record_errored",
 ];
 
-/** The receiver with other parts. */
+/** Returns the receiver with another class in one of its parts. */
 const withHoldings = (holdings) => class extends Receiver { static Holdings = holdings; };
 const withApi = (api) => class extends Receiver { static SyncApi = api; };
 const withPuller = (puller) => class extends Receiver { static Puller = puller; };
 
-/** The receiver, which takes such failures for final and leaves the sync alone until its next event. */
+/** Returns the receiver, which treats such failures as final and leaves the sync alone until its next event. */
 const givingUp = (isFinal) =>
   class extends Receiver {
     failed(work, error) {
@@ -41,7 +41,7 @@ const givingUp = (isFinal) =>
     }
   };
 
-/** After a pull that worked it waits for the next event. */
+/** Waits for the next event after a successful pull. */
 class LooksOnce extends Receiver {
   nextLook() {
     return NEVER;
@@ -145,7 +145,7 @@ const BUGS = {
     async onChange(sync, user) {
       await this.holdings.know(sync, user);
       await super.onChange(sync, user);
-      // Whatever comes of it.
+      // Ignores whether the pull succeeds.
       await this.puller.inTurn(sync, user, 60_000).catch(() => {});
     }
   },
@@ -232,7 +232,7 @@ const BUGS = {
     class extends SyncApi {
       pulled = new Map();
       page(sync, user, cursor, timeout) {
-        // The cursor is good for the pull that it came from.
+        // A cursor is valid only in the pull that it came from.
         const known = this.pulled.get(sync) === cursor;
         return super.page(sync, user, known ? cursor : null, timeout).then((page) => {
           if (page.paging.remainingRecords > 0) this.pulled.set(sync, page.paging.cursor);
@@ -367,7 +367,7 @@ const BUGS = {
   },
   "truncates-at-start": class extends Receiver {
     static async open(environment) {
-      // Compacts the file where it is, when there is time for it.
+      // Compacts the file in place, a second later.
       Journal.begin = async (path, entries) => {
         const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`).join("");
         writeFileSync(path, "");

@@ -1,4 +1,4 @@
-// What a receiver must not lose: the records, how far each sync is pulled, whose it is, and who else says so.
+// The data that a receiver must not lose: the records, and the cursor, the owner and the named users of each sync.
 
 import { createHash } from "node:crypto";
 import { readdirSync, rmSync, statSync } from "node:fs";
@@ -23,16 +23,16 @@ export class Holdings {
     return this.syncs.get(id);
   }
 
-  /** Resolves when it is safe. */
+  /** Resolves when the entry is stored safely. */
   async write(entry) {
     this.apply(entry);
     await this.journal.append(entry);
   }
 
-  /** An event named this user for this sync. */
+  /** Stores that an event named this user for this sync. */
   async know(sync, user) {
     if (this.syncs.get(sync)?.users.has(user)) return this.known;
-    // Another copy of the event must not be answered before this one is safe.
+    // Another copy of the event must not get a response before this one is stored.
     this.known = this.write({ know: { sync, user } });
     return this.known;
   }
@@ -41,7 +41,7 @@ export class Holdings {
     await this.write({ forget: { sync, user } });
   }
 
-  /** Records and cursor together: neither is there without the other, whenever the process ends. */
+  /** Stores the records and the cursor of a page together, so that neither is stored without the other. */
   async takePage(sync, user, records, cursor) {
     const { owner, cursor: before } = this.sync(sync);
     if (records.length > 0 || cursor !== before || user !== owner)
@@ -69,7 +69,7 @@ export class Holdings {
     }
   }
 
-  /** A record that was pulled; of a deleted one only the ids are left. */
+  /** Applies a pulled record. A deleted record has only its ids. */
   take(sync, record) {
     if (record.deleted || record.name === undefined) this.remove(sync, record.id);
     else this.store(sync, record);
@@ -83,7 +83,7 @@ export class Holdings {
     this.sync(sync).records.delete(recordId);
   }
 
-  /** The shortest journal that leads to this. */
+  /** Yields the entries of the shortest journal that leads to this state. */
   *entries() {
     for (const { id, owner, cursor, records, users } of this.syncs.values()) {
       for (const user of users) yield { know: { sync: id, user } };
@@ -99,7 +99,7 @@ export class Holdings {
   }
 }
 
-/** STATE_FILE, or else a file that the same receiver finds again when it is started again. */
+/** Returns STATE_FILE, or a default path that is the same when the receiver is started again. */
 export function stateFile(environment, kind) {
   if (environment.STATE_FILE) return environment.STATE_FILE;
   sweep("paragon-receiver-");
@@ -107,14 +107,14 @@ export function stateFile(environment, kind) {
   return join(tmpdir(), `paragon-receiver-${kind}-${environment.PORT}-${url}.jsonl`);
 }
 
-/** A file that was left a day ago is nobody's any more. */
+/** Removes files that no receiver has touched for a day. */
 function sweep(prefix, age = 24 * 3600 * 1000) {
   for (const name of readdirSync(tmpdir()).filter((name) => name.startsWith(prefix))) {
     const path = join(tmpdir(), name);
     try {
       if (statSync(path).mtimeMs < Date.now() - age) rmSync(path);
     } catch {
-      // Another receiver was faster.
+      // Another receiver has removed the file already.
     }
   }
 }

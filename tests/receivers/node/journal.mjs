@@ -1,4 +1,4 @@
-// A file that says what happened, one line of JSON each. Reading it from the start gives back what was there.
+// A file with one line of JSON for each change. Replaying all lines from the start restores the state.
 
 import { open, readFile, rename } from "node:fs/promises";
 
@@ -18,11 +18,11 @@ export class Journal {
       if (error.code === "ENOENT") return "";
       throw error;
     });
-    // What follows the last line break was being written when the process ended; nobody was told that it is safe.
+    // Text after the last line break was being written when the process ended, and was never reported as stored.
     for (const line of text.split("\n").slice(0, -1)) replay(JSON.parse(line));
   }
 
-  /** Begins the file anew with these entries, in which everything is that is still of use. */
+  /** Replaces the file by these entries, which contain everything that is still needed. */
   static async begin(path, entries) {
     const fresh = `${path}.new`;
     const file = await open(fresh, "w");
@@ -32,7 +32,7 @@ export class Journal {
     return new Journal(file);
   }
 
-  /** Resolves when the entry is on the disk. Entries that come while another is written are written together. */
+  /** Resolves when the entry is on the disk. Entries that arrive during a write are written together afterwards. */
   append(entry) {
     this.#lines.push(`${JSON.stringify(entry)}\n`);
     this.#next ??= this.#last.then(() => this.#write());

@@ -1,4 +1,4 @@
-// Pulling a sync by cursor, one pull of a sync at a time and not too many at once.
+// Pulls syncs by cursor: one pull at a time for each sync, and a limited number of pulls at once.
 
 import { Refused, Unavailable } from "./sync-api.mjs";
 
@@ -15,7 +15,7 @@ export class Puller {
     this.api = api;
   }
 
-  /** Pulls when no other pull of this sync is under way. */
+  /** Pulls a sync as soon as no other pull of this sync is in progress. */
   async inTurn(sync, user, timeout) {
     const before = this.#last.get(sync);
     const pulled = (async () => {
@@ -46,14 +46,14 @@ export class Puller {
     else this.#free += 1;
   }
 
-  /** Pulls what changed since the last time, until nothing is left; resolves to how many records that were. */
+  /** Pulls all changes since the last pull. Resolves to the number of records. */
   async pull(sync, user, timeout) {
     let count = 0;
     let cursor = this.holdings.syncs.get(sync)?.cursor ?? null;
     for (let empty = 0; ; ) {
       const page = await this.page(sync, user, cursor, timeout);
       const wentOn = page.paging.cursor && page.paging.cursor !== cursor;
-      // The last page may come without a cursor: what was pulled before stays pulled.
+      // The last page may have no cursor. In that case the stored cursor stays.
       cursor = page.paging.cursor ?? cursor;
       await this.holdings.takePage(sync, user, page.data, cursor);
       count += page.data.length;
@@ -68,20 +68,20 @@ export class Puller {
       return await this.api.page(sync, user, cursor, timeout);
     } catch (error) {
       if (!(error instanceof Refused) || error.status === 404 || cursor === null) throw error;
-      // Cursors are stable, but nobody promises for how long.
+      // The cursor may be too old: cursors are stable, but nobody promises for how long.
       await this.holdings.startOver(sync);
       throw new Unavailable(`the cursor is refused: ${error.message}`);
     }
   }
 }
 
-/** How long to wait after so many failures in a row, in milliseconds. Syncs that failed together come apart. */
+/** Returns the backoff after failures in a row, in milliseconds. It varies, so that syncs do not retry together. */
 export function backOff(failures, error) {
   const pause = Math.min(100 * 2 ** failures, 5000) * (0.8 + 0.4 * Math.random());
   return Math.max(pause, error?.againIn ?? 0);
 }
 
-/** A slow answer is waited for longer each time, but not from the start: one that never comes must not hold us up. */
+/** Returns the timeout after failures in a row. It starts short, because a call that hangs must not block the worker. */
 export function timeoutAfter(failures) {
   return Math.min(2000 * 2 ** failures, 30_000);
 }

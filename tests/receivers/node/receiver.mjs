@@ -2,9 +2,9 @@
 //
 //     PORT=3000 PARAGON_API_URL=… PARAGON_PROJECT_ID=… PARAGON_SIGNING_KEY=… node receiver.mjs
 //
-// It answers as soon as it is written down that there is such a sync. A worker then pulls the sync from where it
-// stopped, and tries again until that works. The queue itself lies in memory: after a restart every known sync is in
-// it, which costs a call each and brings what was missed meanwhile too.
+// It responds as soon as it has stored that there is such a sync. A worker then pulls the sync from the stored cursor,
+// and retries until the pull succeeds. The queue itself is in memory: after a restart it contains every known sync.
+// This costs one call for each sync, and also brings the changes that were missed meanwhile.
 
 import { pathToFileURL } from "node:url";
 
@@ -14,11 +14,11 @@ import { Refused, SyncApi } from "./sync-api.mjs";
 import { UserTokens } from "./user-token.mjs";
 import { Malformed, parseEvent, serve } from "./webhook.mjs";
 
-// After an event, in milliseconds: the Sync API may lag behind its own webhook.
+// Milliseconds between the pulls after an event, because the Sync API may lag behind its own webhook.
 const LOOKS = [300, 1000, 3000, 10_000, 30_000];
-// Events can be lost for good, so that every sync is looked at now and then.
+// Milliseconds between the regular pulls of each sync, because events can be lost for good.
 const IDLE = 60_000;
-// A sync that is not there: the event was forged, or the sync is deleted.
+// Limit of tries for a sync that does not exist: the event was forged, or the sync is deleted.
 const REFUSALS = 4;
 const LONGEST_REST = 3_600_000;
 
@@ -45,7 +45,7 @@ export class Receiver {
     for (const { id, users } of this.holdings.syncs.values()) for (const user of users) this.enqueue(id, user);
   }
 
-  /** Takes the body of a webhook; resolves to a status. */
+  /** Handles the body of a webhook. Resolves to a status. */
   async handle(body) {
     let event;
     try {
@@ -73,10 +73,10 @@ export class Receiver {
     return 200;
   }
 
-  /** Whatever changed is told by the pages, so that forged, doubled and late events do no harm. */
+  /** Stores the sync and queues a pull. The pages say what changed, so forged, duplicate and late events do no harm. */
   async onChange(sync, user) {
     await this.holdings.know(sync, user);
-    // The event may name a wrong user, so that whoever has the sync looks too.
+    // The event may name the wrong user, so the other known users of the sync look too.
     for (const each of this.holdings.sync(sync).users) this.enqueue(sync, each);
   }
 
@@ -85,7 +85,7 @@ export class Receiver {
     const work = this.queue.get(key) ?? { sync, user, events: 0, failures: 0, timer: null, running: false };
     this.queue.set(key, work);
     Object.assign(work, { events: work.events + 1, looks: 0, refusals: 0 });
-    // One that fails is tried again anyway, and not sooner because more is to be done.
+    // A sync whose last pull failed is retried anyway, and an event does not make the retry sooner.
     if (work.failures === 0) this.schedule(work, 0);
   }
 
@@ -104,7 +104,7 @@ export class Receiver {
     this.schedule(work, another ? 0 : pause);
   }
 
-  /** Resolves to when to look again, in milliseconds; null for never. */
+  /** Pulls a sync. Resolves to the pause until the next pull, in milliseconds; null for never. */
   async attempt(work) {
     try {
       await this.puller.inTurn(work.sync, work.user, timeoutAfter(work.failures));
@@ -125,7 +125,7 @@ export class Receiver {
     return pause;
   }
 
-  /** Nothing that is held is dropped for it. A user who never had the sync is forgotten after a few tries. */
+  /** Keeps all held records. Forgets a user who never had the sync after a few tries. */
   refused(work, error) {
     work.failures = 0;
     work.refusals += 1;

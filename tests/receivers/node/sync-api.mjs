@@ -1,8 +1,8 @@
-// Reading from the Sync API: with time-outs, a new token when one is refused, and not before it may be asked again.
+// Reads from the Sync API: with timeouts, with a new token after a 401, and with pauses that follow `Retry-After`.
 
 const PAGE_SIZE = "100";
 
-/** It could not be asked; asking again later may help, and not before `againIn` milliseconds. */
+/** The call failed; a retry may succeed, but not before `againIn` milliseconds. */
 export class Unavailable extends Error {
   constructor(message, againIn = 0) {
     super(message);
@@ -10,7 +10,7 @@ export class Unavailable extends Error {
   }
 }
 
-/** It says that asking the same again will not help. */
+/** The Sync API refused the call; a retry will not help. */
 export class Refused extends Error {
   constructor(message, status) {
     super(message);
@@ -26,7 +26,7 @@ export class SyncApi {
     this.tokens = tokens;
   }
 
-  /** The records that changed after a cursor. */
+  /** Returns the page of changed records after a cursor. */
   async page(sync, user, cursor, timeout) {
     const query = new URLSearchParams({ pageSize: PAGE_SIZE, ...(cursor && { cursor }) });
     const page = await this.get(`/api/syncs/${encodeURIComponent(sync)}/records?${query}`, user, timeout);
@@ -42,7 +42,7 @@ export class SyncApi {
       return await this.ask(path, user, timeout);
     } catch (error) {
       if (error instanceof Refused || error instanceof Unavailable) throw error;
-      // No connection, no answer in time, or half of one.
+      // No connection, no response in time, or only a part of the response.
       throw new Unavailable(`${path}: ${error.cause?.message ?? error.message}`);
     }
   }
@@ -51,7 +51,7 @@ export class SyncApi {
     const token = this.tokens.of(user);
     let answer = await this.call(path, token, timeout);
     if (answer.status === 401) {
-      // A token that looked good is not: the clock is off, or it was revoked. Once.
+      // A token that seemed valid was refused: the clock is off, or the token was revoked. Retries once.
       await answer.body?.cancel();
       answer = await this.call(path, this.tokens.insteadOf(token, user), timeout);
     }
@@ -64,14 +64,14 @@ export class SyncApi {
     throw new Unavailable(message, rest);
   }
 
-  /** The time-out is for all of it, the body too. */
+  /** Makes a call. The timeout includes the body of the response. */
   call(path, token, timeout) {
     const headers = { authorization: `Bearer ${token}` };
     return fetch(this.url + path, { headers, redirect: "manual", signal: AbortSignal.timeout(timeout) });
   }
 }
 
-/** Milliseconds, from a header that has seconds or a date. */
+/** Returns the milliseconds of a `Retry-After` header, which has seconds or a date. */
 function retryAfter(value) {
   if (value === null) return 0;
   if (/^\d+$/.test(value.trim())) return Number(value) * 1000;

@@ -2,8 +2,8 @@
 //
 //     PORT=3000 PARAGON_API_URL=… PARAGON_PROJECT_ID=… PARAGON_SIGNING_KEY=… node timer.mjs
 //
-// Of an event it keeps no more than that there is such a sync, and whose. Every half second it pulls each sync from
-// where it stopped, so that it does not matter which events come, how often, and in which order.
+// Of an event it keeps only the sync and the user. Every half second it pulls each sync from the stored cursor, so it does
+// not matter which events come, how often, and in which order.
 
 import { pathToFileURL } from "node:url";
 
@@ -14,10 +14,10 @@ import { UserTokens } from "./user-token.mjs";
 import { Malformed, parseEvent, serve } from "./webhook.mjs";
 
 const TICK = 500;
-// A sync of which nothing was heard for so many ticks is looked at less and less often, down to this.
+// A sync without news for FRESH ticks is pulled less and less often, down to once in SELDOM milliseconds.
 const FRESH = 8;
 const SELDOM = 60_000;
-// A sync that is not there: the event was forged, or the sync is deleted.
+// Limit of tries for a sync that does not exist: the event was forged, or the sync is deleted.
 const REFUSALS = 4;
 const LONGEST_REST = 3_600_000;
 
@@ -37,7 +37,7 @@ export class Timer {
     return timer;
   }
 
-  /** Takes the body of a webhook; resolves to a status. */
+  /** Handles the body of a webhook. Resolves to a status. */
   async handle(body) {
     let event;
     try {
@@ -52,7 +52,7 @@ export class Timer {
   async onEvent({ kind, sync, user }) {
     if (/^(sync|record)_/.test(kind) && sync && user) {
       await this.holdings.know(sync, user);
-      // The event may name a wrong user, so that whoever has the sync looks too.
+      // The event may name the wrong user, so the other known users of the sync look too.
       for (const each of this.holdings.sync(sync).users) this.hear(this.turn(sync, each));
     }
     return 200;
@@ -60,7 +60,7 @@ export class Timer {
 
   hear(turn) {
     Object.assign(turn, { events: turn.events + 1, quiet: 0, refusals: 0 });
-    // One that fails is tried again anyway, and not sooner because more is to be done.
+    // A sync whose last pull failed is retried anyway, and an event does not make the retry sooner.
     if (turn.failures === 0) turn.due = 0;
   }
 
@@ -89,7 +89,7 @@ export class Timer {
     else turn.due = heard ? 0 : performance.now() + pause;
   }
 
-  /** Resolves to how long this sync is left alone, in milliseconds; null for ever. */
+  /** Pulls a sync. Resolves to the pause until the next pull, in milliseconds; null for ever. */
   async attempt(turn) {
     try {
       const count = await this.puller.inTurn(turn.sync, turn.user, timeoutAfter(turn.failures));
@@ -104,7 +104,7 @@ export class Timer {
     }
   }
 
-  /** Nothing that is held is dropped for it. A user who never had the sync is forgotten after a few tries. */
+  /** Keeps all held records. Forgets a user who never had the sync after a few tries. */
   refused(turn) {
     turn.failures = 0;
     turn.refusals += 1;

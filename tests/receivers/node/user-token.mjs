@@ -4,7 +4,7 @@ import { createPrivateKey, randomUUID, sign } from "node:crypto";
 
 const LIFETIME = 3600;
 
-/** Mints a token per user, and again shortly before it expires. */
+/** Signs a token for each user, and a new one shortly before the old one expires. */
 export class UserTokens {
   minted = new Map();
 
@@ -18,7 +18,7 @@ export class UserTokens {
     return minted && minted.expires - 60 > Date.now() / 1000 ? minted.token : this.mint(user);
   }
 
-  /** Another token for the one that was refused, unless it has been replaced meanwhile. */
+  /** Returns a new token after one was refused, unless the old one has been replaced meanwhile. */
   insteadOf(refused, user) {
     const minted = this.minted.get(user);
     return minted && minted.token !== refused ? minted.token : this.mint(user);
@@ -27,7 +27,7 @@ export class UserTokens {
   mint(user) {
     const now = Math.floor(Date.now() / 1000);
     const expires = now + LIFETIME;
-    // The id makes two tokens of one second differ.
+    // The id makes two tokens of the same second differ.
     const claims = { sub: user, aud: this.audience, iat: now, exp: expires, jti: randomUUID() };
     const encode = (part) => Buffer.from(JSON.stringify(part)).toString("base64url");
     const signed = `${encode({ alg: "RS256", typ: "JWT" })}.${encode(claims)}`;

@@ -1,10 +1,10 @@
-// The webhook's HTTP server, and what can be said of a body before anything is done with it.
+// The HTTP server of the webhook, and the validation of the bodies.
 
 import { createServer } from "node:http";
 
 const LARGEST_BODY = 16 * 1024 * 1024;
 
-/** The request is none of Paragon's, and never will be: 4xx. */
+/** The request cannot come from Paragon, now or later: 4xx. */
 export class Malformed extends Error {
   constructor(message, status = 400) {
     super(message);
@@ -12,7 +12,7 @@ export class Malformed extends Error {
   }
 }
 
-/** An event, of which only what is used must be right. Members that are not known are let through. */
+/** Parses an event. Only the members that are used must be valid; unknown members are accepted. */
 export function parseEvent(body) {
   let members;
   try {
@@ -56,7 +56,7 @@ export function serve(receiver, readBody = read) {
     }
   });
   server.listen(Number(process.env.PORT), "127.0.0.1", 512);
-  // What was answered is on the disk.
+  // Ends at once: everything with a 2xx response is on the disk.
   for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => process.exit(0));
   return server;
 }

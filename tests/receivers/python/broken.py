@@ -1,8 +1,8 @@
-"""Receivers that are wrong on purpose: each has one bug, and is otherwise one of the good receivers.
+"""Receivers that are wrong on purpose: each has one bug, and otherwise equals one of the good receivers.
 
     python3 broken.py BUG
 
-The table in ../README.md says which case finds which bug.
+The tables in ../README.md say which case finds which bug.
 """
 
 import json
@@ -25,7 +25,7 @@ from webhook import Event, Handler, Malformed, serve_chosen
 DAY = 24 * 3600
 
 
-# Bases: good receivers with less of a safety net, where that would hide the bug.
+# Bases: good receivers with less of a safety net, because the safety net would hide some bugs.
 
 
 class Idle(Background):
@@ -34,13 +34,13 @@ class Idle(Background):
 
 
 class FetchOnly(Receiver):
-    """Has nothing but its events."""
+    """Fetches only what events name, and never pulls."""
 
     PULLER = Idle
 
 
 class Once(Puller):
-    """After a pull that worked it waits for the next event."""
+    """Waits for the next event after a successful pull."""
 
     def pause_after(self, work):
         return DAY
@@ -51,11 +51,11 @@ class LooksOnce(QueueWorker):
 
 
 class UntilNextEvent(Exception):
-    """The sync is left alone until its next event."""
+    """Raised to leave the sync alone until its next event."""
 
 
 class GivingUp(Puller):
-    """Takes some failures for final."""
+    """Treats some failures as final."""
 
     def failed(self, work, error):
         if self.is_final(error):
@@ -119,7 +119,7 @@ class RejectsUnknownEvents(Receiver):
 
 
 class RequiresCredential(Receiver):
-    """Written after March 2026, and never shown an older event."""
+    """Requires a member that events have only since March 2026."""
 
     def on_event(self, event):
         if event.kind in QueueWorker.KNOWN and "credentialId" not in event.members:
@@ -128,7 +128,7 @@ class RequiresCredential(Receiver):
 
 
 class RequiresUser(Receiver):
-    """Reads the user of each event, before it looks at which event it is."""
+    """Reads the user of each event before it looks at the kind of event."""
 
     def on_event(self, event):
         event.members["user"]["id"]
@@ -146,7 +146,7 @@ class AcceptsMalformed(Receiver):
 
 
 class FailsOnNesting(Receiver):
-    """Expects bad JSON, but not a parser that gives up."""
+    """Catches the error of invalid JSON, but not the error of a parser that gives up at deep nesting."""
 
     def handle(self, body):
         try:
@@ -163,7 +163,7 @@ class FailsOnBadUtf8(Receiver):
 
 
 class WaitsForApi(Receiver):
-    """Fetches before it answers, however long that takes."""
+    """Fetches before it responds, however long the fetch takes."""
 
     class API(SyncApi):
         def get(self, path, user, deadline):
@@ -185,7 +185,7 @@ class AsciiOnly(Receiver):
 
 
 class FindsEventByText(Receiver):
-    """Takes JSON for text that always looks the same."""
+    """Searches the JSON as text, and expects one way of writing it."""
 
     def handle(self, body):
         if body[:1] == b"{" and b'"event"' in body and not re.search(rb'"event":"\w+"', body):
@@ -194,7 +194,7 @@ class FindsEventByText(Receiver):
 
 
 class OneAtATime(Receiver):
-    """One thread, and a slow system behind it."""
+    """Handles one event at a time, with a slow system behind it."""
 
     turn = threading.Lock()
 
@@ -213,7 +213,7 @@ class NeedsContentLength(Receiver):
 
 
 class ReadsOnce(Receiver):
-    """Takes what one read gives for the body."""
+    """Takes the result of a single read for the whole body."""
 
     class HANDLER(Handler):
         def read(self, size):
@@ -254,7 +254,7 @@ class PullsOnePage(Receiver):
 
 
 class CrashesAtEmptyPage(QueueWorker):
-    """A page without data that is not the last one is what nobody thought of."""
+    """Crashes at an empty page that is not the last one."""
 
     class API(SyncApi):
         def page(self, *asked):
@@ -265,7 +265,7 @@ class CrashesAtEmptyPage(QueueWorker):
 
 
 class StopsAtEmptyPage(QueueWorker):
-    """No data, so the sync is done, for good."""
+    """Takes an empty page for the final end of the sync."""
 
     class API(SyncApi):
         done = set()
@@ -283,7 +283,7 @@ class StopsAtEmptyPage(QueueWorker):
 
 
 class CursorNoneAsText(QueueWorker):
-    """Stores str(cursor): after a last page without one it asks for what comes after "None", for ever."""
+    """Stores str(cursor): after a last page without a cursor, it pulls after "None" for ever."""
 
     class PULLER(Puller):
         def take(self, sync, user, records, cursor):
@@ -305,7 +305,7 @@ class CursorNoneAsText(QueueWorker):
 
 
 class InsertsEachPulled(QueueWorker):
-    """Collects all pages of a pull and inserts what they have: a record that came twice is there twice."""
+    """Collects all pages of a pull, and inserts each record: a record that came twice is held twice."""
 
     class PULLER(Puller):
         def pull(self, *args):
@@ -328,14 +328,14 @@ class InsertsEachPulled(QueueWorker):
 
 
 def with_copies(state, counts):
-    """A state in which some records are held several times."""
+    """Returns a state in which some records are held several times."""
     records = json.loads(state)["records"]
     copies = [row for row in records for _ in range(counts.get((row["syncInstanceId"], row["recordId"]), 1))]
     return json.dumps({"records": copies})
 
 
 class SkipsSeenInPull(QueueWorker):
-    """Within one pull a record that comes again is taken for a repetition, and it may be a newer version."""
+    """Skips a record that comes again within one pull, although it may be a newer version."""
 
     class PULLER(Puller):
         seen = threading.local()
@@ -371,7 +371,7 @@ class NoTimeout(QueueWorker):
 
 
 class NoRetryAfterReset(QueueWorker):
-    """Expects statuses that are no good, and no connections that are none."""
+    """Retries after bad statuses, but not after broken connections."""
 
     class PULLER(GivingUp):
         def is_final(self, error):
@@ -397,7 +397,7 @@ class GivesUpOn401(QueueWorker):
 
 
 class Believes404(Receiver):
-    """What is not there at the first look is not there."""
+    """Takes a 404 at the first look as final."""
 
     class PULLER(Once, Background):
         pass
@@ -419,7 +419,7 @@ class StartsOver(QueueWorker):
 
 
 class Hammers(QueueWorker):
-    """Tries again at once."""
+    """Retries at once, without a pause."""
 
     class PULLER(Puller):
         def failed(self, work, error):
@@ -470,7 +470,7 @@ class DropsDeletions(FetchOnly):
 
 
 class KeepsTombstones(QueueWorker):
-    """Takes what is left of a deleted record for the record."""
+    """Stores a tombstone as if it were the record."""
 
     class STORE(Store):
         def take_page(self, sync, user, records, cursor):
@@ -484,7 +484,7 @@ class IgnoresCreated(FetchOnly):
 
 
 class IgnoresUpdated(Receiver):
-    """INSERT … ON CONFLICT DO NOTHING."""
+    """Runs INSERT … ON CONFLICT DO NOTHING."""
 
     class STORE(Store):
         def put(self, sync, record):
@@ -507,7 +507,7 @@ class InsertsTwice(Receiver):
 
 
 class ChecksThenInserts(Receiver):
-    """Looks whether it has the record, does something else, and inserts it: right, for one event at a time."""
+    """Checks whether it has the record, and inserts it later: correct only for one event at a time."""
 
     class STORE(Store):
         def __init__(self, path):
@@ -528,7 +528,7 @@ class ChecksThenInserts(Receiver):
 
 
 class SkipsBodiesSeenBefore(FetchOnly):
-    """Takes two equal bodies for one event that was sent twice; they may be two changes."""
+    """Takes two equal bodies for one event that was sent twice, although they may be two changes."""
 
     def handle(self, body):
         seen = self.__dict__.setdefault("seen", set())
@@ -541,7 +541,7 @@ class SkipsBodiesSeenBefore(FetchOnly):
 
 
 class NeverRevives(QueueWorker):
-    """Remembers what was deleted, so that late events do not bring it back; nothing else does either."""
+    """Never stores a record again once it was deleted, so that late events cannot bring it back."""
 
     class STORE(Store):
         gone = set()
@@ -556,7 +556,7 @@ class NeverRevives(QueueWorker):
 
 
 class UpdatesOnlyKnown(FetchOnly):
-    """UPDATE … WHERE id = …, and no look at how many rows that were."""
+    """Runs UPDATE … WHERE id = …, and ignores how many rows changed."""
 
     def on_record_updated(self, sync, user, record_id, deadline):
         if self.store.held(sync, record_id):
@@ -603,7 +603,7 @@ class CrashesOnUnknownSync(Receiver):
 
 
 class OneQueue(QueueWorker):
-    """One queue for all syncs: the first event that never works is the last one that is looked at."""
+    """Has one queue for all syncs: an event that always fails blocks all later ones."""
 
     class PULLER(Puller):
         def run(self):
@@ -623,7 +623,7 @@ class OneQueue(QueueWorker):
 
 
 class DropsErroredRecords(QueueWorker):
-    """What could not be read once is never looked at again."""
+    """Never looks again at a record that could not be read once."""
 
     class STORE(Store):
         errored = set()
@@ -673,14 +673,14 @@ class Int32Sizes(QueueWorker):
 
 
 class StoresStubs(FetchOnly):
-    """Keeps the id of a new record and never fetches what it stands for."""
+    """Keeps the id of a new record, and never fetches the record."""
 
     def on_record_created(self, sync, user, record_id, deadline):
         self.keep(sync, user, {"id": record_id})
 
 
 class Resurrects(FetchOnly):
-    """When a new record cannot be fetched any more, it keeps its id instead of nothing."""
+    """Keeps the id of a new record that cannot be fetched any more."""
 
     def on_record_created(self, sync, user, record_id, deadline):
         self.keep(sync, user, self.fetch(sync, user, record_id, deadline) or {"id": record_id})
@@ -704,7 +704,7 @@ class StaleCache(FetchOnly):
 
 
 class ForgetsUser(FetchOnly):
-    """Mints every token for the first user it saw."""
+    """Signs every token for the first user that it saw."""
 
     class API(SyncApi):
         def get(self, path, user, deadline):
@@ -716,7 +716,7 @@ class ForgetsUser(FetchOnly):
 
 
 class GuessesUser(QueueWorker):
-    """Tries the token of the first user it saw before the right one."""
+    """Tries the token of the first user that it saw before the right one."""
 
     class API(SyncApi):
         def get(self, path, user, deadline):
@@ -730,7 +730,7 @@ class GuessesUser(QueueWorker):
 
 
 class KeysByExternalId(QueueWorker):
-    """One row for each object, however many users have it."""
+    """Stores one row for each external id, however many users and syncs have the object."""
 
     class STORE(Store):
         def put(self, sync, record):
@@ -742,7 +742,7 @@ class KeysByExternalId(QueueWorker):
 
 
 class OneSyncPerUser(QueueWorker):
-    """A second sync of a user replaces the first one."""
+    """Lets the second sync of a user replace the first one."""
 
     class STORE(Store):
         def own(self, sync, user):
@@ -752,7 +752,7 @@ class OneSyncPerUser(QueueWorker):
 
 
 class DropsSyncAt404(QueueWorker):
-    """Asks as the user of the latest event, and takes a sync that is not found for one that was deleted."""
+    """Calls as the user of the latest event, and takes a sync that is not found for a deleted one."""
 
     class PULLER(Puller):
         def refused(self, work, error):
@@ -789,7 +789,7 @@ class ForgetsWhenApiFails(QueueWorker):
 
 
 class LosesEventWithAnswer(LooksOnce):
-    """Notes that it saw the event, answers, and works only when that went well; then the copy was "seen before"."""
+    """Marks the event as seen, responds, and works only if the connection stays open. Skips the copy as seen."""
 
     half_done = set()
 
@@ -797,7 +797,7 @@ class LosesEventWithAnswer(LooksOnce):
         def answer(self, status, body):
             super().answer(status, body)
             self.wfile.flush()
-            # A connection that was closed or reset can be read from: it ends. For one that is kept this is idle time.
+            # A closed or reset connection becomes readable: its stream ends. A kept connection is idle for this time.
             readable, _, _ = select.select([self.connection], [], [], 0.3)
             if not readable or self.connection.recv(1, socket.MSG_PEEK):
                 self.server.receiver.answered()
@@ -825,7 +825,7 @@ class KeepsStateInMemory(QueueWorker):
 
 
 class KeepsRecordsInMemory(QueueWorker):
-    """The cursor is in a file, and what it stands for is not."""
+    """Stores the cursors in a file, but keeps the records in memory."""
 
     class STORE(Store):
         def __init__(self, path):
@@ -834,7 +834,7 @@ class KeepsRecordsInMemory(QueueWorker):
 
 
 class AcksBeforeStoring(LooksOnce):
-    """Its queue is in memory for a while."""
+    """Keeps its queue in memory for a while after the response."""
 
     class STORE(Store):
         def __init__(self, path):
@@ -846,14 +846,14 @@ class AcksBeforeStoring(LooksOnce):
 
 
 class StoresLate(QueueWorker):
-    """The same, but at its start it looks at each sync that it knows."""
+    """Stores events late too, but looks at each known sync when it starts."""
 
     def enqueue(self, event):
         threading.Timer(0.3, super().enqueue, [event]).start()
 
 
 class CursorBeforeRecords(QueueWorker):
-    """Writes the cursor down with each page, and the records when it has all."""
+    """Stores the cursor with each page, and the records only at the end of the pull."""
 
     class PULLER(Puller):
         pages = threading.local()
@@ -871,7 +871,7 @@ class CursorBeforeRecords(QueueWorker):
 
 
 class StaleLockFile(QueueWorker):
-    """Does not start when another one seems to run."""
+    """Does not start if its lock file exists."""
 
     class STORE(Store):
         def __init__(self, path):
@@ -893,7 +893,7 @@ class WrongAudience(Receiver):
 
 
 class KeepsLastRecord(QueueWorker):
-    """Takes a sync without records for a mistake."""
+    """Takes a sync without records for an error, and keeps the last record."""
 
     class STORE(Store):
         def remove(self, sync, record_id):
@@ -903,7 +903,7 @@ class KeepsLastRecord(QueueWorker):
 
 
 class DropsBursts(FetchOnly):
-    """Ten events of a sync a second are enough: the others are answered and left."""
+    """Handles ten events of a sync a second: further events get a response and are dropped."""
 
     taken = {}
 
@@ -914,10 +914,10 @@ class DropsBursts(FetchOnly):
 
 
 class PlantedDeep(Receiver):
-    """Once two events in a row brought nothing new of a record, its deletion passes by.
+    """Ignores the deletion of a record after two events in a row that brought nothing new of it.
 
-    That needs two updates that are both fetched as the second one, as after an outage; an event of one of them again;
-    and then the record's deletion.
+    The bug needs three things: two updates whose events both fetch the second version, as after an outage; another
+    event of one of these updates; and then the deletion of the record.
     """
 
     class STORE(Store):
@@ -954,7 +954,7 @@ class PlantedVersions(Receiver):
 
 
 class PlantedCopies(Receiver):
-    """Does not follow a record any more after four updates of it that changed nothing."""
+    """Ignores a record after four updates of it that changed nothing."""
 
     class STORE(Store):
         def __init__(self, path):
@@ -966,14 +966,14 @@ class PlantedCopies(Receiver):
                 super().put(sync, record)
 
     def on_record_updated(self, sync, user, record_id, deadline):
-        # The sync is locked: copies that come together are done one after another.
+        # The sync is locked, so simultaneous copies of an event are handled one after another.
         held = self.store.held(sync, record_id)
         super().on_record_updated(sync, user, record_id, deadline)
         self.store.copies[sync, record_id] += self.store.held(sync, record_id) == held
 
 
 class FailsOnOlder(Receiver):
-    """503 for as long as a record is served with an older time than what is held."""
+    """Responds 503 as long as the Sync API serves a record with an older time than the held one."""
 
     class STORE(Store):
         def put(self, sync, record):
@@ -996,7 +996,7 @@ class NonsenseState(Receiver):
 
 
 class StaleState(Receiver):
-    """Tells for ever what it held when it was first asked while it held something."""
+    """Returns the first state that was not empty for ever."""
 
     def state(self):
         told = self.__dict__.setdefault("told", {})

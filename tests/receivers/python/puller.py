@@ -1,4 +1,4 @@
-"""Pulling syncs by cursor: what is due, again when it fails, and again a little later in case it was too early."""
+"""Pulls syncs by cursor: when they are due, again after a failure, and again later in case a pull was too early."""
 
 import random
 import sys
@@ -10,13 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from sync_api import NotFound, Refused, Unavailable
 
 WORKERS = 12
-# After an event: the Sync API may lag behind its own webhook.
+# Seconds between the pulls after an event, because the Sync API may lag behind its own webhook.
 LOOKS = [0.3, 1, 3, 10, 30]
-# Events can be lost for good, so that every sync is looked at now and then.
+# Seconds between the regular pulls of each sync, because events can be lost for good.
 IDLE = 60
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5
 FIRST_TIMEOUT, LONGEST_TIMEOUT = 2, 30
-# A sync that is not there: the event was forged, or the sync is deleted.
+# Limits for a sync that does not exist: the event was forged, or the sync is deleted.
 REFUSALS, LONGEST_REST = 4, 3600
 EMPTY_PAGES = 3
 
@@ -36,14 +36,14 @@ class Puller:
         self.something.set()
 
     def lock(self, sync):
-        """Whoever changes what is held of a sync has its lock from before he asks until he has stored the answer."""
+        """Returns the lock of a sync. Hold it from before a call until the result of the call is stored."""
         with self.locks_lock:
             return self.locks.setdefault(sync, threading.Lock())
 
     def run(self):
         while True:
             self.something.clear()
-            # Before what is due is read: what ends in between was read as it was before.
+            # Copied before the due work is read: work that ends in between was read in its old form.
             busy = set(self.busy)
             for work in self.store.due_work():
                 if work.sync not in busy | self.busy:
@@ -52,7 +52,7 @@ class Puller:
             self.something.wait(self.pause_until_due())
 
     def pause_until_due(self):
-        """Until something is due that is not under way; that one wakes us itself."""
+        """Returns the pause until other work is due. Work in progress wakes the loop itself when it ends."""
         due = self.store.next_due()
         if due is None:
             return None
@@ -87,7 +87,7 @@ class Puller:
         self.store.put_off(work, pause, work.looks, min(work.failures + 1, 20), work.refusals)
 
     def refused(self, work, error):
-        """Nothing that is held is dropped for it. A user who never had the sync is forgotten after a few tries."""
+        """Keeps all held records. Forgets a user who never had the sync after a few tries."""
         refusals = work.refusals + 1
         if refusals < REFUSALS:
             self.store.put_off(work, jitter(LOOKS[refusals - 1]), refusals=refusals)
@@ -98,7 +98,7 @@ class Puller:
             self.store.give_up(work)
 
     def pull(self, sync, user, timeout, deadline=None):
-        """Pulls what changed since the last time, until nothing is left; the ids of the records that live in it."""
+        """Pulls all changes since the last pull. Returns the ids of the changed records that exist."""
         cursor, empty, seen = self.store.cursor(sync), 0, set()
         while True:
             until = deadline or time.monotonic() + timeout
@@ -109,11 +109,11 @@ class Puller:
             except Refused as error:
                 if cursor is None:
                     raise
-                # Cursors are stable, but nobody promises for how long.
+                # The cursor may be too old: cursors are stable, but nobody promises for how long.
                 self.store.start_over(sync)
                 raise Unavailable(f"the cursor is refused: {error}") from error
             went_on = page.cursor not in (None, cursor)
-            # The last page may come without a cursor: what was pulled before stays pulled.
+            # The last page may have no cursor. In that case the stored cursor stays.
             cursor = page.cursor or cursor
             self.take(sync, user, page.records, cursor)
             seen.update(record["id"] for record in page.records if self.store.held(sync, record["id"]))
@@ -128,5 +128,5 @@ class Puller:
 
 
 def jitter(seconds):
-    """Syncs that failed together are not tried again together."""
+    """Varies a pause, so that syncs that failed together are not retried together."""
     return seconds * random.uniform(0.8, 1.2)

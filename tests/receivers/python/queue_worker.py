@@ -2,9 +2,9 @@
 
     PORT=3000 PARAGON_API_URL=… PARAGON_PROJECT_ID=… PARAGON_SIGNING_KEY=… python3 queue_worker.py
 
-An event is written down before it is answered. It says no more than that its sync is worth a look: workers pull the
-sync from where they stopped, until that works, also after a restart. Whether a record was created, changed or deleted
-is told by the pages, so that forged, doubled and late events do no harm.
+The receiver stores each event before it responds. An event only says that its sync may have changed: workers pull the
+sync from the stored cursor, and retry until the pull succeeds, also after a restart. The pages say whether a record was
+created, changed or deleted, so forged, duplicate and late events do no harm.
 """
 
 import os
@@ -29,7 +29,7 @@ class QueueWorker:
         self.puller.start()
 
     def handle(self, body):
-        """Takes the body of a webhook; answers a status and a word."""
+        """Handles the body of a webhook. Returns a status and a text."""
         try:
             event = Event(body)
         except Malformed as error:

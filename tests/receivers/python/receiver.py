@@ -2,8 +2,9 @@
 
     PORT=3000 PARAGON_API_URL=… PARAGON_PROJECT_ID=… PARAGON_SIGNING_KEY=… python3 receiver.py
 
-An event about a record makes it fetch that record. When that does not work in time it answers 503, and Paragon sends
-the event again. In the background it pulls every sync by cursor: that brings what events were lost for.
+At an event about a record, the receiver fetches the record. If the fetch fails or takes too long, the receiver responds
+503, and Paragon sends the event again. In the background the receiver pulls every sync by cursor, which brings the
+changes whose events were lost.
 """
 
 import os
@@ -16,15 +17,15 @@ from sync_api import NotFound, Refused, SyncApi, Unavailable
 from user_token import UserTokens
 from webhook import Event, Malformed, serve
 
-# The webhook is to be answered "in a timely manner".
+# Seconds for handling an event: the documentation asks for a response "in a timely manner".
 TIME_FOR_A_DELIVERY = 1.4
 SECOND_LOOK = 0.15
-# The background begins when the event is done.
+# Seconds between an event and the first pull in the background, so that the event is handled first.
 BACKGROUND = 0.5
 
 
 class Background(Puller):
-    """Pulls, and looks again at what was fetched a moment ago: a read right after the event may be a stale one."""
+    """Pulls, and fetches recently fetched records again, because a read right after an event may be stale."""
 
     def look(self, work, timeout):
         seen = self.pull(work.sync, work.user, timeout)
@@ -36,7 +37,7 @@ class Background(Puller):
             if now == self.store.held(work.sync, record_id) or (now is None and record_id in seen):
                 self.store.looked_at(work.sync, record_id)
                 continue
-            # It has changed since: once more, at the next look.
+            # The record has changed since, so it is fetched once more at the next look.
             with self.store.transaction():
                 if now is None:
                     self.store.remove(work.sync, record_id)
@@ -55,7 +56,7 @@ class Receiver:
         self.puller.start()
 
     def handle(self, body):
-        """Takes the body of a webhook; answers a status and a word."""
+        """Handles the body of a webhook. Returns a status and a text."""
         try:
             event = Event(body)
         except Malformed as error:
@@ -89,12 +90,12 @@ class Receiver:
         return 503, "try again"
 
     def remember(self, event):
-        """Written down whatever comes of it: the background looks at this sync soon, and from then on."""
+        """Stores the sync of an event in any case: the background pulls this sync soon, and regularly after that."""
         self.store.add_work(event.sync, event.user, BACKGROUND)
         self.puller.wake()
 
     def promptly(self, event, work):
-        """Does the work of an event within the time that a delivery has."""
+        """Handles an event within the time limit of a delivery."""
         self.remember(event)
         deadline = time.monotonic() + TIME_FOR_A_DELIVERY
         lock = self.puller.lock(event.sync)
@@ -110,7 +111,7 @@ class Receiver:
             lock.release()
 
     def askers(self, event):
-        """The event names a user; whoever is known to have the sync is asked too, should that be another."""
+        """Returns the user that the event names, and the known user of the sync if that is another one."""
         owner = self.store.owner(event.sync)
         return [event.user] if owner in (None, event.user) else [event.user, owner]
 
@@ -126,17 +127,17 @@ class Receiver:
     def on_record_changed(self, sync, user, record_id, deadline):
         record = self.fetch(sync, user, record_id, deadline)
         if record is None:
-            # Perhaps it is not there yet.
+            # The record may not be visible yet.
             time.sleep(SECOND_LOOK)
             record = self.fetch(sync, user, record_id, deadline)
         self.take(sync, user, record_id, record, deadline)
 
     def on_record_deleted(self, sync, user, record_id, deadline):
-        """Anybody can send an event: whether the record is gone is for the Sync API to say."""
+        """Asks the Sync API whether the record is deleted, because anybody can send an event."""
         self.take(sync, user, record_id, self.fetch(sync, user, record_id, deadline), deadline)
 
     def fetch(self, sync, user, record_id, deadline):
-        """The latest version of a record; None when there is none, or no such sync for this user."""
+        """Returns the latest version of a record; None if there is no such record, or no such sync for this user."""
         try:
             return self.api.record(sync, user, record_id, deadline)
         except NotFound:
@@ -145,7 +146,7 @@ class Receiver:
     def take(self, sync, user, record_id, record, deadline):
         if record is not None:
             self.keep(sync, user, record)
-        # When the sync can be pulled it was the record that was not found.
+        # If the sync can be pulled, the 404 was about the record.
         elif record_id not in self.puller.pull(sync, user, TIME_FOR_A_DELIVERY, deadline):
             self.drop(sync, record_id)
 

@@ -1,7 +1,7 @@
-"""What a receiver must not lose, in one SQLite file: the records, how far each sync is pulled, and what is to be done.
+"""The data that a receiver must not lose, in one SQLite file: the records, the cursors, and the work to be done.
 
-SQLite writes each transaction to the system before `commit` returns, so that nothing is lost when the process is
-killed; for a power cut too, set `synchronous=FULL`.
+SQLite hands each transaction to the operating system before `commit` returns, so nothing is lost when the process is
+killed. To lose nothing in a power cut either, set `synchronous=FULL`.
 """
 
 import glob
@@ -57,7 +57,7 @@ class Store:
         self.db.execute("PRAGMA journal_mode=WAL")
         self.db.execute("PRAGMA synchronous=NORMAL")
         self.db.executescript(SCHEMA)
-        # While it did not run, it may have missed something of every sync.
+        # Every sync is due at the start, because the receiver may have missed changes while it did not run.
         self.db.execute("UPDATE work SET due = min(due, ?)", [time.time()])
         self.told = None
 
@@ -79,7 +79,7 @@ class Store:
     # Syncs.
 
     def owner(self, sync):
-        """Whose sync it is, as far as is known."""
+        """Returns the user of a sync, if the user is known."""
         row = self.one("SELECT user FROM syncs WHERE sync = ?", sync)
         return row and row[0]
 
@@ -92,7 +92,7 @@ class Store:
             db.execute("UPDATE syncs SET cursor = NULL WHERE sync = ?", [sync])
 
     def own(self, sync, user):
-        """The Sync API has served this sync to this user."""
+        """Stores that the Sync API has served this sync to this user."""
         self.db.execute(
             "INSERT INTO syncs VALUES (?, ?, NULL) ON CONFLICT DO UPDATE SET user = excluded.user", [sync, user]
         )
@@ -100,7 +100,7 @@ class Store:
     # Records.
 
     def take_page(self, sync, user, records, cursor):
-        """Records and cursor together: neither is there without the other, whenever the process ends."""
+        """Stores the records and the cursor of a page together, so that neither is stored without the other."""
         with self.transaction() as db:
             self.own(sync, user)
             for record in records:
@@ -123,7 +123,7 @@ class Store:
         return row and json.loads(row[0])
 
     def state(self):
-        """All records as the state probe tells them, as JSON. Kept until something changes."""
+        """Returns all records as JSON, in the form of the state probe. The JSON is cached until something changes."""
         with self.lock:
             if self.told is None:
                 rows = self.db.execute("SELECT sync, record, body FROM records")
@@ -137,14 +137,14 @@ class Store:
     # Work.
 
     def add_work(self, sync, user, delay=0):
-        """What an event asks for. A sync that is tried again and again already is not tried sooner."""
+        """Stores that an event asks for a pull. A sync whose last pull failed is not retried sooner."""
         with self.transaction() as db:
             due = time.time() + delay
             db.execute(
                 "INSERT INTO work VALUES (?, ?, ?, 0, 0, 0, 0) ON CONFLICT DO NOTHING",
                 [sync, user, due],
             )
-            # The event may name a wrong user, so that whoever has the sync looks too.
+            # The event may name the wrong user, so the other known users of the sync look too.
             db.execute(
                 "UPDATE work SET due = CASE failures WHEN 0 THEN min(due, ?) ELSE due END,"
                 " events = events + 1, looks = 0, refusals = 0 WHERE sync = ?",
@@ -163,7 +163,7 @@ class Store:
         return self.one("SELECT min(due) FROM work")[0]
 
     def put_off(self, work, seconds, looks=0, failures=0, refusals=0):
-        """Until then, unless another event came meanwhile: that one is due already."""
+        """Puts off the next pull, unless another event came meanwhile: the sync is then due already."""
         with self.transaction() as db:
             db.execute(
                 "UPDATE work SET failures = ?, due = CASE WHEN events = ? OR ? > 0 THEN ? ELSE due END,"
@@ -201,12 +201,12 @@ class Store:
 
 
 def is_tombstone(record):
-    """Of a deleted record only the ids are left."""
+    """Returns whether a record is a tombstone: a deleted record has only its ids."""
     return bool(record.get("deleted")) or not set(record) - {"id", "externalId", "external_id", "deleted"}
 
 
 def state_file(environment, kind):
-    """STATE_FILE, or else a file that the same receiver finds again when it is started again."""
+    """Returns STATE_FILE, or a default path that is the same when the receiver is started again."""
     if path := environment.get("STATE_FILE"):
         return path
     folder = tempfile.gettempdir()
@@ -216,7 +216,7 @@ def state_file(environment, kind):
 
 
 def sweep(pattern, age=24 * 3600):
-    """A file that was left a day ago is nobody's any more."""
+    """Removes files that no receiver has touched for a day."""
     for path in glob.glob(pattern):
         try:
             if os.stat(path).st_mtime < time.time() - age:

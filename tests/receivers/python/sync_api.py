@@ -1,4 +1,4 @@
-"""Reading from the Sync API: with time-outs, a new token when one is refused, and not before it may be asked again."""
+"""Reads from the Sync API: with timeouts, with a new token after a 401, and with pauses that follow `Retry-After`."""
 
 import email.utils
 import http.client
@@ -11,7 +11,7 @@ PAGE_SIZE = 100
 
 
 class Unavailable(Exception):
-    """It could not be asked; asking again later may help, and not before `again_in` seconds."""
+    """The call failed; a retry may succeed, but not before `again_in` seconds."""
 
     def __init__(self, message, again_in=0):
         super().__init__(message)
@@ -19,11 +19,11 @@ class Unavailable(Exception):
 
 
 class Refused(Exception):
-    """It says that asking the same again will not help."""
+    """The Sync API refused the call; a retry will not help."""
 
 
 class NotFound(Refused):
-    """There is no such thing, or not for this user."""
+    """There is no such sync or record, or this user has no access."""
 
 
 @dataclass
@@ -40,7 +40,7 @@ class SyncApi:
         self.resting = {}
 
     def page(self, sync, user, cursor, deadline):
-        """The records that changed after a cursor."""
+        """Returns the page of changed records after a cursor."""
         query = urllib.parse.urlencode({"pageSize": PAGE_SIZE} | ({"cursor": cursor} if cursor else {}))
         answer = self.get(f"/api/syncs/{quoted(sync)}/records?{query}", user, deadline)
         try:
@@ -49,7 +49,7 @@ class SyncApi:
             raise Unavailable(f"this is no page: {str(answer)[:200]}") from error
 
     def record(self, sync, user, record_id, deadline):
-        """The latest version of a record; `NotFound` may mean the record, the sync, or that it is another user's."""
+        """Returns the latest version of a record. `NotFound` may mean the record, the sync, or another user's sync."""
         answer = self.get(f"/api/syncs/{quoted(sync)}/records/{quoted(record_id)}", user, deadline)
         try:
             return answer["data"]
@@ -64,14 +64,14 @@ class SyncApi:
             raise Unavailable(f"{path}: the answer is no JSON: {error}") from error
 
     def fetch(self, path, user, deadline):
-        """The body of a 200."""
+        """Returns the body of a 200."""
         rest = self.resting.get(user, 0) - time.monotonic()
         if rest > 0:
             raise Unavailable(f"{path}: not to be asked for {rest:.1f} s", rest)
         token = self.tokens.of(user)
         status, headers, body = self.call(path, token, deadline)
         if status == 401:
-            # A token that looked good is not: the clock is off, or it was revoked. Once.
+            # A token that seemed valid was refused: the clock is off, or the token was revoked. Retries once.
             status, headers, body = self.call(path, self.tokens.instead_of(token, user), deadline)
         if status == 200:
             return body
@@ -95,7 +95,7 @@ class SyncApi:
             answer = connection.getresponse()
             parts = []
             while True:
-                # The socket's time-out is for each read; many small ones must not take for ever either.
+                # The timeout of the socket applies to each read; many short reads must not take for ever either.
                 socket.settimeout(left(deadline))
                 part = answer.read1(65536)
                 if not part:
@@ -119,7 +119,7 @@ def left(deadline):
 
 
 def retry_after(headers):
-    """Seconds, from a header that has seconds or a date."""
+    """Returns the seconds of a `Retry-After` header, which has seconds or a date."""
     value = headers.get("Retry-After", "").strip()
     if value.isdigit():
         return int(value)

@@ -1,6 +1,6 @@
 """User tokens for the Sync API (JWT, RS256), with nothing but the standard library.
 
-In production use a library such as PyJWT; this shows that nothing more than a signature is asked for.
+In production, use a library such as PyJWT. This module shows that a token needs nothing more than a signature.
 """
 
 import base64
@@ -13,7 +13,7 @@ SHA256_PREFIX = bytes.fromhex("3031300d060960864801650304020105000420")
 
 
 class UserTokens:
-    """Mints a token per user, and again shortly before it expires."""
+    """Signs a token for each user, and a new one shortly before the old one expires."""
 
     def __init__(self, signing_key_pem, project_id):
         self.key = private_key(signing_key_pem)
@@ -27,13 +27,13 @@ class UserTokens:
         return token
 
     def instead_of(self, refused, user):
-        """Another token for the one that was refused, unless somebody else has minted it meanwhile."""
+        """Returns a new token after one was refused, unless another thread has replaced it meanwhile."""
         token, _ = self.minted.get(user, (None, 0))
         return self.mint(user) if token in (None, refused) else token
 
     def mint(self, user):
         now = int(time.time())
-        # The id makes two tokens of one second differ.
+        # The id makes two tokens of the same second differ.
         claims = {"sub": user, "aud": self.audience, "iat": now, "exp": now + LIFETIME, "jti": str(time.time_ns())}
         token = self.sign(claims)
         self.minted[user] = (token, now + LIFETIME)
@@ -54,14 +54,14 @@ def encode(data):
 
 
 def raised(message, key):
-    """The message to the power of the private exponent, by the two primes: four times as fast."""
+    """Returns the message to the power of the private exponent. The two primes make this four times as fast."""
     _, p, q, exponent_p, exponent_q, inverse_q = key
     by_p, by_q = pow(message, exponent_p, p), pow(message, exponent_q, q)
     return by_q + (by_p - by_q) * inverse_q % p * q
 
 
 def private_key(pem):
-    """Modulus, primes, exponents and coefficient of a PEM key, PKCS#8 or PKCS#1."""
+    """Returns the modulus, primes, exponents and coefficient of a PEM key in PKCS#8 or PKCS#1."""
     lines = pem.strip().splitlines()
     der = base64.b64decode("".join(lines[1:-1]))
     if "RSA PRIVATE KEY" not in lines[0]:
@@ -73,7 +73,7 @@ def private_key(pem):
 
 
 def elements(der):
-    """The contents of the DER elements that follow one another in `der`."""
+    """Returns the contents of the DER elements that follow one another in `der`."""
     found, at = [], 0
     while at < len(der):
         length, at = der[at + 1], at + 2

@@ -1,4 +1,4 @@
-"""The webhook's HTTP server, and what can be said of a body before anything is done with it."""
+"""The HTTP server of the webhook, and the validation of the bodies."""
 
 import json
 import os
@@ -10,7 +10,7 @@ LARGEST_BODY = 16 * 1024 * 1024
 
 
 class Malformed(Exception):
-    """The request is none of Paragon's, and never will be: 4xx."""
+    """The request cannot come from Paragon, now or later: 4xx."""
 
     def __init__(self, message, status=400):
         super().__init__(message)
@@ -18,11 +18,11 @@ class Malformed(Exception):
 
 
 class Event:
-    """An event, of which only what is used must be right. Members that are not known are let through."""
+    """An event. Only the members that are used must be valid; unknown members are accepted."""
 
     def __init__(self, body):
         try:
-            # Deep nesting ends in a RecursionError.
+            # Deep nesting raises a RecursionError.
             members = json.loads(body.decode("utf-8"), parse_constant=reject)
         except (ValueError, RecursionError) as error:
             raise Malformed("expected JSON") from error
@@ -38,7 +38,7 @@ class Event:
 
 
 def text(members, *path):
-    """A text somewhere inside, or None when it is not there."""
+    """Returns the text at a path; None if there is no text."""
     for name in path:
         members = members.get(name) if isinstance(members, dict) else None
     if members is None:
@@ -54,7 +54,7 @@ def reject(constant):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # Head and body in one packet: small writes would wait for one another.
+    # Sends head and body in one packet, because small writes would wait for one another.
     wbufsize = -1
     disable_nagle_algorithm = True
     timeout = 60
@@ -69,7 +69,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             status, word = error.status, str(error)
         except OSError:
-            # Nobody is left to answer.
+            # The client is gone, so there is no response.
             self.close_connection = True
             return
         except Exception as error:
@@ -102,7 +102,7 @@ class Handler(BaseHTTPRequestHandler):
             yield self.read(size)
             self.rfile.readline(1024)
         while self.rfile.readline(65536).strip():
-            # Trailers.
+            # Skips the trailers.
             pass
 
     def read(self, size):
@@ -132,12 +132,12 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 256
 
     def handle_error(self, *_):
-        # A connection that ended is no news.
+        # A closed connection is not worth a log entry.
         pass
 
 
 def serve(receiver, handler=Handler):
-    """Serves a receiver until SIGTERM: `handle(body)` gives a status and a word, `state()` gives JSON."""
+    """Serves a receiver until SIGTERM: `handle(body)` returns a status and a text, `state()` returns JSON."""
 
     def end(*_):
         raise SystemExit
@@ -149,12 +149,12 @@ def serve(receiver, handler=Handler):
         server.serve_forever()
     except (SystemExit, KeyboardInterrupt):
         receiver.close()
-        # Without waiting for calls that are under way.
+        # Ends without waiting for calls in progress.
         os._exit(0)
 
 
 def serve_chosen(receivers, usage):
-    """Serves the receiver that the command line names; lists all of them when it names none."""
+    """Serves the receiver that the command line names. Lists all receivers if it names none."""
     receiver = receivers.get(" ".join(sys.argv[1:]))
     if receiver is None:
         sys.exit(f"usage: {usage}, one of:\n  " + "\n  ".join(receivers))

@@ -1,8 +1,8 @@
-"""Full pulls: a sync is pulled from the start, and what the feed no longer has is removed.
+"""Full pulls: a sync is pulled from the start, and records that the feed no longer contains are removed.
 
-A cursor tells what changed after it. It does not tell what went away while the sync itself was gone: a sync that is
-deleted and enabled again has the same id and a new feed. So a full pull is due after `sync_complete`, after the Sync
-API said that the sync is not there, after a cursor was refused, and once a day.
+A cursor leads to the changes after it. It does not lead to records that disappeared while the sync itself was deleted:
+a sync that is deleted and enabled again has the same id, but a new feed. So a full pull is due after `sync_complete`,
+after a 404 for the sync, after a refused cursor, and once a day.
 
 Import this module first: it makes the modules in ../python importable.
 """
@@ -49,7 +49,7 @@ class FullPullStore(Store):
                     yield db
 
     def want_full_pull(self, sync):
-        """Only for a sync that was pulled before: the first pull of a sync is a full one anyway."""
+        """Makes a full pull due if the sync was pulled before: the first pull of a sync is a full one anyway."""
         with self.transaction() as db:
             db.execute("UPDATE full_pulls SET wanted = 1 WHERE sync = ?", [sync])
 
@@ -66,7 +66,7 @@ class FullPullStore(Store):
             db.execute("UPDATE syncs SET cursor = NULL WHERE sync = ?", [sync])
 
     def end_full_pull(self, sync):
-        """The feed was read to its end: what is held and was not found is gone. Returns whether another is due."""
+        """Removes held records that the full pull did not find. Returns whether another full pull is due."""
         with self.transaction() as db:
             row = db.execute("SELECT wanted, running FROM full_pulls WHERE sync = ?", [sync]).fetchone()
             wanted, running = row or (0, 0)
@@ -78,13 +78,13 @@ class FullPullStore(Store):
             return bool(wanted)
 
     def start_over(self, sync):
-        """A cursor was refused. A full pull that is running begins again: its feed may be a new one."""
+        """Handles a refused cursor. A running full pull begins again, because the feed may be a new one."""
         with self.transaction() as db:
             super().start_over(sync)
             db.execute("UPDATE full_pulls SET wanted = 1, running = 0 WHERE sync = ?", [sync])
 
     def not_there(self, sync, user):
-        """The Sync API said 404. That says nothing about the sync if it is another user's."""
+        """Handles a 404 of the Sync API. It says nothing about the sync if the sync belongs to another user."""
         with self.transaction() as db:
             if self.owner(sync) == user:
                 self.want_full_pull(sync)

@@ -1,7 +1,7 @@
 """Receivers of several processes that share one SQLite file.
 
     python3 processes.py four          four processes accept connections at the same port
-    python3 processes.py per-request   each request has a process of its own; one more process tries again
+    python3 processes.py per-request   each request has a process of its own; one more process retries
 
 Threads exclude each other by locks in memory. Processes need locks that the system releases when a process is killed:
 here `flock`, on one file for each group of syncs.
@@ -93,7 +93,7 @@ class SharedStore(FullPullStore):
 
 
 class Resting:
-    """Until when the Sync API must not be asked for a user. All processes keep to it."""
+    """The time until which the Sync API must not be called for a user. All processes respect it."""
 
     def __init__(self, store):
         self.store = store
@@ -108,7 +108,7 @@ class Resting:
 
 
 class SharedPuller(QueuePuller):
-    """Takes work that no other process is at. Looks four times a second for work that others have stored."""
+    """Takes work that no other process is doing. Looks four times a second for work that others have stored."""
 
     def __init__(self, store, api):
         super().__init__(store, api)
@@ -151,7 +151,7 @@ class SharedReceiver(QueueReceiver):
 
 
 class Listening:
-    """An HTTP server at a socket that listens already."""
+    """An HTTP server on a socket that already listens."""
 
     daemon_threads = True
 
@@ -162,7 +162,7 @@ class Listening:
         self.receiver = receiver
 
     def handle_error(self, *_):
-        # A connection that ended is no news.
+        # A closed connection is not worth a log entry.
         pass
 
 
@@ -221,7 +221,7 @@ def end_with(pipe):
 
 
 def keep_alive(works):
-    """Runs these functions in processes of their own, and starts again what ends."""
+    """Runs each function in a process of its own, and starts each process again when it ends."""
 
     def end(*_):
         for pid in CHILDREN:
@@ -256,7 +256,7 @@ class RequestHandler(Handler):
 
 
 class OneRequest(SharedReceiver):
-    """Stores the event, and tries at once to pull its sync. What does not work now is done by the sweeper."""
+    """Stores the event, and tries at once to pull its sync. The sweeper retries what fails."""
 
     TIME = 1
 

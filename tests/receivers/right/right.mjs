@@ -2,7 +2,7 @@
 //
 //     node right.mjs STYLE
 //
-// Without a style it lists them. README.md says what is unusual about each.
+// Without a style, the program lists them. README.md says what is unusual about each.
 
 import { Holdings } from "../node/holdings.mjs";
 import { Puller } from "../node/puller.mjs";
@@ -12,9 +12,9 @@ import { serve } from "../node/webhook.mjs";
 
 const DAY = 24 * 3600 * 1000;
 
-// Full pulls: a sync is pulled from the start, and what the feed no longer has is removed. A sync that is deleted and
-// enabled again has the same id and a new feed, which tells nothing of records that went away in between. So a full
-// pull is due after `sync_complete`, after a 404 for the sync, after a cursor was refused, and once a day.
+// Full pulls: a sync is pulled from the start, and records that the feed no longer contains are removed. A sync that is
+// deleted and enabled again has the same id, but a new feed without tombstones of the records that disappeared in
+// between. So a full pull is due after `sync_complete`, after a 404 for the sync, after a refused cursor, and once a day.
 
 class FullPullHoldings extends Holdings {
   sync(id) {
@@ -41,12 +41,12 @@ class FullPullHoldings extends Holdings {
     yield* super.entries();
     for (const { id, found, wanted, done } of this.syncs.values()) {
       if (done > 0) yield { endFull: { sync: id, at: done } };
-      // A full pull that was running begins again.
+      // A running full pull begins again.
       if (found || wanted) yield { wantFull: { sync: id } };
     }
   }
 
-  /** Of a deleted record only the ids are left. */
+  /** Applies a pulled record. A deleted record has only its ids. */
   take(sync, record) {
     const { id, externalId, external_id, deleted, ...rest } = record;
     if (deleted || Object.keys(rest).length === 0) return this.remove(sync, id);
@@ -99,7 +99,7 @@ class Queue extends Receiver {
 const STYLES = {
   queue: Queue,
 
-  // The scheme of the authorization header knows no case.
+  // Sends the scheme of the authorization header in lower case: the scheme is case-insensitive.
   "lower-case-bearer": class extends Queue {
     static SyncApi = class extends SyncApi {
       call(path, token, timeout) {
@@ -148,7 +148,7 @@ const STYLES = {
       const pause = await this.attempt(work);
       work.running = false;
       if (pause === null) return this.giveUp(work.sync, work.user);
-      // Only what fails is left out of a round.
+      // Every round includes all syncs except those that failed.
       work.due = work.failures + work.refusals > 0 ? Date.now() + pause : 0;
     }
   },

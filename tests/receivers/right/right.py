@@ -2,7 +2,7 @@
 
     python3 right.py STYLE
 
-Without a style it lists them. README.md says what is unusual about each.
+Without a style, the program lists them. README.md says what is unusual about each.
 """
 
 import hashlib
@@ -70,7 +70,7 @@ class BatchPuller(QueuePuller):
             time.sleep(self.EVERY)
             for work in self.store.due_work():
                 key = (work.sync, work.user)
-                # Work of the batch before that still waits for the Sync API does not hold up this batch.
+                # Unfinished work of the batch before, which still waits for the Sync API, does not hold up this batch.
                 if key not in under_way or under_way[key].done():
                     under_way[key] = self.workers.submit(self.work, work)
 
@@ -124,7 +124,7 @@ class OneWorker(QueueReceiver):
 
 
 class EveryHalfMinute(FetchPuller):
-    """No looks in between: what an event did not bring is found by the next round."""
+    """Makes no additional pulls after an event: the next round finds what the event did not bring."""
 
     EVERY = 30
 
@@ -199,12 +199,12 @@ class LimitedApi(SyncApi):
             self.next = turn + 1 / self.PER_SECOND
         pause = max(0, turn - time.monotonic())
         time.sleep(pause)
-        # Waiting for the turn does not count as waiting for the answer.
+        # Waiting for its turn does not count as waiting for the response.
         return super().call(path, token, deadline + pause)
 
 
 class FreshFirst(QueuePuller):
-    """Calls are scarce: what an event asks for goes before looking again, and looking again is rare."""
+    """Calls are scarce: pulls for events go before repeated pulls, and repeated pulls are rare."""
 
     AT_ONCE = 3
     LOOKS, IDLE = [1, 10], 600
@@ -253,7 +253,7 @@ class OnlyNewerStore(NewestWinsStore):
 
 
 def instant(value):
-    """A time of the Sync API: a date-time, or milliseconds since 1970 in older revisions. None if there is none."""
+    """Parses a time of the Sync API: a date-time, or milliseconds since 1970 in older revisions. None if there is none."""
     try:
         if isinstance(value, int):
             return datetime.fromtimestamp(value / 1000, UTC)
@@ -312,7 +312,7 @@ class SoftDeletes(QueueReceiver):
 
 
 def is_folder(record):
-    """Google has a type of its own for folders, SharePoint has an empty one."""
+    """Returns whether a record is a folder: Google has a type for folders, and SharePoint has an empty type."""
     kind = record.get("mimeType", record.get("mime_type"))
     return isinstance(kind, str) and (kind == "" or kind.endswith("folder") or kind == "inode/directory")
 
@@ -320,7 +320,7 @@ def is_folder(record):
 class NoFoldersStore(FullPullStore):
     def put(self, sync, record):
         if is_folder(record):
-            # It may have been taken for a file before.
+            # The record may have been stored as a file before.
             self.remove(sync, record["id"])
         else:
             super().put(sync, record)
@@ -331,7 +331,7 @@ class NoFolders(QueueReceiver):
 
 
 class ContentStore(FullPullStore):
-    """Has the contents of files too. A row whose body is null is still to be downloaded."""
+    """Stores the contents of files too. A row whose body is null has not been downloaded yet."""
 
     TABLE = """
     CREATE TABLE IF NOT EXISTS contents (
@@ -354,7 +354,7 @@ class ContentStore(FullPullStore):
         self.db.execute("DELETE FROM contents WHERE sync = ? AND record = ?", [sync, record_id])
 
     def next_download(self, seconds):
-        """Takes a file to download from the queue. It is not handed out again for that many seconds."""
+        """Takes a file to download from the queue. The file is not handed out again for `seconds` seconds."""
         with self.transaction() as db:
             row = self.one(
                 "SELECT contents.sync, record, failures, user FROM contents JOIN syncs ON syncs.sync = contents.sync"
@@ -397,7 +397,7 @@ class ContentStore(FullPullStore):
 
 class ContentApi(SyncApi):
     def content(self, sync, user, record_id, deadline):
-        """The bytes of a file."""
+        """Returns the bytes of a file."""
         return self.fetch(f"/api/syncs/{quoted(sync)}/records/{quoted(record_id)}/content", user, deadline)
 
 
@@ -424,7 +424,7 @@ class ContentPuller(QueuePuller):
             body = self.api.content(sync, user, record_id, time.monotonic() + self.TIMEOUT)
             self.store.downloaded(sync, record_id, record, body)
         except Exception as error:
-            # Also when it is not there: the feed tells of deletions, not this.
+            # Also retries after a 404: only the feed says that a record is deleted.
             pause = jitter(min(self.FIRST_PAUSE * 2**failures, self.LONGEST_PAUSE))
             print(f"{error}, again in {pause:.1f} s", file=sys.stderr)
             pause = max(pause, getattr(error, "again_in", 0))
@@ -441,7 +441,7 @@ class Contents(QueueReceiver):
 
 
 class Tells(QueueReceiver):
-    """Tells the values as its database would: what is held is the same."""
+    """Returns values in the form in which its database would return them. The held data is the same."""
 
     INSTANTS = None
     CAPITAL_IDS = TEXT_NUMBERS = False
@@ -509,7 +509,7 @@ class Http10(QueueReceiver):
 
 
 class PrefixHandler(Handler):
-    """Behind a gateway that passes the whole path on."""
+    """Is behind a gateway that passes the whole path on."""
 
     PATHS = {"/app/hooks/paragon": "/webhook", "/app/internal/state": "/state"}
 
@@ -537,7 +537,7 @@ class SlowApi(SyncApi):
 
 
 class Slow(QueueReceiver):
-    """Everything takes 300 ms longer: each answer, each call, each look at the state."""
+    """Takes 300 ms longer for each response, each call and each look at the state."""
 
     API, HANDLER = SlowApi, SlowHandler
 
@@ -557,7 +557,7 @@ class FreshEvents(QueueReceiver):
 
 
 class KnowsUsers(QueueReceiver):
-    """Leaves events of users alone that it does not know. USERS_FILE has one user on each line."""
+    """Ignores events of users that it does not know. USERS_FILE has one user on each line."""
 
     def on_event(self, event):
         if event.user and event.user not in self.users():

@@ -1,0 +1,143 @@
+//! The cases that `check` judges, and the command that runs a case again.
+
+use std::fs;
+
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use paragon_testkit::check::{Case, Histories, Judgment, Level, Suite, Verdict, cases};
+use paragon_testkit::contract::Revision;
+use paragon_testkit::delivery::Policy;
+
+use crate::plan::{Aim, a_seed, typed};
+use crate::{args, output, policies, reports};
+
+/// The checked options of a `check` run. All invalid values are reported here, before anything is started.
+pub(crate) struct Selection {
+    pub(crate) typed: args::Judging,
+    pub(crate) aim: Aim,
+    pub(crate) seed: u64,
+    pub(crate) policy: Policy,
+    policies: Vec<Policy>,
+    only: GlobSet,
+    exclude: GlobSet,
+}
+
+/// Name of the report of the last failed run, in the folder of the failing histories.
+const LAST: &str = "report.json";
+
+impl Selection {
+    pub(crate) fn of(typed: args::Check) -> Result<Self, String> {
+        let args::Check { target, judging: typed } = typed;
+        let aim = Aim::of(target)?;
+        let failed = typed.rerun_failed.then(|| failed_last(&typed.failures.join(LAST))).transpose()?;
+        let policy = aim.typed.policy.as_deref().map_or_else(|| Ok(Policy::paragon_assumed()), policies::named)?;
+        let policies = if typed.all_policies { policies::runnable() } else { Vec::new() };
+        let only = globs("--case", failed.as_ref().unwrap_or(&typed.cases))?;
+        let exclude = globs("--exclude", &typed.exclude)?;
+        let seed = aim.typed.seed.unwrap_or_else(a_seed);
+        Ok(Self { typed, aim, seed, policy, policies, only, exclude })
+    }
+
+    fn selects(&self, case: &Case) -> bool {
+        let level = match self.typed.level {
+            args::Level::Must => Level::Must,
+            args::Level::Should => Level::Should,
+            args::Level::May => Level::May,
+        };
+        case.level <= level && (self.only.is_empty() || self.only.is_match(case.id)) && !self.exclude.is_match(case.id)
+    }
+
+    pub(crate) fn selected(&self) -> impl Iterator<Item = &'static Case> {
+        cases().iter().filter(|case| self.selects(case))
+    }
+
+    fn histories(&self) -> Histories {
+        let args::Judging { histories, max_time, pipelines, .. } = &self.typed;
+        Histories { cases: *histories as usize, max_time: *max_time, pipelines: pipelines.clone() }
+    }
+
+    /// Applies the options of `check` to a suite.
+    pub(crate) fn suite<'a>(&'a self, suite: Suite<'a>) -> Suite<'a> {
+        let suite = if self.typed.fail_fast { suite.fail_fast() } else { suite };
+        suite
+            .histories(self.histories())
+            .policies(self.policies.clone())
+            .failures(&self.typed.failures)
+            .select(|case| self.selects(case))
+    }
+
+    /// Saves the report of a failed run for `--rerun-failed`. Removes the saved report if no case failed and the run
+    /// was not interrupted: an interrupted run does not know whether a later case would have failed.
+    pub(crate) fn remember(&self, judgment: &Judgment, report: &str, is_interrupted: bool) {
+        let (folder, file) = (&self.typed.failures, self.typed.failures.join(LAST));
+        if judgment.count(Verdict::Fail) > 0 {
+            let kept = fs::create_dir_all(folder).and_then(|()| reports::replace(&file, report));
+            if let Err(error) = kept {
+                output::note(&format!("cannot save the failed cases to {}: {error}", file.display()));
+            }
+        } else if !is_interrupted && fs::remove_file(&file).is_ok() {
+            // Removes the folder only if it is empty.
+            let _ = fs::remove_dir(folder);
+        }
+    }
+
+    /// Returns the command that runs one case of this run again.
+    pub(crate) fn reproduce(&self, case: &str) -> String {
+        let default = Histories::default();
+        let mut more: Vec<(&str, String)> = Vec::new();
+        if self.typed.revision.name != Revision::default() {
+            more.push(("--revision", self.typed.revision.name.name().to_owned()));
+        }
+        if self.typed.level != args::Level::Should {
+            more.push(("--level", self.typed.level.name().to_owned()));
+        }
+        if self.typed.all_policies && case.starts_with("pol-") {
+            more.push(("--all-policies", String::new()));
+        }
+        if case.starts_with("conv-") {
+            let Histories { cases, max_time, pipelines } = self.histories();
+            if max_time != default.max_time {
+                more.push(("--max-time", typed(max_time)));
+            }
+            if cases != default.cases {
+                more.push(("--cases", cases.to_string()));
+            }
+            if pipelines != default.pipelines {
+                let names: Vec<_> = pipelines.iter().map(|pipeline| pipeline.name()).collect();
+                more.push(("--pipelines", names.join(",")));
+            }
+        }
+        more.push(("--case", case.to_owned()));
+        more.push(("--seed", self.seed.to_string()));
+        self.aim.again("check", None, &more)
+    }
+}
+
+/// Returns the ids of the cases that failed in the last run, from the saved report.
+fn failed_last(file: &std::path::Path) -> Result<Vec<String>, String> {
+    let text = match fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(format!(
+                "--rerun-failed: nothing has failed in an earlier run: the file {} does not exist",
+                file.display()
+            ));
+        }
+        Err(error) => return Err(format!("--rerun-failed: {}: {error}", file.display())),
+    };
+    let wrong = || format!("--rerun-failed: {} is not a report of `check`; remove the file", file.display());
+    let report: serde_json::Value = serde_json::from_str(&text).map_err(|_| wrong())?;
+    let results = report["cases"].as_array().ok_or_else(wrong)?.iter();
+    let failed = results.filter(|case| case["verdict"] == "fail").filter_map(|case| case["id"].as_str());
+    Ok(failed.map(str::to_owned).collect())
+}
+
+fn globs(flag: &str, patterns: &[String]) -> Result<GlobSet, String> {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        set.add(
+            Glob::new(pattern)
+                .map_err(|error| format!("{flag} {pattern:?}: expected a pattern such as rec-* ({error})"))?,
+        );
+    }
+    set.build().map_err(|error| format!("{flag}: {error}"))
+}

@@ -1,0 +1,40 @@
+use std::pin::Pin;
+use std::time::Duration;
+
+use url::Url;
+
+use super::histories::Histories;
+use super::probe::Probe;
+use super::process::Process;
+use crate::fake::SyncHandle;
+
+/// Callback set with `Suite::before_sync`.
+type BeforeSync<'a> =
+    Box<dyn Fn(&SyncHandle) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync + 'a>;
+
+/// The receiver that is judged, the means to look at it, and the patience with it.
+pub(super) struct Target<'a> {
+    pub(super) webhook: Url,
+    pub(super) state: Option<Box<dyn Probe + 'a>>,
+    pub(super) process: Option<Box<dyn Process + 'a>>,
+    pub(super) before_sync: Option<BeforeSync<'a>>,
+    pub(super) settle: Duration,
+    pub(super) patience: Duration,
+    pub(super) seed: u64,
+    pub(super) histories: Histories,
+}
+
+impl Target<'_> {
+    pub(super) fn new(webhook: Url) -> Self {
+        Self {
+            webhook,
+            state: None,
+            process: None,
+            before_sync: None,
+            settle: Duration::from_secs(10),
+            patience: Duration::from_secs(90),
+            seed: 0,
+            histories: Histories::default(),
+        }
+    }
+}

@@ -1,0 +1,25 @@
+use super::simulation::Simulation;
+use crate::contract::{ConfigurationProblem, SyncId, integration};
+use crate::scenario::{Action, Scenario, ScenarioError};
+use crate::sync::EnableError;
+
+/// Checks whether the steps can happen here, as far as this can be known in advance.
+pub(super) fn can_play(simulation: &Simulation, scenario: &Scenario) -> Result<(), ScenarioError> {
+    for (index, step) in scenario.steps.iter().enumerate() {
+        let wrong = |problem: String| ScenarioError::Step { number: index + 1, problem };
+        let Action::Enable { user, integration: name, pipeline, configuration_name, configuration } = &step.action
+        else {
+            continue;
+        };
+        let id = SyncId::derive(simulation.engine.project(), user, name, pipeline.name(), configuration_name);
+        if simulation.engine.get(&id).is_some() {
+            return Err(wrong(EnableError::Exists(id).to_string()));
+        }
+        if let Ok(known) = integration(name) {
+            let told = |all: Vec<ConfigurationProblem>| all.iter().map(ToString::to_string).collect::<Vec<_>>();
+            let checked = known.check(*pipeline, configuration);
+            checked.map_err(|problems| wrong(told(problems).join("; ")))?;
+        }
+    }
+    Ok(())
+}
