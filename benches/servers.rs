@@ -22,7 +22,7 @@ use paragon_testkit::FakeParagon;
 use paragon_testkit::clock::Stopwatch;
 use paragon_testkit::contract::{File, Pipeline};
 use paragon_testkit::fake::Server;
-use paragon_testkit::source::Synthetic;
+use paragon_testkit::fake::Synthetic;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 

@@ -1,11 +1,12 @@
-"""Writes the generated parts of the guide: the pages of the cases, and code and tables within other pages.
+"""Writes the generated parts of the guide and of two READMEs: the pages of the cases, and code and tables within pages.
 
     python3 docs/generate.py [--check] [--program target/debug/paragon-testkit]
 
 The pages under `docs/src/cases/` are generated completely: the cases come from `cases --json`, and the code comes from
-`tests/receivers`, where each broken receiver overrides the part of a good one that it does wrong. In the other pages,
-this program fills the places between `<!-- generated: … -->` and `<!-- end -->`. With `--check`, it writes nothing, and
-fails if something is out of date. It uses only the standard library.
+`tests/receivers`, where each broken receiver overrides the part of a good one that it does wrong, and where `zoo.toml`
+describes each receiver. In the other pages, and in the READMEs of the receivers, this program fills the places between
+`<!-- generated: … -->` and `<!-- end -->`. With `--check`, it writes nothing, and fails if something is out of date. It
+uses only the standard library of Python 3.11.
 """
 
 import argparse
@@ -16,12 +17,14 @@ import re
 import subprocess
 import sys
 import textwrap
+import tomllib
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "src"
 RECEIVERS = ROOT / "tests" / "receivers"
+READMES = [RECEIVERS / "README.md", RECEIVERS / "right" / "README.md"]
 
 FAMILIES = {
     "ack": ("Answering", "How the webhook endpoint answers: every event, in every form in which it may come, in time."),
@@ -42,7 +45,7 @@ FAMILIES = {
     ),
 }
 
-# The bug that shows a case best, if it is not the first one in the table.
+# The bug that shows a case best, if it is not the first one in tests/receivers/zoo.toml.
 SHOWN = {
     "ack-malformed": "crashes-on-malformed",
     "ack-odd": "finds-event-by-text",
@@ -51,6 +54,7 @@ SHOWN = {
     "rec-created": "ignores-created",
     "rec-updated": "skips-bodies-seen-before",
     "rec-forged-sync": "stubs-for-unknown-syncs",
+    "out-disabled": "fetches-only",
     "pol-outage-minutes": "fetches-only",
 }
 
@@ -381,18 +385,31 @@ def javascript_until(name, first, last):
     return "\n".join(lines[start : end + 1])
 
 
-# The tables of tests/receivers/README.md.
+# The entries of tests/receivers/zoo.toml.
+
+# The letters of the programs in the tables.
+LETTERS = {"broken.py": "P", "broken.mjs": "N", "right.py": "P", "processes.py": "M", "right.mjs": "N"}
+
+
+@cache
+def zoo():
+    return tomllib.loads((RECEIVERS / "zoo.toml").read_text())
 
 
 @cache
 def bugs():
-    """Returns for each broken receiver what is wrong, in which languages it exists, and which cases it fails."""
+    """Returns what is wrong with each broken receiver, and for each language the cases that it fails."""
     found = {}
-    for line in (RECEIVERS / "README.md").read_text().splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
-        if line.startswith("| `") and len(cells) >= 4 and set(cells[1]) <= set("PN "):
-            found[cells[0].strip("`")] = {"in": cells[1].split(), "wrong": cells[2], "fails": cells[3].split(", ")}
+    for entry in zoo()["broken"]:
+        bug = found.setdefault(entry["name"], {"wrong": entry["wrong"], "fails": {}})
+        for program in entry["programs"]:
+            bug["fails"][LETTERS[program]] = entry.get("fails", []) + entry.get("fails_alone", [])
     return found
+
+
+def languages(bug, case):
+    """Returns the languages in which a broken receiver fails a case."""
+    return [language for language, cases in bugs()[bug]["fails"].items() if case in cases]
 
 
 def fenced(language, *sources):
@@ -451,12 +468,13 @@ def case_section(case, shown):
         parts.append("- **Needs** " + "; ".join(NEEDS[need] for need in case["needs"]) + ".")
     parts.append("- **Rests on**")
     parts += [f"  - `{rule['id']}` ({rule['grade']}): {prose(rule['says'])}" for rule in case["rests_on"]]
-    failing = [bug for bug, row in bugs().items() if id in row["fails"]]
-    language, bug = "P", SHOWN.get(id) or next((b for b in failing if "P" in bugs()[b]["in"]), None) or failing[0]
+    failing = [bug for bug in bugs() if languages(bug, id)]
+    bug = SHOWN.get(id) or next((b for b in failing if "P" in languages(b, id)), None) or failing[0]
     if " " in bug:
         language, bug = bug.split()
-    elif "P" not in bugs()[bug]["in"]:
-        language = "N"
+    else:
+        # No broken receiver fails `pol-outage-minutes`.
+        language = (languages(bug, id) or ["P"])[0]
     parts.append("")
     file = {"P": "tests/receivers/python/broken.py", "N": "tests/receivers/node/broken.mjs"}[language]
     if id == "pol-outage-minutes":
@@ -475,7 +493,7 @@ def case_section(case, shown):
         parts += [f"**Good** ({where}):\n" if where else "", good or "", ""]
         if NOTES.get(bug):
             parts.append(NOTES[bug] + "\n")
-        if language == "P" and "N" in bugs()[bug]["in"]:
+        if language == "P" and "N" in languages(bug, id):
             bad, good, places = bad_and_good(bug, "N")
             parts += ["<details><summary>The same in Node</summary>\n", "Bad, in `tests/receivers/node/broken.mjs`:\n"]
             parts += [bad, ""]
@@ -697,6 +715,46 @@ def slot_admin(_):
     return "\n".join(parts).rstrip()
 
 
+def table(*rows):
+    """Returns a table. The first row is its head."""
+    head, *rest = ["| " + " | ".join(map(escaped, row)) + " |" for row in rows]
+    assert rest, f"nothing is in the table {head}"
+    return "\n".join([head, "|" + "---|" * len(rows[0]), *rest])
+
+
+def letters(entry):
+    return " ".join(LETTERS[program] for program in entry["programs"])
+
+
+def slot_good(_):
+    """Returns a table of the good receivers."""
+    return table(("file", "style"), *((f"`{entry['file']}`", entry["style"]) for entry in zoo()["good"]))
+
+
+def slot_right(_, name):
+    """Returns a table of right receivers."""
+    rows = [entry for entry in zoo()["right"] if entry["table"] == name]
+    return table(
+        ("style", "in", "what is unusual", "needs waiting of its own"),
+        *((f"`{entry['name']}`", letters(entry), entry["unusual"], entry["waiting"]) for entry in rows),
+    )
+
+
+def slot_broken(_, name):
+    """Returns a table of broken receivers. The table `alone` contains every receiver with `fails_alone`."""
+    # The member that the last column shows, and the name of this column.
+    member, column = {"alone": ("fails_alone", "fails"), "suite": ("purpose", "what it is for")}.get(name, ("fails", "fails"))
+    rows = [entry for entry in zoo()["broken"] if (member in entry if name == "alone" else entry["table"] == name)]
+
+    def last(entry):
+        return entry[member] if name == "suite" else ", ".join(entry[member])
+
+    return table(
+        ("bug", "in", "what is wrong", column),
+        *((f"`{entry['name']}`", letters(entry), entry["wrong"], last(entry)) for entry in rows),
+    )
+
+
 def run(program, *arguments):
     return subprocess.run([program, *arguments], check=True, capture_output=True, text=True).stdout
 
@@ -721,7 +779,7 @@ def main():
     for family in FAMILIES:
         mine = [case for case in cases if case["family"] == family]
         wanted[PAGES / "cases" / f"{family}.md"] = family_page(family, mine)
-    for page in sorted(PAGES.rglob("*.md")):
+    for page in [*sorted(PAGES.rglob("*.md")), *READMES]:
         if page not in wanted:
             wanted[page] = filled(page.read_text(), typed.program)
     for path in (PAGES / "cases").glob("*.md"):

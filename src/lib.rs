@@ -31,14 +31,25 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # What a test needs
+//!
+//! | to | names |
+//! |---|---|
+//! | start a fake, move its clock, read its timeline | [`FakeParagon`], [`Builder`](fake::Builder), [`StartError`](fake::StartError), [`Server`](fake::Server), [`blocking`](fake::blocking), [`Timestamp`](clock::Timestamp), [`Timeline`](fake::Timeline), [`TimelineEntry`](fake::TimelineEntry), [`EntryKind`](fake::EntryKind) |
+//! | change what a user has | [`User`](fake::User), [`Connection`](fake::Connection), [`Item`](fake::Item), [`SyncHandle`](fake::SyncHandle), [`File`](contract::File), [`Contact`](contract::Contact), [`Company`](contract::Company), [`Deal`](contract::Deal), [`Ticket`](contract::Ticket), [`CustomObject`](contract::CustomObject), [`Pipeline`](contract::Pipeline), [`Synthetic`](fake::Synthetic), [`Role`](fake::Role), [`Status`](fake::Status), [`RunKind`](fake::RunKind) |
+//! | make something fail | [`ApiFault`](fake::ApiFault), [`ApiFaultKind`](fake::ApiFaultKind), [`Endpoint`](fake::Endpoint), [`DeliveryFault`](delivery::DeliveryFault), [`DeliveryFaultKind`](delivery::DeliveryFaultKind), [`ProviderFault`](fake::ProviderFault), [`ProviderFaultKind`](fake::ProviderFaultKind) |
+//! | deliver by the rules of a sender | [`Policy`](delivery::Policy), [`WebhookState`](delivery::WebhookState), [`InProcess`](delivery::InProcess), [`Signature`](delivery::Signature) |
+//! | mint tokens as the app does | [`Project`](fake::Project), [`Flaw`](fake::Flaw), [`Oddity`](fake::Oddity) |
+//! | read events and records | [`Event`](contract::Event), [`EventKind`](contract::EventKind), [`Record`](contract::Record), [`Revision`](contract::Revision), [`Contract`](contract::Contract), [`fixtures`](contract::fixtures) |
+//! | judge a receiver | [`Suite`](check::Suite), [`StateUrl`](check::StateUrl), [`HeldRecord`](check::HeldRecord), [`Judgment`](check::Judgment), [`Verdict`](check::Verdict), [`Scenario`](scenario::Scenario) |
+//! | take snapshots | [`Snapshot`](snapshot::Snapshot), [`handled`](snapshot::handled()) |
+//!
 //! # Modules
 //!
 //! | module | content |
 //! |---|---|
 //! | [`contract`] | Paragon's contract: events, records, schemas, fixtures and rules, each with its grade |
 //! | [`clock`] | virtual time, and waiting for a condition |
-//! | [`source`] | the simulated integration, whose data is the truth that receivers are compared with |
-//! | [`sync`] | the sync engine: when syncs run, and which events follow |
 //! | [`delivery`] | webhook delivery: attempts, retries, and disabling of the webhook |
 //! | [`scenario`] | a history of changes and faults, saved as a file |
 //! | [`strategies`] | proptest strategies for valid and invalid payloads, policies and histories |
@@ -47,7 +58,9 @@
 //! | [`report`] | the results of the suite as text, JSON, `JUnit`, SARIF, Markdown and HTML |
 //! | [`snapshot`] | reproducible text of timelines, API calls, a receiver's state and a handler's results |
 //!
-//! Each module imports only from modules above it in this table.
+//! Each module imports only from modules above it in this table. Two more modules stand between `clock` and `delivery`:
+//! `source`, the simulated integration, and `sync`, the sync engine. They are unstable and hidden here; [`fake`]
+//! re-exports what a test needs of them.
 //!
 //! # Features
 //!
@@ -83,10 +96,12 @@ pub mod report;
 pub mod scenario;
 pub mod snapshot;
 #[cfg(feature = "fake")]
+#[doc(hidden)]
 pub mod source;
 #[cfg(feature = "strategies")]
 pub mod strategies;
 #[cfg(feature = "fake")]
+#[doc(hidden)]
 pub mod sync;
 
 #[cfg(feature = "fake")]

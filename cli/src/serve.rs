@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use paragon_testkit::FakeParagon;
 use paragon_testkit::contract::{Pipeline, integration as integration_named, sample_integration};
+use paragon_testkit::fake::Synthetic;
 use paragon_testkit::fake::{Builder, StartError, Timeline};
 use paragon_testkit::report::exits;
 use paragon_testkit::scenario::Scenario;
-use paragon_testkit::source::Synthetic;
 use serde_json::{Map, Value, json};
 use url::Url;
 

@@ -5,67 +5,108 @@ use serde_json::{Map, Value};
 
 use super::id::{CredentialId, RecordId, SyncId, UserId};
 
-/// The kind of a webhook event, for all events that this crate knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum EventKind {
-    /// `sync_complete`: an initial sync completed.
-    SyncComplete,
-    /// `sync_errored`: a sync stopped and cannot continue without help.
-    SyncErrored,
-    /// `record_created`: an incremental sync found a new record.
-    RecordCreated,
-    /// `record_updated`: an incremental sync found a changed record.
-    RecordUpdated,
-    /// `record_deleted`: a full sync no longer found a record.
-    RecordDeleted,
-    /// `record_errored`: one record could not be synced. The sync continues.
-    RecordErrored,
-    /// `webhook_verification`: Paragon probes the webhook URL (observed, not documented).
-    WebhookVerification,
+macro_rules! events {
+    (
+        documented { $($(#[$doc:meta])* $name:ident $text:literal $payload:ident)* }
+        observed { $($(#[$observed_doc:meta])* $observed:ident $observed_text:literal $observed_payload:ident)* }
+    ) => {
+        /// The kind of a webhook event, for all events that this crate knows.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum EventKind {
+            $($(#[$doc])* $name,)*
+            $($(#[$observed_doc])* $observed,)*
+        }
+
+        impl EventKind {
+            /// Every documented event, in the order of Paragon's own list. `webhook_verification` is not documented and
+            /// not included.
+            pub const ALL: [Self; [$($text),*].len()] = [$(Self::$name,)*];
+            const OBSERVED: [Self; [$($observed_text),*].len()] = [$(Self::$observed,)*];
+
+            /// Returns the value of the member `event`.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                    $(Self::$observed => $observed_text,)*
+                }
+            }
+
+            /// Returns the kind with this name; `None` if the name is unknown.
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.into_iter().chain(Self::OBSERVED).find(|kind| kind.name() == name)
+            }
+
+            /// Returns the name of the event's schema, such as `webhooks/sync_complete`.
+            pub const fn schema(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!("webhooks/", $text),)*
+                    $(Self::$observed => concat!("webhooks/", $observed_text),)*
+                }
+            }
+        }
+
+        /// One webhook event. The fields mirror the JSON. Unknown members are kept in `other`.
+        ///
+        /// An event with an unknown name parses as [`Event::Unknown`] and keeps all its members, because Paragon may
+        /// add events.
+        #[derive(Clone, Debug, PartialEq)]
+        #[non_exhaustive]
+        pub enum Event {
+            $(#[doc = concat!("The event `", $text, "`.")] $name($payload),)*
+            $(#[doc = concat!("The event `", $observed_text, "`.")] $observed($observed_payload),)*
+            /// An event with any other name.
+            Unknown(UnknownEvent),
+        }
+
+        impl Event {
+            /// Reads the members of an event of a known kind, without the member `event`.
+            fn of_kind(kind: EventKind, members: Value) -> serde_json::Result<Self> {
+                match kind {
+                    $(EventKind::$name => serde_json::from_value(members).map(Self::$name),)*
+                    $(EventKind::$observed => serde_json::from_value(members).map(Self::$observed),)*
+                }
+            }
+
+            /// Returns the value of the member `event`.
+            pub fn name(&self) -> &str {
+                match self {
+                    Self::Unknown(unknown) => &unknown.event,
+                    $(Self::$name(_) => $text,)*
+                    $(Self::$observed(_) => $observed_text,)*
+                }
+            }
+
+            fn payload(&self) -> &dyn Payload {
+                match self {
+                    Self::Unknown(payload) => payload,
+                    $(Self::$name(payload) => payload,)*
+                    $(Self::$observed(payload) => payload,)*
+                }
+            }
+        }
+    };
 }
 
-impl EventKind {
-    /// Every documented event, in the order of Paragon's own list. `webhook_verification` is not documented and not
-    /// included.
-    pub const ALL: [Self; 6] = [
-        Self::SyncComplete,
-        Self::SyncErrored,
-        Self::RecordCreated,
-        Self::RecordUpdated,
-        Self::RecordDeleted,
-        Self::RecordErrored,
-    ];
-
-    /// Returns the value of the member `event`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::SyncComplete => "sync_complete",
-            Self::SyncErrored => "sync_errored",
-            Self::RecordCreated => "record_created",
-            Self::RecordUpdated => "record_updated",
-            Self::RecordDeleted => "record_deleted",
-            Self::RecordErrored => "record_errored",
-            Self::WebhookVerification => "webhook_verification",
-        }
+// A new event is a line here: its kind, its name, and the type of its members. A new type implements `Payload`.
+events! {
+    documented {
+        /// `sync_complete`: an initial sync completed.
+        SyncComplete "sync_complete" SyncComplete
+        /// `sync_errored`: a sync stopped and cannot continue without help.
+        SyncErrored "sync_errored" SyncErrored
+        /// `record_created`: an incremental sync found a new record.
+        RecordCreated "record_created" RecordChange
+        /// `record_updated`: an incremental sync found a changed record.
+        RecordUpdated "record_updated" RecordChange
+        /// `record_deleted`: a full sync no longer found a record.
+        RecordDeleted "record_deleted" RecordChange
+        /// `record_errored`: one record could not be synced. The sync continues.
+        RecordErrored "record_errored" RecordErrored
     }
-
-    /// Returns the kind with this name; `None` if the name is unknown.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().chain([Self::WebhookVerification]).find(|kind| kind.name() == name)
-    }
-
-    /// Returns the name of the event's schema, such as `webhooks/sync_complete`.
-    pub const fn schema(self) -> &'static str {
-        match self {
-            Self::SyncComplete => "webhooks/sync_complete",
-            Self::SyncErrored => "webhooks/sync_errored",
-            Self::RecordCreated => "webhooks/record_created",
-            Self::RecordUpdated => "webhooks/record_updated",
-            Self::RecordDeleted => "webhooks/record_deleted",
-            Self::RecordErrored => "webhooks/record_errored",
-            Self::WebhookVerification => "webhooks/webhook_verification",
-        }
+    observed {
+        /// `webhook_verification`: Paragon probes the webhook URL (observed, not documented).
+        WebhookVerification "webhook_verification" WebhookVerification
     }
 }
 
@@ -75,29 +116,87 @@ impl std::fmt::Display for EventKind {
     }
 }
 
-/// One webhook event. The fields mirror the JSON. Unknown members are kept in `other`.
-///
-/// An event with an unknown name parses as [`Event::Unknown`] and keeps all its members, because Paragon may add
-/// events.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Event {
-    /// The event `sync_complete`.
-    SyncComplete(SyncComplete),
-    /// The event `sync_errored`.
-    SyncErrored(SyncErrored),
-    /// The event `record_created`.
-    RecordCreated(RecordChange),
-    /// The event `record_updated`.
-    RecordUpdated(RecordChange),
-    /// The event `record_deleted`.
-    RecordDeleted(RecordChange),
-    /// The event `record_errored`.
-    RecordErrored(RecordErrored),
-    /// The event `webhook_verification`.
-    WebhookVerification(WebhookVerification),
-    /// An event with any other name.
-    Unknown(UnknownEvent),
+/// Members of an event of one kind.
+trait Payload {
+    /// Returns the members that name the sync, the credential and the user, if the event has them.
+    fn envelope(&self) -> Option<&Envelope> {
+        None
+    }
+
+    /// Returns the id of the record that the event is about, if it is about one.
+    fn record_id(&self) -> Option<&RecordId> {
+        None
+    }
+
+    /// Returns all members except `event`, borrowed and sorted by name.
+    fn members(&self) -> Members<'_>;
+}
+
+impl Payload for SyncComplete {
+    fn envelope(&self) -> Option<&Envelope> {
+        Some(&self.envelope)
+    }
+
+    fn members(&self) -> Members<'_> {
+        let SyncCompleteData { model, synced_at, num_records, other } = &self.data;
+        let own = [("model", Text(model)), ("syncedAt", Text(synced_at)), ("numRecords", Number(*num_records))];
+        self.envelope.with("data", sorted(own, other), &self.other)
+    }
+}
+
+impl Payload for SyncErrored {
+    fn envelope(&self) -> Option<&Envelope> {
+        Some(&self.envelope)
+    }
+
+    fn members(&self) -> Members<'_> {
+        let own = [("message", Text(&self.error.message))];
+        self.envelope.with("error", sorted(own, &self.error.other), &self.other)
+    }
+}
+
+impl Payload for RecordChange {
+    fn envelope(&self) -> Option<&Envelope> {
+        Some(&self.envelope)
+    }
+
+    fn record_id(&self) -> Option<&RecordId> {
+        Some(&self.data.record_id)
+    }
+
+    fn members(&self) -> Members<'_> {
+        let RecordRef { record_id, model, other } = &self.data;
+        let own = [("recordId", Text(record_id.as_str())), ("model", Text(model))];
+        self.envelope.with("data", sorted(own, other), &self.other)
+    }
+}
+
+impl Payload for RecordErrored {
+    fn envelope(&self) -> Option<&Envelope> {
+        Some(&self.envelope)
+    }
+
+    fn record_id(&self) -> Option<&RecordId> {
+        Some(&self.error.record_id)
+    }
+
+    fn members(&self) -> Members<'_> {
+        let RecordError { message, record_id, model, other } = &self.error;
+        let own = [("message", Text(message)), ("recordId", Text(record_id.as_str())), ("model", Text(model))];
+        self.envelope.with("error", sorted(own, other), &self.other)
+    }
+}
+
+impl Payload for WebhookVerification {
+    fn members(&self) -> Members<'_> {
+        sorted([], &self.other)
+    }
+}
+
+impl Payload for UnknownEvent {
+    fn members(&self) -> Members<'_> {
+        sorted([], &self.members)
+    }
 }
 
 /// The members that all six documented events have in common.
@@ -297,74 +396,23 @@ impl Event {
             return Ok(Self::Unknown(UnknownEvent { event, members }));
         };
         let members = Value::Object(members);
-        match kind {
-            EventKind::SyncComplete => serde_json::from_value(members).map(Self::SyncComplete),
-            EventKind::SyncErrored => serde_json::from_value(members).map(Self::SyncErrored),
-            EventKind::RecordCreated => serde_json::from_value(members).map(Self::RecordCreated),
-            EventKind::RecordUpdated => serde_json::from_value(members).map(Self::RecordUpdated),
-            EventKind::RecordDeleted => serde_json::from_value(members).map(Self::RecordDeleted),
-            EventKind::RecordErrored => serde_json::from_value(members).map(Self::RecordErrored),
-            EventKind::WebhookVerification => serde_json::from_value(members).map(Self::WebhookVerification),
-        }
-        .map_err(|source| EventError::Malformed { event: kind.name(), source })
-    }
-
-    /// Returns the value of the member `event`.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Unknown(unknown) => &unknown.event,
-            Self::SyncComplete(_) => EventKind::SyncComplete.name(),
-            Self::SyncErrored(_) => EventKind::SyncErrored.name(),
-            Self::RecordCreated(_) => EventKind::RecordCreated.name(),
-            Self::RecordUpdated(_) => EventKind::RecordUpdated.name(),
-            Self::RecordDeleted(_) => EventKind::RecordDeleted.name(),
-            Self::RecordErrored(_) => EventKind::RecordErrored.name(),
-            Self::WebhookVerification(_) => EventKind::WebhookVerification.name(),
-        }
+        Self::of_kind(kind, members).map_err(|source| EventError::Malformed { event: kind.name(), source })
     }
 
     /// Returns the members that name the sync, the credential and the user. Returns `None` for `webhook_verification`
     /// and for unknown events, because these need not have the members.
     pub fn envelope(&self) -> Option<&Envelope> {
-        match self {
-            Self::SyncComplete(event) => Some(&event.envelope),
-            Self::SyncErrored(event) => Some(&event.envelope),
-            Self::RecordCreated(event) | Self::RecordUpdated(event) | Self::RecordDeleted(event) => {
-                Some(&event.envelope)
-            }
-            Self::RecordErrored(event) => Some(&event.envelope),
-            Self::WebhookVerification(_) | Self::Unknown(_) => None,
-        }
+        self.payload().envelope()
     }
 
     /// Returns the id of the record that the event is about; `None` if the event is not about a record.
     pub fn record_id(&self) -> Option<&RecordId> {
-        match self {
-            Self::RecordCreated(event) | Self::RecordUpdated(event) | Self::RecordDeleted(event) => {
-                Some(&event.data.record_id)
-            }
-            Self::RecordErrored(event) => Some(&event.error.record_id),
-            _ => None,
-        }
+        self.payload().record_id()
     }
 
     /// Returns the event as JSON. The members are in alphabetical order, so that equal events print as equal bytes.
     pub fn to_value(&self) -> Value {
-        let members = match self {
-            Self::SyncComplete(event) => serde_json::to_value(event),
-            Self::SyncErrored(event) => serde_json::to_value(event),
-            Self::RecordCreated(event) | Self::RecordUpdated(event) | Self::RecordDeleted(event) => {
-                serde_json::to_value(event)
-            }
-            Self::RecordErrored(event) => serde_json::to_value(event),
-            Self::WebhookVerification(event) => serde_json::to_value(event),
-            Self::Unknown(event) => Ok(Value::Object(event.members.clone())),
-        };
-        let Ok(Value::Object(mut members)) = members else {
-            unreachable!("events are structs of strings, numbers and JSON: they always print as an object");
-        };
-        members.insert("event".to_owned(), Value::String(self.name().to_owned()));
-        Value::Object(members)
+        serde_json::to_value(self).unwrap_or_else(|error| unreachable!("events consist of JSON: {error}"))
     }
 }
 
@@ -372,29 +420,7 @@ impl Event {
 /// so the shortcut saves work.
 impl Serialize for Event {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut members = match self {
-            Self::SyncComplete(SyncComplete { envelope, data, other }) => {
-                let SyncCompleteData { model, synced_at, num_records, other: more } = data;
-                let own = [("model", Text(model)), ("syncedAt", Text(synced_at)), ("numRecords", Number(*num_records))];
-                envelope.with("data", sorted(own, more), other)
-            }
-            Self::SyncErrored(SyncErrored { envelope, error, other }) => {
-                let own = [("message", Text(&error.message))];
-                envelope.with("error", sorted(own, &error.other), other)
-            }
-            Self::RecordCreated(event) | Self::RecordUpdated(event) | Self::RecordDeleted(event) => {
-                let RecordRef { record_id, model, other } = &event.data;
-                let own = [("recordId", Text(record_id.as_str())), ("model", Text(model))];
-                event.envelope.with("data", sorted(own, other), &event.other)
-            }
-            Self::RecordErrored(RecordErrored { envelope, error, other }) => {
-                let RecordError { message, record_id, model, other: more } = error;
-                let own = [("message", Text(message)), ("recordId", Text(record_id.as_str())), ("model", Text(model))];
-                envelope.with("error", sorted(own, more), other)
-            }
-            Self::WebhookVerification(event) => sorted([], &event.other),
-            Self::Unknown(event) => sorted([], &event.members),
-        };
+        let mut members = self.payload().members();
         members.insert("event", Text(self.name()));
         members.serialize(serializer)
     }

@@ -35,17 +35,20 @@ mod tests;
 
 pub use chance::Probability;
 pub use fault::{DeliveryFault, DeliveryFaultKind};
+#[doc(hidden)]
+pub use policy::Rules;
 pub use policy::{
     Address, Backoff, Batch, Class, ClassRule, DisableRule, Failing, HeaderMatch, HeaderRule, Jitter, Limit, Off, On,
-    Order, Payload, Policy, PolicyError, Reenable, RetryAfter, Rules, Success, Then, WhileOff,
+    Order, Payload, Policy, PolicyError, Reenable, RetryAfter, Success, Then, WhileOff,
 };
+#[doc(hidden)]
 pub use queue::Queue;
-pub use record::{
-    Attempt, AttemptRecord, Change, Completed, Decision, DeliveryId, Enqueued, Polled, Purpose, WebhookState,
-};
+#[doc(hidden)]
+pub use record::{Attempt, Completed, Enqueued, Polled, Purpose};
+pub use record::{AttemptRecord, Change, Decision, DeliveryId, WebhookState};
 pub use signature::{Encoding, Signature};
-pub use transport::{
-    Answer, Failure, Http, Outcome, Request, Sending, Timeouts, Transmission, Transmitting, Transport, Wire,
-};
+pub use transport::{Answer, Failure, Http, Outcome, Request, Sending, Timeouts, Transport, Wire};
 #[cfg(feature = "tower")]
 pub use transport::{InProcess, RequestBody};
+#[doc(hidden)]
+pub use transport::{Transmission, Transmitting};

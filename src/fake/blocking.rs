@@ -53,6 +53,28 @@ impl fmt::Debug for FakeParagon {
     }
 }
 
+impl Builder {
+    /// Starts the fake with an async runtime of its own.
+    ///
+    /// # Errors
+    ///
+    /// Returns the same errors as [`Builder::start`].
+    ///
+    /// # Panics
+    ///
+    /// Panics inside an async runtime, or if no thread can be started.
+    #[track_caller]
+    pub fn start_blocking(self) -> Result<FakeParagon, StartError> {
+        not_async();
+        // The runtime has one thread of its own. Tasks that the fake leaves running, such as its connections, go on
+        // while the test does other things.
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
+        let paragon = runtime.block_on(self.start())?;
+        Ok(FakeParagon { paragon, runtime })
+    }
+}
+
 impl Deref for FakeParagon {
     type Target = super::FakeParagon;
     fn deref(&self) -> &super::FakeParagon {
@@ -68,30 +90,23 @@ impl FakeParagon {
     /// Panics if no port of 127.0.0.1 is free, or if no thread can be started.
     #[track_caller]
     pub fn start() -> Self {
-        match Self::start_with(super::FakeParagon::builder()) {
+        match Self::builder().start_blocking() {
             Ok(paragon) => paragon,
             Err(error) => panic!("{error}"),
         }
     }
 
-    /// Starts a fake with these settings.
+    /// Returns the default settings. Call [`start_blocking`](Builder::start_blocking) on them to start the fake.
     ///
-    /// # Errors
+    /// ```
+    /// use paragon_testkit::fake::blocking::FakeParagon;
     ///
-    /// Returns the same errors as [`Builder::start`].
-    ///
-    /// # Panics
-    ///
-    /// Panics if no thread can be started.
-    #[track_caller]
-    pub fn start_with(builder: Builder) -> Result<Self, StartError> {
-        not_async();
-        // The runtime has one thread of its own. Tasks that the fake leaves running, such as its connections, go on
-        // while the test does other things.
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
-        let paragon = runtime.block_on(builder.start())?;
-        Ok(Self { paragon, runtime })
+    /// let paragon = FakeParagon::builder().seed(7).start_blocking()?;
+    /// paragon.settle();
+    /// # Ok::<(), paragon_testkit::fake::StartError>(())
+    /// ```
+    pub fn builder() -> Builder {
+        super::FakeParagon::builder()
     }
 
     /// Blocks until `future` is complete. This is for other async functions, such as `Suite::run`.

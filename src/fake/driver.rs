@@ -27,7 +27,7 @@ pub(super) struct Driver {
     pub(super) pacer: OnceLock<Pacer>,
 }
 
-/// Future that [`FakeParagon::play_with`] waits for after a step.
+/// Future that [`FakeParagon::play_with`](super::FakeParagon::play_with) waits for after a step.
 pub type BoxFuture<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 /// Callback that waits for a span of real time.

@@ -328,13 +328,13 @@ impl Connection {
     }
 
     /// Injects a fault of the provider into the runs of this account's syncs. A
-    /// [`ProviderFaultKind`](crate::source::ProviderFaultKind) alone affects
+    /// [`ProviderFaultKind`](crate::fake::ProviderFaultKind) alone affects
     /// every run until the account's faults are [ended](Connection::end_provider_faults).
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// use paragon_testkit::FakeParagon;
-    /// use paragon_testkit::source::{ProviderFault, ProviderFaultKind};
+    /// use paragon_testkit::fake::{ProviderFault, ProviderFaultKind};
     ///
     /// let drive = FakeParagon::start().await.user("ada").connect("googledrive");
     /// drive.provider_fault(ProviderFault::new(ProviderFaultKind::Network).next(2));

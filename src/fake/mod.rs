@@ -59,6 +59,9 @@ mod timeline;
 mod token;
 
 pub use crate::source::content::{Content, LONGEST, NotDownloadable, content};
+pub use crate::source::permission::Role;
+pub use crate::source::{ProviderFault, ProviderFaultKind, Synthetic};
+pub use crate::sync::{EnableError, RunKind, Status};
 pub use builder::{Builder, StartError};
 pub use driver::BoxFuture;
 pub use endpoint::Endpoint;

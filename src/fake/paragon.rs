@@ -46,10 +46,16 @@ impl fmt::Debug for FakeParagon {
     }
 }
 
+/// # Addresses and settings
 impl FakeParagon {
     /// Returns the base URL of the Sync API, without a slash at the end and without `/api`.
     pub fn api_url(&self) -> String {
         self.server.url()
+    }
+
+    /// Returns the URL of the admin API, if the admin API is served; see [`Builder::admin`](super::Builder::admin).
+    pub fn admin_url(&self) -> Option<String> {
+        self.admin.then(|| format!("{}{}", self.api_url(), super::admin::ROOT.trim_end_matches('/')))
     }
 
     /// Returns the project, which contains what the receiver needs to mint user tokens.
@@ -57,97 +63,29 @@ impl FakeParagon {
         self.state().project.clone()
     }
 
-    /// Sets the URL that events are sent to, and enables the webhook. If the policy verifies new URLs, the webhook is
-    /// enabled after the URL has answered a probe.
-    pub async fn set_webhook(&self, url: Url) {
-        let _turn = self.driver.turn().await;
-        self.state().simulation.set_webhook(url);
-        self.driver.tell();
+    /// Returns the seed, from which ids, payloads and choices follow; see [`Builder::seed`](super::Builder::seed).
+    pub fn seed(&self) -> u64 {
+        self.state().seed
     }
 
-    /// Sends webhooks through `transport` instead of the network ([`Http`]), from the next webhook on. With the feature
-    /// `tower`, the transport `InProcess` calls a receiver in the test's own process.
-    pub fn set_transport(&self, transport: impl Transport + 'static) {
-        self.driver.set_transport(Arc::new(transport));
+    /// Returns the initial time of the virtual clock.
+    pub fn started_at(&self) -> Timestamp {
+        self.state().simulation.start
     }
 
-    /// Enables the webhook again after it was disabled. Missed events are not sent later (`webhook.missed`, assumed).
-    pub fn enable_webhook(&self) {
-        self.state().simulation.enable_webhook();
-        self.driver.tell();
+    /// Returns how long a receiver has to answer, in real time; see [`Builder::answer_within`](super::Builder::answer_within).
+    pub fn answers_within(&self) -> Duration {
+        self.driver.answer_within
     }
 
-    /// Disables the webhook by hand. Pending deliveries are dropped, unless the policy holds them (`while_off`).
-    pub fn disable_webhook(&self) {
-        self.state().simulation.disable_webhook();
-        self.driver.tell();
+    /// Returns the revision of the contract that syncs get when they are enabled now.
+    pub fn revision(&self) -> Revision {
+        self.state().simulation.engine.revision()
     }
 
-    /// Returns the state of the webhook, which says whether events are delivered.
-    pub fn webhook(&self) -> WebhookState {
-        self.state().simulation.queue.state()
-    }
-
-    /// Injects a fault into deliveries. The fault lasts until it is used up or [ended](Self::end_delivery_fault). A
-    /// [`DeliveryFaultKind`] alone affects every delivery.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// use paragon_testkit::FakeParagon;
-    /// use paragon_testkit::delivery::{DeliveryFault, DeliveryFaultKind};
-    ///
-    /// let paragon = FakeParagon::start().await;
-    /// paragon.delivery_fault(DeliveryFault::new(DeliveryFaultKind::Together(3)).next(1));
-    /// paragon.delivery_fault(DeliveryFaultKind::Unreachable);
-    /// // Deliveries fail here, and are retried.
-    /// paragon.end_delivery_fault(DeliveryFaultKind::Unreachable);
-    /// # }
-    /// ```
-    pub fn delivery_fault(&self, fault: impl Into<DeliveryFault>) {
-        self.state().simulation.queue.begin(fault.into());
-    }
-
-    /// Ends all delivery faults of this kind.
-    pub fn end_delivery_fault(&self, kind: DeliveryFaultKind) {
-        self.state().simulation.queue.end(kind);
-    }
-
-    /// Injects a fault into calls of the API. The fault lasts until it is used up or [ended](Self::end_api_fault). An
-    /// [`ApiFaultKind`](super::ApiFaultKind) alone affects every call.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// use paragon_testkit::FakeParagon;
-    /// use paragon_testkit::fake::{ApiFault, ApiFaultKind, Endpoint, RetryAfterHeader};
-    ///
-    /// let paragon = FakeParagon::start().await;
-    /// let busy = ApiFaultKind::Status { code: 429, retry_after: Some(RetryAfterHeader::Seconds(1)) };
-    /// paragon.api_fault(ApiFault::new(busy).endpoint(Endpoint::PullRecords).next(2));
-    /// let outage = paragon.api_fault(ApiFaultKind::status(503));
-    /// // Every call is answered 503 here.
-    /// paragon.end_api_fault(outage);
-    /// # }
-    /// ```
-    pub fn api_fault(&self, fault: impl Into<ApiFault>) -> FaultId {
-        self.state().api.faults.add(fault.into())
-    }
-
-    /// Ends a fault of the API. Returns false if there is no fault with this id any more.
-    pub fn end_api_fault(&self, fault: FaultId) -> bool {
-        self.state().api.faults.remove(fault).is_some()
-    }
-
-    /// Returns all faults of the API, each with the number of calls that it has struck. Faults that have ended are
-    /// included.
-    pub fn api_faults(&self) -> Vec<ActiveApiFault> {
-        let active =
-            |(id, fault, struck): (FaultId, &ApiFault, u64)| ActiveApiFault { id, fault: fault.clone(), struck };
-        self.state().api.faults.list().map(active).collect()
-    }
-
-    /// Ends all faults of the API.
-    pub fn end_api_faults(&self) {
-        self.state().api.end_faults();
+    /// Sets the revision of the contract for syncs that are enabled from now on.
+    pub fn set_revision(&self, revision: Revision) {
+        self.state().simulation.engine.set_revision(revision);
     }
 
     /// Sets the maximum number of records on a page from now on, and returns the previous maximum. See
@@ -160,41 +98,10 @@ impl FakeParagon {
     pub fn set_run_duration(&self, span: Duration) {
         self.state().simulation.engine.set_runs_take(span);
     }
+}
 
-    /// Returns the revision of the contract that syncs get when they are enabled now.
-    pub fn revision(&self) -> Revision {
-        self.state().simulation.engine.revision()
-    }
-
-    /// Returns the policy by which webhooks are delivered.
-    pub fn policy(&self) -> Policy {
-        self.state().simulation.queue.policy().clone()
-    }
-
-    /// Replaces the policy. Pending deliveries are dropped, and the webhook has to be [set](Self::set_webhook) again.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the policy has open cells or is inconsistent. Nothing has changed then.
-    pub fn set_policy(&self, policy: Policy) -> Result<(), PolicyError> {
-        self.state().simulation.set_policy(policy)?;
-        self.driver.tell();
-        Ok(())
-    }
-
-    /// Sets the revision of the contract for syncs that are enabled from now on.
-    pub fn set_revision(&self, revision: Revision) {
-        self.state().simulation.engine.set_revision(revision);
-    }
-
-    /// Ends all faults of the API and of deliveries. Faults of a provider are ended by
-    /// [`Connection::end_provider_faults`](super::Connection::end_provider_faults).
-    pub fn clear_faults(&self) {
-        let mut state = self.state();
-        state.api.end_faults();
-        state.simulation.queue.end_all();
-    }
-
+/// # Users and events
+impl FakeParagon {
     /// Returns the Connected User with this id, who may be known or new.
     pub fn user(&self, id: impl Into<UserId>) -> User {
         User { shared: self.driver.shared.clone(), id: id.into() }
@@ -219,11 +126,6 @@ impl FakeParagon {
         self.driver.transport().send(&request).await
     }
 
-    /// Returns how long a receiver has to answer, in real time; see [`Builder::answer_within`](super::Builder::answer_within).
-    pub fn answers_within(&self) -> Duration {
-        self.driver.answer_within
-    }
-
     /// Mounts a mock on the server of the API. A mock takes precedence over the fake's own responses.
     ///
     /// # Panics
@@ -237,23 +139,10 @@ impl FakeParagon {
         };
         mock.mount(server)
     }
+}
 
-    /// Returns the initial time of the virtual clock.
-    pub fn started_at(&self) -> Timestamp {
-        self.state().simulation.start
-    }
-
-    /// Returns the seed, from which ids, payloads and choices follow; see [`Builder::seed`](super::Builder::seed).
-    pub fn seed(&self) -> u64 {
-        self.state().seed
-    }
-
-    /// Returns the kind of thing that an id of this fake identifies: `sync`, `record`, `credential`, `object` or
-    /// `cursor`.
-    pub(crate) fn what_is(&self, id: &str) -> Option<&'static str> {
-        self.state().simulation.kind_of(id)
-    }
-
+/// # Time
+impl FakeParagon {
     /// Returns the current time of the virtual clock.
     pub fn now(&self) -> Timestamp {
         self.state().simulation.clock.now()
@@ -310,6 +199,199 @@ impl FakeParagon {
     /// the fake move the clock.
     pub fn speed(&self) -> Option<f64> {
         self.driver.shared.pace().map(|pace| pace.speed())
+    }
+}
+
+/// # The webhook and its policy
+impl FakeParagon {
+    /// Sets the URL that events are sent to, and enables the webhook. If the policy verifies new URLs, the webhook is
+    /// enabled after the URL has answered a probe.
+    pub async fn set_webhook(&self, url: Url) {
+        let _turn = self.driver.turn().await;
+        self.state().simulation.set_webhook(url);
+        self.driver.tell();
+    }
+
+    /// Enables the webhook again after it was disabled. Missed events are not sent later (`webhook.missed`, assumed).
+    pub fn enable_webhook(&self) {
+        self.state().simulation.enable_webhook();
+        self.driver.tell();
+    }
+
+    /// Disables the webhook by hand. Pending deliveries are dropped, unless the policy holds them (`while_off`).
+    pub fn disable_webhook(&self) {
+        self.state().simulation.disable_webhook();
+        self.driver.tell();
+    }
+
+    /// Returns the state of the webhook, which says whether events are delivered.
+    pub fn webhook(&self) -> WebhookState {
+        self.state().simulation.queue.state()
+    }
+
+    /// Sends webhooks through `transport` instead of the network ([`Http`](crate::delivery::Http)), from the next webhook on. With the feature
+    /// `tower`, the transport `InProcess` calls a receiver in the test's own process.
+    pub fn set_transport(&self, transport: impl Transport + 'static) {
+        self.driver.set_transport(Arc::new(transport));
+    }
+
+    /// Returns the policy by which webhooks are delivered.
+    pub fn policy(&self) -> Policy {
+        self.state().simulation.queue.policy().clone()
+    }
+
+    /// Replaces the policy. Pending deliveries are dropped, and the webhook has to be [set](Self::set_webhook) again.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the policy has open cells or is inconsistent. Nothing has changed then.
+    pub fn set_policy(&self, policy: Policy) -> Result<(), PolicyError> {
+        self.state().simulation.set_policy(policy)?;
+        self.driver.tell();
+        Ok(())
+    }
+}
+
+/// # Faults
+impl FakeParagon {
+    /// Injects a fault into calls of the API. The fault lasts until it is used up or [ended](Self::end_api_fault). An
+    /// [`ApiFaultKind`](super::ApiFaultKind) alone affects every call.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use paragon_testkit::FakeParagon;
+    /// use paragon_testkit::fake::{ApiFault, ApiFaultKind, Endpoint, RetryAfterHeader};
+    ///
+    /// let paragon = FakeParagon::start().await;
+    /// let busy = ApiFaultKind::Status { code: 429, retry_after: Some(RetryAfterHeader::Seconds(1)) };
+    /// paragon.api_fault(ApiFault::new(busy).endpoint(Endpoint::PullRecords).next(2));
+    /// let outage = paragon.api_fault(ApiFaultKind::status(503));
+    /// // Every call is answered 503 here.
+    /// paragon.end_api_fault(outage);
+    /// # }
+    /// ```
+    pub fn api_fault(&self, fault: impl Into<ApiFault>) -> FaultId {
+        self.state().api.faults.add(fault.into())
+    }
+
+    /// Ends a fault of the API. Returns false if there is no fault with this id any more.
+    pub fn end_api_fault(&self, fault: FaultId) -> bool {
+        self.state().api.faults.remove(fault).is_some()
+    }
+
+    /// Returns all faults of the API, each with the number of calls that it has struck. Faults that have ended are
+    /// included.
+    pub fn api_faults(&self) -> Vec<ActiveApiFault> {
+        let active =
+            |(id, fault, struck): (FaultId, &ApiFault, u64)| ActiveApiFault { id, fault: fault.clone(), struck };
+        self.state().api.faults.list().map(active).collect()
+    }
+
+    /// Ends all faults of the API.
+    pub fn end_api_faults(&self) {
+        self.state().api.end_faults();
+    }
+
+    /// Injects a fault into deliveries. The fault lasts until it is used up or [ended](Self::end_delivery_fault). A
+    /// [`DeliveryFaultKind`] alone affects every delivery.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use paragon_testkit::FakeParagon;
+    /// use paragon_testkit::delivery::{DeliveryFault, DeliveryFaultKind};
+    ///
+    /// let paragon = FakeParagon::start().await;
+    /// paragon.delivery_fault(DeliveryFault::new(DeliveryFaultKind::Together(3)).next(1));
+    /// paragon.delivery_fault(DeliveryFaultKind::Unreachable);
+    /// // Deliveries fail here, and are retried.
+    /// paragon.end_delivery_fault(DeliveryFaultKind::Unreachable);
+    /// # }
+    /// ```
+    pub fn delivery_fault(&self, fault: impl Into<DeliveryFault>) {
+        self.state().simulation.queue.begin(fault.into());
+    }
+
+    /// Ends all delivery faults of this kind.
+    pub fn end_delivery_fault(&self, kind: DeliveryFaultKind) {
+        self.state().simulation.queue.end(kind);
+    }
+
+    /// Ends all faults of the API and of deliveries. Faults of a provider are ended by
+    /// [`Connection::end_provider_faults`](super::Connection::end_provider_faults).
+    pub fn clear_faults(&self) {
+        let mut state = self.state();
+        state.api.end_faults();
+        state.simulation.queue.end_all();
+    }
+}
+
+/// # What has happened
+impl FakeParagon {
+    /// Returns what has happened so far.
+    pub fn timeline(&self) -> Timeline {
+        self.state().simulation.timeline()
+    }
+
+    /// Returns what has happened since a [mark](Self::timeline_mark).
+    pub fn timeline_since(&self, mark: usize) -> Timeline {
+        let state = self.state();
+        Timeline::since(mark, state.simulation.start, &state.simulation.journal.log)
+    }
+
+    /// Waits until something has happened after a [mark](Self::timeline_mark), and returns the new entries. The mark
+    /// after them is their [`end`](Timeline::end).
+    pub async fn timeline_after(&self, mark: usize) -> Timeline {
+        // The sender lives as long as this fake, so the channel cannot be closed.
+        let _ = self.driver.shared.told().wait_for(|end| *end > mark).await;
+        let state = self.state();
+        Timeline::since(mark, state.simulation.start, &state.simulation.journal.log)
+    }
+
+    /// Returns the mark of the present: the number of entries that the timeline has had. [`skip`](Timeline::skip) can
+    /// later leave out the entries before the mark.
+    pub fn timeline_mark(&self) -> usize {
+        self.state().simulation.journal.log.end()
+    }
+
+    /// Returns the history of a delivery as text: each attempt, the rule that decided, and the next step. Returns
+    /// `None` if the timeline has no entry of the delivery.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use paragon_testkit::FakeParagon;
+    ///
+    /// let paragon = FakeParagon::start().await;
+    /// paragon.set_webhook("http://127.0.0.1:9/nobody-there".parse()?).await;
+    /// paragon.user("ada").connect("googledrive").enable("files")?;
+    /// paragon.settle().await;
+    /// let delivery = paragon.timeline().attempts().next().unwrap().record.delivery;
+    /// let text = paragon.explain(delivery).unwrap();
+    /// assert!(text.contains("attempt 1 -> connection refused: again at +00:00:10, by backoff: "), "{text}");
+    /// # Ok(()) }
+    /// ```
+    pub fn explain(&self, delivery: DeliveryId) -> Option<String> {
+        explain(&self.state().simulation, delivery)
+    }
+
+    /// Returns the counters of what has happened so far.
+    pub fn tally(&self) -> Tally {
+        self.state().simulation.journal.tally
+    }
+
+    /// Returns the number of calls of the Sync API that were made with a token of this user since a
+    /// [mark](Self::timeline_mark).
+    pub fn count_calls(&self, user: &UserId, mark: usize) -> usize {
+        let of_user =
+            |entry: &TimelineEntry| matches!(entry.what, EntryKind::Call(_)) && entry.user.as_ref() == Some(user);
+        self.state().simulation.journal.log.since(mark).filter(|(_, entry)| of_user(entry)).count()
+    }
+}
+
+impl FakeParagon {
+    /// Returns the kind of thing that an id of this fake identifies: `sync`, `record`, `credential`, `object` or
+    /// `cursor`.
+    pub(crate) fn what_is(&self, id: &str) -> Option<&'static str> {
+        self.state().simulation.kind_of(id)
     }
 
     /// Opens a lane: another fake behind the same API, which is empty. The lane has its own clock, queue, policy,
@@ -383,69 +465,5 @@ impl FakeParagon {
 
     fn state(&self) -> Guard<'_> {
         self.driver.shared.lock()
-    }
-
-    /// Returns what has happened so far.
-    pub fn timeline(&self) -> Timeline {
-        self.state().simulation.timeline()
-    }
-
-    /// Returns what has happened since a [mark](Self::timeline_mark).
-    pub fn timeline_since(&self, mark: usize) -> Timeline {
-        let state = self.state();
-        Timeline::since(mark, state.simulation.start, &state.simulation.journal.log)
-    }
-
-    /// Waits until something has happened after a [mark](Self::timeline_mark), and returns the new entries. The mark
-    /// after them is their [`end`](Timeline::end).
-    pub async fn timeline_after(&self, mark: usize) -> Timeline {
-        // The sender lives as long as this fake, so the channel cannot be closed.
-        let _ = self.driver.shared.told().wait_for(|end| *end > mark).await;
-        let state = self.state();
-        Timeline::since(mark, state.simulation.start, &state.simulation.journal.log)
-    }
-
-    /// Returns the history of a delivery as text: each attempt, the rule that decided, and the next step. Returns
-    /// `None` if the timeline has no entry of the delivery.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use paragon_testkit::FakeParagon;
-    ///
-    /// let paragon = FakeParagon::start().await;
-    /// paragon.set_webhook("http://127.0.0.1:9/nobody-there".parse()?).await;
-    /// paragon.user("ada").connect("googledrive").enable("files")?;
-    /// paragon.settle().await;
-    /// let delivery = paragon.timeline().attempts().next().unwrap().record.delivery;
-    /// let text = paragon.explain(delivery).unwrap();
-    /// assert!(text.contains("attempt 1 -> connection refused: again at +00:00:10, by backoff: "), "{text}");
-    /// # Ok(()) }
-    /// ```
-    pub fn explain(&self, delivery: DeliveryId) -> Option<String> {
-        explain(&self.state().simulation, delivery)
-    }
-
-    /// Returns the counters of what has happened so far.
-    pub fn tally(&self) -> Tally {
-        self.state().simulation.journal.tally
-    }
-
-    /// Returns the URL of the admin API, if the admin API is served; see [`Builder::admin`](super::Builder::admin).
-    pub fn admin_url(&self) -> Option<String> {
-        self.admin.then(|| format!("{}{}", self.api_url(), super::admin::ROOT.trim_end_matches('/')))
-    }
-
-    /// Returns the number of calls of the Sync API that were made with a token of this user since a
-    /// [mark](Self::timeline_mark).
-    pub fn count_calls(&self, user: &UserId, mark: usize) -> usize {
-        let of_user =
-            |entry: &TimelineEntry| matches!(entry.what, EntryKind::Call(_)) && entry.user.as_ref() == Some(user);
-        self.state().simulation.journal.log.since(mark).filter(|(_, entry)| of_user(entry)).count()
-    }
-
-    /// Returns the mark of the present: the number of entries that the timeline has had. [`skip`](Timeline::skip) can
-    /// later leave out the entries before the mark.
-    pub fn timeline_mark(&self) -> usize {
-        self.state().simulation.journal.log.end()
     }
 }

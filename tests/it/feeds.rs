@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use paragon_testkit::contract::{ExternalId, File};
+use paragon_testkit::fake::ProviderFault;
 use paragon_testkit::fake::{ApiFault, ApiFaultKind, Connection, Item, Server, Stale, SyncHandle};
+use paragon_testkit::fake::{RunKind, Status};
 use paragon_testkit::source;
-use paragon_testkit::source::ProviderFault;
-use paragon_testkit::sync::{RunKind, Status};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::Value;

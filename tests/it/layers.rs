@@ -235,3 +235,12 @@ fn a_circle_is_noticed() {
     sources.0.insert(vec!["c".to_owned()], (PathBuf::new(), "use crate::d::D;".to_owned()));
     assert_eq!(sources.on_circles(), [""; 0]);
 }
+
+#[test]
+fn the_front_page_lists_few_names() {
+    let text = std::fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let (_, table) = text.split_once("# What a test needs").unwrap();
+    let (table, _) = table.split_once("# Modules").unwrap();
+    let names = table.matches("[`").count();
+    assert!((30..=60).contains(&names), "{names} names, expected at most 60");
+}

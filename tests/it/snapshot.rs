@@ -69,7 +69,7 @@ async fn a_handler_is_shown_every_shipped_event() {
 
 #[test]
 fn a_test_without_async_can_do_the_same() {
-    let paragon = blocking::FakeParagon::start_with(FakeParagon::builder().seed(7)).unwrap();
+    let paragon = blocking::FakeParagon::builder().seed(7).start_blocking().unwrap();
     let app = paragon.block_on(Receiver::start(&paragon));
     paragon.set_webhook(app.webhook());
     let drive = paragon.user("user_ada").connect("googledrive");

@@ -1,14 +1,161 @@
 //! Tests the cases of the suite: each broken receiver fails the cases that are about its bug, each good receiver passes
-//! all cases, and each case is failed by a broken receiver. `tests/receivers/README.md` lists which bug fails which
-//! cases; these tests read its tables.
+//! all cases, and each case is failed by a broken receiver. `tests/receivers/zoo.toml` describes the receivers, and says
+//! which bug fails which cases.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::{Condvar, Mutex};
+use std::process::Command;
+use std::sync::{Condvar, LazyLock, Mutex};
+
+use serde::Deserialize;
 
 use crate::run::{START, STATE, WEBHOOK, check, run};
 
-const README: &str = include_str!("../../../tests/receivers/README.md");
+static ZOO: LazyLock<Zoo> =
+    LazyLock::new(|| toml::from_str(include_str!("../../../tests/receivers/zoo.toml")).expect("zoo.toml"));
+
+/// The receivers of the tests. `zoo.toml` says what the members mean.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Zoo {
+    good: Vec<Good>,
+    right: Vec<Right>,
+    broken: Vec<Broken>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Good {
+    file: String,
+    style: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Right {
+    name: String,
+    #[expect(dead_code, reason = "docs/generate.py uses it")]
+    table: Style,
+    programs: Vec<Program>,
+    unusual: String,
+    waiting: String,
+    #[serde(default)]
+    own_options: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Broken {
+    name: String,
+    table: Table,
+    programs: Vec<Program>,
+    wrong: String,
+    #[serde(default)]
+    fails: Vec<String>,
+    #[serde(default)]
+    fails_alone: Vec<String>,
+    purpose: Option<String>,
+}
+
+/// A table of `tests/receivers/right/README.md`.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Style {
+    Work,
+    Storage,
+    State,
+    Http,
+    Users,
+}
+
+/// A table of `tests/receivers/README.md`.
+#[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Table {
+    Answering,
+    Pulling,
+    Records,
+    Users,
+    Outages,
+    Histories,
+    Alone,
+    Suite,
+}
+
+/// A program with several receivers. Its first argument is the name of a receiver.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Deserialize)]
+enum Program {
+    #[serde(rename = "broken.py")]
+    BrokenPython,
+    #[serde(rename = "broken.mjs")]
+    BrokenNode,
+    #[serde(rename = "right.py")]
+    RightPython,
+    #[serde(rename = "processes.py")]
+    RightProcesses,
+    #[serde(rename = "right.mjs")]
+    RightNode,
+}
+
+impl Program {
+    const ALL: [Self; 5] =
+        [Self::BrokenPython, Self::BrokenNode, Self::RightPython, Self::RightProcesses, Self::RightNode];
+
+    fn command(self) -> [&'static str; 2] {
+        match self {
+            Self::BrokenPython => ["python3", "tests/receivers/python/broken.py"],
+            Self::BrokenNode => ["node", "tests/receivers/node/broken.mjs"],
+            Self::RightPython => ["python3", "tests/receivers/right/right.py"],
+            Self::RightProcesses => ["python3", "tests/receivers/right/processes.py"],
+            Self::RightNode => ["node", "tests/receivers/right/right.mjs"],
+        }
+    }
+
+    fn spawn(self, name: &str) -> String {
+        format!("{} {name}", self.command().join(" "))
+    }
+
+    /// Returns the names of the program's receivers. The program lists the names if it is started without one.
+    fn names(self) -> Vec<String> {
+        let [interpreter, file] = self.command();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let listed = Command::new(interpreter).arg(file).current_dir(root).output().unwrap();
+        let listed = String::from_utf8(listed.stderr).unwrap();
+        listed.lines().filter_map(|line| line.strip_prefix("  ")).map(str::to_owned).collect()
+    }
+}
+
+/// Each receiver of the programs has exactly one entry, and each entry is complete.
+#[test]
+fn zoo_toml_describes_each_receiver_once() {
+    let right = ZOO.right.iter().map(|entry| (&entry.name, &entry.programs));
+    let broken = ZOO.broken.iter().map(|entry| (&entry.name, &entry.programs));
+    let entries = right.chain(broken).flat_map(|(name, programs)| programs.iter().map(|it| (*it, name.clone())));
+    let mut described: Vec<_> = entries.collect();
+    let listed = Program::ALL.iter().flat_map(|program| program.names().into_iter().map(|name| (*program, name)));
+    let mut existing: Vec<_> = listed.collect();
+    described.sort();
+    existing.sort();
+    assert_eq!(described, existing, "left: the entries of zoo.toml, right: what the programs list");
+    for Good { file, style } in &ZOO.good {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/receivers").join(file);
+        assert!(path.is_file() && !style.is_empty(), "{file}");
+    }
+    for Right { name, unusual, waiting, .. } in &ZOO.right {
+        assert!(!unusual.is_empty() && !waiting.is_empty(), "{name}");
+    }
+    let cases = run(["cases"]).stdout;
+    let cases: BTreeSet<_> = cases.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
+    for Broken { name, table, wrong, fails, fails_alone, purpose, .. } in &ZOO.broken {
+        assert!(!wrong.is_empty(), "{name}");
+        assert_eq!(!fails.is_empty(), !matches!(table, Table::Alone | Table::Suite), "{name}: `fails` in {table:?}");
+        assert_eq!(purpose.is_some(), *table == Table::Suite, "{name}: `purpose` in {table:?}");
+        assert!(*table != Table::Alone || !fails_alone.is_empty(), "{name}: no `fails_alone`");
+        for case in fails.iter().chain(fails_alone) {
+            assert!(cases.contains(case.as_str()), "{name}: there is no case {case}");
+        }
+    }
+}
 
 /// Cases that every receiver passes, unless its bug is about them.
 const CONTROL: [&str; 5] = ["ack-every-event", "ack-verification", "ack-unknown-event", "rec-updated", "iso-two-users"];
@@ -138,48 +285,9 @@ fn receivers_that_refuse_events_for_a_while_pass() {
 #[test]
 #[ignore = "plays all cases to all right receivers, under five seeds"]
 fn no_right_receiver_is_accused() {
-    const PYTHON: &[&str] = &[
-        "queue",
-        "fetches",
-        "pulls-at-each-event",
-        "batches",
-        "polls",
-        "one-worker",
-        "reconciles",
-        "breaker",
-        "warms-up",
-        "patient",
-        "rate-limited",
-        "slow",
-        "newest-wins",
-        "only-newer",
-        "soft-deletes",
-        "contents",
-        "no-folders",
-        "instants",
-        "whole-seconds",
-        "capital-ids",
-        "text-numbers",
-        "database-driver",
-        "closes-silently",
-        "http-1.0",
-        "empty-body-is-ping",
-        "fresh-events",
-    ];
-    const NODE: &[&str] = &[
-        "queue",
-        "batches",
-        "polls",
-        "newest-wins",
-        "no-folders",
-        "text-numbers",
-        "closes-silently",
-        "lower-case-bearer",
-    ];
-    let python = PYTHON.iter().map(|style| format!("python3 tests/receivers/right/right.py {style}"));
-    let node = NODE.iter().map(|style| format!("node tests/receivers/right/right.mjs {style}"));
-    let several = ["four", "per-request"].map(|style| format!("python3 tests/receivers/right/processes.py {style}"));
-    let spawns: Vec<_> = python.chain(node).chain(several).collect();
+    let right = ZOO.right.iter().filter(|entry| !entry.own_options);
+    let spawns = right.flat_map(|entry| entry.programs.iter().map(|program| program.spawn(&entry.name)));
+    let spawns: Vec<_> = spawns.collect();
     let accused = |spawn: &str, seed: &str| {
         let verdicts = verdicts_of(spawn, &["check", WEBHOOK, "--state-url", STATE, "--seed", seed]);
         let failed = with(&verdicts, "fail");
@@ -193,36 +301,32 @@ fn no_right_receiver_is_accused() {
     assert!(accused.is_empty(), "{}", accused.join("\n"));
 }
 
-/// A row of the tables, for one language.
+/// A broken receiver in one language.
 struct Bug {
     spawn: String,
     /// The cases that the receiver fails. It fails no other case.
     fails: Vec<&'static str>,
 }
 
-/// Returns the rows of the table below a heading.
-fn bugs(heading: &str) -> Vec<Bug> {
-    let (_, below) = README.split_once(&format!("\n### {heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
-    let section = below.split("\n### ").next().unwrap();
-    let mut bugs = Vec::new();
-    for row in section.lines().filter(|line| line.starts_with("| `")) {
-        let cells: Vec<_> = row.trim_matches('|').split(" | ").map(str::trim).collect();
-        let [name, languages, _, fails] = cells.as_slice() else { panic!("{row}") };
-        for language in languages.split(' ') {
-            let broken = match language {
-                "P" => "python3 tests/receivers/python/broken.py",
-                "N" => "node tests/receivers/node/broken.mjs",
-                other => panic!("{other}: {row}"),
-            };
-            let spawn = format!("{broken} {}", name.trim_matches('`'));
-            bugs.push(Bug { spawn, fails: fails.split(", ").collect() });
-        }
-    }
-    bugs
+/// Returns the broken receivers of a table.
+fn bugs(table: Table) -> Vec<Bug> {
+    let entries = ZOO.broken.iter().filter(|entry| entry.table == table);
+    entries.flat_map(|entry| bugs_of(entry, &entry.fails)).collect()
+}
+
+/// Returns the broken receivers that fail some cases only when nothing else is played, with these cases.
+fn bugs_alone() -> Vec<Bug> {
+    let entries = ZOO.broken.iter().filter(|entry| !entry.fails_alone.is_empty());
+    entries.flat_map(|entry| bugs_of(entry, &entry.fails_alone)).collect()
+}
+
+fn bugs_of(entry: &'static Broken, fails: &'static [String]) -> impl Iterator<Item = Bug> {
+    let fails = fails.iter().map(String::as_str);
+    entry.programs.iter().map(move |program| Bug { spawn: program.spawn(&entry.name), fails: fails.clone().collect() })
 }
 
 impl Bug {
-    /// Runs the cases of the row and the control cases. Returns the differences from the row.
+    /// Runs the cases of the receiver's entry and the control cases. Returns the differences from the entry.
     fn wrong(&self) -> Option<String> {
         let cases = self.fails.iter().chain(&CONTROL).flat_map(|case| ["--case", case]);
         self.wrong_of(&cases.collect::<Vec<_>>())
@@ -239,15 +343,15 @@ impl Bug {
     }
 }
 
-/// Makes a test for the bugs below each heading.
+/// Makes a test for the bugs of each table.
 macro_rules! broken {
-    ($($name:ident: $heading:literal,)*) => {
-        const HEADINGS: &[&str] = &[$($heading),*];
+    ($($name:ident: $table:ident,)*) => {
+        const TABLES: &[Table] = &[$(Table::$table),*];
         $(
             #[test]
             #[ignore = "`.ci/run` runs it"]
             fn $name() {
-                let bugs = bugs($heading);
+                let bugs = bugs(Table::$table);
                 let wrong: Vec<_> = std::thread::scope(|scope| {
                     let looks: Vec<_> = bugs.iter().map(|bug| scope.spawn(|| bug.wrong())).collect();
                     looks.into_iter().filter_map(|look| look.join().unwrap()).collect()
@@ -259,30 +363,30 @@ macro_rules! broken {
 }
 
 broken! {
-    bugs_about_answering_are_caught: "Answering",
-    bugs_about_pulling_are_caught: "Pulling",
-    bugs_about_records_are_caught: "Records",
-    bugs_about_several_users_are_caught: "Several users and syncs",
-    bugs_about_outages_are_caught: "Outages",
+    bugs_about_answering_are_caught: Answering,
+    bugs_about_pulling_are_caught: Pulling,
+    bugs_about_records_are_caught: Records,
+    bugs_about_several_users_are_caught: Users,
+    bugs_about_outages_are_caught: Outages,
 }
 
 /// Runs one bug of each table. `.ci/run` runs all of them.
 #[test]
 fn a_bug_of_each_kind_is_caught() {
     let wrong: Vec<_> = std::thread::scope(|scope| {
-        let first = HEADINGS.iter().map(|heading| bugs(heading).remove(1));
+        let first = TABLES.iter().map(|table| bugs(*table).remove(1));
         let looks: Vec<_> = first.map(|bug| scope.spawn(move || bug.wrong())).collect();
         looks.into_iter().filter_map(|look| look.join().unwrap()).collect()
     });
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A bug fails only the cases of its row: every other case passes, or is not evaluable because of the bug. This takes
+/// A bug fails only the cases of its entry: every other case passes, or is not evaluable because of the bug. This takes
 /// more than half an hour.
 #[test]
 #[ignore = "plays all cases to all broken receivers"]
 fn no_bug_fails_what_is_not_in_its_row() {
-    let bugs: Vec<_> = HEADINGS.iter().flat_map(|heading| bugs(heading)).collect();
+    let bugs: Vec<_> = TABLES.iter().flat_map(|table| bugs(*table)).collect();
     let wrong: Vec<_> = std::thread::scope(|scope| {
         let looks: Vec<_> = bugs.iter().map(|bug| scope.spawn(|| bug.wrong_of(&[]))).collect();
         looks.into_iter().filter_map(|look| look.join().unwrap()).collect()
@@ -301,14 +405,14 @@ fn a_receiver_gets_the_time_to_end_in_an_orderly_way() {
 /// Other cases are running when the receiver ends by itself. They are run again, and pass.
 #[test]
 fn a_crash_is_attributed_to_the_case_that_causes_it() {
-    let bug = bugs("Pulling").into_iter().find(|bug| bug.spawn.ends_with("crashes-at-empty-page")).unwrap();
+    let bug = bugs(Table::Pulling).into_iter().find(|bug| bug.spawn.ends_with("crashes-at-empty-page")).unwrap();
     assert_eq!(bug.wrong_of(&["--case", "pull-*", "--case", "rec-*"]), None);
 }
 
 #[test]
 #[ignore = "`.ci/run` runs it"]
 fn cases_that_presume_others_also_find_the_bugs_alone() {
-    let played = bugs("Cases by themselves").into_iter().flat_map(|bug| {
+    let played = bugs_alone().into_iter().flat_map(|bug| {
         let one = |case: &&'static str| Bug { spawn: bug.spawn.clone(), fails: vec![*case] };
         bug.fails.iter().map(one).collect::<Vec<_>>()
     });
@@ -320,7 +424,7 @@ fn cases_that_presume_others_also_find_the_bugs_alone() {
 #[test]
 #[ignore = "shrinks ten histories"]
 fn bugs_that_only_histories_show_are_found_under_each_seed_and_shrunk() {
-    for bug in bugs("Only in generated histories") {
+    for bug in bugs(Table::Histories) {
         for seed in ["1", "2", "3", "4", "5"] {
             let _taken = FREE.take();
             let folder = tempfile::tempdir().unwrap();
@@ -339,8 +443,8 @@ fn bugs_that_only_histories_show_are_found_under_each_seed_and_shrunk() {
 
 #[test]
 fn every_case_is_failed_by_a_broken_receiver() {
-    let headings = HEADINGS.iter().chain(&["Only in generated histories", "Cases by themselves"]);
-    let all: Vec<_> = headings.flat_map(|heading| bugs(heading)).flat_map(|bug| bug.fails).collect();
+    let tables = TABLES.iter().chain(&[Table::Histories]).flat_map(|table| bugs(*table));
+    let all: Vec<_> = tables.chain(bugs_alone()).flat_map(|bug| bug.fails).collect();
     for line in run(["cases"]).stdout.lines().skip(1) {
         let case = line.split_whitespace().next().unwrap();
         // A broken receiver fails this case under other policies only.

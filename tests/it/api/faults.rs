@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use paragon_testkit::contract::{File, Pipeline, Revision, UserId};
+use paragon_testkit::fake::Synthetic;
 use paragon_testkit::fake::{ApiFault, ApiFaultKind, Endpoint, RetryAfterHeader, Server, Stale, SyncHandle};
-use paragon_testkit::source::Synthetic;
 use reqwest::Response;
 use serde_json::{Value, json};
 
@@ -163,7 +163,7 @@ async fn reads_may_be_stale_for_a_number_of_reads() {
 
     // A stale read does not contain new records, and still contains deleted ones.
     drive.delete(&b);
-    sync.run_soon(paragon_testkit::sync::RunKind::Full);
+    sync.run_soon(paragon_testkit::fake::RunKind::Full);
     paragon.settle().await;
     let stale = ada.pull(id, "?pageSize=2").await;
     assert_eq!(names(stale["data"].as_array().unwrap()), ["b", "c"]);

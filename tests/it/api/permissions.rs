@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use paragon_testkit::contract::{File, Pipeline};
+use paragon_testkit::fake::Role;
 use paragon_testkit::fake::{Connection, Server, SyncHandle};
-use paragon_testkit::source::permission::Role;
-use paragon_testkit::source::{ProviderFaultKind, Synthetic};
+use paragon_testkit::fake::{ProviderFaultKind, Synthetic};
 use serde_json::{Value, json};
 
 use super::{Client, NOBODYS, SERVERS, no_sync, refusal};

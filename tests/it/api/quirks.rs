@@ -2,7 +2,7 @@
 
 use paragon_testkit::contract::{File, Pipeline};
 use paragon_testkit::fake::SyncHandle;
-use paragon_testkit::source::Synthetic;
+use paragon_testkit::fake::Synthetic;
 use serde_json::{Value, json};
 
 use super::{Client, SERVERS, names, no_sync};

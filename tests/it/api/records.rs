@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use paragon_testkit::contract::{Contract, File, Layer, Pipeline, Revision};
-use paragon_testkit::source::Synthetic;
+use paragon_testkit::fake::Synthetic;
 use serde_json::{Map, Value, json};
 
 use super::{Client, NOBODYS, names, no_sync, refusal};

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use paragon_testkit::contract::{CredentialId, File};
-use paragon_testkit::source::ProviderFault;
-use paragon_testkit::source::ProviderFaultKind;
-use paragon_testkit::sync::{RunKind, Status};
+use paragon_testkit::fake::ProviderFault;
+use paragon_testkit::fake::ProviderFaultKind;
+use paragon_testkit::fake::{RunKind, Status};
 use serde_json::{Value, json};
 
 use super::{Client, NOBODYS, names, no_sync, refusal};

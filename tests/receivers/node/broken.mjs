@@ -2,7 +2,7 @@
 //
 //     node broken.mjs BUG
 //
-// The tables in ../README.md say which case finds which bug.
+// ../zoo.toml says what is wrong, and which cases find it.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";

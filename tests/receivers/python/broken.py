@@ -2,7 +2,7 @@
 
     python3 broken.py BUG
 
-The tables in ../README.md say which case finds which bug.
+../zoo.toml says what is wrong, and which cases find it.
 """
 
 import json
