@@ -97,7 +97,7 @@ fn of_fixture(fixture: &Fixture) -> String {
         let path = if breaks.path.is_empty() { "the payload" } else { &breaks.path };
         line(&mut text, "breaks", &format!("{} at {path}", breaks.rule));
     }
-    let Provenance { grade, source, checked } = &fixture.provenance;
+    let Provenance { grade, source, checked, .. } = &fixture.provenance;
     sure(&mut text, *grade, source, checked);
     text
 }
@@ -110,7 +110,7 @@ fn of_schema(name: &'static str) -> String {
         line(&mut text, "note", description);
     }
     if let Some(schema) = schemas().iter().find(|schema| schema.name == name) {
-        let Provenance { grade, source, checked } = &schema.provenance;
+        let Provenance { grade, source, checked, .. } = &schema.provenance;
         sure(&mut text, *grade, source, checked);
     }
     for member in members().iter().filter(|member| member.schema == name) {
@@ -131,7 +131,7 @@ fn of_member(member: &Member) -> String {
     if let Some(name) = member.formerly {
         line(&mut text, "formerly", name);
     }
-    let Provenance { grade, source, checked } = &member.provenance;
+    let Provenance { grade, source, checked, .. } = &member.provenance;
     sure(&mut text, *grade, source, checked);
     text
 }

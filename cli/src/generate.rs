@@ -28,7 +28,7 @@ pub(crate) fn run(typed: &args::Generate) -> u8 {
 }
 
 fn strategy(typed: &args::Generate) -> Result<BoxedStrategy<String>, String> {
-    let params = Params { revision: typed.revision.name, edge: if typed.edge { EDGE } else { 0 } };
+    let params = Params::new(typed.revision.name).edge(if typed.edge { EDGE } else { 0 });
     let of = |schema: &'static str| {
         if typed.invalid {
             let line = |miss: paragon_testkit::strategies::NearMiss| {
@@ -44,7 +44,7 @@ fn strategy(typed: &args::Generate) -> Result<BoxedStrategy<String>, String> {
         "event" => Ok(Union::new(EventKind::ALL.map(|kind| of(kind.schema()))).boxed()),
         "history" if typed.invalid => Err("--invalid: a generated history is always valid".to_owned()),
         "history" => {
-            let history = history(HistoryParams { payloads: params, ..HistoryParams::default() });
+            let history = history(HistoryParams::default().payloads(params));
             Ok(history.prop_map(|scenario| json!(scenario).to_string()).boxed())
         }
         kind => match names::schema(kind)? {
@@ -75,6 +75,6 @@ fn rng(seed: u64) -> TestRng {
 /// Returns the payload that `send --seed` sends.
 pub(crate) fn one(schema: &str, revision: Revision, seed: u64) -> Option<serde_json::Value> {
     let mut runner = TestRunner::new_with_rng(Config::default(), rng(seed));
-    let tree = payload(schema, Params { revision, edge: 0 }).new_tree(&mut runner).ok()?;
+    let tree = payload(schema, Params::new(revision).edge(0)).new_tree(&mut runner).ok()?;
     Some(tree.current())
 }

@@ -4,7 +4,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 
-use paragon_testkit::report::exits;
+use paragon_testkit::report::{Text, exits};
 
 use crate::args::Color;
 
@@ -60,4 +60,9 @@ pub(crate) fn note(text: &str) {
 /// Prints an error that ends the program, in the format that clap uses for its own errors.
 pub(crate) fn error(text: &str) {
     note(&format!("error: {text}"));
+}
+
+/// Returns the writer of results for people.
+pub(crate) fn text(color: bool) -> Text {
+    if color { Text::colored() } else { Text::plain() }
 }

@@ -11,7 +11,7 @@ use paragon_testkit::clock::{PollTimeout, Stopwatch};
 use paragon_testkit::contract::Revision;
 use paragon_testkit::delivery::Policy;
 use paragon_testkit::fake::Server;
-use paragon_testkit::report::{self, Report, Text, exits};
+use paragon_testkit::report::{self, Report, exits};
 use paragon_testkit::scenario::Scenario;
 
 use crate::interrupt::interrupted;
@@ -136,7 +136,7 @@ impl Play<'_> {
     /// Prints the summary and writes the reports. `interrupted` is `None` for a whole run, and the number of planned
     /// verdicts for an interrupted one.
     async fn tell(&self, judgment: &Judgment, receiver: &Receiver, interrupted: Option<usize>) -> Result<u8, Unable> {
-        output::result(&Text { color: self.color }.summary(judgment));
+        output::result(&output::text(self.color).summary(judgment));
         let mut report = Report::new(judgment, |case| self.reproduce(case));
         if let Some(planned) = interrupted {
             report = report.interrupted();
@@ -194,7 +194,7 @@ impl Play<'_> {
         seen: &Mutex<Seen>,
     ) -> Judgment {
         let note = |note: &dyn Fn(&mut Seen)| note(&mut seen.lock().unwrap_or_else(PoisonError::into_inner));
-        let text = Text { color: self.color };
+        let text = output::text(self.color);
         let mut suite = Suite::for_receiver(self.aim.webhook.clone())
             .seed(self.seed)
             .settle(self.aim.typed.settle)

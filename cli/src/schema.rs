@@ -17,7 +17,7 @@ const DESCRIPTIONS: [(&str, &str, &str); 3] = [
 
 pub(crate) fn run(typed: &args::Schema) -> u8 {
     let layer = if typed.strict { Layer::Strict } else { Layer::Tolerant };
-    let contract = Contract { revision: typed.revision.name, layer };
+    let contract = Contract::new(typed.revision.name, layer);
     if let Some(folder) = &typed.export {
         return match export(contract, folder) {
             Ok(()) => exits::PASSED,

@@ -52,7 +52,7 @@ impl Selection {
 
     fn histories(&self) -> Histories {
         let args::Judging { histories, max_time, pipelines, .. } = &self.typed;
-        Histories { cases: *histories as usize, max_time: *max_time, pipelines: pipelines.clone() }
+        Histories::default().cases(*histories as usize).max_time(*max_time).pipelines(pipelines.iter().copied())
     }
 
     /// Applies the options of `check` to a suite.
@@ -94,7 +94,7 @@ impl Selection {
             more.push(("--all-policies", String::new()));
         }
         if case.starts_with("conv-") {
-            let Histories { cases, max_time, pipelines } = self.histories();
+            let Histories { cases, max_time, pipelines, .. } = self.histories();
             if max_time != default.max_time {
                 more.push(("--max-time", typed(max_time)));
             }

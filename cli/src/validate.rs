@@ -12,7 +12,7 @@ use crate::{args, names, output};
 
 pub(crate) fn run(typed: &args::Validate) -> u8 {
     let layer = if typed.strict { Layer::Strict } else { Layer::Tolerant };
-    let contract = Contract { revision: typed.revision.name, layer };
+    let contract = Contract::new(typed.revision.name, layer);
     let schema = match typed.schema.as_deref().map(names::schema).transpose() {
         Ok(schema) => schema,
         Err(error) => {

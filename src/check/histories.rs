@@ -9,6 +9,7 @@ use crate::strategies::{HistoryParams, Params, history};
 
 /// Number and kind of the histories that the `conv-` cases play.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Histories {
     /// Number of histories that each case plays, rounded up to a multiple of 3, and at least 3. Each history belongs to
     /// one user. Default 36.
@@ -18,6 +19,29 @@ pub struct Histories {
     pub max_time: Duration,
     /// Pipelines that are synced. The default is files.
     pub pipelines: Vec<Pipeline>,
+}
+
+impl Histories {
+    /// Sets the number of histories that each case plays.
+    #[must_use]
+    pub fn cases(mut self, cases: usize) -> Self {
+        self.cases = cases;
+        self
+    }
+
+    /// Sets the time after which a case begins no further history.
+    #[must_use]
+    pub fn max_time(mut self, max_time: Duration) -> Self {
+        self.max_time = max_time;
+        self
+    }
+
+    /// Sets the pipelines that are synced.
+    #[must_use]
+    pub fn pipelines(mut self, pipelines: impl IntoIterator<Item = Pipeline>) -> Self {
+        self.pipelines = pipelines.into_iter().collect();
+        self
+    }
 }
 
 impl Default for Histories {

@@ -11,6 +11,7 @@ use crate::contract::{RecordId, SyncId};
 
 /// A record that a receiver says it holds.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct HeldRecord {
     /// Id of the record's sync.
     pub sync: SyncId,
@@ -21,6 +22,18 @@ pub struct HeldRecord {
 }
 
 impl HeldRecord {
+    /// Creates a record without content.
+    pub fn new(sync: impl Into<SyncId>, record: impl Into<RecordId>) -> Self {
+        Self { sync: sync.into(), record: record.into(), value: None }
+    }
+
+    /// Sets the content of the record, which may be partial.
+    #[must_use]
+    pub fn value(mut self, value: Value) -> Self {
+        self.value = Some(value);
+        self
+    }
+
     /// Maximum size of a state that a probe reads: 64 MiB. A longer state is an error, so that an endless response does
     /// not exhaust the memory.
     pub const MAX_STATE_BYTES: usize = 64 * 1024 * 1024;

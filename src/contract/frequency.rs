@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The time between two incremental syncs: `incrementalAccumulatorFrequency`. The eight variants are documented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Frequency {
     /// One minute, `1m`.
     #[serde(rename = "1m")]

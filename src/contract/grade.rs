@@ -25,6 +25,7 @@ impl std::fmt::Display for Grade {
 /// The source of a schema or a fixture, and the certainty of its content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Provenance {
     /// Certainty of the content.
     pub grade: Grade,

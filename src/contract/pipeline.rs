@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 /// The type of objects that a sync pulls. The six variants are documented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Pipeline {
     /// Files and folders.
     Files,

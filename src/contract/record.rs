@@ -221,6 +221,7 @@ objects! {
 
 /// The checksum of a file: its member `hash`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Hash {
     /// Name of the algorithm, such as `MD5`.
     #[serde(rename = "type")]

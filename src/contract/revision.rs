@@ -19,6 +19,7 @@ use super::schema::{referenced, source};
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Revision {
     /// The contract until July 2025 (observed): `external_id`, times as milliseconds, `model: "File"`.
     SnakeCase,

@@ -34,12 +34,23 @@ pub fn exit_code(judgment: &Judgment) -> u8 {
 
 /// Writer of results as text for people.
 #[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
 pub struct Text {
     /// Whether to use ANSI colors.
     pub color: bool,
 }
 
 impl Text {
+    /// Returns a writer without colors.
+    pub fn plain() -> Self {
+        Self { color: false }
+    }
+
+    /// Returns a writer with ANSI colors.
+    pub fn colored() -> Self {
+        Self { color: true }
+    }
+
     /// Returns one line for a case. Unless the case passed or was skipped, the lines below say what was found.
     pub fn case(self, result: &CaseResult, reproduce: &str) -> String {
         let case = result.case;

@@ -43,6 +43,7 @@ pub use step::{Action, Fault, Step};
 /// A history: which objects users have, when these objects change, and what goes wrong meanwhile.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Scenario {
     /// Version of the format: 1.
     pub scenario: u32,

@@ -12,6 +12,7 @@ use crate::contract::{Pipeline, UserId};
 ///
 /// In a file, a step is one object: `{"do": "delete", "object": "draft", "while": ["events_doubled"], "then": "24h"}`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Step {
     /// The action.
     #[serde(flatten)]

@@ -17,6 +17,7 @@ use crate::scenario::{Action, Fault, Scenario, Step};
 
 /// Parameters of generated histories.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HistoryParams {
     /// Edge cases in the objects, and the contract revision. Default [`Params::tidy`]: objects look as a provider has
     /// them.
@@ -38,6 +39,64 @@ pub struct HistoryParams {
     pub faults: Vec<Fault>,
     /// Whether the delivery policy is generated too. Default false: [`Policy::paragon_assumed`].
     pub policies: bool,
+}
+
+impl HistoryParams {
+    /// Sets the edge cases in the objects, and the contract revision.
+    #[must_use]
+    pub fn payloads(mut self, payloads: Params) -> Self {
+        self.payloads = payloads;
+        self
+    }
+
+    /// Sets the contradictions in the objects.
+    #[must_use]
+    pub fn incoherent(mut self, incoherent: impl IntoIterator<Item = Incoherence>) -> Self {
+        self.incoherent = incoherent.into_iter().collect();
+        self
+    }
+
+    /// Sets the maximum number of users.
+    #[must_use]
+    pub fn users(mut self, users: usize) -> Self {
+        self.users = users;
+        self
+    }
+
+    /// Sets the maximum number of syncs of an account.
+    #[must_use]
+    pub fn syncs(mut self, syncs: usize) -> Self {
+        self.syncs = syncs;
+        self
+    }
+
+    /// Sets the pipelines to sync.
+    #[must_use]
+    pub fn pipelines(mut self, pipelines: impl IntoIterator<Item = Pipeline>) -> Self {
+        self.pipelines = pipelines.into_iter().collect();
+        self
+    }
+
+    /// Sets the number of rounds.
+    #[must_use]
+    pub fn rounds(mut self, rounds: RangeInclusive<usize>) -> Self {
+        self.rounds = rounds;
+        self
+    }
+
+    /// Sets the faults that can occur.
+    #[must_use]
+    pub fn faults(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
+        self.faults = faults.into_iter().collect();
+        self
+    }
+
+    /// Generates the delivery policy too.
+    #[must_use]
+    pub fn with_policies(mut self) -> Self {
+        self.policies = true;
+        self
+    }
 }
 
 impl Default for HistoryParams {

@@ -42,12 +42,27 @@ pub use raw::{RawBody, raw_body};
 
 /// Parameters of generated values: the revision, and the share of edge cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Params {
     /// Contract revision. Default: the newest.
     pub revision: Revision,
     /// Percentage of leaves that are edge cases: odd text, numbers at their limits, dates at the edges, deep and huge
     /// collections. Default 20; 0 gives tidy payloads.
     pub edge: u32,
+}
+
+impl Params {
+    /// Returns the default parameters for a revision.
+    pub fn new(revision: Revision) -> Self {
+        Self { revision, ..Self::default() }
+    }
+
+    /// Sets the percentage of leaves that are edge cases.
+    #[must_use]
+    pub fn edge(mut self, percent: u32) -> Self {
+        self.edge = percent;
+        self
+    }
 }
 
 impl Default for Params {

@@ -152,7 +152,7 @@ fn undescribed_in(exchange: &Exchange) -> Vec<String> {
 fn look_at_request(exchange: &Exchange, operation: &Value, found: &mut Vec<String>) {
     let content = &operation["requestBody"]["content"]["application/json"];
     let Some(schema) = schema(content) else { return };
-    let tolerant = Contract { revision: Revision::default(), layer: Layer::Tolerant };
+    let tolerant = Contract::new(Revision::default(), Layer::Tolerant);
     match serde_json::from_slice(exchange.request.body()) {
         Ok(body) => judge(tolerant, schema, &body, "taken: ", found),
         Err(error) => found.push(format!("taken: a body that is no JSON, {error}")),
@@ -203,7 +203,7 @@ fn look_at_answer(exchange: &Exchange, operation: &Value, found: &mut Vec<String
         },
         _ => vec![body],
     };
-    let strict = Contract { revision: exchange.revision, layer: Layer::Strict };
+    let strict = Contract::new(exchange.revision, Layer::Strict);
     for text in texts {
         match serde_json::from_slice(text) {
             Ok(body) => judge(strict, schema, &body, "", found),

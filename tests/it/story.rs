@@ -76,17 +76,15 @@ async fn the_suite_runs_from_rust_with_a_closure_for_the_state() {
                 let records = state["records"].as_array().unwrap().iter();
                 let id = |held: &serde_json::Value, name: &str| held[name].as_str().unwrap().to_owned();
                 records
-                    .map(|held| HeldRecord {
-                        sync: id(held, "syncInstanceId").into(),
-                        record: id(held, "recordId").into(),
-                        value: Some(held["record"].clone()),
+                    .map(|held| {
+                        HeldRecord::new(id(held, "syncInstanceId"), id(held, "recordId")).value(held["record"].clone())
                     })
                     .collect()
             }
         })
         // The receiver runs in the process of the test, so it cannot be restarted.
         .select(|case| case.level < Level::May && !case.needs.contains(&Need::Process))
-        .histories(Histories { cases: 6, ..Histories::default() })
+        .histories(Histories::default().cases(6))
         .run(&paragon)
         .await;
     judgment.assert_passed();

@@ -164,7 +164,7 @@ async fn a_history_that_fails_is_kept_until_it_passes_and_can_be_played_again() 
     let loses = || altered(&app, |held| held.retain(|held| name(held).len().is_multiple_of(2)));
     let suite = || {
         let suite = Suite::for_receiver(app.webhook()).settle(Duration::from_secs(1));
-        suite.select(only(&["conv-quiet"])).histories(Histories { cases: 6, ..Histories::default() })
+        suite.select(only(&["conv-quiet"])).histories(Histories::default().cases(6))
     };
     let judgment = suite().state(loses()).failures(&kept).run(&paragon).await;
     let result = &judgment.results[0];
@@ -313,7 +313,7 @@ async fn a_receiver_is_told_of_each_sync_before_its_first_event() {
     };
     let suite = || {
         let suite = Suite::for_receiver(app.webhook()).state_url(app.state());
-        let few = Histories { cases: 3, ..Histories::default() };
+        let few = Histories::default().cases(3);
         suite.select(only(&["rec-created", "iso-two-users", "conv-quiet"])).histories(few)
     };
     suite().before_sync(told).run(&paragon).await.assert_passed();

@@ -31,13 +31,11 @@ async fn everything_sent_and_served_is_valid_in_each_revision() {
     let mut runner = TestRunner::deterministic();
     let mut seen = std::collections::BTreeSet::new();
     for revision in Revision::ALL {
-        let strict = Contract { revision, layer: Layer::Strict };
-        let params = HistoryParams {
-            payloads: Params { revision, edge: 10 },
-            faults: vec![Fault::ReceiverUnreachable, Fault::EventsDoubled],
-            rounds: 5..=20,
-            ..HistoryParams::default()
-        };
+        let strict = Contract::new(revision, Layer::Strict);
+        let params = HistoryParams::default()
+            .payloads(Params::new(revision).edge(10))
+            .faults([Fault::ReceiverUnreachable, Fault::EventsDoubled])
+            .rounds(5..=20);
         for _ in 0..20 {
             let scenario = history(params.clone()).new_tree(&mut runner).unwrap().current();
             let paragon = FakeParagon::start_with(FakeParagon::builder().scenario(&scenario)).await.unwrap();

@@ -11,7 +11,7 @@ use paragon_testkit::delivery::DeliveryFaultKind;
 use paragon_testkit::delivery::WebhookState;
 use paragon_testkit::fake::ApiFaultKind;
 use paragon_testkit::fake::SyncHandle;
-use paragon_testkit::report::{self, Text, exits};
+use paragon_testkit::report::{self, exits};
 use url::Url;
 
 use crate::output;
@@ -99,13 +99,13 @@ async fn tell(color: bool) -> Result<u8, Box<dyn std::error::Error>> {
         .await?;
 
     say("\n7. Does the receiver survive other faults as well? The conformance suite judges it\n");
-    let text = Text { color };
+    let text = output::text(color);
     let suite = Suite::for_receiver(base.join("/webhook")?)
         .state_url(base.join("/state")?)
         // The receiver runs in this process, so cases that end its process are left out. A few histories are enough for
         // a demo.
         .select(|case| case.level < Level::May && !case.needs.contains(&Need::Process))
-        .histories(Histories { cases: 6, ..Histories::default() })
+        .histories(Histories::default().cases(6))
         .on_result(|result| output::result(&text.case(result, "cargo run -- demo")));
     let judgment = suite.run(&paragon).await;
     output::result(&text.summary(&judgment));

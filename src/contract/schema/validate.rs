@@ -16,17 +16,25 @@ use crate::contract::{EventKind, Revision};
 /// use serde_json::json;
 ///
 /// let record = json!({"id": "3ce16e33-0163-564d-98ce-99b0a25ab375", "size": "12"});
-/// let tolerant = Contract { revision: Revision::CamelCase, layer: Layer::Tolerant };
+/// let tolerant = Contract::new(Revision::CamelCase, Layer::Tolerant);
 /// let violations = tolerant.validate("records/file", &record);
 /// assert_eq!(violations[0].to_string(), r#"/size: expected null or integer, got "12" (type)"#);
-/// assert!(Contract { layer: Layer::Strict, ..tolerant }.validate("records/file", &record).len() > 1);
+/// assert!(Contract::new(Revision::CamelCase, Layer::Strict).validate("records/file", &record).len() > 1);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Contract {
     /// Revision of the contract.
     pub revision: Revision,
     /// Layer, which decides how strict the validation is.
     pub layer: Layer,
+}
+
+impl Contract {
+    /// Creates the contract of a revision, in one of the two layers.
+    pub fn new(revision: Revision, layer: Layer) -> Self {
+        Self { revision, layer }
+    }
 }
 
 /// The newest revision in the tolerant layer, which a receiver must accept today.

@@ -40,6 +40,7 @@ impl Request {
 
 /// Timeouts of a request. Those of a [`Request`] are short and in real time; those of a policy pass in virtual time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Timeouts {
     /// Timeout for the DNS lookup, the connection, and the TLS handshake. Without it only `total` holds. It has no
     /// effect if it is not shorter than `total`.

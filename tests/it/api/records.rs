@@ -17,7 +17,7 @@ async fn every_pipeline_is_pulled_and_fetched_in_every_revision() {
     for revision in Revision::ALL {
         let paragon = FakeParagon::start_with(FakeParagon::builder().revision(revision)).await.unwrap();
         let ada = Client::new(&paragon, "ada");
-        let strict = Contract { revision, layer: Layer::Strict };
+        let strict = Contract::new(revision, Layer::Strict);
         for pipeline in Pipeline::ALL {
             let integration = match pipeline {
                 Pipeline::Files => "googledrive",
