@@ -162,7 +162,7 @@ const CONTROL: [&str; 5] = ["ack-every-event", "ack-verification", "ack-unknown-
 
 /// Limit of receivers that are judged at the same time, across all tests. Several share a core, because receivers
 /// mostly wait.
-static FREE: Slots = Slots(Mutex::new(6), Condvar::new());
+static FREE: Slots = Slots(Mutex::new(5), Condvar::new());
 
 struct Slots(Mutex<usize>, Condvar);
 
