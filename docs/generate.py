@@ -27,21 +27,44 @@ RECEIVERS = ROOT / "tests" / "receivers"
 READMES = [RECEIVERS / "README.md", RECEIVERS / "right" / "README.md"]
 
 FAMILIES = {
-    "ack": ("Answering", "How the webhook endpoint answers: every event, in every form in which it may come, in time."),
-    "pull": ("Pulling", "How the receiver uses the Sync API: pages, cursors, tokens, failures, and how much it asks."),
-    "rec": ("Records", "Each record is right in the end: created, changed, deleted, twice, late, forged, odd."),
-    "iso": ("Several users and syncs", "Each user's data, and each sync's, stays apart."),
-    "out": ("Outages", "The receiver is down, killed or cut off, or what it depends on is."),
+    "ack": (
+        "Answering",
+        "These cases check that the webhook endpoint answers every event in time, in whatever form the event comes. "
+        "The [six events](../payloads.md) are `sync_complete`, `sync_errored`, `record_created`, `record_updated`, "
+        "`record_deleted` and `record_errored`.",
+    ),
+    "pull": (
+        "Pulling",
+        "These cases check how the receiver uses the Sync API: pages of the "
+        "[feed](../concepts.md#users-accounts-syncs-feeds-cursors), cursors, tokens, failed calls, and the number of "
+        "calls.",
+    ),
+    "rec": (
+        "Records",
+        "These cases check that the receiver holds the right records in the end: after records are created, changed "
+        "and deleted, and after events that are duplicate, late or forged, or about records with unusual content.",
+    ),
+    "iso": (
+        "Several users and syncs",
+        "These cases check that the receiver keeps the data of each user, and the records of each sync, apart.",
+    ),
+    "out": (
+        "Outages",
+        "These cases check that the receiver ends up with the right records when it is down, killed or cut off, when "
+        "the Sync API fails, or when the webhook is disabled.",
+    ),
     "conv": (
         "Generated histories",
-        "Histories of changes and troubles, generated from the seed. After each, everything works for a day, and the "
-        "receiver must hold what the source holds. A history that leaves wrong records is shrunk to few steps and kept "
-        "as a [scenario](../scenario.md).",
+        "These cases play [histories](../concepts.md#scenario-and-policy): random sequences of changes and faults that "
+        "are generated from the seed. After each history, nothing fails for a day of virtual time. Then the receiver "
+        "must hold the records that the provider has. If the receiver holds wrong records, the suite shrinks the "
+        "history to a few steps and saves it as a [scenario](../scenario.md).",
     ),
     "pol": (
         "Delivery policies",
-        "What is lost when the receiver cannot be reached for a while, under the rules by which events are sent again. "
-        "`--all-policies` plays these cases under each policy that `policies` lists and that can run.",
+        "These cases check that the receiver loses nothing when it cannot be reached for a while. The result depends "
+        "on the [policy](../policies.md), which says how often and for how long events are sent again. "
+        "`--all-policies` runs these cases under each policy that `policies` lists and that can run.",
     ),
 }
 
@@ -106,40 +129,83 @@ GOOD = {
 
 # Explanations of what the code does not say by itself.
 NOTES = {
-    "rejects-unknown-members": "The good receiver reads the members that it uses and looks at no others.",
+    "rejects-unknown-members": "The good receiver reads only the members that it uses.",
     "requires-credential": "The good receiver never reads `credentialId`: the user is in `user.id`.",
-    "requires-user": "The member may be missing. The good receiver reads it as `None`, and does nothing then.",
-    "one-at-a-time": "The lock and the pause stand for a slow system behind the receiver. The one with the queue writes "
-    "one row before it answers, and does everything else later.",
-    "waits-for-api": "The good receiver has a deadline for all that it does before the answer, waiting included. When "
-    "that is over it answers 503, so that the event is sent again.",
-    "stops-at-empty-page": "In the good receiver an empty page says nothing about the next pull. "
-    "It goes on while `remainingRecords` says so.",
-    "inserts-each-pulled": "The copies are counted here as rows would be. In the good receiver sync and record are the "
-    "key, so that a record that comes twice is replaced.",
-    "inserts-twice": "The copies are counted here as rows would be. The good receiver replaces what it has under that id.",
-    "checks-then-inserts": "Between looking and inserting, the other copy of the event does the same. In the good "
-    "receiver one event of a sync is worked on at a time, and writing is an upsert in any case.",
-    "skips-bodies-seen-before": "Events have no id. Two updates of one record are the same bytes, so that a body that "
-    "was seen before may be news.",
+    "requires-user": (
+        "`user` may be missing. In that case `Event` sets `event.user` to `None`, and the good receiver does nothing."
+    ),
+    "one-at-a-time": (
+        "The lock and the pause stand for a slow system behind the receiver. `queue_worker.py` writes one row before "
+        "it answers. It does everything else later."
+    ),
+    "waits-for-api": (
+        "The good receiver has one deadline for all work before the answer, including waiting. When the deadline "
+        "passes, it answers 503, so that Paragon sends the event again."
+    ),
+    "stops-at-empty-page": (
+        "In the good receiver an empty page does not end the sync. The pull continues as long as `remainingRecords` is "
+        "above 0."
+    ),
+    "inserts-each-pulled": (
+        "The bad receiver counts how often it stored a record, and lists the record that often in its state, as a "
+        "table without a unique key would. In the good receiver the key is the sync and the record id, so a record "
+        "that comes twice is replaced."
+    ),
+    "inserts-twice": (
+        "The bad receiver counts how often it stored a record, and lists the record that often in its state, as a "
+        "table without a unique key would. The good receiver replaces the record that it holds under the same id."
+    ),
+    "checks-then-inserts": (
+        "Between the check and the insertion of one copy, the other copy of the event makes the same check. The good "
+        "receiver processes one event of a sync at a time, and always writes with an upsert."
+    ),
+    "skips-bodies-seen-before": (
+        "Events have no id. Two updates of one record have identical bodies, so a body that the receiver has seen "
+        "before may report a new change."
+    ),
     "updates-only-known": "The good receiver handles an update like a creation: it fetches the record and stores it.",
-    "drops-errored-records": "`record_errored` is no news of the record itself. The good receiver pulls, and the pages "
-    "say what there is.",
-    "forgets-user": "The good receiver keeps a token per user, and asks for the one of the sync's user each time.",
-    "keys-by-external-id": "The key of a row is the sync and the record's id. `externalId` is data.",
-    "fetches-only": "It is the good receiver without its background: `Background` pulls each sync by cursor, soon after "
-    "each event and then once a minute, so that it does not depend on any one event.",
-    "loses-event-with-answer": "It remembers the event as seen before it has done anything. In the good receiver seeing "
-    "an event twice means a second look.",
-    "acks-before-storing": "What it answered 2xx lies in memory for 0.3 s. The good receiver commits first.",
-    "keeps-state-in-memory": "One word: SQLite keeps `:memory:` in memory. The good receiver is given a file.",
-    "stale-lock-file": "A process that is killed removes nothing. The good receiver lets SQLite lock the file: such a "
-    "lock ends with the process.",
-    "cursor-before-records": "Killed between the two, it goes on after records that it never stored.",
-    "never-revives": "The good receiver does what the newest page says of a record, whatever was before.",
-    "gives-up-on-401": "Once per call: a second 401 is a failure like any other, and is tried again later.",
-    "wrong-audience": "The audience is `useparagon.com/` and the project's id.",
-    "null-cursor-ends-sync": "In the good receiver the cursor before stays, and the next pull goes on from there.",
+    "drops-errored-records": (
+        "`record_errored` does not say that the record has changed. The good receiver pulls, and the pages say what "
+        "the record contains."
+    ),
+    "forgets-user": (
+        "The good receiver keeps one token per user, and makes each call with the token of the sync's user."
+    ),
+    "keys-by-external-id": "The key of a row must be the sync and the record id. `externalId` is only data.",
+    "fetches-only": (
+        "The bad receiver is the good receiver without its background work. `Background` pulls each sync by cursor, "
+        "soon after each event and then once a minute. Therefore the good receiver does not depend on any single "
+        "event."
+    ),
+    "loses-event-with-answer": (
+        "The bad receiver marks the event as seen before it has done any work. If the connection closes, the work is "
+        "not done, and the copy of the event is skipped. In the good receiver an event that comes twice causes a "
+        "second pull."
+    ),
+    "acks-before-storing": (
+        "For 0.3 s, the bad receiver holds an event that it answered with 2xx only in memory. The good receiver "
+        "commits first."
+    ),
+    "keeps-state-in-memory": (
+        "The bug is one word: with `:memory:`, SQLite keeps the database in memory. The good receiver uses a file."
+    ),
+    "stale-lock-file": (
+        "A process that is killed does not remove its lock file. The good receiver lets SQLite lock the file: such a "
+        "lock ends with the process."
+    ),
+    "cursor-before-records": (
+        "If the bad receiver is killed between the two writes, the next pull continues after records that it never "
+        "stored."
+    ),
+    "never-revives": (
+        "The good receiver follows the newest page about a record, whatever happened to the record before."
+    ),
+    "gives-up-on-401": (
+        "The good receiver signs a new token only once per call. A second 401 counts as a failure like any other, and "
+        "the call is repeated later."
+    ),
+    "wrong-audience": "The audience must be `useparagon.com/` and the id of the project.",
+    "null-cursor-ends-sync": "The good receiver keeps the previous cursor, and the next pull continues from there.",
 }
 
 
@@ -348,7 +414,7 @@ NODE_GOOD = {
 }
 
 NODE_NOTES = {
-    "refuses-expect": "The good receiver leaves `Expect` to Node's HTTP server, which knows it.",
+    "refuses-expect": "The good receiver leaves `Expect: 100-continue` to Node's HTTP server, which handles it.",
 }
 
 
@@ -442,7 +508,7 @@ HEAD = "<!-- Written by docs/generate.py; do not edit. -->\n"
 
 def family_page(family, cases):
     title, about = FAMILIES[family]
-    parts = [HEAD, f"# {family.upper()}: {title.lower() if family != 'ack' else 'answering'}\n", about + "\n"]
+    parts = [HEAD, f"# {family.upper()}: {title.lower()}\n", wrapped(about) + "\n", wrapped(ABOUT_CASES) + "\n"]
     parts.append("| case | level | rests on | what is required |\n|---|---|---|---|")
     parts += [f"| [`{c['id']}`](#{c['id']}) | {c['level']} | {c['grade']} | {c['title']} |" for c in cases]
     parts.append("")
@@ -453,9 +519,20 @@ def family_page(family, cases):
     return re.sub(r"\n{3,}", "\n\n", "\n".join(parts))
 
 
+ABOUT_CASES = (
+    "[Levels](../concepts.md#levels-and-verdicts) and [grades](../concepts.md#grades) are explained in Concepts. Each "
+    "rule is listed in [Provenance](../provenance.md)."
+)
+
+
+def wrapped(text):
+    return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
+
+
 NEEDS = {
-    "state": "a state probe (`--state-url` or `--state-cmd`): only the receiver knows which records it holds",
-    "process": "`--spawn`: the receiver is ended and started again",
+    "state": "a [state probe](../concepts.md#how-a-receiver-is-observed) (`--state-url` or `--state-cmd`), because "
+    "only the receiver knows which records it holds",
+    "process": "`--spawn`, because the suite ends the receiver and starts it again",
 }
 
 
@@ -478,13 +555,15 @@ def case_section(case, shown):
     parts.append("")
     file = {"P": "tests/receivers/python/broken.py", "N": "tests/receivers/node/broken.mjs"}[language]
     if id == "pol-outage-minutes":
-        parts.append("No broken receiver fails it under `paragon-assumed`, which tries again for longer than ten "
-                     "minutes. Under policies that try less often `fetches-only` does.\n")
-    parts.append(f"**Bad**, `{bug}` in `{file}`: {bugs()[bug]['wrong']}.")
+        parts.append(
+            "No broken receiver fails this case under `paragon-assumed`, because this policy retries for longer than "
+            "ten minutes. Under policies with fewer retries, `fetches-only` fails the case.\n"
+        )
+    parts.append(f"**Bad** (`{bug}` in `{file}`): the receiver {bugs()[bug]['wrong']}.")
     if bug in shown:
-        parts.append(f"The code, bad and good, is at [`{shown[bug]}`](#{shown[bug]}).\n")
+        parts.append(f"[`{shown[bug]}`](#{shown[bug]}) shows the bad and the good code.\n")
     elif (elsewhere := ELSEWHERE.get((case["family"], bug))) is not None:
-        parts.append(f"The code, bad and good, is at [`{elsewhere.split('#')[1]}`]({elsewhere}).\n")
+        parts.append(f"[`{elsewhere.split('#')[1]}`]({elsewhere}) shows the bad and the good code.\n")
     else:
         shown[bug] = id
         bad, good, places = bad_and_good(bug, language)
@@ -502,7 +581,8 @@ def case_section(case, shown):
             parts.append("</details>\n")
     others = [b for b in failing if b != bug]
     if others:
-        parts.append("Fails it too: " + "; ".join(f"`{b}` ({bugs()[b]['wrong']})" for b in others) + ".\n")
+        parts.append(f"{'This receiver also fails' if len(others) == 1 else 'These receivers also fail'} the case:\n")
+        parts += [f"- `{b}` {bugs()[b]['wrong']}." for b in others] + [""]
     return "\n".join(parts)
 
 
@@ -538,20 +618,34 @@ def places_of(paths, language):
 def case_index(cases):
     parts = [HEAD, "# Each case, with bad and good code\n"]
     parts.append(
-        f"The suite has {len(cases)} cases. For each its page says what is required, why, how to fix it, what it needs "
-        "and what it rests on; then the code of a receiver that fails it, and the code of a good one.\n"
+        wrapped(
+            f"The suite has {len(cases)} cases. The page of a family says for each case what is required, why, how to "
+            "fix a receiver that fails, what the case needs, and which rules it rests on. Then it shows the code of "
+            "a receiver that fails the case, and the code of a good receiver."
+        )
+        + "\n"
+    )
+    parts.append(wrapped(ABOUT_CASES) + "\n")
+    parts.append(
+        wrapped(
+            "All of this code runs. It is in `tests/receivers`, and a test runs each broken receiver against the "
+            "cases that it must fail. A broken receiver is a good receiver in which one thing is overridden. The "
+            "*bad* code is this override, and therefore all that is wrong. The *good* code is what the receivers "
+            "`receiver.py`, `queue_worker.py` or `receiver.mjs` do instead. These receivers use only Python's "
+            "standard library and Node, and are meant to be copied."
+        )
+        + "\n"
     )
     parts.append(
-        "All of that code runs: it is in `tests/receivers`, and a test plays each broken receiver to the cases that "
-        "it must fail. A broken receiver is a good one with one thing overridden, so that *bad* is the whole of "
-        "what is wrong. *Good* is what the receivers `receiver.py`, `queue_worker.py` or `receiver.mjs` do instead. "
-        "They use nothing but Python's standard library and Node, and are meant to be copied from.\n"
+        wrapped(
+            "Some broken receivers extend `FetchOnly`, `LooksOnce` or `Once`. These classes are good receivers, or "
+            "parts of them, with less of a safety net. `FetchOnly` never pulls in the background. After a successful "
+            "pull, `LooksOnce` and `Once` do not pull again until the next event. With the whole safety net, the "
+            "receiver would correct some mistakes before the suite could see them."
+        )
+        + "\n"
     )
-    parts.append(
-        "`FetchOnly`, `LooksOnce` and `Once` are good receivers with less of a safety net: without the pull in the "
-        "background, or without a second look. Some bugs would heal behind that before anybody could see them.\n"
-    )
-    for family, (title, about) in FAMILIES.items():
+    for family, (title, _) in FAMILIES.items():
         mine = [case for case in cases if case["family"] == family]
         parts.append(f"## [{family.upper()}: {title.lower()}]({family}.md)\n")
         parts += [f"- [`{c['id']}`]({family}.md#{c['id']}) ({c['level']}): {c['title']}" for c in mine]

@@ -224,9 +224,9 @@ pub(crate) struct Serve {
     /// webhook, so the receiver must be running.
     #[arg(long, value_name = "FILE")]
     pub(crate) scenario: Option<PathBuf>,
-    /// Fills accounts of the user `user_demo`, such as `files=1000,contacts=50`, and enables a sync of each pipeline.
-    /// `integration=NAME` in the list chooses the integration. Default: for each pipeline, one that supports the
-    /// pipeline.
+    /// Creates objects in accounts of the user `user_demo`, such as `files=1000,contacts=50`, and enables a sync of each
+    /// pipeline. `integration=NAME` in the list chooses the integration. Without it, each pipeline gets an integration
+    /// that supports the pipeline.
     #[arg(long, value_name = "PIPELINE=COUNT,…")]
     pub(crate) source: Option<String>,
     /// Project id. Default: generated from the seed.

@@ -184,7 +184,8 @@ impl<'a> CaseContext<'a> {
         })
     }
 
-    /// Delivers all events that are still due, and waits until the receiver is right.
+    /// Delivers all events that are still due. Then waits until the receiver holds the right records of these syncs, and
+    /// fails the case if the receiver never does.
     pub(super) async fn ends_right(&self, syncs: &[&SyncHandle]) -> Result<(), CaseError> {
         self.paragon.run_until_idle().await;
         self.right(syncs).await

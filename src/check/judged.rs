@@ -46,7 +46,7 @@ impl Judged {
 }
 
 impl Settings<'_> {
-    /// Plays a case in its own lane.
+    /// Plays a case with its own users, clock and timeline (a [`Lane`]), and returns the verdict.
     pub(super) async fn judged(
         &self,
         run: &Run<'_>,
@@ -132,7 +132,7 @@ impl Settings<'_> {
                     .to_owned(),
             ]);
         }
-        let timeline = context.story().from_first().with_calls().lines();
+        let timeline = context.story().from_first().with_calls();
         let (policy, took) = (policy.name.clone(), watch.elapsed());
         let (title, because_of) = (case.title_covered(is_state_seen), Vec::new());
         let result = CaseResult { case, title, policy, verdict, detail, because_of, timeline, scenario: kept, took };

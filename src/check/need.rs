@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-/// Means that a case requires, beside sending events and serving the Sync API.
+/// Something that a case needs in addition to sending events and serving the Sync API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -371,7 +371,7 @@ mod tests {
         for capitals in [id.to_uppercase(), id.replace('-', "")] {
             let right = held(&capitals, Some(json!({"id": capitals})));
             let comparison = compare(Some(Pipeline::Files), &expected, &[&right], &[]);
-            let remark = "the state gives `id` in capitals or without hyphens: the same UUID".to_owned();
+            let remark = "the state gives `id` in capitals or without hyphens; this counts as the same UUID".to_owned();
             assert_eq!((comparison.found, comparison.remarks), (vec![], BTreeSet::from([remark])));
             let provider = held(&capitals, Some(json!({"externalId": capitals})));
             assert_eq!(compare(None, &expected, &[&provider], &[]).found.len(), 1, "the provider's ids are its own");

@@ -7,6 +7,7 @@ use url::Url;
 
 use super::case::{Case, Level};
 use crate::contract::Revision;
+use crate::fake::Timeline;
 
 /// Verdict on a requirement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -61,8 +62,8 @@ pub struct CaseResult {
     pub detail: String,
     /// Ids of the presumed cases that failed. Fix these first.
     pub because_of: Vec<&'static str>,
-    /// Events of the case, in order.
-    pub timeline: Vec<String>,
+    /// What happened in the case, in order.
+    pub timeline: Timeline,
     /// Path of the saved scenario that reproduces the failure.
     pub scenario: Option<PathBuf>,
     /// Real time that the case took.
@@ -164,7 +165,7 @@ mod tests {
             verdict: *verdict,
             detail: "why".to_owned(),
             because_of: Vec::new(),
-            timeline: Vec::new(),
+            timeline: Timeline::default(),
             scenario: None,
             took: Duration::ZERO,
         };

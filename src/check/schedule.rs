@@ -12,6 +12,7 @@ use super::run::Run;
 use super::settings::{Settings, Starting};
 use crate::clock::pass;
 use crate::delivery::Policy;
+use crate::fake::Timeline;
 use crate::scenario::Scenario;
 
 /// Interval between two looks at the receiver's activity for all users.
@@ -198,7 +199,7 @@ impl<'a> Schedule<'a> {
             verdict,
             detail: why.to_owned(),
             because_of: Vec::new(),
-            timeline: Vec::new(),
+            timeline: Timeline::default(),
             scenario: None,
             took: Duration::ZERO,
         }

@@ -296,7 +296,7 @@ pub struct SyncErrored {
 pub struct SyncError {
     /// Error message for people.
     pub message: String,
-    /// Unknown members, kept unchanged. `code` is one of them (observed).
+    /// Members that this type has no field for, kept unchanged. Real events have had the member `code` (observed).
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }

@@ -22,7 +22,7 @@ impl std::fmt::Display for Grade {
     }
 }
 
-/// The source of a schema or a fixture, and the certainty of its content.
+/// Says where a schema or a fixture comes from, and how certain its content is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]

@@ -146,7 +146,7 @@ impl Object {
     ///
     /// # Errors
     ///
-    /// Returns an error if a member is wrong.
+    /// Returns an error if a member in `set` has a value that the type of the member does not allow.
     pub fn with(&self, set: &Map<String, Value>) -> Result<Self, serde_json::Error> {
         let mut members = self.to_members();
         members.extend(set.clone());

@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 pub(super) struct Health {
     /// Number of failed attempts since the last success.
     pub(super) in_a_row: u32,
-    /// Timestamp of the first failed attempt since the last success.
+    /// Time of the first failed attempt since the last success.
     failing_since: Option<Timestamp>,
     /// Number of events given up since the last success.
     pub(super) exhausted: u32,

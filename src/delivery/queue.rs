@@ -31,7 +31,7 @@ impl State {
     }
 }
 
-/// Timestamp at which a delivery is due, and its position among the deliveries of that moment, in the order of planning.
+/// Time at which a delivery is due, and its position among the deliveries of that moment, in the order of planning.
 pub(super) type Place = (Timestamp, u64);
 
 /// Deliveries that wait for their time, the state of the webhook, and the policy for both.

@@ -83,9 +83,9 @@ pub struct Attempt {
     pub purpose: Purpose,
     /// Number of the attempt; the first is 1.
     pub number: u32,
-    /// Timestamp at which the attempt is due.
+    /// Time at which the attempt is due.
     pub due: Timestamp,
-    /// Timestamp at which the queue handed out the attempt.
+    /// Time at which the queue handed out the attempt.
     pub sent: Timestamp,
     /// URL that the request goes to.
     pub url: Url,
@@ -119,9 +119,9 @@ pub struct AttemptRecord {
     pub purpose: Purpose,
     /// Number of the attempt; the first is 1.
     pub number: u32,
-    /// Timestamp at which the attempt was due.
+    /// Time at which the attempt was due.
     pub due: Timestamp,
-    /// Timestamp at which the attempt was sent.
+    /// Time at which the attempt was sent.
     pub sent: Timestamp,
     /// Body that was sent.
     pub body: Arc<[u8]>,

@@ -257,7 +257,7 @@ struct Inner {
     /// Attempts that have ended and are not recorded yet, by place: an attempt that was sent earlier is still in
     /// flight.
     ended: BTreeMap<u64, (Attempt, Transmission)>,
-    /// Place of the next attempt to record. All attempts before this place are recorded.
+    /// Place of the first attempt that is not recorded yet. All earlier attempts are recorded.
     noted: u64,
     /// True while a task records outcomes.
     noting: bool,

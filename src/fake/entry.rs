@@ -4,7 +4,7 @@ use http::Method;
 
 use crate::clock::{Timestamp, offset};
 use crate::contract::{SyncId, UserId};
-use crate::delivery::{Answer, AttemptRecord, Decision, DeliveryId, Outcome, Wire};
+use crate::delivery::{AttemptRecord, Decision, DeliveryId, Outcome, Wire};
 use crate::source::ProviderFaultKind;
 use crate::sync::RunKind;
 
@@ -72,7 +72,7 @@ pub enum EntryKind {
         about: Option<String>,
         /// Delivery of the event.
         delivery: DeliveryId,
-        /// Cell of the policy that decided this.
+        /// Cell of the policy by which the event was dropped.
         rule: &'static str,
     },
     /// The webhook was set, disabled or enabled.
@@ -135,73 +135,107 @@ pub struct Call {
 pub(super) const RECONNECTED: &str =
     "sent again on a fresh connection: the kept one was closed before any byte of an answer";
 
+/// Parts of the printed text of a timeline entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EntryText {
+    /// First column: `source`, `sync`, `webhook`, `api` or `state`.
+    pub(crate) column: &'static str,
+    /// What happened. For an attempt or a call, this is the request.
+    pub(crate) text: String,
+    /// Response to an attempt or a call.
+    pub(crate) answer: Option<EntryAnswer>,
+}
+
+/// Response to an attempt or a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EntryAnswer {
+    pub(crate) text: String,
+    /// Whether the status is 2xx.
+    pub(crate) is_good: bool,
+}
+
 impl EntryKind {
     /// Returns the printed text, and also the text that depends on chance.
     pub(super) fn in_real_time(&self) -> String {
-        match self {
-            Self::Attempt { record, .. } if record.reconnected => format!("{self}, {RECONNECTED}"),
-            _ => self.to_string(),
-        }
+        self.text(true).to_string()
     }
-}
 
-impl fmt::Display for EntryKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Returns the parts of the printed text. With `in_real_time`, they also say what depends on chance.
+    pub(crate) fn text(&self, in_real_time: bool) -> EntryText {
+        let told = |column, text| EntryText { column, text, answer: None };
         match self {
-            Self::Changed { verb, name } => write!(f, "source    {verb} {name:?}"),
-            Self::ProviderFault(None) => f.write_str("source    mended"),
-            Self::ProviderFault(Some(trouble)) => write!(f, "source    {}", InWords(*trouble)),
+            Self::Changed { verb, name } => told("source", format!("{verb} {name:?}")),
+            Self::ProviderFault(None) => told("source", "mended".to_owned()),
+            Self::ProviderFault(Some(fault)) => told("source", InWords(*fault).to_string()),
             Self::Ran { kind, trouble, events } => {
                 let kind = match kind {
                     RunKind::Initial => "initial",
                     RunKind::Incremental => "incremental",
                     RunKind::Full => "full",
                 };
-                write!(f, "sync      {kind} run")?;
-                if let Some(trouble) = trouble {
-                    write!(f, ", {}", InWords(*trouble))?;
-                }
-                write!(f, ", {events} event{}", if *events == 1 { "" } else { "s" })
+                let fault = trouble.map(|fault| format!(", {}", InWords(fault))).unwrap_or_default();
+                told("sync", format!("{kind} run{fault}, {events} event{}", if *events == 1 { "" } else { "s" }))
             }
-            Self::Queued { event, about, deliveries, .. } if !deliveries.is_empty() => {
-                write!(f, "webhook   {event}{}, queued", About(about))
-            }
-            Self::Queued { event, about, lost: true, .. } => {
-                write!(f, "webhook   {event}{}, lost on purpose", About(about))
-            }
-            Self::Queued { event, about, .. } => {
-                write!(f, "webhook   {event}{}, not sent: the webhook is not enabled", About(about))
+            Self::Queued { event, about, deliveries, lost } => {
+                let what = match (deliveries.is_empty(), lost) {
+                    (false, _) => "queued",
+                    (true, true) => "lost on purpose",
+                    (true, false) => "not sent: the webhook is not enabled",
+                };
+                told("webhook", format!("{event}{}, {what}", About(about)))
             }
             Self::Attempt { event, about, record } => {
-                write!(f, "webhook   {event}{}", About(about))?;
-                if record.number > 1 {
-                    write!(f, ", attempt {}", record.number)?;
-                }
-                write!(f, " -> {}", record.outcome)?;
-                if record.wire != Wire::Clean {
-                    write!(f, " ({})", wire_in_words(record.wire))?;
-                }
-                if let Outcome::Answered(Answer { status, body, .. }) = &record.outcome
-                    && !(200..300).contains(status)
-                    && !body.trim().is_empty()
-                {
-                    write!(f, " {:?}", body.trim().chars().take(120).collect::<String>())?;
-                }
-                match record.decision {
-                    Decision::Delivered => Ok(()),
-                    Decision::RetryAt(due) => write!(f, ", again in {}", &offset(due - record.sent)[1..]),
-                    Decision::GivenUp => f.write_str(", given up"),
-                    Decision::Disabled => f.write_str(", the webhook is disabled"),
-                }
+                let number = if record.number > 1 { format!(", attempt {}", record.number) } else { String::new() };
+                let answer = Some(attempt_answer(record, in_real_time));
+                EntryText { column: "webhook", text: format!("{event}{}{number}", About(about)), answer }
             }
-            Self::Dropped { event, about, .. } => write!(f, "webhook   {event}{}, dropped", About(about)),
-            Self::Webhook(text) => write!(f, "webhook   {text}"),
-            Self::State(text) => write!(f, "state     {text}"),
+            Self::Dropped { event, about, .. } => told("webhook", format!("{event}{}, dropped", About(about))),
+            Self::Webhook(text) => told("webhook", text.clone()),
+            Self::State(text) => told("state", text.clone()),
             Self::Call(Call { method, path, status, reason }) => {
-                write!(f, "api       {method} {} -> {status}", shorten(path))?;
-                reason.as_ref().map_or(Ok(()), |reason| write!(f, " ({reason})"))
+                let reason = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+                let answer = EntryAnswer { text: format!("{status}{reason}"), is_good: (200..300).contains(status) };
+                EntryText { column: "api", text: format!("{method} {}", shorten(path)), answer: Some(answer) }
             }
         }
+    }
+}
+
+/// Returns the outcome of an attempt, and what follows from it.
+fn attempt_answer(record: &AttemptRecord, in_real_time: bool) -> EntryAnswer {
+    let wire = match record.wire {
+        Wire::Clean => String::new(),
+        wire => format!(" ({})", wire_in_words(wire)),
+    };
+    let answer = if let Outcome::Answered(answer) = &record.outcome { Some(answer) } else { None };
+    let is_good = answer.is_some_and(|answer| (200..300).contains(&answer.status));
+    let body = answer.map_or("", |answer| answer.body.trim());
+    let body = match body {
+        "" => String::new(),
+        _ if is_good => String::new(),
+        body => format!(" {:?}", body.chars().take(120).collect::<String>()),
+    };
+    let next = match record.decision {
+        Decision::Delivered => String::new(),
+        Decision::RetryAt(due) => format!(", again in {}", &offset(due - record.sent)[1..]),
+        Decision::GivenUp => ", given up".to_owned(),
+        Decision::Disabled => ", the webhook is disabled".to_owned(),
+    };
+    let again = if in_real_time && record.reconnected { format!(", {RECONNECTED}") } else { String::new() };
+    let text = format!("{}{wire}{body}{next}{again}", record.outcome);
+    EntryAnswer { text, is_good }
+}
+
+impl fmt::Display for EntryText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<10}{}", self.column, self.text)?;
+        self.answer.as_ref().map_or(Ok(()), |answer| write!(f, " -> {}", answer.text))
+    }
+}
+
+impl fmt::Display for EntryKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.text(false).fmt(f)
     }
 }
 

@@ -57,8 +57,7 @@ fn draw(what: &EntryKind, calls: bool, lines: &mut Vec<(&'static str, String)>) 
 
 /// Returns the printed text of a timeline entry without its first column.
 fn said(what: &EntryKind) -> String {
-    let text = what.to_string();
-    text.split_once("  ").map_or(text.clone(), |(_, said)| said.trim_start().to_owned())
+    what.text(false).text
 }
 
 /// Replaces characters that Mermaid would read as syntax by Mermaid's entity codes, and control characters by spaces.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::token::Audience;
 
-/// Settings for what the documentation of the API leaves open.
+/// Settings for the behavior of the Sync API that Paragon does not document.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Options {

@@ -251,7 +251,7 @@ impl Simulation {
         self.clock.advance_to(until);
     }
 
-    /// Returns the time of the next due run or attempt.
+    /// Returns the time at which the next run of a sync or the next delivery attempt is due.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
         self.engine.next_due().into_iter().chain(self.queue.next_due()).min()
     }

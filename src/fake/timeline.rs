@@ -33,7 +33,21 @@ pub struct EventAttempt<'a> {
     pub record: &'a AttemptRecord,
 }
 
+/// An empty timeline.
+impl Default for Timeline {
+    fn default() -> Self {
+        let start = Timestamp::from_millis(0);
+        Self { start, entries: Vec::new(), first: 0, end: 0, dropped: 0, calls: false }
+    }
+}
+
 impl Timeline {
+    /// Returns a timeline with these entries, with all that can be printed.
+    #[cfg(all(test, feature = "check"))]
+    pub(crate) fn of_entries(entries: Vec<TimelineEntry>) -> Self {
+        Self { entries, calls: true, ..Self::default() }
+    }
+
     pub(super) fn since(mark: usize, start: Timestamp, log: &Log) -> Self {
         Self { dropped: log.dropped().min(log.first().saturating_sub(mark)), ..Self::of(start, log, mark) }
     }
@@ -97,7 +111,7 @@ impl Timeline {
         self
     }
 
-    pub(super) fn start(&self) -> Timestamp {
+    pub(crate) fn start(&self) -> Timestamp {
         self.start
     }
 
@@ -146,21 +160,26 @@ impl Timeline {
 
     /// Returns one line for each printed entry, after a line about dropped entries if there are any.
     pub fn lines(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        if self.dropped > 0 {
-            lines.push(format!("{:<14} the first {} entries were dropped: the timeline has a limit", "", self.dropped));
-        }
-        for entry in &self.entries {
-            let text = match &entry.what {
-                EntryKind::Call(_) if !self.calls => continue,
-                // A queued event needs a line only if it is not sent. Otherwise the lines of its attempts follow.
-                EntryKind::Queued { deliveries, .. } if !deliveries.is_empty() => continue,
-                what if self.calls => what.in_real_time(),
-                what => what.to_string(),
-            };
-            lines.push(format!("{:<14} {text}", offset(entry.at - self.start)));
-        }
-        lines
+        let dropped = self.dropped_line().map(|text| format!("{:<14} {text}", ""));
+        let line =
+            |entry: &TimelineEntry| format!("{:<14} {}", offset(entry.at - self.start), entry.what.text(self.calls));
+        dropped.into_iter().chain(self.printed().map(line)).collect()
+    }
+
+    /// Returns the text of the line about dropped entries, if there are any.
+    pub(crate) fn dropped_line(&self) -> Option<String> {
+        let text = || format!("the first {} entries were dropped: the timeline has a limit", self.dropped);
+        (self.dropped > 0).then(text)
+    }
+
+    /// Returns the entries that are printed.
+    pub(crate) fn printed(&self) -> impl Iterator<Item = &TimelineEntry> {
+        self.entries.iter().filter(|entry| match &entry.what {
+            EntryKind::Call(_) => self.calls,
+            // A queued event needs a line only if it is not sent. Otherwise the lines of its attempts follow.
+            EntryKind::Queued { deliveries, .. } => deliveries.is_empty(),
+            _ => true,
+        })
     }
 }
 

@@ -131,7 +131,7 @@ pub(super) fn plain(case: &ReportedCase) -> String {
     tell("rests on", if rests_on.is_empty() { DOCUMENTED.to_owned() } else { rests_on.join("\n") }.as_str());
     tell("scenario", case.scenario.as_deref().unwrap_or_default());
     tell("again", &case.reproduce);
-    tell("story", &ends(&case.timeline).join("\n"));
+    tell("story", &ends(&case.timeline.lines()).join("\n"));
     text
 }
 

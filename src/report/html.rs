@@ -164,10 +164,10 @@ fn facts(case: &ReportedCase) -> String {
 
 /// Writes the timeline as a sequence diagram. The diagram is closed at first unless the case failed.
 fn timeline(case: &ReportedCase) -> String {
-    if case.timeline.is_empty() {
+    let steps = Step::all(&case.timeline);
+    if steps.is_empty() {
         return String::new();
     }
-    let steps: Vec<_> = case.timeline.iter().map(|line| Step::of(line)).collect();
     let open = if case.verdict == Verdict::Fail { " open" } else { "" };
     let mut text = format!(
         "<details class=\"timeline\"{open}>\n<summary>Timeline: {}</summary>\n<div class=\"lanes\" aria-hidden=\"true\">",
@@ -177,17 +177,16 @@ fn timeline(case: &ReportedCase) -> String {
         let _ = write!(text, "<span>{name}</span>");
     }
     text.push_str("</div>\n<ol class=\"steps\">\n");
-    let mut last = "";
-    for step in ends_of(&steps, DRAWN, Step::gap) {
-        let at = if step.at == last { "" } else { step.at };
-        last = step.at;
-        text.push_str(&drawn(at, &step.what));
+    let mut last = String::new();
+    for Step { at, what } in ends_of(&steps, DRAWN, Step::gap) {
+        text.push_str(&drawn(if at == last { "" } else { &at }, &what));
+        last = at;
     }
     text.push_str("</ol>\n</details>\n");
     text
 }
 
-fn drawn(at: &str, what: &What<'_>) -> String {
+fn drawn(at: &str, what: &What) -> String {
     let time = if at.is_empty() { String::new() } else { format!("<time>{}</time> ", Html(at)) };
     match what {
         What::Note(lane, text) => {
@@ -200,11 +199,11 @@ fn drawn(at: &str, what: &What<'_>) -> String {
             let way = format!("{}{}", from.letter(), to.letter());
             let mut html = format!("<li class=\"{way}\"><p>{time}<span>{}</span></p><i></i>", Html(text));
             if let Some(answer) = answer {
-                let good = if answer.good { "good" } else { "bad" };
+                let good = if answer.is_good { "good" } else { "bad" };
                 let _ = write!(
                     html,
                     "<p class=\"{good}\"><span>{}</span></p><i class=\"back {good}\"></i>",
-                    Html(answer.text)
+                    Html(&answer.text)
                 );
             }
             html + "</li>\n"

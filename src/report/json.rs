@@ -1,7 +1,8 @@
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::check::{Judgment, Level, Verdict};
 use crate::contract::{Grade, Revision};
+use crate::fake::Timeline;
 
 /// Content of a report, which all formats share. The JSON report has exactly these members. Its schema is shipped as
 /// `schemas/report.json`.
@@ -56,8 +57,9 @@ pub struct ReportedCase {
     pub because_of: Vec<&'static str>,
     /// Ids of the rules that the verdict rests on and that Paragon does not document.
     pub assumes: Vec<&'static str>,
-    /// Events of the case, in order.
-    pub timeline: Vec<String>,
+    /// What happened in the case, in order: in JSON, the printed lines.
+    #[serde(serialize_with = "printed")]
+    pub timeline: Timeline,
     /// Path of a saved scenario that reproduces the failure.
     pub scenario: Option<String>,
     /// Command that runs this case again.
@@ -78,6 +80,10 @@ pub struct Summary {
     pub not_evaluable: usize,
     /// Number of cases that were not run.
     pub skipped: usize,
+}
+
+fn printed<S: Serializer>(timeline: &Timeline, serializer: S) -> Result<S::Ok, S::Error> {
+    timeline.lines().serialize(serializer)
 }
 
 impl Report {

@@ -113,8 +113,9 @@ fn failure(case: &ReportedCase, several: bool) -> String {
         let _ = write!(text, "\n**Scenario** {}\n", code(scenario));
     }
     let _ = write!(text, "\n**Again**\n\n{}", fenced("sh", &case.reproduce));
-    if !case.timeline.is_empty() {
-        let (entries, lines) = (lines_of(case.timeline.len()), ends(&case.timeline).join("\n"));
+    let timeline = case.timeline.lines();
+    if !timeline.is_empty() {
+        let (entries, lines) = (lines_of(timeline.len()), ends(&timeline).join("\n"));
         let _ = write!(
             text,
             "\n<details><summary>Timeline: {entries}</summary>\n\n{}\n</details>\n",

@@ -84,7 +84,7 @@ fn result(case: &ReportedCase, rule: usize, location: &Value) -> Value {
             "policy": case.policy,
             "grade": case.grade,
             "assumes": case.assumes,
-            "timeline": case.timeline,
+            "timeline": case.timeline.lines(),
             "reproduce": case.reproduce,
         },
     });

@@ -10,8 +10,10 @@ use super::lanes::{Lane, Step, What};
 use super::{Format, Report, ReportedCase, Summary, annotations};
 use crate::FakeParagon;
 use crate::check::{Level, Verdict};
+use crate::clock::Timestamp;
 use crate::contract::{File, Grade, Revision, schemas};
-use crate::delivery::DeliveryFaultKind;
+use crate::delivery::{Answer, AttemptRecord, Decision, DeliveryFaultKind, Failure, Outcome as Sent, Purpose, Wire};
+use crate::fake::{Call, EntryKind, RunKind, Timeline, TimelineEntry};
 
 fn case(id: &'static str, level: Level, verdict: Verdict, policy: &str) -> ReportedCase {
     ReportedCase {
@@ -26,7 +28,7 @@ fn case(id: &'static str, level: Level, verdict: Verdict, policy: &str) -> Repor
         detail: format!("what {id} found"),
         because_of: Vec::new(),
         assumes: Vec::new(),
-        timeline: Vec::new(),
+        timeline: Timeline::default(),
         scenario: None,
         reproduce: format!("paragon-testkit check 'http://127.0.0.1:{{port}}/webhook' --case {id} --seed 7"),
         seconds: 0.25,
@@ -49,6 +51,52 @@ fn report(cases: Vec<ReportedCase>) -> Report {
     Report { schema_version: 1, seed: 7, target, revision, causes: first, remarks, cases, summary, interrupted: false }
 }
 
+/// Returns a timeline whose texts come from receivers and from names of files.
+fn timeline() -> Timeline {
+    let at = |seconds: i64, what| TimelineEntry {
+        at: Timestamp::from_millis(seconds * 1_000),
+        user: None,
+        sync: None,
+        what,
+    };
+    let ran = |events| EntryKind::Ran { kind: RunKind::Incremental, trouble: None, events };
+    let call = |path: &str, status, reason: Option<&str>| {
+        let (path, reason) = (path.to_owned(), reason.map(str::to_owned));
+        EntryKind::Call(Call { method: http::Method::GET, path, status, reason })
+    };
+    let attempt = |event: &str, name: &str, outcome, decision| {
+        let record = AttemptRecord {
+            delivery: serde_json::from_value(1.into()).unwrap(),
+            purpose: Purpose::Event,
+            number: 2,
+            due: Timestamp::from_millis(0),
+            sent: Timestamp::from_millis(0),
+            body: b"{}".as_slice().into(),
+            wire: Wire::Clean,
+            outcome,
+            reconnected: false,
+            decision,
+            rule: "backoff".to_owned(),
+        };
+        EntryKind::Attempt { event: event.to_owned(), about: Some(name.to_owned()), record: Box::new(record) }
+    };
+    let mut refused = Answer::new(500);
+    refused.body = "\x1b[31m<b>".to_owned();
+    let again = Decision::RetryAt(Timestamp::from_millis(10_000));
+    let mut entries = vec![
+        at(0, EntryKind::Changed { verb: "created", name: "]]> -> <script>alert(2)</script>".to_owned() }),
+        at(0, ran(1)),
+        at(0, call("/api/syncs/47e8b9b6/records?pageSize=100", 200, None)),
+        at(10, call("/api/syncs/47e8b9b6/records", 401, Some("the token's \"sub\" is not <the> user's"))),
+        at(86_400, EntryKind::Webhook("::error::\x1b[31m<b> -> 500".to_owned())),
+        at(86_400, attempt("record_deleted", "]]> -> <script>", Sent::Answered(refused), again)),
+        at(86_410, attempt("record_deleted", "x", Sent::Failed(Failure::Unreachable), Decision::Disabled)),
+        at(86_410, EntryKind::Webhook("disabled: 20 attempts in a row failed".to_owned())),
+    ];
+    entries.extend((0..40).map(|minute| at(86_400 + 60 * minute, ran(0))));
+    Timeline::of_entries(entries)
+}
+
 /// Returns a report with texts that a receiver may send, and with names that files may have.
 fn nasty() -> Report {
     let policy = "ours | <script>alert('policy')</script> `*_";
@@ -68,20 +116,7 @@ fn nasty() -> Report {
     worst.assumes = vec!["webhook.retry", "webhook.timeout"];
     worst.scenario = Some(".paragon-testkit/failures/<b>`x`.json".to_owned());
     worst.reproduce += " --spawn 'echo \"$(date)\" `id` </pre> ```'";
-    worst.timeline = [
-        "+00:00:00      source    created \"]]> -> <script>alert(2)</script>\"",
-        "+00:00:00      sync      initial run, 1 event",
-        "+00:00:00      api       GET /api/syncs/47e8b9b6…/records?pageSize=100 -> 200",
-        "+00:00:00      webhook   sync_complete -> 200",
-        "+00:00:10      api       GET /api/syncs/47e8b9b6…/records -> 401 (the token's \"sub\" is not <the> user's)",
-        "+1d 00:00:00   webhook   record_deleted \"]]> -> <script>\", attempt 2 -> 500 \"\x1b[31m<b>\", again in 00:00:10",
-        "+1d 00:00:10   webhook   record_deleted \"x\" -> unreachable (simulated), the webhook is disabled",
-        "+1d 00:00:10   webhook   disabled: 20 attempts in a row failed",
-        "::error::a line that is like no other",
-    ]
-    .map(str::to_owned)
-    .into();
-    worst.timeline.extend((0..40).map(|minute| format!("+1d 00:{minute:02}:00   sync      incremental run, 0 events")));
+    worst.timeline = timeline();
     let mut blind = case("rec-created", Level::Should, Verdict::NotEvaluable, policy);
     blind.detail = "only the receiver can tell: <b>]]>\x1b[0m".to_owned();
     blind.because_of = vec!["rec-deleted"];
@@ -256,8 +291,9 @@ async fn every_line_of_a_real_timeline_is_assigned_to_its_lanes() {
     drive.create(File::named("a -> \"b\".pdf"));
     drive.enable("files").unwrap();
     paragon.settle().await;
-    let lines = paragon.timeline().with_calls().lines();
-    let steps: Vec<_> = lines.iter().map(|line| Step::of(line)).collect();
+    let timeline = paragon.timeline().with_calls();
+    let (lines, steps) = (timeline.lines(), Step::all(&timeline));
+    assert_eq!(lines.len(), steps.len());
     let note = |lane| steps.iter().any(|step| matches!(step.what, What::Note(of, _) if of == lane));
     let message =
         |a, b| steps.iter().any(|step| matches!(step.what, What::Message { from, to, .. } if (from, to) == (a, b)));

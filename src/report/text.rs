@@ -68,7 +68,7 @@ impl Text {
                 Self::block(&mut text, "why", case.why);
                 Self::block(&mut text, "fix", case.fix);
                 Self::block(&mut text, "level", &format!("{}, rests on {}", case.level, rests_on(result)));
-                Self::block(&mut text, "story", &digest::ends(&result.timeline).join("\n"));
+                Self::block(&mut text, "story", &digest::ends(&result.timeline.lines()).join("\n"));
                 if let Some(file) = &result.scenario {
                     let kept = format!("{}: `paragon-testkit replay` runs this scenario again", file.display());
                     Self::block(&mut text, "kept", &kept);

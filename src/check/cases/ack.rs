@@ -374,7 +374,7 @@ pub(super) const EXPECT_CONTINUE: Case = Case {
     title: "an event that is sent with expect: 100-continue gets a 2xx response and is processed",
     title_unseen: None,
     why: "Some HTTP clients ask for permission before they send a body, and some servers never answer this question.",
-    fix: "Use an HTTP server that supports `Expect`, or put a proxy that does in front of your server.",
+    fix: "Use an HTTP server that supports `Expect`, or put a proxy that supports `Expect` in front of your server.",
     needs: &[],
     presumes: &["ack-every-event"],
     rests_on: &["webhook.2xx", "webhook.wire"],

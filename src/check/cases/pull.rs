@@ -418,7 +418,7 @@ pub(super) const RESUME: Case = Case {
     id: "pull-resume",
     family: Family::Pull,
     level: Level::May,
-    title: "one new record takes a few calls, not a pull from the start of the feed",
+    title: "for one new record, a few calls are made, and the feed is not pulled from the start",
     title_unseen: None,
     why: "Otherwise an account with a million records is pulled again for each change.",
     fix: "Store `paging.cursor` with the records, and pull from that cursor. Or fetch only the new record.",

@@ -329,7 +329,7 @@ pub(super) const ERRORED: Case = Case {
     id: "rec-errored",
     family: Family::Rec,
     level: Level::Should,
-    title: "record_errored does not affect other records, and the record is updated again once it can be read",
+    title: "record_errored affects no other record, and the failed record is updated when Paragon can read it again",
     title_unseen: Some(
         "record_errored does not keep the receiver from fetching everything else; the stored records were not checked",
     ),

@@ -98,7 +98,9 @@ impl Shape {
             (Self::Uuid, Value::String(held), Value::String(latest)) => {
                 let same = Uuid::parse_str(held).is_ok_and(|held| Uuid::parse_str(latest) == Ok(held));
                 if same {
-                    remarks.insert(format!("the state gives `{member}` in capitals or without hyphens: the same UUID"));
+                    remarks.insert(format!(
+                        "the state gives `{member}` in capitals or without hyphens; this counts as the same UUID"
+                    ));
                 }
                 same
             }

@@ -56,8 +56,8 @@ behaviours! {
         "an event may be of any size, because the provider's error message in it may have any length",
         "providers write these messages, and no size limit is documented";
     "webhook.odd" Assumed
-        "strings in events and records may contain any Unicode text, and numbers may have any value that JSON can \
-         represent exactly",
+        "strings in events and records may contain any Unicode text, and numbers may have any value that a 64-bit \
+         float represents exactly",
         "the values come from people and providers";
     "webhook.wire" Assumed
         "a request body may arrive in chunks or small pieces, and a connection may close before the response",

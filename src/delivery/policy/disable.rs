@@ -36,15 +36,15 @@ pub enum Failing {
     Count {
         /// Number of failures, at least 1.
         failures: u32,
-        /// Span before the current attempt that is looked at.
+        /// Length of the span before the current attempt in which attempts count.
         #[serde(with = "duration")]
         within: Duration,
     },
     /// More than a certain share of the attempts within a span has failed.
     Rate {
-        /// Share that the failures must exceed.
+        /// The rule applies when the share of failed attempts is greater than this.
         above: Probability,
-        /// Span before the current attempt that is looked at.
+        /// Length of the span before the current attempt in which attempts count.
         #[serde(with = "duration")]
         within: Duration,
         /// Smallest number of attempts within the span for which the rule holds.
@@ -85,7 +85,7 @@ pub enum WhileOff {
     Hold,
 }
 
-/// Way in which a disabled webhook is enabled again, other than by hand.
+/// Way in which a disabled webhook is enabled again: only by hand, after a time, or after a successful probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]

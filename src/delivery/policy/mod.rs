@@ -176,7 +176,7 @@ cells! {
     disable: Vec<DisableRule>,
     /// What happens to events while the webhook is disabled.
     while_off: WhileOff,
-    /// Way in which a disabled webhook is enabled again, other than by hand.
+    /// Way in which a disabled webhook is enabled again: only by hand, after a time, or after a successful probe.
     enable: Reenable,
     /// Whether a new URL must answer a probe with success before anything else is sent to it.
     verify: bool,

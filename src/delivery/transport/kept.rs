@@ -106,7 +106,7 @@ async fn over_kept(
 enum End {
     Closed,
     Reset,
-    /// Closed with unread bytes, which the system turns into a reset.
+    /// The peer closes the connection before it has read all bytes. The operating system then sends a reset.
     Unread,
 }
 

@@ -71,7 +71,7 @@ impl AdminCall<'_> {
         }
     }
 
-    /// Returns the object in the path, if it lives in the account in the path.
+    /// Returns the object that the URL path names, if the account that the URL path names has this object.
     fn object_in(&self) -> Result<(CredentialId, ExternalId, Object), Refusal> {
         let (credential, id) = (self.account_in()?, ExternalId::from(self.object()));
         let account = self.state.simulation.accounts.get(&credential);

@@ -5,9 +5,9 @@ use crate::contract::RecordId;
 use crate::contract::api::{Computed, Leaf, TupleToUserset, Users, Userset, Usersets};
 
 impl Permissions {
-    /// Explains why users have a relation to an item: returns the rule of the relation with the users and folders that
-    /// apply here. As in `OpenFGA` the tree is one rule deep. Other relations appear by name only, and can be expanded
-    /// in turn.
+    /// Explains why users have a relation to an item. Returns the rule that defines the relation, with the users and
+    /// folders that the rule names for this item. As in `OpenFGA`, the tree consists of one rule: it names other
+    /// relations, and does not expand them. Call `expand` again for such a relation.
     ///
     /// ```
     /// use paragon_testkit::contract::RecordId;
