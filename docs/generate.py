@@ -732,7 +732,8 @@ def slot_steps(_):
 def slot_faults(_):
     """Returns a table of the faults during a step."""
     source = (ROOT / "src" / "scenario" / "step.rs").read_text()
-    rows = re.findall(r'/// (.*)\n    \w+ = "(\w+)",', source)
+    rows = re.findall(r'((?:    /// .*\n)+)    \w+ = "(\w+)",', source)
+    rows = [(" ".join(re.findall(r"/// (.*)", comment)), name) for comment, name in rows]
     schema = json.loads((ROOT / "schemas" / "scenario.json").read_text())
     listed = schema["properties"]["steps"]["items"]["anyOf"][0]["properties"]["while"]["items"]["enum"]
     assert listed == [name for _, name in rows], "schemas/scenario.json and step.rs list other faults"

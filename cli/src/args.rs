@@ -453,7 +453,7 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 
 fn speed(text: &str) -> Result<f64, String> {
     let speed = text.parse().ok().filter(|speed: &f64| speed.is_finite() && *speed >= 0.0);
-    speed.ok_or_else(|| "expected a number from 0 on, such as 60".to_owned())
+    speed.ok_or_else(|| "expected a number of at least 0, such as 60".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -79,7 +79,7 @@ async fn event(typed: &args::Trigger, kind: EventKind, admin: &Admin) -> Result<
     };
     let none = || match &typed.sync {
         Some(id) => format!("there is no sync {id:?}"),
-        None => "there is no sync that the event could name: start serve with --source, or enable a sync".to_owned(),
+        None => "there is no sync that the event could name: run `serve` with `--source`, or enable a sync".to_owned(),
     };
     let sync = sync.ok_or_else(|| Unable(exits::UNREACHABLE, none()))?;
     event["sync"] = sync["integration"].clone();

@@ -187,7 +187,7 @@ impl ApiFault {
         self
     }
 
-    /// Lets the first `calls` matching calls pass, for example to hit the middle of a pull.
+    /// Spares the first `calls` calls that the fault matches, for example to hit the middle of a pull.
     #[must_use]
     pub fn after(mut self, calls: u64) -> Self {
         self.when.after = Some(calls);

@@ -327,9 +327,9 @@ impl Connection {
         assert!(found, "cannot find {object}: there is no such file or folder in this account");
     }
 
-    /// Injects a fault of the provider into the runs of this account's syncs. A
-    /// [`ProviderFaultKind`](crate::fake::ProviderFaultKind) alone affects
-    /// every run until the account's faults are [ended](Connection::end_provider_faults).
+    /// Injects a fault of the provider into the runs of this account's syncs. If only a
+    /// [`ProviderFaultKind`](crate::fake::ProviderFaultKind) is given, the fault affects every run until the account's
+    /// faults are [ended](Connection::end_provider_faults).
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {

@@ -172,7 +172,7 @@ impl Engine {
         self.agenda.first().map(|(moment, _)| *moment)
     }
 
-    /// Begins or ends the next run that is due at `now`. Returns `None` if no run is due.
+    /// Begins a run or ends a run, whichever is due first at `now`. Returns `None` if nothing is due.
     pub fn run_due(&mut self, accounts: &mut Accounts, now: Timestamp) -> Option<Run> {
         let (_, id) = self.agenda.first().filter(|(moment, _)| *moment <= now).cloned()?;
         self.agenda.pop_first();

@@ -218,8 +218,8 @@ pub(super) const KILLED_AFTER_ACK: Case = Case {
     run: |context| Box::pin(killed_after_ack(context)),
 };
 
-/// Kills the receiver after it has answered the first event of a new sync, because no other event leads to that sync.
-/// Then kills it three more times: after the 1st, the 2nd and the 3rd of three events.
+/// Kills the receiver right after it has answered the first event of a new sync. No other event names that sync, so a
+/// receiver that forgets the event never pulls the sync. Then kills it three more times: after the 1st, the 2nd and the 3rd of three events.
 async fn killed_after_ack(context: &CaseContext<'_>) -> Result<(), CaseError> {
     context.fill(3);
     let sync = context.enable().await?;

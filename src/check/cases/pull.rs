@@ -81,7 +81,8 @@ async fn token(context: &CaseContext<'_>) -> Result<(), CaseError> {
     Ok(())
 }
 
-/// Runs an initial sync of three pages with these faults, and waits until the receiver is right.
+/// Runs an initial sync of three pages with these faults, and waits until the receiver holds the right
+/// records.
 async fn pulls_through(
     context: &CaseContext<'_>,
     troubles: impl IntoIterator<Item = ApiFault>,

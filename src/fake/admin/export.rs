@@ -105,7 +105,8 @@ pub(super) fn import(state: &mut State, Import(read): Import) -> Box<State> {
 pub(super) struct Import(Read);
 
 impl Import {
-    /// Reads and checks a state. Must not be called while the state is locked, because a large state takes time.
+    /// Reads and checks an exported state. Must not be called while the state of the fake is locked, because reading a
+    /// large export takes time.
     pub(super) fn read(body: &[u8], project: &ProjectId) -> Result<Self, Refusal> {
         let read: Read = read(body)?;
         let problem = read.problem(project);

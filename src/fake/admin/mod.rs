@@ -108,7 +108,7 @@ impl AdminCall<'_> {
     /// Returns a number from the query; `otherwise` if the query does not have it.
     fn number(&self, name: &str, otherwise: usize) -> Result<usize, Refusal> {
         let Some(text) = self.query(name) else { return Ok(otherwise) };
-        text.parse().map_err(|_| Refusal::bad(format!("?{name}: expected a number from 0 on, got {text:?}")))
+        text.parse().map_err(|_| Refusal::bad(format!("?{name}: expected a number of at least 0, got {text:?}")))
     }
 
     fn flag(&self, name: &str) -> Result<bool, Refusal> {

@@ -32,7 +32,7 @@ impl Numbers {
     }
 }
 
-/// Kind of filler: the middle part that gives a file its required length.
+/// Kind of filler. Filler is the middle part of a file, and gives the file its required length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Filler {
     /// Lines of words.

@@ -7,8 +7,8 @@ use super::text::line;
 use super::zip::zip;
 use crate::contract::Ticket;
 
-/// Returns a ZIP with a Markdown file (properties, body and comments) and a folder of attachments (`api.content`). The
-/// names in the ZIP, and the presence of an attachment, are assumed.
+/// Returns a ZIP with a Markdown file (properties, body and comments) and a folder of attachments (`api.content`).
+/// That there is an attachment, and the names in the ZIP, are assumptions.
 pub(super) fn ticket(ticket: &Ticket, external: &str) -> Vec<u8> {
     let mut numbers = Numbers::new(&[external, &ticket.title]);
     let mut text = format!("# {}\n\n## Properties\n\n- externalId: {external}\n", line(&ticket.title));
