@@ -153,7 +153,7 @@ const LONGEST: usize = 4;
 /// use proptest::prelude::*;
 ///
 /// let faults = vec![Fault::ReceiverUnreachable, Fault::EventsDoubled];
-/// let params = HistoryParams { faults, ..HistoryParams::default() };
+/// let params = HistoryParams::default().faults(faults);
 /// proptest!(|(scenario in history(params))| {
 ///     prop_assert!(scenario.check().is_ok());
 /// });

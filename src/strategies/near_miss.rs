@@ -23,12 +23,12 @@ pub struct NearMiss {
 /// Panics if there is no such schema, or if the schema accepts everything.
 ///
 /// ```
-/// use paragon_testkit::contract::{Contract, Layer};
+/// use paragon_testkit::contract::{Contract, Layer, Revision};
 /// use paragon_testkit::strategies::{Params, near_miss};
 /// use proptest::prelude::*;
 ///
 /// proptest!(|(miss in near_miss("webhooks/record_deleted", Params::default()))| {
-///     let strict = Contract { layer: Layer::Strict, ..Contract::default() };
+///     let strict = Contract::new(Revision::default(), Layer::Strict);
 ///     let violations = strict.validate("webhooks/record_deleted", &miss.payload);
 ///     prop_assert!(miss.breaks.is_all_of(&violations), "{:?}", violations);
 /// });

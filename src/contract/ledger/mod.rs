@@ -1,6 +1,6 @@
 //! The ledger: known behavior of Paragon, contradictions in public statements about Paragon, and open questions.
 
-mod behaviour;
+mod behavior;
 mod contradiction;
 mod member;
 mod table;
@@ -37,7 +37,7 @@ pub struct Rule {
 #[non_exhaustive]
 pub enum RuleKind {
     /// A behavior of Paragon.
-    Behaviour,
+    Behavior,
     /// Statements that contradict each other.
     Contradiction,
     /// A fact that no public source states.
@@ -46,13 +46,13 @@ pub enum RuleKind {
 
 impl RuleKind {
     /// All kinds, in the order of the ledger.
-    pub const ALL: [Self; 3] = [Self::Behaviour, Self::Contradiction, Self::Unknown];
+    pub const ALL: [Self; 3] = [Self::Behavior, Self::Contradiction, Self::Unknown];
 }
 
 impl std::fmt::Display for RuleKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(match self {
-            Self::Behaviour => "behaviour",
+            Self::Behavior => "behavior",
             Self::Contradiction => "contradiction",
             Self::Unknown => "unknown",
         })
@@ -73,7 +73,7 @@ const RECORDED: &str = "recorded answers of July 2025";
 
 /// Returns all entries of the ledger.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    behaviour::RULES.iter().chain(contradiction::RULES).chain(unknown::RULES)
+    behavior::RULES.iter().chain(contradiction::RULES).chain(unknown::RULES)
 }
 
 /// Returns the entry with this id; `None` if there is no such entry.
@@ -98,7 +98,7 @@ mod tests {
             let kind = rule.id.split('.').next().unwrap();
             assert_eq!(kind == "contradiction", rule.kind == RuleKind::Contradiction, "{}", rule.id);
             assert_eq!(kind == "unknown", rule.kind == RuleKind::Unknown, "{}", rule.id);
-            assert!(rule.kind == RuleKind::Behaviour || rule.here.is_some(), "{}: what is done about it?", rule.id);
+            assert!(rule.kind == RuleKind::Behavior || rule.here.is_some(), "{}: what is done about it?", rule.id);
             assert!(!rule.says.ends_with('.') && !rule.source.is_empty(), "{}", rule.id);
         }
     }
@@ -116,8 +116,8 @@ mod tests {
 
     #[test]
     fn a_kind_is_printed_as_ids_begin() {
-        assert_eq!(RuleKind::ALL.map(|kind| kind.to_string()), ["behaviour", "contradiction", "unknown"]);
-        for rule in rules().filter(|rule| rule.kind != RuleKind::Behaviour) {
+        assert_eq!(RuleKind::ALL.map(|kind| kind.to_string()), ["behavior", "contradiction", "unknown"]);
+        for rule in rules().filter(|rule| rule.kind != RuleKind::Behavior) {
             assert!(rule.id.starts_with(&format!("{}.", rule.kind)), "{}", rule.id);
         }
     }

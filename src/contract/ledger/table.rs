@@ -18,7 +18,7 @@ pub fn provenance_table() -> String {
     );
     for kind in RuleKind::ALL {
         let (title, head) = match kind {
-            RuleKind::Behaviour => ("Behavior", "| rule | grade | behavior | source | last read | changed by |"),
+            RuleKind::Behavior => ("Behavior", "| rule | grade | behavior | source | last read | changed by |"),
             RuleKind::Contradiction => (
                 "Contradictions",
                 "| entry | grade | conflicting statements | source | last read | behavior of this project |",
@@ -134,7 +134,7 @@ mod tests {
     fn every_entry_has_its_row_below_its_heading() {
         let table = provenance_table();
         for (heading, kind) in [
-            ("## Behavior", RuleKind::Behaviour),
+            ("## Behavior", RuleKind::Behavior),
             ("## Contradictions", RuleKind::Contradiction),
             ("## Unknown", RuleKind::Unknown),
         ] {

@@ -39,7 +39,7 @@ macro_rules! cells {
         /// let policy: Policy = serde_json::from_str(r#"{"name": "ours", "grade": "assumed", "timeout": "5s"}"#)?;
         /// let error = policy.rules().unwrap_err().to_string();
         /// assert!(error.starts_with("policy ours leaves these settings open: connect_timeout, success, "), "{error}");
-        /// assert_eq!(policy.or(&patient).rules()?.timeout, Duration::from_secs(5));
+        /// assert_eq!(policy.with_fallback(&patient).rules()?.timeout, Duration::from_secs(5));
         /// # Ok::<(), Box<dyn std::error::Error>>(())
         /// ```
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,12 +4,12 @@ use super::{
     CHECKED, DOWNLOAD, Grade, MONITORING, PERMISSIONS, PULL, RECORDED, Rule, RuleKind, STATUS, SYNC_API, WEBHOOKS,
 };
 
-macro_rules! behaviours {
+macro_rules! behaviors {
     ($($id:literal $grade:ident $says:literal, $source:expr $(, knob $knob:literal)?;)*) => {
         pub(super) const RULES: &[Rule] = &[$({
             let rule = Rule {
                 id: $id,
-                kind: RuleKind::Behaviour,
+                kind: RuleKind::Behavior,
                 grade: Grade::$grade,
                 says: $says,
                 source: $source,
@@ -23,7 +23,7 @@ macro_rules! behaviours {
     };
 }
 
-behaviours! {
+behaviors! {
     "webhook.2xx" Documented "an event counts as delivered when the receiver answers with a 2xx status in time",
         WEBHOOKS;
     "webhook.redirect" Assumed "a redirect counts as a failure and is not followed",
