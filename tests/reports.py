@@ -101,7 +101,7 @@ for form, ending in ENDINGS.items():
 env = os.environ | {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(folder / "run.md")}
 ran = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
 demand(ran.returncode == 1, f"the run ended with {ran.returncode}\n{ran.stdout}{ran.stderr}")
-demand("\n::error title=rec-deleted%3A a record" in ran.stdout, f"no annotation in {ran.stdout}")
+demand("\n::error title=rec-deleted%3A a deleted record" in ran.stdout, f"no annotation in {ran.stdout}")
 for ending in ENDINGS.values():
     reports[f"run.{ending}"] = (folder / f"run.{ending}").read_text()
 demand(reports["run.md"].startswith("What the step said before.\n\n\n## ❌ "), reports["run.md"][:200])
