@@ -11,8 +11,8 @@ use crate::scenario::{Action, Fault, Scenario, Step};
 /// Search for a shorter history that still fails. The shrinker plays no history itself: in each round it suggests some,
 /// and is told which of them fail.
 ///
-/// It first leaves out whole users and replaces faults of chance, then leaves out stretches of steps down to single
-/// steps, then faults, times and the content of records. It repeats this until nothing more can be left out.
+/// It first leaves out whole users, then stretches of steps down to single steps, then faults, times and the content of
+/// records. It repeats this until nothing more can be left out.
 pub(super) struct Shrinker {
     best: Scenario,
     pass: usize,
@@ -34,18 +34,11 @@ struct Candidate {
 /// Creates the candidate with this number. Returns `None` when there are no more.
 type Pass = fn(&Scenario, usize) -> Option<Scenario>;
 
-const PASSES: [Pass; 7] = [
-    without_user,
-    without_chance,
-    without_steps,
-    without_fault,
-    without_fault_of_step,
-    with_less_time,
-    with_plainer_records,
-];
+const PASSES: [Pass; 6] =
+    [without_user, without_steps, without_fault, without_fault_of_step, with_less_time, with_plainer_records];
 
 /// Index of the pass that leaves out stretches of steps.
-const STEPS: usize = 2;
+const STEPS: usize = 1;
 
 impl Shrinker {
     pub(super) fn new(failing: Scenario) -> Self {
@@ -193,30 +186,6 @@ fn idle(scenario: &Scenario, of: impl Fn(&UserId) -> bool) -> Scenario {
         }
     }
     tidied(scenario)
-}
-
-/// Faults that strike by chance, each with a fault of similar effect that strikes every time.
-const CERTAIN: [(Fault, Fault); 4] = [
-    (Fault::AnswersLost, Fault::EventsTogether),
-    (Fault::AnswersLost, Fault::EventsDoubled),
-    (Fault::EventsReordered, Fault::EventsDelayed),
-    (Fault::ApiFlaky, Fault::ApiUnavailable),
-];
-
-/// Replaces a fault that strikes by chance, in all steps. What chance decides changes with every step that is left out,
-/// so that a history with such a fault can hardly be shortened.
-fn without_chance(scenario: &Scenario, number: usize) -> Option<Scenario> {
-    let (by_chance, certain) = CERTAIN.get(number)?;
-    let mut surer = scenario.clone();
-    for step in &mut surer.steps {
-        if let Some(at) = step.during.iter().position(|fault| fault == by_chance) {
-            step.during.remove(at);
-            if !step.during.contains(certain) {
-                step.during.insert(at, *certain);
-            }
-        }
-    }
-    Some(surer)
 }
 
 /// Leaves out one stretch of steps: first a half, then a quarter and so on, down to single steps, from the end to the
