@@ -276,15 +276,17 @@ impl<'a> Play<'a> {
         matches!(self.once(scenario, Until::Stuck).await, Ok(Some(_)))
     }
 
-    /// Plays a history of a receiver that was wrong at rest once more, with the full time, and returns what is wrong
-    /// again. A receiver that is known by now to poll seldom may still be at work when the patience is over. Its data
-    /// are wrong for the second time then.
-    async fn fails_again(&self, scenario: &Scenario) -> Option<String> {
+    /// Plays a history once more, with the full time, and returns the finding if the receiver is wrong again. `proven` is
+    /// the finding of an earlier play, in which the receiver was at rest.
+    ///
+    /// By now the receiver may be known to poll seldom. Then it is still at work when the patience is over, and only the
+    /// earlier play proves that it is wrong. So the finding begins with that proof.
+    async fn fails_again(&self, scenario: &Scenario, proven: &str) -> Option<String> {
         match self.whole(scenario).await {
             Ok(Some(wrong)) => Some(wrong.told),
-            Err(CaseError::AtWork { doing, wrong, .. }) => {
-                Some(format!("{wrong}\nwhen the history was played again, the receiver was {doing}"))
-            }
+            Err(CaseError::AtWork { doing, wrong, .. }) => Some(format!(
+                "{proven}\nwhen the history below was played, the receiver was {doing}\nnot right yet:\n{wrong}"
+            )),
             _ => None,
         }
     }
@@ -303,9 +305,9 @@ impl<'a> Play<'a> {
         let budget = PollTimeout::of(SHRINKING * self.context.histories.max_time);
         let (best, tried, is_over) = self.context.turn.aside(self.shrink(&failing, &wrong.users, budget)).await;
         // While shrinking, the receiver got little time. The result is played again with the full time.
-        let again = match self.fails_again(&best).await {
+        let again = match self.fails_again(&best, &wrong.told).await {
             Some(told) => Some((best, told)),
-            None => self.fails_again(&failing).await.map(|told| (failing.clone(), told)),
+            None => self.fails_again(&failing, &wrong.told).await.map(|told| (failing.clone(), told)),
         };
         if again.is_some() {
             // A history that fails again and again does not fail because of other cases.
