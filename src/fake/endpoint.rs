@@ -21,11 +21,6 @@ macro_rules! endpoints {
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
             /// Returns the endpoint of a call. A slash at the end of the path makes no difference.
-            pub(crate) fn of(method: &Method, path: &str) -> Option<Self> {
-                Self::at(method, &Parts::of(path))
-            }
-
-            /// Returns the endpoint of a call whose path is already split.
             pub(super) fn at(method: &Method, path: &[Cow<'_, str>]) -> Option<Self> {
                 $(if *method == Method::$method && leads_to(path, $path) {
                     return Some(Self::$name);
@@ -131,6 +126,10 @@ pub(super) fn leads_to(path: &[Cow<'_, str>], template: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn of(method: &Method, path: &str) -> Option<Endpoint> {
+        Endpoint::at(method, &Parts::of(path))
+    }
+
     #[test]
     fn they_are_those_of_the_published_description() {
         let text = include_str!("../../schemas/openapi.yaml");
@@ -140,7 +139,7 @@ mod tests {
                 path = &name[..name.len() - 1];
             } else if let Some(name) = line.strip_prefix("      operationId: ") {
                 let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-                let found = Endpoint::of(&method, &format!("/{path}")).unwrap();
+                let found = of(&method, &format!("/{path}")).unwrap();
                 assert_eq!(serde_json::to_value(found).unwrap(), name);
                 described.push(found);
             } else if line.starts_with("    ") && !line.starts_with("     ") {
@@ -161,9 +160,9 @@ mod tests {
             (Method::GET, "/api/syncs/a/records/b/content/c"),
             (Method::GET, "/api/permissions/a/check"),
         ] {
-            assert_eq!(Endpoint::of(&method, path), None, "{path}");
+            assert_eq!(of(&method, path), None, "{path}");
         }
-        assert_eq!(Endpoint::of(&Method::GET, "/api/syncs/a/"), Some(Endpoint::GetSyncStatus));
+        assert_eq!(of(&Method::GET, "/api/syncs/a/"), Some(Endpoint::GetSyncStatus));
     }
 
     #[test]
@@ -183,8 +182,8 @@ mod tests {
         }
         let usual = format!("/api/syncs/{lower}/records");
         assert!(Parts::of(&usual).iter().all(|part| matches!(part, Cow::Borrowed(_))), "nothing is copied");
-        assert_eq!(Endpoint::of(&Method::GET, "/%61pi/s%79ncs/%7bx%7D"), Some(Endpoint::GetSyncStatus));
-        assert_eq!(Endpoint::of(&Method::GET, "/api/syncs%2F{syncId}"), None, "an encoded slash separates nothing");
-        assert_eq!(Endpoint::of(&Method::GET, "/API/syncs"), None, "paths are compared with case");
+        assert_eq!(of(&Method::GET, "/%61pi/s%79ncs/%7bx%7D"), Some(Endpoint::GetSyncStatus));
+        assert_eq!(of(&Method::GET, "/api/syncs%2F{syncId}"), None, "an encoded slash separates nothing");
+        assert_eq!(of(&Method::GET, "/API/syncs"), None, "paths are compared with case");
     }
 }

@@ -47,7 +47,7 @@ impl Observers {
             return response;
         }
         let exchange = Exchange {
-            endpoint: Endpoint::of(request.method, request.path),
+            endpoint: decision.endpoint,
             request: self::request(request),
             response: copy_of(&response),
             faults: decision.kinds().collect(),
