@@ -1,5 +1,5 @@
-use super::simulation::Simulation;
-use crate::contract::{ConfigurationProblem, SyncId, integration};
+use super::simulation::{Simulation, check_configuration};
+use crate::contract::SyncId;
 use crate::scenario::{Action, Scenario, ScenarioError};
 use crate::sync::EnableError;
 
@@ -15,11 +15,7 @@ pub(super) fn can_play(simulation: &Simulation, scenario: &Scenario) -> Result<(
         if simulation.engine.get(&id).is_some() {
             return Err(wrong(EnableError::Exists(id).to_string()));
         }
-        if let Ok(known) = integration(name) {
-            let told = |all: Vec<ConfigurationProblem>| all.iter().map(ToString::to_string).collect::<Vec<_>>();
-            let checked = known.check(*pipeline, configuration);
-            checked.map_err(|problems| wrong(told(problems).join("; ")))?;
-        }
+        check_configuration(name, *pipeline, configuration).map_err(|error| wrong(error.to_string()))?;
     }
     Ok(())
 }

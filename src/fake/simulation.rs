@@ -10,8 +10,7 @@ use super::journal::Journal;
 use super::timeline::Timeline;
 use crate::clock::{Clock, Timestamp};
 use crate::contract::{
-    ConfigurationProblem, CredentialId, Event, ExternalId, Frequency, Object, Pipeline, ProjectId, RecordId, Revision,
-    SyncId, UserId, integration,
+    self, CredentialId, Event, ExternalId, Frequency, Object, Pipeline, ProjectId, RecordId, Revision, SyncId, UserId,
 };
 use crate::delivery::{
     Attempt, Completed, Decision, DeliveryId, Enqueued, Outcome, Policy, PolicyError, Polled, Purpose, Queue,
@@ -65,6 +64,19 @@ impl Delivered {
             }
         }
     }
+}
+
+/// Checks that an integration has a pipeline, and accepts a configuration. Accepts everything of an integration that the
+/// ledger does not know, because the ledger's list is not Paragon's list.
+pub(super) fn check_configuration(
+    integration: &str,
+    pipeline: Pipeline,
+    configuration: &Map<String, Value>,
+) -> Result<(), EnableError> {
+    let Ok(known) = contract::integration(integration) else { return Ok(()) };
+    known.check(pipeline, configuration).map_err(|problems| {
+        EnableError::Configuration(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    })
 }
 
 impl Simulation {
@@ -135,14 +147,7 @@ impl Simulation {
         let unknown = || EnableError::Pipeline(format!("pipeline must be one of: {names}"));
         let pipeline = Pipeline::from_name(pipeline).ok_or_else(unknown)?;
         let account = self.accounts.get(credential).unwrap_or_else(|| unreachable!("credentials are of accounts"));
-        // An integration that the ledger does not know can still be enabled, because the ledger's list is not Paragon's
-        // list.
-        if let Ok(known) = integration(account.integration()) {
-            let told = |problems: Vec<ConfigurationProblem>| {
-                EnableError::Configuration(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-            };
-            known.check(pipeline, &configuration).map_err(told)?;
-        }
+        check_configuration(account.integration(), pipeline, &configuration)?;
         let request = EnableRequest { account, pipeline, configuration_name, configuration, frequency };
         let sync = self.engine.enable(request, self.clock.now())?;
         Ok(sync.id.clone())
