@@ -101,7 +101,8 @@ impl DeliveryFault {
     }
 }
 
-/// All active faults, with the number of events or attempts that each has seen. Members that earlier versions wrote are ignored.
+/// All active faults, with the number of events or attempts that each has seen. Unknown members are ignored when a state
+/// is imported, because earlier versions wrote more of them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct DeliveryFaults {
     held: Vec<ActiveFault>,
@@ -112,16 +113,17 @@ struct ActiveFault {
     #[serde(alias = "adversity")]
     fault: DeliveryFault,
     met: u64,
-    /// Time of the last choice, and the number of choices at that time.
+    /// Time of the last choice.
     #[serde(default)]
-    at: Duration,
+    last_choice: Duration,
+    /// Number of choices at that time.
     #[serde(default)]
-    there: u64,
+    choices_then: u64,
 }
 
 impl DeliveryFaults {
     pub(super) fn add(&mut self, fault: DeliveryFault) {
-        self.held.push(ActiveFault { fault, met: 0, at: Duration::ZERO, there: 0 });
+        self.held.push(ActiveFault { fault, met: 0, last_choice: Duration::ZERO, choices_then: 0 });
     }
 
     pub(super) fn end(&mut self, what: DeliveryFaultKind) {
@@ -143,7 +145,7 @@ impl DeliveryFaults {
     ///
     /// A choice depends on the seed, the kind of the fault, the time `at` since the webhook was set, and the number of
     /// choices before it at the same time. It does not depend on what happened at other times. So a history can be
-    /// shortened without a change of the choices in the rest of it.
+    /// shortened, and the choices in the rest of the history stay the same.
     pub(super) fn strike(&mut self, seed: u64, attempt: bool, at: Duration) -> Vec<(DeliveryFaultKind, u64)> {
         let mut struck = Vec::new();
         for index in 0..self.held.len() {
@@ -156,12 +158,12 @@ impl DeliveryFaults {
             if of_attempt != attempt || next.is_some_and(|next| held.met >= next) {
                 continue;
             }
-            if held.at != at {
-                (held.at, held.there) = (at, 0);
+            if held.last_choice != at {
+                (held.last_choice, held.choices_then) = (at, 0);
             }
             let millis = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
-            let choice = choose(&[seed, what.number(), twins, millis, held.there]);
-            held.there += 1;
+            let choice = choose(&[seed, what.number(), twins, millis, held.choices_then]);
+            held.choices_then += 1;
             held.met += 1;
             if probability.is_none_or(|probability| probability.takes(choice)) {
                 struck.push((what, choose(&[choice])));
@@ -174,6 +176,20 @@ impl DeliveryFaults {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn choices_at_one_time_do_not_depend_on_what_happened_at_others() {
+        let minute = Duration::from_secs(60);
+        let at_the_minute = |before: usize| {
+            let mut faults = DeliveryFaults::default();
+            faults.add(DeliveryFault::new(DeliveryFaultKind::Lose).probability(0.5));
+            (0..before).for_each(|_| drop(faults.strike(7, false, Duration::ZERO)));
+            (0..64).map(|_| faults.strike(7, false, minute).len()).collect::<Vec<_>>()
+        };
+        assert_eq!(at_the_minute(0), at_the_minute(5));
+        let lost = at_the_minute(0).iter().sum::<usize>();
+        assert!((16..48).contains(&lost), "{lost} of 64");
+    }
 
     #[test]
     fn the_seed_decides_which_deliveries_a_fault_strikes_and_next_limits_them() {

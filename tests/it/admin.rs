@@ -504,6 +504,19 @@ fn the_description_lists_every_kind_of_fault() {
 }
 
 #[tokio::test]
+async fn a_state_that_an_earlier_version_exported_is_imported() {
+    let builder = FakeParagon::builder().admin().project("p");
+    let admin = Admin::of(FakeParagon::start_with(builder).await.unwrap());
+    let summary = admin.done("PUT", "state", include_str!("state_of_an_earlier_version.json")).await;
+    assert_eq!((&summary["accounts"], &summary["syncs"]), (&json!(1), &json!(1)));
+    assert_eq!(admin.get("webhook").await["pending"], 1, "the delivery that waits for its next attempt");
+    assert_eq!(admin.get("adversities").await["data"], json!([{"what": "duplicate", "probability": 0.5}]));
+    assert_eq!(admin.get("faults").await["data"][0]["fault"]["what"], "empty_page");
+    let accounts = admin.get("accounts").await;
+    assert_eq!(accounts["data"][0]["troubles"], json!([{"trouble": "network"}]));
+}
+
+#[tokio::test]
 async fn every_example_of_the_description_is_accepted() {
     let (admin, description) = (Admin::start().await, read(ADMIN_API));
     let mut taken = 0;
