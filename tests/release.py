@@ -1,4 +1,4 @@
-"""Checks the parts of a release without making one: the crates, the archive, the npm packages and the action.
+"""Checks the parts of a release without making one: the crates, the files for Docker, the archive, npm, the action.
 
     python3 tests/release.py PROGRAM
 
@@ -89,6 +89,19 @@ def packages():
         demand(archive.stat().st_size < 2**20, f"{archive.name} has {archive.stat().st_size} bytes")
         for member in ("description", "documentation", "license", "readme", "keywords", "categories", "rust-version"):
             demand(manifest.get(member), f"{archive.name} has no {member}")
+
+
+def docker_context():
+    """Checks that Cargo accepts the workspace with nothing but the files that .dockerignore lets through."""
+    context = work / "context"
+    first, *kept = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and line[0] != "#"]
+    demand(first == "*" and all(line.startswith("!") for line in kept), ".dockerignore: expected `*`, then only `!PATH`")
+    for line in kept:
+        source, copy = ROOT / line[1:], context / line[1:]
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, copy)
+    read = run("cargo", "metadata", "--locked", "--offline", "--format-version", "1", cwd=context)
+    demand(read.returncode == 0, f"the Docker build cannot read the workspace: {read.stderr}")
 
 
 def archive():
@@ -333,6 +346,7 @@ try:
     timed(changelog)
     timed(workflows)
     timed(packages)
+    timed(docker_context)
     made = timed(archive)
     timed(npm, made)
     timed(action_checks)
