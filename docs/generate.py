@@ -683,7 +683,10 @@ def slot_def(_, file, *names):
 
 
 def slot_between(_, file, language, first, last):
-    """Returns the lines from the one that starts with `first` to the one before the line that starts with `last`."""
+    """Returns part of a file: from the line that starts with `first` up to the line that starts with `last`.
+
+    The last line itself is not part of it.
+    """
     lines = (ROOT / file).read_text().splitlines()
     first, last = first.replace("_", " "), last.replace("_", " ")
     start = next(i for i, line in enumerate(lines) if line.startswith(first))

@@ -2,8 +2,8 @@
 
     python3 docs/sample.py [--seed 1] [--comments 40] [--messages 20] [--pages 5]
 
-A reader who does not know the code marks every text that has to be read twice; whoever wrote the text writes it again.
-The same seed draws the same texts from the same sources. Uses only the standard library.
+Give the texts to a reader who does not know the code. The reader marks each text that was not clear at first reading,
+and the author rewrites the marked texts. The same seed draws the same texts from the same sources. Uses only the standard library.
 """
 
 import argparse

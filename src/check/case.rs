@@ -99,8 +99,8 @@ impl Case {
         self.ends_process() || matches!(self.family, Family::Conv | Family::Pol)
     }
 
-    /// Returns the requirement that a verdict covers. If nobody looks at the receiver's state, that is less than the
-    /// title of some cases.
+    /// Returns the requirement that a verdict covers. Without a state probe, a verdict covers less than the title of some
+    /// cases.
     pub(super) fn title_covered(&self, is_state_seen: bool) -> &'static str {
         self.title_unseen.filter(|_| !is_state_seen).unwrap_or(self.title)
     }

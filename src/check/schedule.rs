@@ -15,7 +15,7 @@ use crate::delivery::Policy;
 use crate::fake::Timeline;
 use crate::scenario::Scenario;
 
-/// Interval between two looks at what the receiver has done, in all lanes.
+/// Interval at which the receiver's activity in all lanes is checked.
 const LOOK_EACH: Duration = Duration::from_millis(100);
 
 /// A case that is played again begins this much later.

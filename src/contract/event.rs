@@ -416,8 +416,7 @@ impl Event {
     }
 }
 
-/// Serializes the same JSON as [`Event::to_value`], without building a [`Value`] first. Every delivery prints an event,
-/// so the shortcut saves work.
+/// Serializes the members in alphabetical order.
 impl Serialize for Event {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut members = self.payload().members();

@@ -5,8 +5,8 @@ use crate::clock::Timestamp;
 use crate::contract::{SyncId, UserId};
 use crate::delivery::Change;
 
-/// Record of what has happened: the log behind the timeline, its counters, and the changes of the webhook that the
-/// hooks have not been called with yet.
+/// Record of everything that happened in the fake: the log behind the timeline, its counters, and the changes of the
+/// webhook that the hooks still have to be called with.
 #[derive(Default)]
 pub(super) struct Journal {
     pub(super) log: Log,

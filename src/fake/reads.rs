@@ -27,7 +27,7 @@ pub struct Unfetched {
 }
 
 impl Unfetched {
-    /// Creates the entry of a record of which no version was fetched.
+    /// Creates the entry of a record that was never fetched.
     pub fn new(record: impl Into<RecordId>) -> Self {
         Self { record: record.into(), older_fetched: false }
     }
@@ -39,13 +39,13 @@ impl Unfetched {
     }
 }
 
-/// What the API has served, and how its calls went.
+/// Records that the API has served, and outcomes of its calls.
 #[derive(Default)]
 pub(super) struct Reads {
     /// Versions of records that were served.
     pub(super) served: Served,
     pub(super) stale: StaleReads,
-    /// Record of which call served what. It is kept only in lanes, because it grows with what is served.
+    /// Record of the versions that each call served. It is kept only in lanes, because it grows with every call.
     pub(super) evidence: Option<Evidence>,
     /// Number of calls that count as work, and not as one more round of a loop that finds nothing new.
     pub(super) work: u64,
@@ -58,7 +58,7 @@ impl Reads {
         Self { evidence: self.evidence.is_some().then(Evidence::default), ..Self::default() }
     }
 
-    /// Forgets what was served of a sync, because the sync was deleted.
+    /// Forgets the records that were served of a sync, because the sync was deleted.
     pub(super) fn forget(&mut self, sync: &SyncId) {
         self.served.forget(sync);
         self.stale.remove(sync);

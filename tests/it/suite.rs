@@ -285,7 +285,7 @@ async fn a_permanently_unreachable_state_probe_is_noticed_once() {
     assert!(looks < 1_000, "{looks} looks");
 }
 
-/// Counts the looks at the state.
+/// Counts how often the state is read.
 struct Counted {
     probe: StateUrl,
     looks: Arc<AtomicUsize>,

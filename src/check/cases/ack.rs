@@ -19,7 +19,7 @@ pub(super) const EVERY_EVENT: Case = Case {
     title: "each of the six events gets a 2xx response in time",
     title_unseen: None,
     why: "Paragon may disable a webhook that fails repeatedly, and then every event of every user is lost.",
-    fix: "Respond with 2xx to all six events, even to those that you do not use. Do slow work after the response.",
+    fix: "Respond with 2xx to all six events, also to the events that your application does not use. Do slow work after the response.",
     needs: &[],
     presumes: &["pull-token"],
     rests_on: &["webhook.2xx", "webhook.events"],

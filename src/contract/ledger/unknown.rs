@@ -28,10 +28,10 @@ unknowns! {
     "timeout" Assumed "how long a receiver may take to respond",
         here "10 s", knob "Policy::timeout, check --timeout";
     "disabling" Assumed
-        "after how many failures a webhook is disabled, who is notified, how the webhook is enabled again, and what \
-         happens to missed events",
-        here "the webhook is disabled after 20 consecutive failures; the timeline shows it; set_webhook enables the \
-              webhook again; missed events are dropped",
+        "the number of failures after which a webhook is disabled, the people who are notified, the way in which the \
+         webhook is enabled again, and the fate of the events that occur while the webhook is disabled",
+        here "the webhook is disabled after 20 consecutive failures, and the timeline says so; set_webhook enables the \
+              webhook again; events that occur meanwhile are dropped",
         knob "Policy::disable, Policy::while_off, Policy::enable, Builder::on_webhook_change";
     "signature" Assumed
         "whether and how webhooks are signed, which addresses they come from, and which headers they have",

@@ -31,7 +31,7 @@ use answer::{Answer, Answered, Refusal};
 /// The response header that tells the developer why a request was refused.
 const REASON: HeaderName = HeaderName::from_static("paragon-testkit-reason");
 
-/// The API of a fake: what decides about calls, and what was served.
+/// The API of a fake: its options and faults, the verifier of user tokens, and the record of what was served.
 pub(super) struct Api {
     verifier: Verifier,
     pub(super) options: Options,

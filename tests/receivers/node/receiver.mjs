@@ -2,7 +2,7 @@
 //
 //     PORT=3000 PARAGON_API_URL=… PARAGON_PROJECT_ID=… PARAGON_SIGNING_KEY=… node receiver.mjs
 //
-// It responds as soon as it has stored that there is such a sync. A worker then pulls the sync from the stored cursor,
+// It responds as soon as it has stored the sync of the event. A worker then pulls the sync from the stored cursor,
 // and retries until the pull succeeds. The queue itself is in memory: after a restart it contains every known sync.
 // This costs one call for each sync, and also brings the changes that were missed meanwhile.
 
@@ -85,7 +85,7 @@ export class Receiver {
     const work = this.queue.get(key) ?? { sync, user, events: 0, failures: 0, timer: null, running: false };
     this.queue.set(key, work);
     Object.assign(work, { events: work.events + 1, looks: 0, refusals: 0 });
-    // A sync whose last pull failed is retried anyway, and an event does not make the retry sooner.
+    // If the last pull of the sync failed, the time of its retry stays.
     if (work.failures === 0) this.schedule(work, 0);
   }
 

@@ -60,7 +60,7 @@ export class Timer {
 
   hear(turn) {
     Object.assign(turn, { events: turn.events + 1, quiet: 0, refusals: 0 });
-    // A sync whose last pull failed is retried anyway, and an event does not make the retry sooner.
+    // If the last pull of the sync failed, the time of its retry stays.
     if (turn.failures === 0) turn.due = 0;
   }
 

@@ -137,7 +137,7 @@ class Store:
     # Work.
 
     def add_work(self, sync, user, delay=0):
-        """Stores that an event asks for a pull. A sync whose last pull failed is not retried sooner."""
+        """Stores that an event asks for a pull. If the last pull of the sync failed, the time of its retry stays."""
         with self.transaction() as db:
             due = time.time() + delay
             db.execute(

@@ -148,7 +148,7 @@ const STYLES = {
       const pause = await this.attempt(work);
       work.running = false;
       if (pause === null) return this.giveUp(work.sync, work.user);
-      // Every round includes all syncs except those that failed.
+      // A sync that did not fail is due in every round. A sync that failed is due after its pause.
       work.due = work.failures + work.refusals > 0 ? Date.now() + pause : 0;
     }
   },
