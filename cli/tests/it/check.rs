@@ -5,22 +5,18 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::run::{GOOD, Ran, START, STATE, WEBHOOK, check, program, run};
+use crate::run::{GOOD, Ran, START, STATE, WEBHOOK, check, judge, program, read_report, run};
 
 #[test]
 fn a_good_receiver_is_judged_and_the_report_follows_its_schema() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("out.json");
-    let ran = check(GOOD, &["--case", "rec-*", "--report", &format!("json={}", file.display())]);
-    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
-    assert!(ran.stdout.contains("14 passed, 0 failed, 0 not evaluable; seed 7"), "{}", ran.stdout);
-    let report: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let ran = check(GOOD, &["--case", "rec-*"]);
+    assert_eq!((ran.code, &ran.report["seed"]), (0, &7.into()), "{ran}");
+    assert_eq!(ran.summary(["pass", "fail", "not_evaluable", "skipped"]), [14, 0, 0, 0], "{ran}");
     let schemas = paragon_testkit::contract::schemas();
     let schema = schemas.iter().find(|schema| schema.name == "report").unwrap();
     let validator = jsonschema::draft202012::new(&schema.json).unwrap();
-    let errors: Vec<_> = validator.iter_errors(&report).map(|error| error.to_string()).collect();
+    let errors: Vec<_> = validator.iter_errors(&ran.report).map(|error| error.to_string()).collect();
     assert!(errors.is_empty(), "{errors:?}");
-    assert_eq!((&report["seed"], &report["summary"]["pass"]), (&7.into(), &14.into()));
 }
 
 #[test]
@@ -116,7 +112,7 @@ fn verdicts_reached_before_an_interruption_are_printed_and_written() {
         assert_eq!(judge.wait().unwrap().code(), Some(130), "{name}: {rest}");
         let of = paragon_testkit::check::cases().iter().filter(|case| case.id.starts_with("rec-"));
         let of = of.filter(|case| case.level < paragon_testkit::check::Level::May).count();
-        let report: Value = serde_json::from_str(&std::fs::read_to_string(file("json")).unwrap()).unwrap();
+        let report = read_report(file("json").as_ref());
         let judged = report["cases"].as_array().unwrap().len();
         assert!(report["interrupted"] == true && (1..of).contains(&judged), "{name}: {report}");
         let told = format!("interrupted: {judged} of {of} verdicts were reached\n");
@@ -213,10 +209,10 @@ fn the_same_seed_gives_the_same_story_and_another_one_does_not() {
 
 #[test]
 fn cases_about_the_state_are_not_evaluable_without_a_state_url() {
-    let Ran { code, stdout, .. } = run(["check", WEBHOOK, "--spawn", GOOD, "--case", "rec-*"]);
-    assert_eq!(code, 0);
-    assert!(stdout.contains("5 passed, 0 failed, 9 not evaluable"), "{stdout}");
-    assert!(stdout.contains("n/a   rec-deleted"), "{stdout}");
+    let ran = judge(&["check", WEBHOOK, "--spawn", GOOD, "--case", "rec-*"]);
+    assert_eq!(ran.code, 0, "{ran}");
+    assert_eq!(ran.summary(["pass", "fail", "not_evaluable"]), [5, 0, 9], "{ran}");
+    assert_eq!(ran.verdict("rec-deleted"), "not_evaluable", "{ran}");
 }
 
 #[test]
@@ -232,9 +228,9 @@ fn a_run_without_a_verdict_is_not_a_success() {
 #[test]
 fn an_invalid_state_is_reported_and_the_run_continues() {
     let ran = check("python3 tests/receivers/python/broken.py nonsense-state", &["--case", "rec-*", "--case", "ack-*"]);
-    assert_eq!(ran.code, 0, "what needs no state is judged\n{}", ran.stdout);
-    assert!(ran.stdout.contains(r#"expected {"records":[{"syncInstanceId""#), "{}", ran.stdout);
-    assert!(ran.stdout.contains("pass  ack-malformed"), "{}", ran.stdout);
+    assert_eq!(ran.code, 0, "what needs no state is judged: {ran}");
+    assert!(ran.stdout.contains(r#"expected {"records":[{"syncInstanceId""#), "{ran}");
+    assert_eq!(ran.verdict("ack-malformed"), "pass", "{ran}");
 }
 
 #[test]
@@ -249,8 +245,9 @@ fn the_variables_of_a_spawned_receiver_can_be_renamed() {
 fn a_run_ends_at_the_first_failure_with_fail_fast() {
     let spawn = "python3 tests/receivers/python/broken.py fails-on-record-errored";
     let ran = check(spawn, &["--fail-fast", "--case", "ack-*"]);
-    assert_eq!(ran.code, 1);
-    assert!(ran.stdout.contains("11 skipped"), "{}", ran.stdout);
+    assert_eq!(ran.code, 1, "{ran}");
+    assert_eq!(ran.summary(["fail", "skipped"]), [1, 11], "{ran}");
+    assert!(ran.stdout.contains(", 11 skipped; seed 7, "), "the last line counts them too: {ran}");
 }
 
 #[test]
@@ -272,7 +269,10 @@ impl Drop for Killed {
 
 #[test]
 fn one_line_of_json_has_all_that_a_receiver_started_elsewhere_needs() {
-    let args = ["check", WEBHOOK, "--state-url", STATE, "--ready-json", "--case", "rec-*"];
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.json");
+    let report = format!("json={}", file.display());
+    let args = ["check", WEBHOOK, "--state-url", STATE, "--ready-json", "--case", "rec-*", "--report", &report];
     let mut judge = Killed(program(args).stdout(Stdio::piped()).spawn().unwrap());
     let mut stdout = BufReader::new(judge.0.stdout.take().unwrap());
     let mut ready = String::new();
@@ -287,14 +287,14 @@ fn one_line_of_json_has_all_that_a_receiver_started_elsewhere_needs() {
     let mut judged = String::new();
     stdout.read_to_string(&mut judged).unwrap();
     assert_eq!(judge.0.wait().unwrap().code(), Some(0), "{judged}");
-    assert!(judged.contains("14 passed"), "{judged}");
+    assert_eq!(read_report(&file)["summary"]["pass"], 14, "{judged}");
 }
 
 #[test]
 fn a_receiver_may_be_judged_under_an_older_revision() {
     let snake = check("node tests/receivers/node/receiver.mjs", &["--revision", "snake_case", "--case", "rec-created"]);
-    assert_eq!(snake.code, 0, "{}{}", snake.stdout, snake.stderr);
-    assert!(snake.stdout.contains("policy paragon-assumed, revision snake_case, "), "{}", snake.stdout);
+    assert_eq!((snake.code, &snake.report["revision"]), (0, &"snake_case".into()), "{snake}");
+    assert!(snake.stdout.contains("policy paragon-assumed, revision snake_case, "), "{snake}");
     // This receiver reads `remainingRecords`, which has another name in the revision of mid-2025.
     let args = ["--revision", "snake_case", "--case", "pull-all-pages", "--settle", "1s"];
     let fails = check(GOOD, &args);
@@ -349,9 +349,9 @@ fn the_same_state_in_another_form_passes() {
     let look = format!("python3 {}", file.display());
     let args = ["check", WEBHOOK, "--spawn", GOOD, "--seed", "7", "--start", START, "--state-cmd", &look];
     let cases = ["--case", "rec-created", "--case", "rec-updated", "--case", "rec-odd", "--case", "rec-deleted"];
-    let ran = run([&args[..], &cases, &["--case", "conv-quiet", "--cases", "6"]].concat());
-    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
-    assert!(ran.stdout.contains("5 passed, 0 failed, 0 not evaluable"), "{}", ran.stdout);
+    let ran = judge(&[&args[..], &cases, &["--case", "conv-quiet", "--cases", "6"]].concat());
+    assert_eq!(ran.code, 0, "{ran}");
+    assert_eq!(ran.summary(["pass", "fail", "not_evaluable"]), [5, 0, 0], "{ran}");
 }
 
 #[test]

@@ -1,7 +1,11 @@
 //! Runs the program.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
 
 pub(crate) const WEBHOOK: &str = "http://127.0.0.1:{port}/webhook";
 pub(crate) const STATE: &str = "http://127.0.0.1:{port}/state";
@@ -37,6 +41,68 @@ pub(crate) fn run<S: AsRef<str>>(args: impl IntoIterator<Item = S>) -> Ran {
 pub(crate) const START: &str = "2026-01-01T00:00:00Z";
 
 /// Runs `check` on a spawned receiver that has a state probe.
-pub(crate) fn check(spawn: &str, more: &[&str]) -> Ran {
-    run([&["check", WEBHOOK, "--state-url", STATE, "--spawn", spawn, "--seed", "7", "--start", START], more].concat())
+pub(crate) fn check(spawn: &str, more: &[&str]) -> Judged {
+    let target = ["check", WEBHOOK, "--state-url", STATE, "--spawn", spawn, "--seed", "7", "--start", START];
+    judge(&[&target[..], more].concat())
+}
+
+/// A run of `check` with its JSON report. It is displayed as the command, the exit code and all that was printed.
+pub(crate) struct Judged {
+    command: String,
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    /// The JSON report. It is null if the program ended before it wrote one. Then the methods below panic.
+    pub(crate) report: Value,
+}
+
+/// Runs `check` with these arguments, and with a JSON report.
+pub(crate) fn judge(args: &[&str]) -> Judged {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.json");
+    let Ran { code, stdout, stderr } = run([args, &["--report", &format!("json={}", file.display())]].concat());
+    let report = if file.exists() { read_report(&file) } else { Value::Null };
+    Judged { command: args.join(" "), code, stdout, stderr, report }
+}
+
+pub(crate) fn read_report(file: &Path) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
+}
+
+impl Judged {
+    /// Returns the verdicts by case.
+    pub(crate) fn verdicts(&self) -> BTreeMap<&str, &str> {
+        let cases = self.report["cases"].as_array().unwrap_or_else(|| panic!("there is no report: {self}"));
+        cases.iter().map(|case| (case["id"].as_str().unwrap(), case["verdict"].as_str().unwrap())).collect()
+    }
+
+    pub(crate) fn verdict(&self, case: &str) -> &str {
+        self.verdicts().get(case).unwrap_or_else(|| panic!("{case} has no verdict: {self}"))
+    }
+
+    /// Returns the cases with this verdict.
+    pub(crate) fn with(&self, verdict: &str) -> Vec<&str> {
+        let verdicts = self.verdicts().into_iter();
+        let cases: Vec<_> = verdicts.filter(|(_, other)| *other == verdict).map(|(case, _)| case).collect();
+        assert_eq!([cases.len() as u64], self.summary([verdict]), "the summary differs from the cases: {self}");
+        cases
+    }
+
+    /// Returns whether the receiver passed all cases.
+    pub(crate) fn all_pass(&self) -> bool {
+        self.with("pass").len() == self.verdicts().len()
+    }
+
+    /// Returns how many cases have each of these verdicts.
+    pub(crate) fn summary<const N: usize>(&self, verdicts: [&str; N]) -> [u64; N] {
+        let count = |verdict| self.report["summary"][verdict].as_u64();
+        verdicts.map(|verdict| count(verdict).unwrap_or_else(|| panic!("no number of {verdict:?}: {self}")))
+    }
+}
+
+impl fmt::Display for Judged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { command, code, stdout, stderr, .. } = self;
+        write!(f, "`{command}` ended with code {code} and printed\n{stdout}{stderr}")
+    }
 }

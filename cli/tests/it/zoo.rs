@@ -2,14 +2,15 @@
 //! all cases, and each case is failed by a broken receiver. `tests/receivers/zoo.toml` describes the receivers, and says
 //! which bug fails which cases.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Condvar, LazyLock, Mutex};
 
+use paragon_testkit::check::cases;
 use serde::Deserialize;
 
-use crate::run::{START, STATE, WEBHOOK, check, run};
+use crate::run::{Judged, START, STATE, WEBHOOK, check, judge, run};
 
 static ZOO: LazyLock<Zoo> =
     LazyLock::new(|| toml::from_str(include_str!("../../../tests/receivers/zoo.toml")).expect("zoo.toml"));
@@ -144,8 +145,7 @@ fn zoo_toml_describes_each_receiver_once() {
     for Right { name, unusual, waiting, .. } in &ZOO.right {
         assert!(!unusual.is_empty() && !waiting.is_empty(), "{name}");
     }
-    let cases = run(["cases"]).stdout;
-    let cases: BTreeSet<_> = cases.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
+    let cases: BTreeSet<_> = cases().iter().map(|case| case.id).collect();
     for Broken { name, table, wrong, fails, fails_alone, purpose, .. } in &ZOO.broken {
         assert!(!wrong.is_empty(), "{name}");
         assert_eq!(!fails.is_empty(), !matches!(table, Table::Alone | Table::Suite), "{name}: `fails` in {table:?}");
@@ -184,33 +184,23 @@ impl Drop for Taken {
     }
 }
 
-/// Runs the suite on a receiver. Returns the verdicts by case, from the JSON report.
-fn verdicts(spawn: &str, more: &[&str]) -> BTreeMap<String, String> {
+/// Runs the suite on a receiver.
+fn judged(spawn: &str, more: &[&str]) -> Judged {
     let target = ["check", WEBHOOK, "--state-url", STATE, "--seed", "7", "--start", START];
-    verdicts_of(spawn, &[&target[..], more].concat())
+    judged_by(spawn, &[&target[..], more].concat())
 }
 
-fn verdicts_of(spawn: &str, args: &[&str]) -> BTreeMap<String, String> {
+fn judged_by(spawn: &str, args: &[&str]) -> Judged {
     let _taken = FREE.take();
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name).display().to_string();
-    let (report, state) = (format!("json={}", place("report.json")), format!("STATE_FILE={}", place("state")));
-    let kept = place("failures");
-    let own = ["--level", "may", "--spawn", spawn, "--report", &report, "--env", &state, "--failures", &kept];
-    let ran = run([args, &own].concat());
-    let report = std::fs::read_to_string(Path::new(&place("report.json")));
-    let report = report.unwrap_or_else(|_| panic!("{spawn}\n{}{}", ran.stdout, ran.stderr));
-    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
-    let cases = report["cases"].as_array().unwrap().iter();
-    cases.map(|case| (case["id"].as_str().unwrap().to_owned(), case["verdict"].as_str().unwrap().to_owned())).collect()
+    let (state, kept) = (format!("STATE_FILE={}", place("state")), place("failures"));
+    let own = ["--level", "may", "--spawn", spawn, "--env", &state, "--failures", &kept];
+    judge(&[args, &own].concat())
 }
 
-fn with(verdicts: &BTreeMap<String, String>, verdict: &str) -> Vec<String> {
-    verdicts.iter().filter(|(_, v)| *v == verdict).map(|(case, _)| case.clone()).collect()
-}
-
-fn all_pass(verdicts: &BTreeMap<String, String>) -> bool {
-    verdicts.len() > 60 && verdicts.values().all(|verdict| verdict == "pass")
+fn assert_passes_the_whole_suite(judged: &Judged) {
+    assert!(judged.verdicts().len() > 60 && judged.all_pass(), "{judged}");
 }
 
 /// Makes a test for each good receiver.
@@ -219,8 +209,7 @@ macro_rules! good {
         #[test]
         $(#[$attribute])*
         fn $name() {
-            let verdicts = verdicts($spawn, &[]);
-            assert!(all_pass(&verdicts), "{verdicts:?}");
+            assert_passes_the_whole_suite(&judged($spawn, &[]));
         }
     )*};
 }
@@ -252,11 +241,9 @@ fn receivers_pass_behind_a_path_prefix_and_if_they_refuse_old_events() {
     let webhook = "http://127.0.0.1:{port}/app/hooks/paragon";
     let state = "http://127.0.0.1:{port}/app/internal/state";
     let target = ["check", webhook, "--state-url", state, "--seed", "7"];
-    let prefix = verdicts_of("python3 tests/receivers/right/right.py prefix", &target);
-    assert!(all_pass(&prefix), "{prefix:?}");
+    assert_passes_the_whole_suite(&judged_by("python3 tests/receivers/right/right.py prefix", &target));
     let target = ["check", WEBHOOK, "--state-url", STATE, "--seed", "7"];
-    let fresh = verdicts_of("python3 tests/receivers/right/right.py fresh-events", &target);
-    assert!(all_pass(&fresh), "{fresh:?}");
+    assert_passes_the_whole_suite(&judged_by("python3 tests/receivers/right/right.py fresh-events", &target));
 }
 
 #[test]
@@ -266,8 +253,7 @@ fn a_receiver_that_needs_to_know_its_users_passes_with_before_sync() {
     let users = folder.path().join("users").display().to_string();
     let (told, env) = (format!("echo \"$PARAGON_USER_ID\" >> '{users}'"), format!("USERS_FILE={users}"));
     let spawn = "python3 tests/receivers/right/right.py knows-users";
-    let known = verdicts(spawn, &["--before-sync", &told, "--env", &env]);
-    assert!(all_pass(&known), "{known:?}");
+    assert_passes_the_whole_suite(&judged(spawn, &["--before-sync", &told, "--env", &env]));
 }
 
 #[test]
@@ -276,8 +262,8 @@ fn receivers_that_refuse_events_for_a_while_pass() {
     for (style, more) in
         [("warms-up", ["--case", "ack-*", "--case", "out-*"]), ("breaker", ["--case", "ack-*", "--case", "pull-*"])]
     {
-        let verdicts = verdicts(&format!("python3 tests/receivers/right/right.py {style}"), &more);
-        assert!(verdicts.values().all(|verdict| verdict == "pass"), "{style}: {verdicts:?}");
+        let judged = judged(&format!("python3 tests/receivers/right/right.py {style}"), &more);
+        assert!(judged.all_pass(), "{judged}");
     }
 }
 
@@ -289,8 +275,8 @@ fn no_right_receiver_is_accused() {
     let spawns = right.flat_map(|entry| entry.programs.iter().map(|program| program.spawn(&entry.name)));
     let spawns: Vec<_> = spawns.collect();
     let accused = |spawn: &str, seed: &str| {
-        let verdicts = verdicts_of(spawn, &["check", WEBHOOK, "--state-url", STATE, "--seed", seed]);
-        let failed = with(&verdicts, "fail");
+        let judged = judged_by(spawn, &["check", WEBHOOK, "--state-url", STATE, "--seed", seed]);
+        let failed = judged.with("fail");
         (!failed.is_empty()).then(|| format!("{spawn}, seed {seed}: {failed:?}"))
     };
     let accused: Vec<_> = std::thread::scope(|scope| {
@@ -334,10 +320,10 @@ impl Bug {
 
     fn wrong_of(&self, cases: &[&str]) -> Option<String> {
         let quick = ["--settle", "3s", "--patience", "30s", "--timeout", "3s"];
-        let verdicts = verdicts(&self.spawn, &[&quick[..], cases].concat());
-        let failed = with(&verdicts, "fail");
-        let missed: Vec<_> = self.fails.iter().filter(|case| !failed.iter().any(|failed| failed == *case)).collect();
-        let others: Vec<_> = failed.iter().filter(|case| !self.fails.contains(&case.as_str())).collect();
+        let judged = judged(&self.spawn, &[&quick[..], cases].concat());
+        let (failed, verdicts) = (judged.with("fail"), judged.verdicts());
+        let missed: Vec<_> = self.fails.iter().filter(|case| !failed.contains(case)).collect();
+        let others: Vec<_> = failed.iter().filter(|case| !self.fails.contains(case)).collect();
         let fine = missed.is_empty() && others.is_empty();
         (!fine).then(|| format!("{}: not failed {missed:?}, failed as well {others:?}; {verdicts:?}", self.spawn))
     }
@@ -398,8 +384,8 @@ fn no_bug_fails_what_is_not_in_its_row() {
 /// shell that starts the receiver ends at once.
 #[test]
 fn a_receiver_gets_the_time_to_end_in_an_orderly_way() {
-    let verdicts = verdicts("python3 tests/receivers/python/broken.py stale-lock-file", &["--case", "out-restart"]);
-    assert_eq!(with(&verdicts, "pass"), ["out-restart"]);
+    let judged = judged("python3 tests/receivers/python/broken.py stale-lock-file", &["--case", "out-restart"]);
+    assert_eq!(judged.with("pass"), ["out-restart"], "{judged}");
 }
 
 /// Other cases are running when the receiver ends by itself. They are run again, and pass.
@@ -445,10 +431,9 @@ fn bugs_that_only_histories_show_are_found_under_each_seed_and_shrunk() {
 fn every_case_is_failed_by_a_broken_receiver() {
     let tables = TABLES.iter().chain(&[Table::Histories]).flat_map(|table| bugs(*table));
     let all: Vec<_> = tables.chain(bugs_alone()).flat_map(|bug| bug.fails).collect();
-    for line in run(["cases"]).stdout.lines().skip(1) {
-        let case = line.split_whitespace().next().unwrap();
+    for case in cases() {
         // A broken receiver fails this case under other policies only.
-        assert!(all.contains(&case) || case == "pol-outage-minutes", "no broken receiver fails {case}");
+        assert!(all.contains(&case.id) || case.id == "pol-outage-minutes", "no broken receiver fails {}", case.id);
     }
 }
 
@@ -512,8 +497,7 @@ fn a_deep_bug_is_shrunk_to_a_few_steps_that_are_kept_and_replayed() {
     let still = rerun(spawn, "8");
     assert_eq!(still.code, 1, "{}{}", still.stdout, still.stderr);
     let mended = rerun("python3 tests/receivers/python/receiver.py", "9");
-    assert_eq!(mended.code, 0, "{}{}", mended.stdout, mended.stderr);
-    assert!(mended.stdout.contains("\n1 passed, 0 failed"), "{}", mended.stdout);
+    assert_eq!((mended.code, mended.summary(["pass", "fail"])), (0, [1, 0]), "{mended}");
     assert!(!folder.path().join("failures").exists(), "what passes again is not kept");
     let nothing = rerun(spawn, "9");
     assert_eq!(nothing.code, 2, "{}", nothing.stdout);
@@ -532,10 +516,9 @@ fn a_token_of_the_wrong_user_is_reported() {
 #[test]
 fn a_receiver_that_does_nothing_passes_no_case_about_records() {
     let more = ["--settle", "300ms", "--timeout", "1s", "--exclude", "out-killed*", "--exclude", "ack-slow-api"];
-    let verdicts = verdicts("python3 tests/receivers/python/broken.py does-nothing", &more);
-    let passed = with(&verdicts, "pass");
-    assert!(passed.iter().all(|case| case.starts_with("ack-")), "{passed:?}");
-    assert!(verdicts.len() > 55, "{verdicts:?}");
+    let judged = judged("python3 tests/receivers/python/broken.py does-nothing", &more);
+    assert!(judged.with("pass").iter().all(|case| case.starts_with("ack-")), "{judged}");
+    assert!(judged.verdicts().len() > 55, "{judged}");
 }
 
 #[test]
@@ -543,16 +526,16 @@ fn a_receiver_that_prints_without_end_is_judged_too() {
     for spawn in
         ["python3 tests/receivers/python/broken.py floods-log", "node tests/receivers/node/broken.mjs floods-log"]
     {
-        let verdicts = verdicts(spawn, &["--case", "rec-*", "--settle", "5s"]);
-        assert!(verdicts.values().all(|verdict| verdict == "pass"), "{verdicts:?}");
+        let judged = judged(spawn, &["--case", "rec-*", "--settle", "5s"]);
+        assert!(judged.all_pass(), "{judged}");
     }
 }
 
 #[test]
 fn a_receiver_that_never_responds_is_given_up_after_a_few_cases() {
     let more = ["--settle", "300ms", "--timeout", "300ms", "--exclude", "out-*"];
-    let verdicts = verdicts("python3 tests/receivers/python/broken.py hangs", &more);
-    assert!(with(&verdicts, "pass").is_empty(), "{verdicts:?}");
-    assert_eq!(verdicts["ack-every-event"], "fail");
-    assert_eq!(verdicts["rec-odd"], "not_evaluable");
+    let judged = judged("python3 tests/receivers/python/broken.py hangs", &more);
+    assert!(judged.with("pass").is_empty(), "{judged}");
+    assert_eq!(judged.verdict("ack-every-event"), "fail", "{judged}");
+    assert_eq!(judged.verdict("rec-odd"), "not_evaluable", "{judged}");
 }
