@@ -82,7 +82,7 @@ impl Play<'_> {
             builder = builder.signing_key(key);
         }
         let paragon = builder.start().await.map_err(|error| match &typed.signing_key {
-            Some(file) if matches!(error, paragon_testkit::fake::StartError::Key(_)) => {
+            Some(file) if error.is_signing_key() => {
                 Unable(exits::USAGE, format!("--signing-key {}: {error}", file.display()))
             }
             _ => Unable(exits::UNREACHABLE, error.to_string()),

@@ -25,9 +25,8 @@ pub(crate) fn run(typed: args::Replay, color: bool) -> u8 {
 fn prepared(typed: args::Replay) -> Result<(std::path::PathBuf, Aim, Scenario), String> {
     let args::Replay { file, target } = typed;
     let aim = Aim::of(target)?;
-    let mut scenario = Scenario::load(&file).map_err(|error| match error {
-        error @ paragon_testkit::scenario::ScenarioError::Read { .. } => error.to_string(),
-        error => format!("{}: {error}", file.display()),
+    let mut scenario = Scenario::load(&file).map_err(|error| {
+        if error.is_unreadable() { error.to_string() } else { format!("{}: {error}", file.display()) }
     })?;
     if let Some(name) = &aim.typed.policy {
         scenario.policy = policies::named(name)?;

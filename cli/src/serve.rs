@@ -6,7 +6,7 @@ use std::time::Duration;
 use paragon_testkit::FakeParagon;
 use paragon_testkit::contract::{Pipeline, integration as integration_named, sample_integration};
 use paragon_testkit::fake::Synthetic;
-use paragon_testkit::fake::{Builder, StartError, Timeline};
+use paragon_testkit::fake::{Builder, Timeline};
 use paragon_testkit::report::exits;
 use paragon_testkit::scenario::Scenario;
 use serde_json::{Map, Value, json};
@@ -63,9 +63,12 @@ pub(crate) fn run(typed: &args::Serve) -> u8 {
 fn prepare(typed: &args::Serve) -> Result<Served, String> {
     let webhook = typed.webhook.as_ref().map(|text| plan::url("--webhook", text, 0)).transpose()?;
     let load = |file: &std::path::PathBuf| {
-        Scenario::load(file).map_err(|error| match error {
-            error @ paragon_testkit::scenario::ScenarioError::Read { .. } => format!("--scenario {error}"),
-            error => format!("--scenario {}: {error}", file.display()),
+        Scenario::load(file).map_err(|error| {
+            if error.is_unreadable() {
+                format!("--scenario {error}")
+            } else {
+                format!("--scenario {}: {error}", file.display())
+            }
         })
     };
     let scenario = typed.scenario.as_ref().map(load).transpose()?;
@@ -137,7 +140,7 @@ fn source(text: &str) -> Result<Vec<Source>, String> {
 async fn serve(typed: &args::Serve, served: Served) -> Result<(), Unable> {
     let mut interrupted = std::pin::pin!(interrupted());
     let paragon = served.builder.start().await.map_err(|error| match (&typed.signing_key, error) {
-        (Some(file), error @ StartError::Key(_)) => {
+        (Some(file), error) if error.is_signing_key() => {
             Unable(exits::USAGE, format!("--signing-key {}: {error}", file.display()))
         }
         (_, error) => Unable(exits::UNREACHABLE, error.to_string()),

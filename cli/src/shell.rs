@@ -106,7 +106,7 @@ impl Probe for StateCmd {
     fn look(&self) -> Looking<'_> {
         Box::pin(async {
             let look = self.0.run().await.and_then(|printed| HeldRecord::parse(&printed));
-            look.map_err(|why| ProbeError(format!("the state command {:?} does not work: {why}", self.0.command)))
+            look.map_err(|why| ProbeError::new(format!("the state command {:?} does not work: {why}", self.0.command)))
         })
     }
 }

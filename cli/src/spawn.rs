@@ -117,7 +117,7 @@ impl Receiver {
     }
 
     async fn end_or_say_why_not(&self, at_once: bool) -> Result<(), ProcessError> {
-        if self.end(at_once).await { Ok(()) } else { Err(ProcessError(IN_BACKGROUND.to_owned())) }
+        if self.end(at_once).await { Ok(()) } else { Err(ProcessError::new(IN_BACKGROUND)) }
     }
 
     /// Waits until the receiver listens. Returns an error message if the receiver ends first or the time is over.
@@ -157,12 +157,12 @@ impl Process for &Receiver {
     fn launch(&self) -> Acting<'_> {
         Box::pin(async {
             let started = self.start().await;
-            started.map_err(|error| ProcessError(format!("the receiver cannot be started again: {error}")))
+            started.map_err(|error| ProcessError::new(format!("the receiver cannot be started again: {error}")))
         })
     }
 
     fn ready(&self) -> Acting<'_> {
-        Box::pin(async { self.listens().await.map_err(ProcessError) })
+        Box::pin(async { self.listens().await.map_err(ProcessError::new) })
     }
 
     fn is_running(&self) -> bool {

@@ -87,7 +87,14 @@ pub(super) fn canonical(id: &str) -> Cow<'_, str> {
 /// Error of a state probe that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct ProbeError(pub String);
+pub struct ProbeError(String);
+
+impl ProbeError {
+    /// Creates an error with this message.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
 
 /// Future of a look at the receiver's own state.
 pub type Looking<'a> = Pin<Box<dyn Future<Output = Result<Vec<HeldRecord>, ProbeError>> + Send + 'a>>;
@@ -154,7 +161,9 @@ impl StateUrl {
 impl Probe for StateUrl {
     fn look(&self) -> Looking<'_> {
         Box::pin(async {
-            self.fetch().await.map_err(|why| ProbeError(format!("the state URL {} does not work: {why}", self.url)))
+            self.fetch()
+                .await
+                .map_err(|why| ProbeError::new(format!("the state URL {} does not work: {why}", self.url)))
         })
     }
 }

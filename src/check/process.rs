@@ -6,7 +6,14 @@ pub type Acting<'a> = Pin<Box<dyn Future<Output = Result<(), ProcessError>> + Se
 /// Error of a receiver's process that did not do what it was told.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct ProcessError(pub String);
+pub struct ProcessError(String);
+
+impl ProcessError {
+    /// Creates an error with this message.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
 
 /// The receiver's process. Some cases end it on purpose, and a process that has ended by itself is started again. The
 /// program has a process with `--spawn`. In your own tests, implement this trait for whatever starts your receiver. A

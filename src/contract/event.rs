@@ -349,22 +349,29 @@ pub struct UnknownEvent {
 
 /// The reason why a body is not an event.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum EventError {
-    /// The bytes are not JSON.
+#[error(transparent)]
+pub struct EventError(#[from] EventErrorKind);
+
+#[derive(Debug, thiserror::Error)]
+enum EventErrorKind {
     #[error("the body is not JSON: {0}")]
     NotJson(#[source] serde_json::Error),
-    /// The body is JSON, but not an object with a string member `event`.
     #[error("expected an object with a string member `event`, got {0}")]
     NoEvent(String),
-    /// The event is known, but a documented member is missing or wrong.
     #[error("`{event}` does not have its documented form: {source}")]
-    Malformed {
-        /// Name of the event.
-        event: &'static str,
-        /// Description of the missing or wrong member.
-        source: serde_json::Error,
-    },
+    Malformed { event: &'static str, source: serde_json::Error },
+}
+
+impl EventError {
+    /// Returns whether the body is not JSON.
+    pub fn is_not_json(&self) -> bool {
+        matches!(self.0, EventErrorKind::NotJson(_))
+    }
+
+    /// Returns whether the event is known, but a documented member is missing or wrong.
+    pub fn is_malformed(&self) -> bool {
+        matches!(self.0, EventErrorKind::Malformed { .. })
+    }
 }
 
 impl Event {
@@ -375,28 +382,28 @@ impl Event {
     /// Returns an error if the body is not JSON, is not an object with a string member `event`, or is a known event
     /// whose documented members are missing or wrong.
     pub fn parse(body: &[u8]) -> Result<Self, EventError> {
-        Self::from_value(serde_json::from_slice(body).map_err(EventError::NotJson)?)
+        Self::from_value(serde_json::from_slice(body).map_err(EventErrorKind::NotJson)?)
     }
 
     /// Reads an event from JSON that is already parsed.
     ///
     /// # Errors
     ///
-    /// Returns the same errors as [`Event::parse`], except [`EventError::NotJson`].
+    /// Returns the errors of [`Event::parse`], except those for which [`EventError::is_not_json`] holds.
     pub fn from_value(value: Value) -> Result<Self, EventError> {
         let Value::Object(mut members) = value else {
-            return Err(EventError::NoEvent(format!("{value:.60}")));
+            return Err(EventErrorKind::NoEvent(format!("{value:.60}")).into());
         };
         let event = match members.remove("event") {
             Some(Value::String(event)) => event,
-            Some(other) => return Err(EventError::NoEvent(format!("`event`: {other}"))),
-            None => return Err(EventError::NoEvent("an object without this member".to_owned())),
+            Some(other) => return Err(EventErrorKind::NoEvent(format!("`event`: {other}")).into()),
+            None => return Err(EventErrorKind::NoEvent("an object without this member".to_owned()).into()),
         };
         let Some(kind) = EventKind::from_name(&event) else {
             return Ok(Self::Unknown(UnknownEvent { event, members }));
         };
         let members = Value::Object(members);
-        Self::of_kind(kind, members).map_err(|source| EventError::Malformed { event: kind.name(), source })
+        Self::of_kind(kind, members).map_err(|source| EventErrorKind::Malformed { event: kind.name(), source }.into())
     }
 
     /// Returns the members that name the sync, the credential and the user. Returns `None` for `webhook_verification`
@@ -472,6 +479,7 @@ impl<'de> Deserialize<'de> for Event {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::error::Error as _;
 
     use super::*;
     use serde_json::json;
@@ -564,11 +572,16 @@ mod tests {
     #[test]
     fn errors_name_the_event_and_the_member() {
         let error = Event::parse(br#"{"event":"record_created","sync":"x","syncInstanceId":"s","user":{"id":"u"}}"#);
-        insta::assert_snapshot!(error.unwrap_err(), @"`record_created` does not have its documented form: missing field `data`");
+        let error = error.unwrap_err();
+        insta::assert_snapshot!(error, @"`record_created` does not have its documented form: missing field `data`");
+        assert!(error.is_malformed() && !error.is_not_json());
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("missing field `data`"));
         let error = Event::parse(b"[]").unwrap_err();
         insta::assert_snapshot!(error, @"expected an object with a string member `event`, got []");
         let error = Event::parse(br#"{"event":7}"#).unwrap_err();
         insta::assert_snapshot!(error, @"expected an object with a string member `event`, got `event`: 7");
-        assert!(matches!(Event::parse(b"{\"event\":"), Err(EventError::NotJson(_))));
+        assert!(!error.is_malformed() && !error.is_not_json() && error.source().is_none());
+        let error = Event::parse(b"{\"event\":").unwrap_err();
+        assert!(error.is_not_json() && !error.is_malformed() && error.source().is_some());
     }
 }

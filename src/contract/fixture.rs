@@ -55,10 +55,8 @@ impl Breaks {
 #[derive(Debug, thiserror::Error)]
 #[error("fixture {name}: expected an object with about, provenance and body: {source}")]
 pub struct FixtureError {
-    /// Name of the file.
-    pub name: String,
-    /// Description of what is wrong with the file.
-    pub source: serde_json::Error,
+    name: String,
+    source: serde_json::Error,
 }
 
 #[derive(Deserialize)]

@@ -24,22 +24,34 @@ const START: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
 /// Error of starting a fake.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The signing key is invalid.
+#[error(transparent)]
+pub struct StartError(#[from] StartErrorKind);
+
+#[derive(Debug, thiserror::Error)]
+enum StartErrorKind {
     #[error("signing key: {0}")]
-    Key(#[from] KeyError),
-    /// The policy is incomplete or inconsistent.
+    Key(#[source] KeyError),
     #[error(transparent)]
-    Policy(#[from] PolicyError),
-    /// The port of the API cannot be opened.
+    Policy(PolicyError),
     #[error("cannot listen on {address}: {source}")]
-    Port {
-        /// Address that was requested.
-        address: SocketAddr,
-        /// Cause of the failure.
-        source: std::io::Error,
-    },
+    Port { address: SocketAddr, source: std::io::Error },
+}
+
+impl StartError {
+    /// Returns whether the signing key is invalid.
+    pub fn is_signing_key(&self) -> bool {
+        matches!(self.0, StartErrorKind::Key(_))
+    }
+
+    /// Returns whether the policy is incomplete or inconsistent.
+    pub fn is_policy(&self) -> bool {
+        matches!(self.0, StartErrorKind::Policy(_))
+    }
+
+    /// Returns whether the port of the API cannot be opened.
+    pub fn is_port(&self) -> bool {
+        matches!(self.0, StartErrorKind::Port { .. })
+    }
 }
 
 /// Settings of a fake; see [`FakeParagon::builder`].
@@ -257,13 +269,14 @@ impl Builder {
     pub async fn start(self) -> Result<FakeParagon, StartError> {
         let id = self.project.unwrap_or_else(|| ProjectId::from_seed(self.seed));
         let project = Project::new(id, self.signing_key);
-        let mut queue = Queue::new(self.policy, self.seed)?;
+        let mut queue = Queue::new(self.policy, self.seed).map_err(StartErrorKind::Policy)?;
         queue.sign(self.signature);
-        let mut state = State::new(project, queue, self.options, self.start, self.seed)?;
+        let state = State::new(project, queue, self.options, self.start, self.seed);
+        let mut state = state.map_err(StartErrorKind::Key)?;
         state.simulation.engine.set_revision(self.revision);
         state.simulation.journal = Journal::limited(self.timeline_limit);
         let address = SocketAddr::new(self.host, self.port);
-        let no_port = |source| StartError::Port { address, source };
+        let no_port = |source| StartErrorKind::Port { address, source };
         let listener = TcpListener::bind(address).map_err(no_port)?;
         let driver = Driver::new(Arc::new(Shared::new(state)), Arc::new(Http::new()), self.answer_within);
         let driver = Arc::new(driver.with_hooks(self.hooks));

@@ -88,7 +88,7 @@ impl Driver {
         let mut syncs = Vec::new();
         let generation = self.shared.lock().generation;
         for (index, step) in scenario.steps.iter().enumerate() {
-            let wrong = |problem: String| ScenarioError::Step { number: index + 1, problem };
+            let wrong = |problem: String| ScenarioError::of_step(index, problem);
             let replaced = || wrong("the state was replaced meanwhile".to_owned());
             let acted = {
                 let mut state = self.shared.lock();

@@ -75,7 +75,7 @@ pub(super) fn check_configuration(
 ) -> Result<(), EnableError> {
     let Ok(known) = contract::integration(integration) else { return Ok(()) };
     known.check(pipeline, configuration).map_err(|problems| {
-        EnableError::Configuration(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        EnableError::unsupported(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
     })
 }
 
@@ -144,7 +144,7 @@ impl Simulation {
         frequency: Option<Frequency>,
     ) -> Result<SyncId, EnableError> {
         let names = Pipeline::ALL.map(Pipeline::name).join(", ");
-        let unknown = || EnableError::Pipeline(format!("pipeline must be one of: {names}"));
+        let unknown = || EnableError::unsupported(format!("pipeline must be one of: {names}"));
         let pipeline = Pipeline::from_name(pipeline).ok_or_else(unknown)?;
         let account = self.accounts.get(credential).unwrap_or_else(|| unreachable!("credentials are of accounts"));
         check_configuration(account.integration(), pipeline, &configuration)?;

@@ -64,30 +64,36 @@ pub struct Scenario {
 
 /// Reason why a scenario cannot be played.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ScenarioError {
-    /// The file cannot be read.
+#[error(transparent)]
+pub struct ScenarioError(#[from] ScenarioErrorKind);
+
+#[derive(Debug, thiserror::Error)]
+enum ScenarioErrorKind {
     #[error("{path}: {source}")]
-    Read {
-        /// Path of the file.
-        path: String,
-        /// Cause of the error.
-        source: std::io::Error,
-    },
-    /// The text does not have the format of a scenario.
+    Read { path: String, source: std::io::Error },
     #[error("not a scenario: {0}")]
-    Format(#[from] serde_json::Error),
-    /// The scenario has a version that this crate does not know.
+    Format(#[source] serde_json::Error),
     #[error("`scenario`: expected version 1, got {0}")]
     Version(u32),
-    /// A step cannot happen.
     #[error("step {number}: {problem}")]
-    Step {
-        /// Number of the step, from 1.
-        number: usize,
-        /// What is wrong with the step.
-        problem: String,
-    },
+    Step { number: usize, problem: String },
+}
+
+impl ScenarioError {
+    /// Creates the error of the step with this index, from 0.
+    pub(crate) fn of_step(index: usize, problem: String) -> Self {
+        ScenarioErrorKind::Step { number: index + 1, problem }.into()
+    }
+
+    /// Returns whether the file cannot be read. Only then does the message begin with the path of the file.
+    pub fn is_unreadable(&self) -> bool {
+        matches!(self.0, ScenarioErrorKind::Read { .. })
+    }
+
+    /// Returns the number of the step that cannot happen, from 1.
+    pub fn step(&self) -> Option<usize> {
+        if let ScenarioErrorKind::Step { number, .. } = self.0 { Some(number) } else { None }
+    }
 }
 
 impl Scenario {
@@ -103,7 +109,7 @@ impl Scenario {
     ///
     /// Returns an error that names the line, or the step and what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, ScenarioError> {
-        let scenario: Self = serde_json::from_str(text)?;
+        let scenario: Self = serde_json::from_str(text).map_err(ScenarioErrorKind::Format)?;
         scenario.check()?;
         Ok(scenario)
     }
@@ -116,7 +122,7 @@ impl Scenario {
     pub fn load(path: impl AsRef<Path>) -> Result<Self, ScenarioError> {
         let path = path.as_ref();
         let read = std::fs::read_to_string(path);
-        let text = read.map_err(|source| ScenarioError::Read { path: path.display().to_string(), source })?;
+        let text = read.map_err(|source| ScenarioErrorKind::Read { path: path.display().to_string(), source })?;
         Self::parse(&text)
     }
 
@@ -128,12 +134,11 @@ impl Scenario {
     /// Returns an error that names the first step that cannot happen, or an unknown version.
     pub fn check(&self) -> Result<(), ScenarioError> {
         if self.scenario != 1 {
-            return Err(ScenarioError::Version(self.scenario));
+            return Err(ScenarioErrorKind::Version(self.scenario).into());
         }
         let mut so_far = SoFar::default();
         for (index, step) in self.steps.iter().enumerate() {
-            let wrong = |problem: String| ScenarioError::Step { number: index + 1, problem };
-            so_far.take(&step.action).map_err(wrong)?;
+            so_far.take(&step.action).map_err(|problem| ScenarioError::of_step(index, problem))?;
         }
         Ok(())
     }
@@ -294,6 +299,8 @@ impl SoFar {
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error as _;
+
     use super::*;
 
     fn told(steps: &str) -> String {
@@ -331,7 +338,13 @@ mod tests {
             Scenario::parse(r#"{"scenario":2,"seed":1,"steps":[]}"#).unwrap_err().to_string(),
         ];
         insta::assert_snapshot!(lines.join("\n"));
-        assert!(Scenario::load("nowhere.json").unwrap_err().to_string().starts_with("nowhere.json: "));
+        let error = Scenario::load("nowhere.json").unwrap_err();
+        assert!(error.to_string().starts_with("nowhere.json: ") && error.source().is_some(), "{error}");
+        assert!(error.is_unreadable() && error.step().is_none());
+        let mut twice = Scenario::new(1, vec![serde_json::from_str(enable).unwrap()]);
+        twice.steps.push(twice.steps[0].clone());
+        let error = twice.check().unwrap_err();
+        assert_eq!((error.is_unreadable(), error.step()), (false, Some(2)));
     }
 
     #[test]

@@ -12,17 +12,33 @@ use crate::contract::{ProjectId, Revision, SyncId};
 
 /// Reason why a sync was not enabled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum EnableError {
-    /// The sync exists already (observed: 409).
+#[error(transparent)]
+pub struct EnableError(EnableErrorKind);
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum EnableErrorKind {
+    /// Observed: 409 with this message.
     #[error("Sync instance already exists")]
     Exists(SyncId),
-    /// The pipeline is none of the six, or the integration does not support it.
     #[error("{0}")]
-    Pipeline(String),
-    /// The integration requires another configuration.
-    #[error("{0}")]
-    Configuration(String),
+    Unsupported(String),
+}
+
+impl EnableError {
+    pub(crate) fn exists(id: SyncId) -> Self {
+        Self(EnableErrorKind::Exists(id))
+    }
+
+    /// Creates the error of a pipeline that is none of the six or that the integration does not support, and of a
+    /// configuration that the integration rejects.
+    pub(crate) fn unsupported(why: String) -> Self {
+        Self(EnableErrorKind::Unsupported(why))
+    }
+
+    /// Returns the id of the sync, if the sync was not enabled because it exists already.
+    pub fn existing(&self) -> Option<&SyncId> {
+        if let EnableErrorKind::Exists(id) = &self.0 { Some(id) } else { None }
+    }
 }
 
 /// All syncs of a project, and the times of their next runs.
@@ -107,7 +123,7 @@ impl Engine {
         let (pipeline, name) = (wanted.pipeline.name(), wanted.configuration_name);
         let id = SyncId::derive(&self.stored.project, user, integration, pipeline, name);
         if self.stored.syncs.contains_key(&id) {
-            return Err(EnableError::Exists(id));
+            return Err(EnableError::exists(id));
         }
         let sync = Sync::new(id.clone(), wanted, self.stored.revision, now);
         self.agenda.insert((now, id.clone()));

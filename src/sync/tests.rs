@@ -118,7 +118,7 @@ fn the_same_sync_cannot_be_enabled_twice_and_has_its_old_id_after_it_was_deleted
     let mut world = World::new();
     world.create("a");
     let id = world.enable(&Value::Null).unwrap();
-    assert_eq!(world.enable(&Value::Null).unwrap_err(), EnableError::Exists(id.clone()));
+    assert_eq!(world.enable(&Value::Null).unwrap_err().existing(), Some(&id));
     world.until(START);
     assert!(world.engine.delete(&id).is_some() && world.engine.delete(&id).is_none());
     assert_eq!(world.engine.next_due(), None);

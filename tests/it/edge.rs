@@ -189,6 +189,7 @@ async fn a_reset_in_the_middle_of_a_scenario_ends_it() {
     };
     let error = paragon.play_with(&scenario, &after).await.unwrap_err();
     assert_eq!(error.to_string(), "step 2: the state was replaced meanwhile");
+    assert_eq!(error.step(), Some(2));
 }
 
 #[test]

@@ -140,7 +140,7 @@ impl Program {
             let connected = tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.is_ok();
             (connected == listens).then_some(())
         };
-        eventually(SOON, connects).await.ok_or_else(|| ProcessError("it does not come up, or does not end".into()))
+        eventually(SOON, connects).await.ok_or_else(|| ProcessError::new("it does not come up, or does not end"))
     }
 }
 
@@ -148,7 +148,7 @@ impl Process for Program {
     fn kill(&self) -> Acting<'_> {
         Box::pin(async {
             if let Some(mut child) = self.running.lock().await.take() {
-                child.kill().await.map_err(|error| ProcessError(error.to_string()))?;
+                child.kill().await.map_err(|error| ProcessError::new(error.to_string()))?;
             }
             self.listens(false).await
         })
@@ -161,7 +161,7 @@ impl Process for Program {
 
     fn launch(&self) -> Acting<'_> {
         Box::pin(async {
-            let child = (self.command)().spawn().map_err(|error| ProcessError(error.to_string()))?;
+            let child = (self.command)().spawn().map_err(|error| ProcessError::new(error.to_string()))?;
             *self.running.lock().await = Some(child);
             Ok(())
         })

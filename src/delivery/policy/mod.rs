@@ -116,11 +116,13 @@ macro_rules! cells {
             ///
             /// When a cell is open or invalid.
             pub fn rules(&self) -> Result<Rules, PolicyError> {
-                let open = || PolicyError::Open { policy: self.name.clone(), cells: self.open_cells() };
+                let open = || PolicyErrorKind::Open { policy: self.name.clone(), cells: self.open_cells() };
                 let rules = Rules { $($cell: self.$cell.clone().ok_or_else(open)?,)* };
                 match rules.problem() {
                     None => Ok(rules),
-                    Some((cell, problem)) => Err(PolicyError::Cell { policy: self.name.clone(), cell, problem }),
+                    Some((cell, problem)) => {
+                        Err(PolicyErrorKind::Cell { policy: self.name.clone(), cell, problem }.into())
+                    }
                 }
             }
 
@@ -336,36 +338,38 @@ impl HeaderRule {
 
 /// Reason why a policy cannot run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PolicyError {
-    /// Some cells are open.
+#[error(transparent)]
+pub struct PolicyError(#[from] PolicyErrorKind);
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum PolicyErrorKind {
     #[error(
         "policy {policy} leaves these settings open: {}. Set them, or fill them from another policy, such as \
          paragon-assumed",
         cells.join(", ")
     )]
-    Open {
-        /// Name of the policy.
-        policy: String,
-        /// Names of the open cells.
-        cells: Vec<&'static str>,
-    },
-    /// A cell is invalid.
+    Open { policy: String, cells: Vec<&'static str> },
     #[error("policy {policy}, {cell}: {problem}")]
-    Cell {
-        /// Name of the policy.
-        policy: String,
-        /// Name of the cell, such as `disable[0]`.
-        cell: String,
-        /// Description of the problem.
-        problem: String,
-    },
-    /// There is no preset of this name.
+    Cell { policy: String, cell: String, problem: String },
     #[error("there is no policy {name:?}; the policies are {}", Policy::PRESETS.map(|(name, _)| name).join(", "))]
-    Unknown {
-        /// Name that was asked for.
-        name: String,
-    },
+    Unknown { name: String },
+}
+
+impl PolicyError {
+    /// Returns the names of the open cells. The list is empty if the error has another reason.
+    pub fn open_cells(&self) -> &[&'static str] {
+        if let PolicyErrorKind::Open { cells, .. } = &self.0 { cells } else { &[] }
+    }
+
+    /// Returns the name of the cell that is invalid, such as `disable[0]`.
+    pub fn cell(&self) -> Option<&str> {
+        if let PolicyErrorKind::Cell { cell, .. } = &self.0 { Some(cell) } else { None }
+    }
+
+    /// Returns whether there is no preset of the name that was asked for.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self.0, PolicyErrorKind::Unknown { .. })
+    }
 }
 
 impl Policy {

@@ -1,4 +1,4 @@
-use super::{Policy, PolicyError};
+use super::{Policy, PolicyError, PolicyErrorKind};
 
 macro_rules! presets {
     ($($name:literal)*) => {
@@ -29,7 +29,7 @@ impl Policy {
     /// ```
     pub fn preset(name: &str) -> Result<Self, PolicyError> {
         let found = Self::PRESETS.iter().find(|(preset, _)| *preset == name);
-        let (name, text) = found.ok_or_else(|| PolicyError::Unknown { name: name.to_owned() })?;
+        let (name, text) = found.ok_or_else(|| PolicyErrorKind::Unknown { name: name.to_owned() })?;
         Ok(serde_json::from_str(text).unwrap_or_else(|error| unreachable!("preset {name}: {error}")))
     }
 
@@ -98,7 +98,11 @@ mod tests {
         assert_eq!(Policy::paragon_assumed().grade, Grade::Assumed);
         let open = Policy::paragon_documented().open_cells();
         assert_eq!(open.len(), Policy::CELLS.len() - 1, "all but `success`");
-        let error = Policy::preset("svxi").unwrap_err().to_string();
+        let error = Policy::preset("svxi").unwrap_err();
+        assert!(error.is_unknown() && error.open_cells().is_empty() && error.cell().is_none());
+        let error = error.to_string();
         assert!(error.starts_with("there is no policy \"svxi\"; the policies are paragon-documented,"), "{error}");
+        let error = Policy::paragon_documented().rules().unwrap_err();
+        assert_eq!((error.open_cells(), error.cell(), error.is_unknown()), (&*open, None, false));
     }
 }

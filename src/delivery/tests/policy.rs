@@ -75,8 +75,12 @@ fn an_invalid_policy_is_refused_and_the_cell_is_named() {
         ),
         (assumed().headers(vec![HeaderRule::new("a", "\n")]), "headers[0]: \"\\n\" is not a valid header value"),
     ] {
-        let error = Queue::new(policy.named("mine"), 7).map(drop).unwrap_err().to_string();
-        assert!(error.starts_with("policy mine, ") && error.contains(why), "expected {why:?}, got {error:?}");
+        let error = Queue::new(policy.named("mine"), 7).map(drop).unwrap_err();
+        assert!(error.open_cells().is_empty() && !error.is_unknown());
+        let cell = error.cell().map(str::to_owned).unwrap_or_default();
+        let error = error.to_string();
+        assert!(error.starts_with(&format!("policy mine, {cell}: ")), "{error}");
+        assert!(error.contains(why), "expected {why:?}, got {error:?}");
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::AdminCall;
 use super::body::{Answer, Refusal};
 use crate::contract::{CredentialId, Frequency, SyncId, UserId};
-use crate::sync::{EnableError, RunKind, Sync};
+use crate::sync::{RunKind, Sync};
 
 /// Default `limit` of a list of records.
 const LISTED: usize = 10_000;
@@ -48,9 +48,9 @@ impl AdminCall<'_> {
         let name = body.configuration_name.as_deref().unwrap_or("default");
         let frequency = body.incremental_accumulator_frequency;
         let enabled = self.state.simulation.enable(&credential, &body.pipeline, name, body.configuration, frequency);
-        let id = enabled.map_err(|error| match error {
-            EnableError::Exists(_) => Refusal::conflict(error.to_string()),
-            _ => Refusal::bad(error.to_string()),
+        let id = enabled.map_err(|error| match error.existing() {
+            Some(_) => Refusal::conflict(error.to_string()),
+            None => Refusal::bad(error.to_string()),
         })?;
         Ok(self.state.simulation.engine.get(&id).map(told).unwrap_or_default())
     }

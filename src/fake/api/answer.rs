@@ -77,9 +77,9 @@ impl Refusal {
 
 impl From<EnableError> for Refusal {
     fn from(error: EnableError) -> Self {
-        match error {
-            EnableError::Exists(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
-            _ => Self::bad(error.to_string()),
+        match error.existing() {
+            Some(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
+            None => Self::bad(error.to_string()),
         }
     }
 }

@@ -31,8 +31,11 @@ pub struct Content {
 
 /// Why a record has no content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NotDownloadable {
+#[error(transparent)]
+pub struct NotDownloadable(#[from] NotDownloadableKind);
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum NotDownloadableKind {
     /// The record is a folder (`api.content-folder`).
     #[error("the record is a folder (type {0:?}), and folders have no content")]
     Folder(String),
@@ -42,6 +45,13 @@ pub enum NotDownloadable {
     /// The records of this pipeline have no content (`api.content-other`).
     #[error("records of the pipeline {0} have no content; only files and tickets have content")]
     Pipeline(Pipeline),
+}
+
+impl NotDownloadable {
+    /// Returns whether the record is a folder.
+    pub fn is_folder(&self) -> bool {
+        matches!(self.0, NotDownloadableKind::Folder(_))
+    }
 }
 
 /// Returns the content that a download of this record serves. The same record and external id always give the same
@@ -58,7 +68,7 @@ pub fn content(record: &Object, external: &ExternalId, integration: &str) -> Res
             file_name: name(&record.title, "zip"),
             bytes: ticket(record, external.as_str()),
         }),
-        other => Err(NotDownloadable::Pipeline(other.pipeline())),
+        other => Err(NotDownloadableKind::Pipeline(other.pipeline()).into()),
     }
 }
 
@@ -157,9 +167,9 @@ fn convert(kind: &str, name: &str, integration: &str) -> Result<Option<Form>, No
         (Some("spreadsheet"), _) => Ok(Some(Form::Xlsx)),
         (Some("presentation"), _) => Ok(Some(Form::Pptx)),
         (Some("drawing"), _) => Ok(Some(Form::Pdf)),
-        (Some("folder"), _) => Err(NotDownloadable::Folder(kind.to_owned())),
-        (Some(_), _) => Err(NotDownloadable::NoConversion(kind.to_owned())),
-        (None, _) if kind.is_empty() => Err(NotDownloadable::Folder(String::new())),
+        (Some("folder"), _) => Err(NotDownloadableKind::Folder(kind.to_owned()).into()),
+        (Some(_), _) => Err(NotDownloadableKind::NoConversion(kind.to_owned()).into()),
+        (None, _) if kind.is_empty() => Err(NotDownloadableKind::Folder(String::new()).into()),
         (None, "confluence" | "guru") if page && kind != "text/html" => Ok(Some(Form::Html)),
         (None, "notion") if page => Ok(Some(Form::Markdown)),
         (None, "contentful") if entry => Ok(Some(Form::Markdown)),
@@ -234,10 +244,12 @@ mod tests {
         ] {
             let error = of(typed("x", kind), "sharepoint").unwrap_err();
             assert!(error.to_string().contains(reason), "{error}");
+            assert_eq!(error.is_folder(), reason == "is a folder", "{error}");
         }
         for pipeline in [Pipeline::Contacts, Pipeline::Companies, Pipeline::Deals, Pipeline::CustomObjects] {
             let error = content(&Object::named(pipeline, "x"), &ExternalId::from("1"), "salesforce").unwrap_err();
-            assert_eq!(error, NotDownloadable::Pipeline(pipeline));
+            assert_eq!(error, NotDownloadableKind::Pipeline(pipeline).into());
+            assert!(!error.is_folder());
         }
     }
 

@@ -188,6 +188,8 @@ async fn invalid_settings_are_refused() {
     let port = taken.local_addr().unwrap().port();
     let error = FakeParagon::builder().port(port).start().await.err().unwrap();
     assert!(error.to_string().starts_with(&format!("cannot listen on 127.0.0.1:{port}")), "{error}");
+    assert!(error.is_port() && !error.is_policy() && !error.is_signing_key());
     let error = FakeParagon::builder().signing_key("x").start().await.err().unwrap();
     assert!(error.to_string().starts_with("signing key: expected an RSA private key"), "{error}");
+    assert!(error.is_signing_key() && !error.is_policy() && !error.is_port());
 }

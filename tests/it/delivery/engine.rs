@@ -274,7 +274,9 @@ async fn the_timeline_is_printed_as_json_and_as_a_diagram() {
 
 #[tokio::test]
 async fn a_fake_with_an_incomplete_policy_does_not_start() {
-    let error = FakeParagon::builder().policy(Policy::paragon_documented()).start().await.unwrap_err().to_string();
+    let error = FakeParagon::builder().policy(Policy::paragon_documented()).start().await.unwrap_err();
+    assert!(error.is_policy() && !error.is_port() && !error.is_signing_key());
+    let error = error.to_string();
     assert!(
         error.starts_with("policy paragon-documented leaves these settings open: timeout, connect_timeout, backoff"),
         "{error}"
