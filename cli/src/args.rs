@@ -23,6 +23,9 @@ pub(crate) struct Program {
 const EXITS: &str = "Exit codes: 0 judged and passed; 1 a case failed or a payload is invalid; 2 usage; 3 receiver or environment unreachable; \
 4 nothing was judged; 130 interrupted.";
 
+/// Default port of the API, which clients expect without being told.
+pub(crate) const API_PORT: u16 = 8642;
+
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Color {
     Auto,
@@ -36,6 +39,10 @@ pub(crate) enum Verb {
     Demo,
     /// Runs the conformance suite against the receiver whose webhook endpoint is URL.
     Check(Box<Check>),
+    /// Examines how a receiver is set up, without judging it: its state probe, its webhook, its calls of the Sync API.
+    ///
+    /// `check` and `replay` begin with the same examination. The exit code is 3 if a part is set up wrongly.
+    Doctor(Box<Doctor>),
     /// Plays a scenario against a receiver, and judges the records that the receiver then holds.
     ///
     /// The seed, the revision and the policy of the scenario apply, unless `--seed` or `--policy` overrides them.
@@ -69,6 +76,8 @@ pub(crate) enum Verb {
     Trigger(Trigger),
     /// Explains a rule, case, schema, member or fixture: what it says, why, and how certain that is.
     Explain(Explain),
+    /// Prints the private key that a receiver signs user tokens with, as PEM. It is the same in each run.
+    Key(Key),
     /// Prints the completion script for a shell.
     ///
     /// For bash, put `source <(paragon-testkit completions bash)` into `~/.bashrc`.
@@ -197,7 +206,7 @@ pub(crate) struct Send {
 #[derive(Args)]
 pub(crate) struct Serve {
     /// Port to listen on. 0 takes any free port.
-    #[arg(long, value_name = "N", default_value_t = 8642)]
+    #[arg(long, value_name = "N", default_value_t = API_PORT)]
     pub(crate) port: u16,
     /// Address to listen on. Every client that reaches the address has full control of the fake, so keep it local.
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
@@ -229,7 +238,7 @@ pub(crate) struct Serve {
     /// that supports the pipeline.
     #[arg(long, value_name = "PIPELINE=COUNT,…")]
     pub(crate) source: Option<String>,
-    /// Project id. Default: generated from the seed.
+    /// Project id. Default: an id that is the same in each run.
     #[arg(long, value_name = "ID")]
     pub(crate) project: Option<String>,
     /// PEM file with the RSA private key that the app signs user tokens with. Default: a public test key.
@@ -274,6 +283,16 @@ pub(crate) struct Explain {
 }
 
 #[derive(Args)]
+pub(crate) struct Key {
+    /// Prints the public key, with which the Sync API verifies the tokens.
+    #[arg(long)]
+    pub(crate) public: bool,
+    /// PEM file with an RSA private key of your own. Default: a public test key.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) signing_key: Option<PathBuf>,
+}
+
+#[derive(Args)]
 pub(crate) struct Completions {
     /// Shell to print the script for.
     pub(crate) shell: clap_complete::Shell,
@@ -312,20 +331,26 @@ pub(crate) struct Target {
     #[arg(long, value_name = "CMD", conflicts_with = "state_url")]
     pub(crate) state_cmd: Option<String>,
     /// Shell command that registers a sync with the receiver before the first event of the sync, for receivers that
-    /// ignore unknown users or syncs. The command gets `PARAGON_USER_ID`, `PARAGON_SYNC_ID`, `PARAGON_INTEGRATION` and
-    /// `PORT` in its environment, and has 5 s.
-    #[arg(long, value_name = "CMD")]
+    /// ignore unknown users or syncs. The command gets `PARAGON_USER_ID`, `PARAGON_SYNC_ID`, `PARAGON_INTEGRATION`,
+    /// `PARAGON_PIPELINE`, `PARAGON_CREDENTIAL_ID` and `PORT` in its environment, and has 5 s. A URL gets
+    /// `{"user":…,"syncInstanceId":…,"integration":…,"pipeline":…,"credentialId":…}` by POST instead, and must answer
+    /// 2xx. The URL may contain `{port}`.
+    #[arg(long, value_name = "CMD|URL")]
     pub(crate) before_sync: Option<String>,
+    /// Header that each webhook request and each request to the receiver's own URLs has, such as a cookie or an API key
+    /// that the receiver demands. May be repeated. The value is in no report.
+    #[arg(long, value_name = "NAME: VALUE")]
+    pub(crate) header: Vec<String>,
     /// Delivery policy: one that `policies` lists, or a TOML or JSON file. Default: `paragon-assumed`, or the policy of
     /// the scenario for `replay`.
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) policy: Option<String>,
-    /// Seed of the generated users, syncs, records and histories. Default: a new seed for each run, or the seed of the
-    /// scenario for `replay`.
+    /// Seed of the generated records and histories, and of all choices. Default: a new seed for each run, or the seed of
+    /// the scenario for `replay`.
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
     /// Start time of the virtual clock, such as 2026-01-01T00:00:00Z. Default: now. The same seed and the same start
-    /// time give the same run.
+    /// time give the same run, except for the ids of users and syncs (see `--users`).
     #[arg(long, value_name = "MOMENT", value_parser = moment)]
     pub(crate) start: Option<Timestamp>,
     /// Timeout of the receiver's response to an event (assumed: Paragon says only "timely").
@@ -347,10 +372,16 @@ pub(crate) struct Target {
     /// interrupted. Only an `md` report to `$GITHUB_STEP_SUMMARY` is appended instead.
     #[arg(long, value_name = "FORMAT=FILE")]
     pub(crate) report: Vec<String>,
-    /// Port of the fake's Sync API on 127.0.0.1. 0 takes any free port.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) api_port: u16,
-    /// Project id. Default: generated from the seed.
+    /// Name that the ids of users and syncs derive from. Default: a new name for each run, so that a receiver that keeps
+    /// its data need not be emptied between runs. With a name of your own, the same seed and start time give the same
+    /// ids.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) users: Option<String>,
+    /// Port of the fake's Sync API on 127.0.0.1. 0 takes any free port. Default: 0 with `--spawn` or `--ready-json`.
+    /// Otherwise 8642, so that a receiver that keeps running finds the API again in the next run.
+    #[arg(long, value_name = "N")]
+    pub(crate) api_port: Option<u16>,
+    /// Project id. Default: an id that is the same in each run.
     #[arg(long, value_name = "ID")]
     pub(crate) project: Option<String>,
     /// PEM file with the RSA private key that the receiver signs user tokens with. Default: a public test key.
@@ -360,6 +391,12 @@ pub(crate) struct Target {
     /// before anything else.
     #[arg(long)]
     pub(crate) ready_json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) target: Target,
 }
 
 #[derive(Args)]

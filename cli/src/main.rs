@@ -5,12 +5,15 @@ mod cases;
 mod check;
 mod completions;
 mod demo;
+mod doctor;
 mod edit;
 mod explain;
+mod findings;
 mod fixture;
 mod generate;
 mod group;
 mod interrupt;
+mod key;
 mod man;
 mod names;
 mod output;
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
     let code = match typed.verb {
         args::Verb::Demo => demo::run(color),
         args::Verb::Check(check) => check::run(*check, color),
+        args::Verb::Doctor(doctor) => doctor::run(*doctor, color),
         args::Verb::Replay(replay) => replay::run(*replay, color),
         args::Verb::Cases(cases) => cases::run(&cases),
         args::Verb::Policies(policies) => policies::run(&policies),
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
         args::Verb::Serve(serve) => serve::run(&serve),
         args::Verb::Trigger(trigger) => trigger::run(&trigger),
         args::Verb::Explain(explain) => explain::run(&explain),
+        args::Verb::Key(key) => key::run(&key),
         args::Verb::Completions(completions) => completions::run(&completions),
         args::Verb::Man(man) => man::run(&man),
         args::Verb::Supervise { command } => supervise::run(&command),

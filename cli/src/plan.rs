@@ -6,8 +6,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use paragon_testkit::clock::Timestamp;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
+use crate::shell::BeforeSync;
 use crate::{args, reports};
 
 /// The checked options that say which receiver to test and how to reach it.
@@ -18,10 +20,14 @@ pub(crate) struct Aim {
     /// Value of `{port}` in templates, and of `PORT` in the environment.
     pub(crate) port: u16,
     pub(crate) env: Vec<(String, String)>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) before_sync: Option<BeforeSync>,
     pub(crate) signing_key: Option<String>,
     pub(crate) reports: Vec<reports::RequestedReports>,
     /// Start time of the virtual clock.
     pub(crate) start: Timestamp,
+    /// Name that the ids of users derive from.
+    pub(crate) users: String,
 }
 
 impl Aim {
@@ -32,16 +38,18 @@ impl Aim {
         let state_url = typed.state_url.as_ref().map(|text| url("--state-url", text, free)).transpose()?;
         let port = if mentions_port { free } else { webhook.port_or_known_default().unwrap_or_default() };
         let env = typed.env.iter().map(|text| variable(text)).collect::<Result<_, _>>()?;
-        let reports = reports::asked(&typed.report)?;
-        let signing_key = match &typed.signing_key {
-            None => None,
-            Some(file) => {
-                let read = fs::read_to_string(file);
-                Some(read.map_err(|error| format!("--signing-key {}: {error}", file.display()))?)
+        let headers = headers(&typed.header)?;
+        let before_sync = match typed.before_sync.as_deref() {
+            Some(text) if text.starts_with("http://") || text.starts_with("https://") => {
+                Some(BeforeSync::Post(url("--before-sync", text, port)?, headers.clone()))
             }
+            command => command.map(|command| BeforeSync::Run(command.to_owned())),
         };
+        let reports = reports::asked(&typed.report)?;
+        let signing_key = typed.signing_key.as_deref().map(self::signing_key).transpose()?;
         let start = typed.start.unwrap_or_else(this_second);
-        Ok(Self { typed, webhook, state_url, port, env, signing_key, reports, start })
+        let users = typed.users.clone().unwrap_or_else(new_users);
+        Ok(Self { typed, webhook, state_url, port, env, headers, before_sync, signing_key, reports, start, users })
     }
 
     /// Returns the command that repeats this run, with the additional options in `more`.
@@ -69,6 +77,8 @@ impl Aim {
         if let Some(command) = &typed.before_sync {
             option("--before-sync", command);
         }
+        // The values may be secrets, and the command is in reports.
+        self.headers.keys().for_each(|name| option("--header", &format!("{name}: …")));
         if let Some(policy) = &typed.policy {
             option("--policy", policy);
         }
@@ -78,8 +88,8 @@ impl Aim {
         if let Some(project) = &typed.project {
             option("--project", project);
         }
-        if typed.api_port != 0 {
-            option("--api-port", &typed.api_port.to_string());
+        if let Some(port) = typed.api_port {
+            option("--api-port", &port.to_string());
         }
         option("--timeout", &self::typed(typed.timeout));
         option("--settle", &self::typed(typed.settle));
@@ -92,6 +102,9 @@ impl Aim {
         quoted.collect::<Vec<_>>().join(" ")
     }
 }
+
+/// Default project id, which is the same in each run: a receiver that keeps running has it in its configuration.
+pub(crate) const PROJECT: &str = "7dabbfd2-54d8-5238-8946-96c4a34144ff";
 
 /// Returns the current time, rounded down to whole seconds. Every receiver can store times of this precision.
 pub(crate) fn this_second() -> Timestamp {
@@ -108,6 +121,11 @@ pub(crate) fn typed(span: Duration) -> String {
 pub(crate) fn a_seed() -> u64 {
     let millis = paragon_testkit::clock::Timestamp::wall().as_millis().unsigned_abs();
     (millis ^ (u64::from(std::process::id()) << 10)) % 1_000_000
+}
+
+/// Returns a name for users that no other run has: the time and the process id.
+fn new_users() -> String {
+    format!("{}-{}", Timestamp::wall().as_millis(), std::process::id())
 }
 
 /// Returns a free port from 10,000 to 29,999. These ports are below the ephemeral range (32,768 and up on Linux, 49,152
@@ -132,6 +150,27 @@ pub(crate) fn url(what: &str, text: &str, port: u16) -> Result<Url, String> {
         "http" | "https" if url.host_str().is_some() => Ok(url),
         scheme => Err(format!("{what} {text:?}: {expected}, got the scheme {scheme:?}")),
     }
+}
+
+/// Reads the file of `--signing-key`.
+pub(crate) fn signing_key(file: &Path) -> Result<String, String> {
+    fs::read_to_string(file).map_err(|error| format!("--signing-key {}: {error}", file.display()))
+}
+
+/// Parses all `--header` options.
+fn headers(typed: &[String]) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    for text in typed {
+        // The message does not repeat the value, which may be a secret.
+        let name = text.split(':').next().unwrap_or_default().trim();
+        let wrong = |why: &str| format!("--header {name:?}: expected 'NAME: VALUE', such as 'X-Api-Key: abc' ({why})");
+        let (_, value) = text.split_once(':').ok_or_else(|| wrong("there is no colon"))?;
+        let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|error| wrong(&error.to_string()))?;
+        let mut value = HeaderValue::from_str(value.trim()).map_err(|error| wrong(&error.to_string()))?;
+        value.set_sensitive(true);
+        headers.append(parsed, value);
+    }
+    Ok(headers)
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {

@@ -3,24 +3,24 @@
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use paragon_testkit::FakeParagon;
 use paragon_testkit::check::{CaseResult, Judgment, Probe, StateUrl, Suite, Verdict};
-use paragon_testkit::clock::{PollTimeout, Stopwatch};
+use paragon_testkit::clock::Stopwatch;
 use paragon_testkit::contract::Revision;
 use paragon_testkit::delivery::Policy;
 use paragon_testkit::fake::Server;
 use paragon_testkit::report::{self, Report, exits};
 use paragon_testkit::scenario::Scenario;
 
+use crate::args::API_PORT;
 use crate::interrupt::interrupted;
-use crate::plan::Aim;
+use crate::plan::{Aim, PROJECT};
 use crate::progress::Progress;
 use crate::selection::Selection;
-use crate::shell::{StateCmd, before_sync};
+use crate::shell::StateCmd;
 use crate::spawn::{Receiver, connects};
-use crate::{output, reports};
+use crate::{findings, output, reports};
 
 /// Number of timeline entries that the fake keeps. The bound limits the memory, even if a receiver calls the fake in a
 /// loop.
@@ -50,6 +50,15 @@ pub(crate) struct Play<'a> {
 pub(crate) enum Judging<'a> {
     Cases(&'a Selection),
     Scenario(&'a Path, &'a Scenario),
+    /// The set-up is examined, and the receiver is not judged.
+    SetUp,
+}
+
+/// Way in which a run has ended that was not interrupted.
+enum Ended {
+    Judged(Box<Judgment>),
+    /// The set-up was examined, with this exit code.
+    Examined(u8),
 }
 
 impl Play<'_> {
@@ -71,19 +80,23 @@ impl Play<'_> {
         // A signal interrupts the run from here on.
         let mut interrupted = std::pin::pin!(interrupted());
         let typed = &self.aim.typed;
-        let mut builder = FakeParagon::builder().seed(self.seed).port(typed.api_port).answer_within(typed.timeout);
+        let is_told = typed.spawn.is_some() || typed.ready_json;
+        let port = typed.api_port.unwrap_or(if is_told { 0 } else { API_PORT });
+        let mut builder = FakeParagon::builder().seed(self.seed).port(port).answer_within(typed.timeout);
         // A run may make many calls. Unlike wiremock, hyper keeps nothing of a call.
         builder = builder.server(Server::Hyper).timeline_limit(TIMELINE);
         builder = builder.revision(self.revision).policy(self.policy.clone()).start_at(self.aim.start);
-        if let Some(id) = &typed.project {
-            builder = builder.project(id.as_str());
-        }
+        builder = builder.headers(self.aim.headers.clone());
+        builder = builder.project(typed.project.as_deref().unwrap_or(PROJECT));
         if let Some(key) = &self.aim.signing_key {
             builder = builder.signing_key(key);
         }
         let paragon = builder.start().await.map_err(|error| match &typed.signing_key {
             Some(file) if error.is_signing_key() => {
                 Unable(exits::USAGE, format!("--signing-key {}: {error}", file.display()))
+            }
+            _ if error.is_port() && typed.api_port.is_none() => {
+                Unable(exits::UNREACHABLE, format!("{error}; use another port with --api-port"))
             }
             _ => Unable(exits::UNREACHABLE, error.to_string()),
         })?;
@@ -98,8 +111,10 @@ impl Play<'_> {
         };
         progress.clear();
         let outcome = match judged {
-            Some(Ok(judgment)) => self.tell(&judgment, &receiver, None).await,
+            Some(Ok(Ended::Judged(judgment))) => self.tell(&judgment, &receiver, None).await,
+            Some(Ok(Ended::Examined(code))) => Ok(code),
             Some(Err(unable)) => Err(unable),
+            None if matches!(self.judging, Judging::SetUp) => Err(Unable(exits::INTERRUPTED, "interrupted".to_owned())),
             None => {
                 let Seen { results, planned } = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
                 let (target, policy) = (self.aim.webhook.clone(), self.policy.name.clone());
@@ -125,12 +140,17 @@ impl Play<'_> {
         receiver: &Receiver,
         progress: &Progress,
         seen: &Mutex<Seen>,
-    ) -> Result<Judgment, Unable> {
+    ) -> Result<Ended, Unable> {
         receiver.listens().await.map_err(|why| Unable(exits::UNREACHABLE, why))?;
-        if let Some(why) = self.unseen().await {
-            output::note(&format!("{why}; cases that need the state probe will not be evaluable"));
-        }
-        Ok(self.judgment(paragon, receiver, progress, seen).await)
+        let suite = self.suite(receiver, progress, seen);
+        let examination = suite.examine(paragon).await;
+        let judgment = match self.judging {
+            Judging::SetUp => return Ok(Ended::Examined(findings::tell(&examination))),
+            _ if examination.is_wrong() => return Err(Unable(exits::UNREACHABLE, findings::wrong(&examination))),
+            Judging::Cases(plan) => plan.suite(suite).run(paragon).await,
+            Judging::Scenario(_, scenario) => suite.replay(paragon, scenario).await,
+        };
+        Ok(Ended::Judged(Box::new(judgment)))
     }
 
     /// Prints the summary and writes the reports. `interrupted` is `None` for a whole run, and the number of planned
@@ -166,44 +186,26 @@ impl Play<'_> {
     /// Returns the state probe of `--state-url` or `--state-cmd`; `None` without these options.
     fn probe(&self) -> Option<Box<dyn Probe>> {
         match (&self.aim.state_url, &self.aim.typed.state_cmd) {
-            (Some(url), _) => Some(Box::new(StateUrl::new(url.clone()))),
+            (Some(url), _) => Some(Box::new(StateUrl::with_headers(url.clone(), self.aim.headers.clone()))),
             (None, Some(command)) => Some(Box::new(StateCmd::new(command.clone(), self.aim.port))),
             (None, None) => None,
         }
     }
 
-    /// Tries the state probe. Returns an error message if there is a probe and it does not work.
-    async fn unseen(&self) -> Option<String> {
-        let probe = self.probe()?;
-        // A receiver that has just begun to listen may need a moment, so the probe is repeated for up to 1 s.
-        let mut patience = PollTimeout::of(Duration::from_secs(1));
-        loop {
-            match probe.look().await {
-                Ok(_) => return None,
-                Err(_) if patience.again().await => {}
-                Err(error) => return Some(error.to_string()),
-            }
-        }
-    }
-
-    async fn judgment(
-        &self,
-        paragon: &FakeParagon,
-        receiver: &Receiver,
-        progress: &Progress,
-        seen: &Mutex<Seen>,
-    ) -> Judgment {
-        let note = |note: &dyn Fn(&mut Seen)| note(&mut seen.lock().unwrap_or_else(PoisonError::into_inner));
+    /// Returns a suite for the receiver, with the options that all verbs share.
+    fn suite<'a>(&'a self, receiver: &'a Receiver, progress: &'a Progress, seen: &'a Mutex<Seen>) -> Suite<'a> {
+        let note = move |note: &dyn Fn(&mut Seen)| note(&mut seen.lock().unwrap_or_else(PoisonError::into_inner));
         let text = output::text(self.color);
         let mut suite = Suite::for_receiver(self.aim.webhook.clone())
             .seed(self.seed)
+            .users(&self.aim.users)
             .settle(self.aim.typed.settle)
             .patience(self.aim.typed.patience)
-            .on_start(|starting| {
+            .on_start(move |starting| {
                 progress.start(starting);
                 note(&|seen| seen.planned = starting.of);
             })
-            .on_result(|result| {
+            .on_result(move |result| {
                 progress.clear();
                 note(&|seen| seen.results.push(result.clone()));
                 output::result(&text.case(result, &self.reproduce(result.case.id)));
@@ -214,13 +216,10 @@ impl Play<'_> {
         if receiver.is_ours() {
             suite = suite.process(receiver);
         }
-        if let Some(command) = &self.aim.typed.before_sync {
-            suite = suite.before_sync(|sync| before_sync(command, self.aim.port, sync));
+        if let Some(before_sync) = &self.aim.before_sync {
+            suite = suite.before_sync(|sync| before_sync.register(self.aim.port, sync));
         }
-        match self.judging {
-            Judging::Cases(plan) => plan.suite(suite).run(paragon).await,
-            Judging::Scenario(_, scenario) => suite.replay(paragon, scenario).await,
-        }
+        suite
     }
 
     /// Returns the command that runs a case again.
@@ -228,6 +227,7 @@ impl Play<'_> {
         match self.judging {
             Judging::Cases(plan) => plan.reproduce(case),
             Judging::Scenario(file, _) => self.aim.again("replay", Some(file), &[]),
+            Judging::SetUp => self.aim.again("doctor", None, &[]),
         }
     }
 

@@ -88,12 +88,9 @@ fn prepare(typed: &args::Serve) -> Result<Served, String> {
     if let Some(name) = &typed.policy {
         builder = builder.policy(policies::named(name)?);
     }
-    if let Some(id) = &typed.project {
-        builder = builder.project(id.as_str());
-    }
+    builder = builder.project(typed.project.as_deref().unwrap_or(plan::PROJECT));
     if let Some(file) = &typed.signing_key {
-        let read = std::fs::read_to_string(file);
-        builder = builder.signing_key(read.map_err(|error| format!("--signing-key {}: {error}", file.display()))?);
+        builder = builder.signing_key(plan::signing_key(file)?);
     }
     if let Some(start) = typed.start.or_else(|| (typed.speed > 0.0).then(plan::this_second)) {
         builder = builder.start_at(start);

@@ -1,12 +1,17 @@
-//! Runs the shell commands of `--state-cmd` and `--before-sync`, which read the state of the receiver or prepare it.
+//! Reads the state of the receiver, and prepares the receiver: the shell commands of `--state-cmd` and `--before-sync`.
 
 use std::process::Stdio;
 use std::time::Duration;
 
 use paragon_testkit::check::{HeldRecord, Looking, Probe, ProbeError};
+use paragon_testkit::contract::Pipeline;
 use paragon_testkit::fake::SyncHandle;
+use reqwest::header::HeaderMap;
+use reqwest::redirect::Policy;
+use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
+use url::Url;
 
 use crate::group::Group;
 
@@ -111,22 +116,57 @@ impl Probe for StateCmd {
     }
 }
 
-/// Runs the command of `--before-sync`, which registers a sync with the receiver.
-pub(crate) fn before_sync(
-    command: &str,
-    port: u16,
-    sync: &SyncHandle,
-) -> impl Future<Output = Result<(), String>> + Send + use<> {
-    let of = sync.envelope();
-    let environment = vec![
-        ("PORT", port.to_string()),
-        ("PARAGON_USER_ID", of.user.id.to_string()),
-        ("PARAGON_SYNC_ID", of.sync_instance_id.to_string()),
-        ("PARAGON_INTEGRATION", of.sync),
-    ];
-    let shell = Shell { command: command.to_owned(), environment };
-    async move {
-        let ran = shell.run().await;
-        ran.map(drop).map_err(|why| format!("the command {:?} of --before-sync failed: {why}", shell.command))
+/// What `--before-sync` does to register a sync with the receiver.
+#[derive(Clone)]
+pub(crate) enum BeforeSync {
+    /// Runs this shell command.
+    Run(String),
+    /// Posts the sync as JSON to this URL, with these headers.
+    Post(Url, HeaderMap),
+}
+
+impl BeforeSync {
+    /// Registers a sync. `port` is the port of the receiver.
+    pub(crate) fn register(
+        &self,
+        port: u16,
+        sync: &SyncHandle,
+    ) -> impl Future<Output = Result<(), String>> + Send + use<> {
+        let (how, pipeline, of) = (self.clone(), sync.pipeline().map_or("", Pipeline::name), sync.envelope());
+        async move {
+            match how {
+                Self::Run(command) => {
+                    let environment = vec![
+                        ("PORT", port.to_string()),
+                        ("PARAGON_USER_ID", of.user.id.to_string()),
+                        ("PARAGON_SYNC_ID", of.sync_instance_id.to_string()),
+                        ("PARAGON_INTEGRATION", of.sync),
+                        ("PARAGON_PIPELINE", pipeline.to_owned()),
+                        ("PARAGON_CREDENTIAL_ID", of.credential_id.map(|id| id.to_string()).unwrap_or_default()),
+                    ];
+                    let shell = Shell { command, environment };
+                    let ran = shell.run().await;
+                    ran.map(drop)
+                        .map_err(|why| format!("the command {:?} of --before-sync failed: {why}", shell.command))
+                }
+                Self::Post(url, headers) => {
+                    let body = json!({
+                        "user": of.user.id, "syncInstanceId": of.sync_instance_id, "integration": of.sync,
+                        "pipeline": pipeline, "credentialId": of.credential_id,
+                    });
+                    post(&url, headers, &body)
+                        .await
+                        .map_err(|why| format!("the URL {url} of --before-sync failed: {why}"))
+                }
+            }
+        }
     }
+}
+
+/// Posts a body to a URL of the receiver, which must answer 2xx.
+async fn post(url: &Url, headers: HeaderMap, body: &Value) -> Result<(), String> {
+    let client = reqwest::Client::builder().no_proxy().redirect(Policy::none()).timeout(WITHIN).build();
+    let request = client.map_err(|error| error.to_string())?.post(url.clone()).headers(headers).json(body);
+    let status = request.send().await.map_err(|error| error.without_url().to_string())?.status();
+    if status.is_success() { Ok(()) } else { Err(format!("expected a 2xx response, got {status}")) }
 }

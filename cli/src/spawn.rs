@@ -2,6 +2,7 @@
 //! Without `--spawn` the user starts the receiver.
 
 use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -56,7 +57,7 @@ impl Receiver {
     /// Starts the receiver, if this program is to start it.
     pub(crate) async fn start(&self) -> std::io::Result<()> {
         let Some(command) = &self.command else { return Ok(()) };
-        let mut supervisor = Command::new(std::env::current_exe()?);
+        let mut supervisor = Command::new(own_program()?);
         supervisor.args(["__supervise", command]).envs(self.environment.iter().map(|(name, value)| (name, value)));
         supervisor.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // In a process group of its own, the supervisor does not get the Ctrl-C of the terminal. The program gets the
@@ -171,6 +172,13 @@ impl Process for &Receiver {
         // A receiver that has moved to the background still runs, although the command that started it has ended.
         runs || answers(&self.webhook)
     }
+}
+
+/// Returns the path of this program. The program's file may have been replaced since the start, for example by a build;
+/// on Linux this path leads to the running program all the same.
+fn own_program() -> std::io::Result<PathBuf> {
+    const RUNNING: &str = "/proc/self/exe";
+    if Path::new(RUNNING).exists() { Ok(RUNNING.into()) } else { std::env::current_exe() }
 }
 
 /// Returns whether a connection to the host and port of the URL succeeds. Blocking version of [`connects`].

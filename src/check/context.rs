@@ -29,7 +29,8 @@ pub(super) struct CaseContext<'a> {
     pub(super) histories: &'a Histories,
     /// Seed from which all generated ids and values derive.
     pub(super) seed: u64,
-    /// Prefix of the names of the case's users: the case id, and the policy if there are several.
+    /// Prefix of the names of the case's users: the name of the run's users, the case id, and the policy if there are
+    /// several.
     name: String,
     pub(super) user: UserId,
     pub(super) drive: Connection,
@@ -63,6 +64,7 @@ impl<'a> CaseContext<'a> {
     /// Creates the context of a case. `known` is a history that failed before, or the scenario to play.
     pub(super) fn new(lane: Lane<'a>, name: String, known: Option<Scenario>, is_again: bool) -> Self {
         let target = lane.run.target;
+        let name = if target.users.is_empty() { name } else { format!("{}/{name}", target.users) };
         let user = lane.paragon.user(UserId::for_case(&lane.paragon.project().id, target.seed, &name));
         Self {
             process: target.process.as_deref(),
@@ -323,8 +325,8 @@ pub(super) fn fresh(held: &[HeldRecord]) -> Result<(), CaseError> {
         return Ok(());
     }
     Err(CaseError::NotEvaluable(
-        "the receiver already holds records of this sync, from a run with the same seed: \
-         remove these records from the receiver, or use another --seed"
+        "the receiver already holds records of this sync, although no event of the sync was sent: if they are from an \
+         earlier run with the same users, use another name for the users (--users), or remove the records"
             .to_owned(),
     ))
 }

@@ -177,7 +177,7 @@ fn judged_by(case: &Case, is_state_seen: bool) -> &'static str {
 }
 
 /// Returns the seed of a case. All generated ids and values of the case derive from it.
-fn seed_of(seed: u64, name: &str) -> u64 {
+pub(super) fn seed_of(seed: u64, name: &str) -> u64 {
     name.bytes().fold(seed, |seed, byte| scramble(seed ^ u64::from(byte)))
 }
 

@@ -25,6 +25,7 @@ mod cases;
 mod context;
 mod converge;
 mod error;
+mod examine;
 mod failures;
 mod histories;
 mod judged;
@@ -47,6 +48,7 @@ mod watch;
 
 pub use case::{Case, Family, Level};
 pub use cases::cases;
+pub use examine::{Examination, Finding, Health, SetUpPart};
 pub use histories::Histories;
 pub use need::Need;
 pub use oracle::{Comparison, Difference, DifferenceKind, compare, differences};

@@ -2,6 +2,8 @@ use std::borrow::Cow;
 use std::pin::Pin;
 use std::time::Duration;
 
+use http::HeaderMap;
+use http::header::LOCATION;
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
@@ -139,8 +141,18 @@ impl StateUrl {
     ///
     /// Panics if the system cannot create an HTTP client.
     pub fn new(url: Url) -> Self {
+        Self::with_headers(url, HeaderMap::new())
+    }
+
+    /// Creates a probe that reads the state from `url`, with these headers in each request.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the system cannot create an HTTP client.
+    pub fn with_headers(url: Url, headers: HeaderMap) -> Self {
         let client = reqwest::Client::builder()
             .no_proxy()
+            .default_headers(headers)
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_secs(5))
             .build()
@@ -152,7 +164,9 @@ impl StateUrl {
         let answer = self.client.get(self.url.clone()).send().await.map_err(|error| root_cause(&error))?;
         let status = answer.status();
         if !status.is_success() {
-            return Err(format!("expected a 2xx response, got {status}"));
+            let place = answer.headers().get(LOCATION).and_then(|place| place.to_str().ok());
+            let place = place.map(|place| format!(", which redirects to {place}")).unwrap_or_default();
+            return Err(format!("expected a 2xx response, got {status}{place}"));
         }
         HeldRecord::parse(&String::from_utf8_lossy(&body_of(answer, HeldRecord::MAX_STATE_BYTES).await?))
     }

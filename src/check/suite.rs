@@ -5,6 +5,7 @@ use url::Url;
 
 use super::case::{Case, Family};
 use super::cases::{REPLAY, cases};
+use super::examine::{Examination, examine};
 use super::failures::Failures;
 use super::histories::Histories;
 use super::probe::{Probe, StateUrl};
@@ -114,6 +115,25 @@ impl<'a> Suite<'a> {
         self
     }
 
+    /// Sets a name from which the ids of all users and syncs derive, beside the project and the seed. A receiver that
+    /// keeps its data between runs needs another name for each run, and then it need not be emptied. The values of
+    /// objects and all choices depend on the seed alone. By default the name is empty.
+    ///
+    /// ```no_run
+    /// # async fn example(app_url: url::Url) {
+    /// use paragon_testkit::FakeParagon;
+    /// use paragon_testkit::check::Suite;
+    ///
+    /// let paragon = FakeParagon::start().await;
+    /// let suite = Suite::for_receiver(app_url).seed(7).users(std::process::id().to_string());
+    /// suite.run(&paragon).await.assert_passed();
+    /// # }
+    /// ```
+    pub fn users(mut self, name: impl Into<String>) -> Self {
+        self.target.users = name.into();
+        self
+    }
+
     /// Skips all cases after the first failure. By default, all cases are played.
     pub fn fail_fast(mut self) -> Self {
         self.settings.fail_fast = true;
@@ -176,6 +196,28 @@ impl<'a> Suite<'a> {
             }
         }
         self.judge(paragon, &planned, None).await
+    }
+
+    /// Examines how the receiver is set up, without judging it: whether the state probe works, whether the webhook takes
+    /// an event, and whether the calls that follow have the right base URL, project and signing key. It creates a user
+    /// of its own, and takes up to 5 s. Sets the webhook of the fake.
+    ///
+    /// ```no_run
+    /// # async fn example(app_url: url::Url) {
+    /// use paragon_testkit::FakeParagon;
+    /// use paragon_testkit::check::Suite;
+    ///
+    /// let paragon = FakeParagon::start().await;
+    /// let suite = Suite::for_receiver(app_url);
+    /// let examination = suite.examine(&paragon).await;
+    /// assert!(!examination.is_wrong(), "{:?}", examination.findings);
+    /// suite.run(&paragon).await.assert_passed();
+    /// # }
+    /// ```
+    pub async fn examine(&self, paragon: &FakeParagon) -> Examination {
+        let examined = examine(&Run::new(&self.target, paragon)).await;
+        paragon.set_webhook(self.target.webhook.clone()).await;
+        examined
     }
 
     /// Plays one scenario on the receiver, lets everything work again for a day, and judges what the receiver then

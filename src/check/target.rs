@@ -21,6 +21,8 @@ pub(super) struct Target<'a> {
     pub(super) settle: Duration,
     pub(super) patience: Duration,
     pub(super) seed: u64,
+    /// Prefix of the names from which the ids of users derive; may be empty.
+    pub(super) users: String,
     pub(super) histories: Histories,
 }
 
@@ -34,6 +36,7 @@ impl Target<'_> {
             settle: Duration::from_secs(10),
             patience: Duration::from_secs(90),
             seed: 0,
+            users: String::new(),
             histories: Histories::default(),
         }
     }

@@ -3,6 +3,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderMap;
+
 use super::driver::{Driver, Hook};
 use super::journal::Journal;
 use super::lanes::Lanes;
@@ -69,6 +71,7 @@ pub struct Builder {
     options: Options,
     observers: Observers,
     signature: Option<Signature>,
+    headers: HeaderMap,
     hooks: Vec<Hook>,
     answer_within: Duration,
     start: Timestamp,
@@ -115,6 +118,7 @@ impl Builder {
             options: Options::default(),
             observers: Observers::default(),
             signature: None,
+            headers: HeaderMap::new(),
             hooks: Vec::new(),
             answer_within: Duration::from_secs(2),
             start: START,
@@ -224,6 +228,12 @@ impl Builder {
         Self { signature: Some(signature), ..self }
     }
 
+    /// Adds these headers to each webhook request, beside those of the policy, for a receiver that demands a cookie, an
+    /// API key or a shared secret. Paragon itself documents none. Default: none.
+    pub fn headers(self, headers: HeaderMap) -> Self {
+        Self { headers, ..self }
+    }
+
     /// Calls `hook` with each change of the webhook's state, for example when the webhook is disabled. Several hooks
     /// are called in the order in which they were added. A hook may call methods of the fake.
     pub fn on_webhook_change(mut self, hook: impl Fn(&Change) + Send + Sync + 'static) -> Self {
@@ -279,7 +289,7 @@ impl Builder {
         let no_port = |source| StartErrorKind::Port { address, source };
         let listener = TcpListener::bind(address).map_err(no_port)?;
         let driver = Driver::new(Arc::new(Shared::new(state)), Arc::new(Http::new()), self.answer_within);
-        let driver = Arc::new(driver.with_hooks(self.hooks));
+        let driver = Arc::new(driver.with_hooks(self.hooks).with_headers(self.headers));
         let lanes = Lanes::new(driver.shared.clone());
         let answer = api(lanes.clone(), self.observers);
         let server = if self.admin {

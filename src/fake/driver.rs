@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use http::HeaderMap;
 use tokio::sync::{oneshot, watch};
 
 use super::evidence::Evidence;
@@ -17,6 +18,8 @@ pub(super) struct Driver {
     transport: Mutex<Arc<dyn Transport>>,
     /// Maximum time that a receiver has to answer, in real time.
     pub(super) answer_within: Duration,
+    /// Headers that each webhook request has, beside those of the policy.
+    headers: HeaderMap,
     /// Callbacks for changes of the webhook's state.
     hooks: Vec<Hook>,
     /// Held by the task that moves the clock: only one task may move the clock at a time.
@@ -43,7 +46,7 @@ impl Driver {
     pub(super) fn new(shared: Arc<Shared>, transport: Arc<dyn Transport>, answer_within: Duration) -> Self {
         let (turn, flying) = (tokio::sync::Mutex::new(()), watch::Sender::new(0));
         let (transport, hooks, pacer) = (Mutex::new(transport), Vec::new(), OnceLock::new());
-        Self { shared, transport, answer_within, hooks, turn, flying, pacer }
+        Self { shared, transport, answer_within, headers: HeaderMap::new(), hooks, turn, flying, pacer }
     }
 
     pub(super) fn transport(&self) -> Arc<dyn Transport> {
@@ -52,6 +55,25 @@ impl Driver {
 
     pub(super) fn set_transport(&self, transport: Arc<dyn Transport>) {
         *self.transport.lock().unwrap_or_else(PoisonError::into_inner) = transport;
+    }
+
+    /// Adds headers to each webhook request.
+    pub(super) fn with_headers(self, headers: HeaderMap) -> Self {
+        Self { headers, ..self }
+    }
+
+    /// Returns a driver of another state that sends in the same way.
+    pub(super) fn of_lane(&self, shared: Arc<Shared>) -> Self {
+        Self::new(shared, self.transport(), self.answer_within).with_headers(self.headers.clone())
+    }
+
+    /// Adds what each webhook request has beside what the policy says, and limits its timeouts.
+    pub(super) fn complete(&self, mut request: Request) -> Request {
+        request.timeouts = self.in_real_time(request.timeouts);
+        for (name, value) in &self.headers {
+            request.headers.append(name, value.clone());
+        }
+        request
     }
 
     /// Sets the callbacks for changes of the webhook's state.
@@ -168,8 +190,8 @@ impl Driver {
     fn request(&self, attempt: &Attempt) -> impl Future<Output = Transmission> + Send + use<> {
         let mut request = Request::new(attempt.url.clone(), attempt.body.clone());
         request.headers.clone_from(&attempt.headers);
-        (request.wire, request.redirects) = (attempt.wire, attempt.redirects);
-        request.timeouts = self.in_real_time(attempt.timeouts);
+        (request.wire, request.redirects, request.timeouts) = (attempt.wire, attempt.redirects, attempt.timeouts);
+        let request = self.complete(request);
         let (transport, unreachable) = (self.transport(), attempt.unreachable);
         async move {
             if unreachable { Outcome::from(Failure::Unreachable).into() } else { transport.transmit(&request).await }
@@ -177,7 +199,7 @@ impl Driver {
     }
 
     /// Returns the timeouts of a policy, limited to [`answer_within`](Self::answer_within).
-    pub(super) fn in_real_time(&self, Timeouts { connect, total }: Timeouts) -> Timeouts {
+    fn in_real_time(&self, Timeouts { connect, total }: Timeouts) -> Timeouts {
         let total = total.min(self.answer_within);
         Timeouts { connect: connect.map(|connect| connect.min(total)), total }
     }

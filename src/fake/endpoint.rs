@@ -31,6 +31,17 @@ macro_rules! endpoints {
     };
 }
 
+impl Endpoint {
+    /// Returns whether a path that leads nowhere would lead to an endpoint if it began with `/api` and nothing else.
+    pub(super) fn is_misplaced(method: &Method, path: &[Cow<'_, str>]) -> bool {
+        let begins = path.iter().position(|part| matches!(&**part, "syncs" | "permissions"));
+        begins.is_some_and(|begins| {
+            let moved: Vec<_> = [Cow::Borrowed("api")].into_iter().chain(path[begins..].iter().cloned()).collect();
+            Self::at(method, &moved).is_some()
+        })
+    }
+}
+
 endpoints! {
     EnableSync POST "/api/syncs"
     ListSyncs GET "/api/syncs"
@@ -163,6 +174,20 @@ mod tests {
             assert_eq!(of(&method, path), None, "{path}");
         }
         assert_eq!(of(&Method::GET, "/api/syncs/a/"), Some(Endpoint::GetSyncStatus));
+    }
+
+    #[test]
+    fn a_path_with_another_beginning_is_told_from_one_that_never_was() {
+        for (path, is_misplaced) in [
+            ("/syncs/a/records", true),
+            ("/api/api/syncs/a/records/b", true),
+            ("/v1/permissions/a/changes", true),
+            ("/syncs/a/rows", false),
+            ("/records", false),
+            ("/", false),
+        ] {
+            assert_eq!(Endpoint::is_misplaced(&Method::GET, &Parts::of(path)), is_misplaced, "{path}");
+        }
     }
 
     #[test]

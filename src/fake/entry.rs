@@ -128,6 +128,18 @@ pub struct Call {
     pub status: u16,
     /// Reason why the call was refused, for the developer.
     pub reason: Option<String>,
+    pub(crate) misconfigured: Option<Misconfigured>,
+}
+
+/// Part of the receiver's configuration that a refused call shows to be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Misconfigured {
+    /// The path is one of the API, but with another beginning than `/api`.
+    BaseUrl,
+    /// The token names another project.
+    Project,
+    /// The token is signed with another key.
+    SigningKey,
 }
 
 /// Text for an attempt that was sent again. It says what was seen, and not why: a receiver that gives up in the middle
@@ -192,7 +204,7 @@ impl EntryKind {
             Self::Dropped { event, about, .. } => told("webhook", format!("{event}{}, dropped", About(about))),
             Self::Webhook(text) => told("webhook", text.clone()),
             Self::State(text) => told("state", text.clone()),
-            Self::Call(Call { method, path, status, reason }) => {
+            Self::Call(Call { method, path, status, reason, .. }) => {
                 let reason = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
                 let answer = EntryAnswer { text: format!("{status}{reason}"), is_good: (200..300).contains(status) };
                 EntryText { column: "api", text: format!("{method} {}", shorten(path)), answer: Some(answer) }

@@ -441,8 +441,7 @@ impl SyncHandle {
     }
 
     /// Returns the pipeline that the sync pulls; `None` if the sync is deleted.
-    #[cfg(feature = "check")]
-    pub(crate) fn pipeline(&self) -> Option<Pipeline> {
+    pub fn pipeline(&self) -> Option<Pipeline> {
         self.shared.lock().simulation.engine.get(&self.id).map(|sync| sync.pipeline)
     }
 

@@ -67,7 +67,7 @@ pub use driver::BoxFuture;
 pub use endpoint::Endpoint;
 pub use entry::{Call, EntryKind, Tally, TimelineEntry};
 #[cfg(feature = "check")]
-pub(crate) use entry::{EntryAnswer, EntryText};
+pub(crate) use entry::{EntryAnswer, EntryText, Misconfigured};
 #[cfg(feature = "check")]
 pub(crate) use evidence::{Activity, LastCall, PAUSES, Proof, may_accept_later};
 pub use fault::{ApiFault, ApiFaultKind, RetryAfterHeader, Stale, Target, Window};

@@ -117,13 +117,12 @@ impl FakeParagon {
     /// that are not events. The request has what the first attempt of an event has under the policy: the headers, the
     /// signature of the body, the redirects and the timeouts. The timeouts are limited to [`Builder::answer_within`](super::Builder::answer_within).
     pub async fn post_raw(&self, url: &Url, body: &[u8]) -> Outcome {
-        let mut request = {
+        let request = {
             let mut state = self.state();
             let now = state.simulation.now();
             state.simulation.queue.raw_request(url.clone(), body, now)
         };
-        request.timeouts = self.driver.in_real_time(request.timeouts);
-        self.driver.transport().send(&request).await
+        self.driver.transport().send(&self.driver.complete(request)).await
     }
 
     /// Mounts a mock on the server of the API. A mock takes precedence over the fake's own responses.
@@ -403,7 +402,7 @@ impl FakeParagon {
         state.api.reads.evidence = Some(super::evidence::Evidence::default());
         let shared = Arc::new(Shared::new(state));
         self.lanes.open(shared.clone());
-        let driver = Arc::new(Driver::new(shared, self.driver.transport(), self.driver.answer_within));
+        let driver = Arc::new(self.driver.of_lane(shared));
         Self { driver, server: self.server.clone(), lanes: self.lanes.clone(), admin: false }
     }
 

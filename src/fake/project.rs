@@ -1,5 +1,11 @@
 use std::fmt;
 
+use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
+use aws_lc_rs::rsa::KeyPair;
+use aws_lc_rs::signature::KeyPair as _;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 
@@ -25,8 +31,35 @@ pub struct KeyError(#[source] jsonwebtoken::errors::Error);
 
 impl Project {
     /// Creates a project with the given key, or with the test key that this crate ships.
-    pub fn new(id: ProjectId, signing_key: Option<String>) -> Self {
-        Self { id, signing_key: signing_key.unwrap_or_else(|| TEST_KEY.to_owned()) }
+    pub fn new(id: impl Into<ProjectId>, signing_key: Option<String>) -> Self {
+        Self { id: id.into(), signing_key: signing_key.unwrap_or_else(|| TEST_KEY.to_owned()) }
+    }
+
+    /// Returns the public part of the signing key, as PEM.
+    ///
+    /// ```
+    /// use paragon_testkit::fake::Project;
+    ///
+    /// let project = Project::new("p", None);
+    /// assert!(project.public_key()?.starts_with("-----BEGIN PUBLIC KEY-----"));
+    /// # Ok::<(), paragon_testkit::fake::KeyError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the signing key is no RSA private key.
+    pub fn public_key(&self) -> Result<String, KeyError> {
+        // This names what is wrong with the key; the other crate does not.
+        EncodingKey::from_rsa_pem(self.signing_key.as_bytes()).map_err(KeyError)?;
+        let invalid = || KeyError(ErrorKind::InvalidRsaKey("it cannot be read".to_owned()).into());
+        let base64: String =
+            self.signing_key.lines().filter(|line| !line.starts_with("-----")).map(str::trim).collect();
+        let der = BASE64_STANDARD.decode(base64).map_err(|_| invalid())?;
+        let pair = KeyPair::from_pkcs8(&der).or_else(|_| KeyPair::from_der(&der)).map_err(|_| invalid())?;
+        let public: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(|_| invalid())?;
+        let text = BASE64_STANDARD.encode(public.as_ref());
+        let lines: Vec<_> = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
+        Ok(format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n")))
     }
 
     pub(super) fn verifying_key(&self) -> Result<DecodingKey, KeyError> {

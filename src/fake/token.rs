@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
 
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::entry::Misconfigured;
 use crate::clock::Timestamp;
 use crate::contract::{ProjectId, UserId};
 
@@ -17,6 +19,20 @@ pub enum Audience {
     /// `useparagon.com/<project id>` and `dashboard.useparagon.com/<project id>` (`api.audience-dashboard`, observed).
     #[default]
     Both,
+}
+
+/// Reason why a token is refused, for the developer: Paragon itself says only "Unauthorized".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct BadToken {
+    pub(super) reason: String,
+    /// Part of the receiver's configuration that is wrong, if the token shows it.
+    pub(super) misconfigured: Option<Misconfigured>,
+}
+
+impl<T: Into<String>> From<T> for BadToken {
+    fn from(reason: T) -> Self {
+        Self { reason: reason.into(), misconfigured: None }
+    }
 }
 
 /// The claims of a token that are checked.
@@ -47,27 +63,29 @@ impl Claims {
 
     /// Returns the user of the token if the token is valid at the time `wall`. There is no tolerance for clock
     /// differences, because the receiver and the fake share one clock.
-    fn judge(&self, project: &ProjectId, audience: Audience, wall: Timestamp) -> Result<UserId, String> {
+    fn judge(&self, project: &ProjectId, audience: Audience, wall: Timestamp) -> Result<UserId, BadToken> {
         let taken = |aud: &String| {
             let plain = aud.strip_prefix("dashboard.").filter(|_| audience == Audience::Both).unwrap_or(aud);
             plain.strip_prefix("useparagon.com/") == Some(project.as_str())
         };
         if !self.aud.iter().any(taken) {
             let expected = format!("useparagon.com/{project}");
-            return Err(format!("the token's `aud` is {:?}, expected {expected:?}", self.aud));
+            let reason = format!("the token's `aud` is {:?}, expected {expected:?}", self.aud);
+            let names_another = self.aud.iter().any(|aud| aud.contains("useparagon.com/"));
+            return Err(BadToken { reason, misconfigured: names_another.then_some(Misconfigured::Project) });
         }
         let seconds = wall.as_millis() / 1_000;
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of this millennium")]
         let now = wall.as_millis() as f64;
         let exp = self.exp.ok_or("the token has no `exp`")?;
         if exp * 1_000.0 <= now {
-            return Err(format!("the token expired: `exp` is {exp}, now is {seconds}"));
+            return Err(format!("the token expired: `exp` is {exp}, now is {seconds}").into());
         }
         if let Some(nbf) = self.nbf.filter(|nbf| nbf * 1_000.0 > now) {
-            return Err(format!("the token is not valid yet: `nbf` is {nbf}, now is {seconds}"));
+            return Err(format!("the token is not valid yet: `nbf` is {nbf}, now is {seconds}").into());
         }
         if self.sub.as_str().is_empty() {
-            return Err("the token has no `sub`".to_owned());
+            return Err("the token has no `sub`".into());
         }
         Ok(self.sub.clone())
     }
@@ -107,9 +125,8 @@ impl Verifier {
         self.audience = audience;
     }
 
-    /// Returns the user of the token, or the reason why the token is refused. The reason is for the developer: Paragon
-    /// itself says only "Unauthorized".
-    pub(super) fn verify(&mut self, authorization: Option<&[u8]>, wall: Timestamp) -> Result<UserId, String> {
+    /// Returns the user of the token, or the reason why the token is refused.
+    pub(super) fn verify(&mut self, authorization: Option<&[u8]>, wall: Timestamp) -> Result<UserId, BadToken> {
         let header = authorization.ok_or("there is no Authorization header")?;
         if let Some(claims) = self.young.get(header) {
             return claims.judge(&self.project, self.audience, wall);
@@ -130,7 +147,7 @@ impl Verifier {
 }
 
 /// Verifies the signature of a token and returns its claims.
-fn open(header: &[u8], key: &DecodingKey) -> Result<Claims, String> {
+fn open(header: &[u8], key: &DecodingKey) -> Result<Claims, BadToken> {
     // The scheme is compared without case (RFC 9110, 11.1).
     let credentials = std::str::from_utf8(header).ok().and_then(|header| header.split_once(' '));
     let token = credentials.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer")).map(|(_, token)| token);
@@ -140,9 +157,12 @@ fn open(header: &[u8], key: &DecodingKey) -> Result<Claims, String> {
     validation.validate_exp = false;
     validation.validate_aud = false;
     validation.required_spec_claims.clear();
-    let token = jsonwebtoken::decode::<Map<String, Value>>(token.trim(), key, &validation)
-        .map_err(|error| format!("the token is not signed with the project's key by RS256: {error}"))?;
-    Claims::read(&token.claims)
+    let token = jsonwebtoken::decode::<Map<String, Value>>(token.trim(), key, &validation).map_err(|error| {
+        let is_other_key = matches!(error.kind(), ErrorKind::InvalidSignature);
+        let reason = format!("the token is not signed with the project's key by RS256: {error}");
+        BadToken { reason, misconfigured: is_other_key.then_some(Misconfigured::SigningKey) }
+    })?;
+    Ok(Claims::read(&token.claims)?)
 }
 
 #[cfg(test)]
@@ -169,7 +189,7 @@ mod tests {
         bearer(&jsonwebtoken::encode(&Header::new(algorithm), claims, &key).unwrap())
     }
 
-    fn check(algorithm: Algorithm, claims: &Value) -> Result<UserId, String> {
+    fn check(algorithm: Algorithm, claims: &Value) -> Result<UserId, BadToken> {
         verifier(Audience::Both).verify(Some(signed(algorithm, claims).as_bytes()), Timestamp::from_millis(1_000_000))
     }
 
@@ -202,7 +222,7 @@ mod tests {
         ]) {
             let token = project().bad_token(&"ada".into(), flaw);
             let error =
-                verifier(Audience::Both).verify(Some(bearer(&token).as_bytes()), Timestamp::wall()).unwrap_err();
+                verifier(Audience::Both).verify(Some(bearer(&token).as_bytes()), Timestamp::wall()).unwrap_err().reason;
             assert!(error.contains(reason), "{flaw:?}: {error}");
         }
     }
@@ -213,7 +233,7 @@ mod tests {
         let mut verifier = Verifier::new(own.verifying_key().unwrap(), own.id.clone(), Audience::Both);
         let mut ask = |token: &str| verifier.verify(Some(bearer(token).as_bytes()), Timestamp::wall());
         assert!(ask(&own.token(&"ada".into())).is_ok());
-        assert!(ask(&own.bad_token(&"ada".into(), Flaw::WrongKey)).unwrap_err().contains("InvalidSignature"));
+        assert!(ask(&own.bad_token(&"ada".into(), Flaw::WrongKey)).unwrap_err().reason.contains("InvalidSignature"));
     }
 
     #[test]
@@ -233,10 +253,10 @@ mod tests {
         ] {
             let mut claims = good.clone();
             claims[member] = value;
-            let error = check(Algorithm::RS256, &claims).unwrap_err();
+            let error = check(Algorithm::RS256, &claims).unwrap_err().reason;
             assert!(error.contains(reason), "{member}: {error}");
         }
-        assert!(check(Algorithm::RS512, &good).unwrap_err().contains("RS256"));
+        assert!(check(Algorithm::RS512, &good).unwrap_err().reason.contains("RS256"));
         for header in [None, Some("Basic x"), Some("Bearer "), Some("Bearer a.b.c"), Some("Bearer é")] {
             assert!(
                 verifier(Audience::Both).verify(header.map(str::as_bytes), Timestamp::from_millis(0)).is_err(),
@@ -251,7 +271,7 @@ mod tests {
     fn the_undocumented_audience_can_be_refused() {
         let dashboard = bearer(&project().odd_token(&"ada".into(), Oddity::DashboardAudience));
         let mut strict = verifier(Audience::Documented);
-        assert!(strict.verify(Some(dashboard.as_bytes()), Timestamp::wall()).unwrap_err().contains("dashboard"));
+        assert!(strict.verify(Some(dashboard.as_bytes()), Timestamp::wall()).unwrap_err().reason.contains("dashboard"));
         assert!(strict.verify(Some(bearer(&project().token(&"ada".into())).as_bytes()), Timestamp::wall()).is_ok());
     }
 
@@ -260,10 +280,10 @@ mod tests {
         let token = signed(Algorithm::RS256, &json!({"sub": "ada", "aud": "useparagon.com/p", "exp": 10, "nbf": 5}));
         let mut verifier = verifier(Audience::Both);
         let mut at = |millis| verifier.verify(Some(token.as_bytes()), Timestamp::from_millis(millis));
-        assert!(at(4_999).unwrap_err().contains("not valid yet"));
+        assert!(at(4_999).unwrap_err().reason.contains("not valid yet"));
         assert_eq!(at(5_000), Ok(UserId::from("ada")));
         assert_eq!(at(9_999), Ok(UserId::from("ada")));
-        assert!(at(10_000).unwrap_err().contains("expired"));
+        assert!(at(10_000).unwrap_err().reason.contains("expired"));
         assert_eq!(verifier.young.len(), 1);
     }
 

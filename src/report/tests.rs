@@ -62,7 +62,7 @@ fn timeline() -> Timeline {
     let ran = |events| EntryKind::Ran { kind: RunKind::Incremental, trouble: None, events };
     let call = |path: &str, status, reason: Option<&str>| {
         let (path, reason) = (path.to_owned(), reason.map(str::to_owned));
-        EntryKind::Call(Call { method: http::Method::GET, path, status, reason })
+        EntryKind::Call(Call { method: http::Method::GET, path, status, reason, misconfigured: None })
     };
     let attempt = |event: &str, name: &str, outcome, decision| {
         let record = AttemptRecord {

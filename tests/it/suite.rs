@@ -233,19 +233,19 @@ async fn a_refused_call_is_named_when_records_are_missing() {
 }
 
 #[tokio::test]
-async fn records_left_by_a_run_with_the_same_seed_make_a_case_not_evaluable() {
-    // The same seed makes the same users, and therefore the same ids of syncs.
+async fn records_left_by_a_run_with_the_same_users_make_a_case_not_evaluable() {
     let mut before: Vec<HeldRecord> = Vec::new();
-    for verdict in [Verdict::Pass, Verdict::NotEvaluable] {
+    // The same seed and the same name make the same users, and therefore the same ids of syncs.
+    for (users, verdict) in [("a", Verdict::Pass), ("a", Verdict::NotEvaluable), ("b", Verdict::Pass)] {
         let paragon = FakeParagon::builder().seed(5).start().await.unwrap();
         let app = Receiver::start(&paragon).await;
         let kept = before.clone();
         let suite = Suite::for_receiver(app.webhook()).state(altered(&app, move |held| held.extend(kept.clone())));
-        let judgment = suite.select(only(&["rec-created"])).run(&paragon).await;
+        let judgment = suite.users(users).select(only(&["rec-created"])).run(&paragon).await;
         assert_eq!(found(&judgment), [("rec-created", verdict)], "{judgment:?}");
-        let same_seed = judgment.results[0].detail.contains("from a run with the same seed");
-        assert_eq!(same_seed, verdict == Verdict::NotEvaluable, "{judgment:?}");
-        before = state_of(app.state()).await;
+        let same_users = judgment.results[0].detail.contains("from an earlier run with the same users");
+        assert_eq!(same_users, verdict == Verdict::NotEvaluable, "{judgment:?}");
+        before.extend(state_of(app.state()).await);
     }
 }
 

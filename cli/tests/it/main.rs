@@ -11,5 +11,6 @@ mod processes;
 mod run;
 mod send;
 mod serve;
+mod set_up;
 mod shells;
 mod zoo;

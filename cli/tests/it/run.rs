@@ -42,8 +42,8 @@ pub(crate) const START: &str = "2026-01-01T00:00:00Z";
 
 /// Runs `check` on a spawned receiver that has a state probe.
 pub(crate) fn check(spawn: &str, more: &[&str]) -> Judged {
-    let target = ["check", WEBHOOK, "--state-url", STATE, "--spawn", spawn, "--seed", "7", "--start", START];
-    judge(&[&target[..], more].concat())
+    let target = ["check", WEBHOOK, "--state-url", STATE, "--spawn", spawn];
+    judge(&[&target[..], &["--seed", "7", "--users", "tests", "--start", START], more].concat())
 }
 
 /// A run of `check` with its JSON report. It is displayed as the command, the exit code and all that was printed.

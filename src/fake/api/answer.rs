@@ -1,10 +1,15 @@
+use std::borrow::Cow;
+
 use http::StatusCode;
 use hyper::body::Bytes;
 use serde_json::{Value, json};
 
 use crate::contract::{Contract, Layer, Revision};
 use crate::fake::Content;
+use crate::fake::endpoint::Endpoint;
+use crate::fake::entry::Misconfigured;
 use crate::fake::received::Received;
+use crate::fake::token::BadToken;
 use crate::sync::EnableError;
 
 /// The response of an endpoint, or its refusal.
@@ -33,11 +38,13 @@ pub(super) struct Refusal {
     pub(super) message: String,
     pub(super) code: Option<&'static str>,
     pub(super) reason: Option<String>,
+    /// Part of the receiver's configuration that explains the refusal.
+    pub(super) misconfigured: Option<Misconfigured>,
 }
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), code: None, reason: None }
+        Self { status, message: message.into(), code: None, reason: None, misconfigured: None }
     }
 
     pub(super) fn bad(message: impl Into<String>) -> Self {
@@ -54,9 +61,15 @@ impl Refusal {
         Self::new(StatusCode::UNAUTHORIZED, "Unauthorized").because(reason)
     }
 
-    pub(super) fn nowhere(request: &Received<'_>) -> Self {
+    pub(super) fn bad_token(BadToken { reason, misconfigured }: &BadToken) -> Self {
+        Self { misconfigured: *misconfigured, ..Self::unauthorized(reason) }
+    }
+
+    pub(super) fn nowhere(request: &Received<'_>, path: &[Cow<'_, str>]) -> Self {
         let message = format!("Cannot {} {}", request.method, request.path);
-        Self::new(StatusCode::NOT_FOUND, message).because("there is no such endpoint")
+        let refusal = Self::new(StatusCode::NOT_FOUND, message).because("there is no such endpoint");
+        let is_misplaced = Endpoint::is_misplaced(request.method, path);
+        Self { misconfigured: is_misplaced.then_some(Misconfigured::BaseUrl), ..refusal }
     }
 
     pub(super) fn no_sync(id: &str) -> Self {

@@ -13,7 +13,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
 
 use super::endpoint::{Endpoint, Parts};
-use super::entry::{Call, EntryKind};
+use super::entry::{Call, EntryKind, Misconfigured};
 use super::fault::ApiFaultKind;
 use super::faults::{CallInfo, Decision, Faults};
 use super::options::Options;
@@ -105,9 +105,9 @@ impl Api {
         let call = CallInfo { endpoint, user: user.as_ref().ok(), sync: sync.as_ref() };
         let decision = self.faults.decide(&call, simulation.now());
 
-        let (response, reason) = match (&user, decision.refusal(wall)) {
-            (_, Some(response)) => (response, None),
-            (Err(reason), None) => refuse(Refusal::unauthorized(reason)),
+        let (response, reason, misconfigured) = match (&user, decision.refusal(wall)) {
+            (_, Some(response)) => (response, None, None),
+            (Err(why), None) => refuse(Refusal::bad_token(why)),
             (Ok(_), None) if decision.has(ApiFaultKind::ExpiredTokens) => {
                 refuse(Refusal::unauthorized("a fault: all tokens count as expired"))
             }
@@ -117,11 +117,11 @@ impl Api {
                     let decision = &decision;
                     let call = ApiCall { endpoint, path, request, user, decision, options, reads, simulation };
                     match call.answer() {
-                        Ok(answered) => (answered.into(), None),
+                        Ok(answered) => (answered.into(), None, None),
                         Err(refusal) => refuse(refusal),
                     }
                 }
-                None => refuse(Refusal::nowhere(request)),
+                None => refuse(Refusal::nowhere(request, path)),
             },
         };
         let faults: Vec<String> = decision.kinds().map(in_words).collect();
@@ -131,7 +131,8 @@ impl Api {
         let target = request.target();
         self.reads.note_call(&decision, &target, response.status);
         let user = owner.or(user.ok());
-        let call = Call { method: request.method.clone(), path: target, status: response.status.as_u16(), reason };
+        let (method, status) = (request.method.clone(), response.status.as_u16());
+        let call = Call { method, path: target, status, reason, misconfigured };
         simulation.note(user, sync, EntryKind::Call(call));
         let revision = revision.unwrap_or_else(|| simulation.engine.revision());
         Handled { response, decision, revision }
@@ -194,14 +195,16 @@ fn in_words(trouble: ApiFaultKind) -> String {
     }
 }
 
-/// Returns the response, and the reason for the timeline.
-fn refuse(refusal: Refusal) -> (ApiResponse, Option<String>) {
+/// Returns the response, and what the timeline says about it: the reason, and the part of the configuration that is
+/// wrong.
+fn refuse(refusal: Refusal) -> (ApiResponse, Option<String>, Option<Misconfigured>) {
     let reply = ApiResponse::json(refusal.status, refusal.body());
     // The reason may quote what the client sent. A reason that is no valid header value appears only in the timeline.
-    match refusal.reason.as_ref().and_then(|reason| HeaderValue::from_str(reason).ok()) {
-        Some(reason) => (reply.header(REASON, reason), refusal.reason),
-        None => (reply, refusal.reason),
-    }
+    let reply = match refusal.reason.as_ref().and_then(|reason| HeaderValue::from_str(reason).ok()) {
+        Some(reason) => reply.header(REASON, reason),
+        None => reply,
+    };
+    (reply, refusal.reason, refusal.misconfigured)
 }
 
 impl From<Answered> for ApiResponse {

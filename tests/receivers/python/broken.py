@@ -889,7 +889,8 @@ class StaleLockFile(QueueWorker):
 
 class WrongAudience(Receiver):
     def __init__(self, environment=os.environ):
-        super().__init__({**environment, "PARAGON_PROJECT_ID": "another project"})
+        super().__init__(environment)
+        self.api.tokens.audience = environment["PARAGON_PROJECT_ID"]
 
 
 class KeepsLastRecord(QueueWorker):

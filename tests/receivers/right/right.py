@@ -572,6 +572,52 @@ class KnowsUsers(QueueReceiver):
             return set()
 
 
+class InProductionHandler(Handler):
+    """Demands an API key in every request. `POST /syncs` registers the user of a sync."""
+
+    def parse_request(self):
+        if not super().parse_request():
+            return False
+        if self.headers.get("X-Api-Key") == os.environ["API_KEY"]:
+            return True
+        self.close_connection = True
+        self.answer(401, json.dumps({"result": "sign in"}))
+        return False
+
+    def do_POST(self):
+        if self.path != "/syncs":
+            return super().do_POST()
+        user = json.loads(self.body())["user"]
+        self.server.receiver.store.add_user(user)
+        self.answer(201, "{}")
+
+
+class InProductionStore(NoFoldersStore):
+    """Has a table of users too."""
+
+    def __init__(self, path):
+        super().__init__(path)
+        self.db.execute("CREATE TABLE IF NOT EXISTS users (user TEXT PRIMARY KEY)")
+
+    def add_user(self, user):
+        with self.transaction() as db:
+            db.execute("INSERT OR IGNORE INTO users VALUES (?)", [user])
+
+    def knows(self, user):
+        return self.one("SELECT 1 FROM users WHERE user = ?", user) is not None
+
+
+class InProduction(QueueReceiver):
+    """Has users of its own and an API key, and keeps no folders."""
+
+    STORE, HANDLER = InProductionStore, InProductionHandler
+
+    def on_event(self, event):
+        if event.user and not self.store.knows(event.user):
+            return 404, "there is no such user"
+        return super().on_event(event)
+
+
 class EmptyBodyIsPing(QueueReceiver):
     """Takes an empty body for a check of the URL, and answers 200."""
 
@@ -590,6 +636,7 @@ STYLES = {
     "fetches": FetchReceiver,
     "fresh-events": FreshEvents,
     "http-1.0": Http10,
+    "in-production": InProduction,
     "instants": Instants,
     "knows-users": KnowsUsers,
     "newest-wins": NewestWins,

@@ -1,0 +1,25 @@
+//! Prints what an examination of a receiver's set-up has found.
+
+use paragon_testkit::check::{Examination, Health};
+use paragon_testkit::report::exits;
+
+use crate::output;
+
+/// Prints all findings, and returns the exit code.
+pub(crate) fn tell(examination: &Examination) -> u8 {
+    for finding in &examination.findings {
+        let health = match finding.health {
+            Health::Right => "ok",
+            Health::Wrong => "WRONG",
+            _ => "not seen",
+        };
+        output::result(&format!("{health:<9} {finding}\n"));
+    }
+    if examination.is_wrong() { exits::UNREACHABLE } else { exits::PASSED }
+}
+
+/// Returns the message that ends a run because the receiver is set up wrongly.
+pub(crate) fn wrong(examination: &Examination) -> String {
+    let wrong: Vec<_> = examination.wrong().map(|finding| format!("\n  {finding}")).collect();
+    format!("nothing was judged, because the receiver is set up wrongly:{}", wrong.concat())
+}

@@ -1,0 +1,191 @@
+//! Tests how a receiver is set up for a run: wrong set-ups are named before any case is judged, and a receiver that keeps
+//! running, or has habits of its own, is judged without changes.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use paragon_testkit::clock::PollTimeout;
+
+use crate::run::{GOOD, Judged, START, STATE, WEBHOOK, judge, run};
+
+/// Port on which nothing listens, and nothing will: ports given to these tests are free when they ask, and the tests do
+/// not share them.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Answers every request with a redirect to a sign-in page, until the test ends. Returns the address.
+fn sign_in() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for line in listener.incoming() {
+            let mut line = line.unwrap();
+            let _ = line.read(&mut [0; 65_536]);
+            let _ = line.write_all(
+                b"HTTP/1.1 302 Found\r\nlocation: /sign-in\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+            );
+        }
+    });
+    format!("http://{address}")
+}
+
+#[test]
+fn a_wrong_set_up_is_named_in_one_line_with_the_remedy_and_nothing_is_judged() {
+    let elsewhere = sign_in();
+    let (webhook, state) = (format!("{elsewhere}/webhook"), format!("{elsewhere}/state"));
+    let nowhere = format!("http://127.0.0.1:{}/state", free_port());
+    let base = format!("PARAGON_API_URL=$PARAGON_API_URL/v1 exec {GOOD}");
+    let own_key = format!("PARAGON_SIGNING_KEY=\"$(cat src/fake/other_key.pem)\" exec {GOOD}");
+    let unknown = "API_KEY=k exec python3 tests/receivers/right/right.py in-production";
+    let key = ["--header", "X-Api-Key: k"];
+    let spawn = |command: &'static str| vec!["--spawn", command];
+    for (url, options, part, told, remedy) in [
+        ("http://127.0.0.1:{port}/hook", vec![STATE, "--spawn", GOOD], "webhook", "answered 404", "use the path"),
+        (&webhook, vec![STATE], "state", "does not work", "--state-url"),
+        (WEBHOOK, vec![&nowhere, "--spawn", GOOD], "state", "Connection refused", "--state-url"),
+        (
+            WEBHOOK,
+            vec![&state, "--spawn", GOOD],
+            "state",
+            "302 Found, which redirects to /sign-in",
+            "without a redirect",
+        ),
+        (
+            WEBHOOK,
+            [vec![STATE, "--env", "PARAGON_PROJECT_ID=other"], spawn(GOOD)].concat(),
+            "Sync API",
+            "`aud` is [\"useparagon.com/other\"]",
+            "--project",
+        ),
+        (WEBHOOK, vec![STATE, "--spawn", &base], "Sync API", "/v1/api/syncs/", "the paths of the API begin with"),
+        (WEBHOOK, vec![STATE, "--spawn", &own_key], "Sync API", "not signed with the project's key", "--signing-key"),
+        (WEBHOOK, [&[STATE, "--spawn", unknown][..], &key].concat(), "webhook", "answered 404", "--before-sync"),
+        (WEBHOOK, vec![STATE, "--spawn", unknown], "state", "401 Unauthorized", "without a redirect or a sign-in"),
+    ] {
+        for verb in ["doctor", "check"] {
+            let ran = run([&[verb, url, "--api-port", "0", "--state-url"][..], &options].concat());
+            assert_eq!(ran.code, 3, "{url} {options:?}: {}{}", ran.stdout, ran.stderr);
+            let printed = if verb == "doctor" { &ran.stdout } else { &ran.stderr };
+            let line = printed.lines().find(|line| line.contains(&format!(" {part}: ")) && line.contains(told));
+            let line = line.unwrap_or_else(|| panic!("{url} {options:?}: {}{}", ran.stdout, ran.stderr));
+            assert!(line.contains(remedy), "{line}");
+            assert!(!ran.stdout.contains("FAIL"), "{}", ran.stdout);
+        }
+    }
+    let ran = run(["doctor", &webhook, "--api-port", "0"]);
+    assert_eq!(ran.code, 3);
+    assert!(ran.stdout.contains("answered 302, expected 2xx; Paragon follows no redirect"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_right_set_up_is_told_part_by_part_and_a_broken_receiver_is_still_judged() {
+    let doctor = |spawn: &str| run(["doctor", WEBHOOK, "--state-url", STATE, "--spawn", spawn]);
+    let ran = doctor(GOOD);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let parts: Vec<_> = ran.stdout.lines().map(|line| line.split(':').next().unwrap()).collect();
+    assert_eq!(parts, ["ok        state", "ok        webhook", "ok        Sync API"], "{}", ran.stdout);
+    // What the receiver itself may be the cause of is judged by the cases.
+    for broken in ["does-nothing", "forgets-user", "requires-credential", "ascii-only"] {
+        let spawn = format!("python3 tests/receivers/python/broken.py {broken}");
+        let ran = doctor(&spawn);
+        assert!(!ran.stdout.contains("WRONG"), "{broken}: {}", ran.stdout);
+    }
+}
+
+/// A receiver that this test starts, and ends.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts a receiver that is configured once, for the project and the key of every run.
+fn start(words: &[&str], port: u16, api_port: u16, more: &[(&str, &str)]) -> Running {
+    let key = run(["key"]).stdout;
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]).current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+    command.env("PORT", port.to_string()).env("PARAGON_API_URL", format!("http://127.0.0.1:{api_port}"));
+    command.env("PARAGON_PROJECT_ID", "7dabbfd2-54d8-5238-8946-96c4a34144ff").env("PARAGON_SIGNING_KEY", key);
+    command.envs(more.iter().copied()).stdout(Stdio::null()).stderr(Stdio::null());
+    let running = Running(command.spawn().unwrap());
+    let mut patience = PollTimeout::of(std::time::Duration::from_secs(20));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(runtime.block_on(patience.again()), "the receiver does not listen");
+    }
+    running
+}
+
+#[test]
+fn a_receiver_with_habits_of_its_own_is_judged_again_and_again_without_being_emptied() {
+    // The third run is as the second one: the same seed, and the store still holds the records of that run.
+    let few = ["--case", "rec-created", "--case", "rec-deleted", "--case", "iso-two-users", "--seed"];
+    with_habits(&[&[&few[..], &["6"]].concat(), &[&few[..], &["7"]].concat(), &[&few[..], &["7"]].concat()], 3);
+}
+
+#[test]
+#[ignore = "`.ci/run` runs it"]
+fn a_receiver_with_habits_of_its_own_passes_the_suite_twice_in_a_row() {
+    with_habits(&[&[], &[]], 55);
+}
+
+/// Judges a receiver that keeps running several times, with these options. It passes at least `count` cases each time.
+fn with_habits(runs: &[&[&str]], count: usize) {
+    let folder = tempfile::tempdir().unwrap();
+    let (port, api_port) = (free_port(), free_port());
+    let file = folder.path().join("state.db").display().to_string();
+    let words = ["python3", "tests/receivers/right/right.py", "in-production"];
+    let _running = start(&words, port, api_port, &[("API_KEY", "k"), ("STATE_FILE", &file)]);
+    let at = |path: &str| format!("http://127.0.0.1:{port}{path}");
+    let (webhook, state, syncs, api) = (at("/webhook"), at("/state"), at("/syncs"), api_port.to_string());
+    let kept = folder.path().join("failures").display().to_string();
+    let judged = |more: &[&str]| -> Judged {
+        let target = ["check", &webhook, "--state-url", &state, "--before-sync", &syncs, "--header", "X-Api-Key: k"];
+        judge(&[&target[..], &["--api-port", &api, "--failures", &kept], more].concat())
+    };
+    for more in runs {
+        let ran = judged(more);
+        assert!(ran.code == 0 && ran.with("pass").len() >= count, "{ran}");
+        assert!(!ran.report.to_string().contains("X-Api-Key: k"), "the report has the value of the header");
+    }
+}
+
+#[test]
+fn the_same_users_are_used_only_if_they_are_named() {
+    let users = |more: &[&str]| {
+        let target = ["check", WEBHOOK, "--state-url", STATE, "--spawn", GOOD, "--seed", "7", "--start", START];
+        let ran = judge(&[&target[..], &["--case", "rec-created"], more].concat());
+        assert_eq!(ran.code, 0, "{ran}");
+        ran.report["cases"][0]["timeline"].to_string()
+    };
+    assert_ne!(users(&[]), users(&[]));
+    assert_eq!(users(&["--users", "a"]), users(&["--users", "a"]));
+}
+
+#[test]
+fn keys_are_printed_and_wrong_ones_are_named() {
+    let (private, public) = (run(["key"]), run(["key", "--public"]));
+    assert_eq!((private.code, public.code), (0, 0));
+    assert!(private.stdout.starts_with("-----BEGIN PRIVATE KEY-----\n"), "{}", private.stdout);
+    assert!(public.stdout.starts_with("-----BEGIN PUBLIC KEY-----\n"), "{}", public.stdout);
+    let own = run(["key", "--public", "--signing-key", "src/fake/other_key.pem"]);
+    assert!(own.code == 0 && own.stdout != public.stdout, "{}", own.stderr);
+    let wrong = run(["key", "--signing-key", "Cargo.toml"]);
+    assert_eq!(wrong.code, 2);
+    assert!(
+        wrong.stderr.starts_with("error: --signing-key Cargo.toml: expected an RSA private key"),
+        "{}",
+        wrong.stderr
+    );
+    for (typed, told) in [("X-Api-Key", "there is no colon"), ("X Api: s3cret", "invalid HTTP header name")] {
+        let ran = run(["check", WEBHOOK, "--header", typed]);
+        assert_eq!(ran.code, 2);
+        assert!(ran.stderr.contains(told) && !ran.stderr.contains("s3cret"), "{}", ran.stderr);
+    }
+}
