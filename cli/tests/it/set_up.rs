@@ -23,7 +23,7 @@ fn sign_in() -> String {
     std::thread::spawn(move || {
         for line in listener.incoming() {
             let mut line = line.unwrap();
-            let _ = line.read(&mut [0; 65_536]);
+            let _ = line.read(&mut [0; 8_192]);
             let _ = line.write_all(
                 b"HTTP/1.1 302 Found\r\nlocation: /sign-in\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
             );
