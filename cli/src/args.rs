@@ -20,7 +20,7 @@ pub(crate) struct Program {
     pub(crate) color: Color,
 }
 
-const EXITS: &str = "Exit codes: 0 judged and passed; 1 a case failed or a payload is invalid; 2 usage; 3 receiver or environment unreachable; \
+const EXITS: &str = "Exit codes: 0 judged and passed; 1 a case failed or a payload is invalid; 2 usage; 3 receiver or environment unreachable or set up wrongly; \
 4 nothing was judged; 130 interrupted.";
 
 /// Default port of the API, which clients expect without being told.
