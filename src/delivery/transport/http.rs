@@ -544,13 +544,17 @@ mod tests {
         request.redirects = 1;
         request.headers.insert("authorization", HeaderValue::from_static("Bearer x"));
         request.headers.insert("x-signature", HeaderValue::from_static("abc"));
+        let mut key = HeaderValue::from_static("def");
+        key.set_sensitive(true);
+        request.headers.insert("x-api-key", key);
         let away = [redirect(308, to.url().as_str())];
         let there = [ok()];
         let (outcome, got, moved) = tokio::join!(send(&request), in_turn(&from, &away), in_turn(&to, &there));
         answered(outcome);
-        assert!(got[0].0.contains("authorization"));
+        assert!(got[0].0.contains("authorization") && got[0].0.contains("x-api-key: def"));
         let (head, body) = &moved[0];
-        assert!(head.contains("x-signature: abc") && !head.contains("authorization"), "{head}");
+        assert!(head.contains("x-signature: abc"), "{head}");
+        assert!(!head.contains("authorization") && !head.contains("x-api-key"), "{head}");
         assert_eq!(body, b"{}");
     }
 

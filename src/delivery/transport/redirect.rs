@@ -36,8 +36,8 @@ impl Hop {
     }
 
     /// Returns the next request after a redirect, as clients commonly make it. With 307 and 308 it keeps the method and
-    /// the body; with other statuses it becomes a GET without a body. Headers with credentials are removed if scheme,
-    /// host or port changes.
+    /// the body; with other statuses it becomes a GET without a body. Headers with credentials, and headers that are
+    /// marked as sensitive, are removed if scheme, host or port changes.
     pub(super) fn redirected(mut self, status: StatusCode, to: Url) -> Self {
         if !matches!(status.as_u16(), 307 | 308) {
             self.method = Method::GET;
@@ -49,7 +49,9 @@ impl Hop {
         let origin =
             |url: &Url| url[..Position::BeforeUsername].to_owned() + &url[Position::BeforeHost..Position::AfterPort];
         if origin(&self.url) != origin(&to) {
-            for secret in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION] {
+            let marked = self.headers.iter().filter(|(_, value)| value.is_sensitive());
+            let marked: Vec<_> = marked.map(|(name, _)| name.clone()).collect();
+            for secret in marked.into_iter().chain([AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION]) {
                 self.headers.remove(secret);
             }
         }
