@@ -128,6 +128,7 @@ pub struct Call {
     pub status: u16,
     /// Reason why the call was refused, for the developer.
     pub reason: Option<String>,
+    /// Part of the receiver's configuration that the refusal shows to be wrong.
     pub(crate) misconfigured: Option<Misconfigured>,
 }
 

@@ -75,3 +75,24 @@ impl fmt::Debug for Project {
         f.debug_struct("Project").field("id", &self.id).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_of_a_private_key_have_the_same_public_key() {
+        let project = Project::new("p", None);
+        let base64: String = project.signing_key.lines().filter(|line| !line.starts_with("-----")).collect();
+        // The older form is the inner part of the newer one, behind 26 bytes of description.
+        let inner = BASE64_STANDARD.encode(&BASE64_STANDARD.decode(base64).unwrap()[26..]);
+        let older = format!("-----BEGIN RSA PRIVATE KEY-----\n{inner}\n-----END RSA PRIVATE KEY-----\n");
+        let (newer, older) = (project.public_key().unwrap(), Project::new("p", Some(older)).public_key().unwrap());
+        assert_eq!(newer, older);
+        let verifies = DecodingKey::from_rsa_pem(newer.as_bytes()).unwrap();
+        let validation = jsonwebtoken::Validation::new(Algorithm::RS256);
+        let validation = jsonwebtoken::Validation { validate_aud: false, ..validation };
+        let token = project.token(&"ada".into());
+        assert!(jsonwebtoken::decode::<serde_json::Value>(&token, &verifies, &validation).is_ok());
+    }
+}

@@ -71,8 +71,10 @@ impl Claims {
         if !self.aud.iter().any(taken) {
             let expected = format!("useparagon.com/{project}");
             let reason = format!("the token's `aud` is {:?}, expected {expected:?}", self.aud);
-            let names_another = self.aud.iter().any(|aud| aud.contains("useparagon.com/"));
-            return Err(BadToken { reason, misconfigured: names_another.then_some(Misconfigured::Project) });
+            let names_another =
+                |aud: &String| aud.split_once("useparagon.com/").is_some_and(|(_, id)| id != project.as_str());
+            let is_another = self.aud.iter().any(names_another);
+            return Err(BadToken { reason, misconfigured: is_another.then_some(Misconfigured::Project) });
         }
         let seconds = wall.as_millis() / 1_000;
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of this millennium")]
@@ -234,6 +236,25 @@ mod tests {
         let mut ask = |token: &str| verifier.verify(Some(bearer(token).as_bytes()), Timestamp::wall());
         assert!(ask(&own.token(&"ada".into())).is_ok());
         assert!(ask(&own.bad_token(&"ada".into(), Flaw::WrongKey)).unwrap_err().reason.contains("InvalidSignature"));
+    }
+
+    #[test]
+    fn another_project_and_another_key_are_told_from_other_flaws() {
+        let own = Project::new(ProjectId::from("p"), Some(include_str!("other_key.pem").to_owned()));
+        let shown = |audience, token: &str| {
+            verifier(audience).verify(Some(bearer(token).as_bytes()), Timestamp::wall()).unwrap_err().misconfigured
+        };
+        for flaw in Flaw::ALL {
+            let expected = match flaw {
+                Flaw::WrongAudience => Some(Misconfigured::Project),
+                Flaw::WrongKey => Some(Misconfigured::SigningKey),
+                _ => None,
+            };
+            assert_eq!(shown(Audience::Both, &project().bad_token(&"ada".into(), flaw)), expected, "{flaw:?}");
+        }
+        assert_eq!(shown(Audience::Both, &own.token(&"ada".into())), Some(Misconfigured::SigningKey));
+        let dashboard = project().odd_token(&"ada".into(), Oddity::DashboardAudience);
+        assert_eq!(shown(Audience::Documented, &dashboard), None, "the project is the right one");
     }
 
     #[test]

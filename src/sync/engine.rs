@@ -29,8 +29,7 @@ impl EnableError {
         Self(EnableErrorKind::Exists(id))
     }
 
-    /// Creates the error of a pipeline that is none of the six or that the integration does not support, and of a
-    /// configuration that the integration rejects.
+    /// Creates the error for a pipeline or a configuration that the integration does not support.
     pub(crate) fn unsupported(why: String) -> Self {
         Self(EnableErrorKind::Unsupported(why))
     }
