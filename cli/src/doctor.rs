@@ -24,6 +24,6 @@ pub(crate) fn run(typed: args::Doctor, color: bool) -> u8 {
 
 fn prepared(typed: args::Doctor) -> Result<(Aim, Policy), String> {
     let aim = Aim::of(typed.target)?;
-    let policy = aim.typed.policy.as_deref().map_or_else(|| Ok(Policy::paragon_assumed()), policies::named)?;
+    let policy = policies::asked(aim.typed.policy.as_deref())?;
     Ok((aim, policy))
 }

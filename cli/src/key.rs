@@ -1,21 +1,11 @@
 //! `key`: prints the signing key of the project.
 
 use paragon_testkit::fake::Project;
-use paragon_testkit::report::exits;
 
 use crate::{args, output, plan};
 
 pub(crate) fn run(typed: &args::Key) -> u8 {
-    match text(typed) {
-        Ok(pem) => {
-            output::result(&pem);
-            exits::PASSED
-        }
-        Err(error) => {
-            output::error(&error);
-            exits::USAGE
-        }
-    }
+    output::result_or_error(text(typed))
 }
 
 fn text(typed: &args::Key) -> Result<String, String> {

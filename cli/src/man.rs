@@ -5,7 +5,6 @@ use std::{fs, io};
 
 use clap::{Command, CommandFactory as _};
 use clap_mangen::Man;
-use paragon_testkit::report::exits;
 
 use crate::{args, names, output};
 
@@ -20,16 +19,7 @@ pub(crate) fn run(typed: &args::Man) -> u8 {
         (None, None) => page(&program).map_err(|error| error.to_string()),
         (None, Some(verb)) => find(&program, verb).and_then(|verb| page(verb).map_err(|error| error.to_string())),
     };
-    match said {
-        Ok(text) => {
-            output::result(&text);
-            exits::PASSED
-        }
-        Err(error) => {
-            output::error(&error);
-            exits::USAGE
-        }
-    }
+    output::result_or_error(said)
 }
 
 fn verbs(program: &Command) -> impl Iterator<Item = &Command> {

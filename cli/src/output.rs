@@ -27,6 +27,20 @@ pub(crate) fn result(text: &str) {
     remember(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
 }
 
+/// Prints the result of a command, or the error that ends it. Returns the exit code.
+pub(crate) fn result_or_error(text: Result<String, String>) -> u8 {
+    match text {
+        Ok(text) => {
+            result(&text);
+            exits::PASSED
+        }
+        Err(why) => {
+            error(&why);
+            exits::USAGE
+        }
+    }
+}
+
 /// Prints lines as the iterator yields them, until a write fails.
 pub(crate) fn lines(mut lines: impl Iterator<Item = String>) {
     let mut stdout = io::BufWriter::new(io::stdout().lock());

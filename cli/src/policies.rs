@@ -3,30 +3,17 @@
 use std::path::Path;
 
 use paragon_testkit::delivery::Policy;
-use paragon_testkit::report::exits;
 
 use crate::{args, names, output};
 
 pub(crate) fn run(typed: &args::Policies) -> u8 {
-    let Some(name) = &typed.name else {
-        output::result(&table());
-        return exits::PASSED;
-    };
-    let found = if typed.filled { Policy::preset_filled(name) } else { Policy::preset(name) };
-    match found.map(|policy| serde_json::to_string_pretty(&policy)) {
-        Ok(Ok(json)) => {
-            output::result(&format!("{json}\n"));
-            exits::PASSED
-        }
-        Ok(Err(error)) => {
-            output::error(&error.to_string());
-            exits::USAGE
-        }
-        Err(error) => {
-            output::error(&format!("{error}{}", meant(name)));
-            exits::USAGE
-        }
-    }
+    output::result_or_error(typed.name.as_ref().map_or_else(|| Ok(table()), |name| json(name, typed.filled)))
+}
+
+fn json(name: &str, filled: bool) -> Result<String, String> {
+    let found = if filled { Policy::preset_filled(name) } else { Policy::preset(name) };
+    let policy = found.map_err(|error| format!("{error}{}", meant(name)))?;
+    serde_json::to_string_pretty(&policy).map(|json| format!("{json}\n")).map_err(|error| error.to_string())
 }
 
 /// Returns a suggestion, if a preset has a similar name.
@@ -40,6 +27,11 @@ fn table() -> String {
         let open = policy.open_cells().len();
         format!("{table}{:<20} {:<11} {open:<5} {}\n", policy.name, policy.grade.to_string(), policy.source)
     })
+}
+
+/// Loads the policy of `--policy` if it is given, and `paragon-assumed` otherwise.
+pub(crate) fn asked(text: Option<&str>) -> Result<Policy, String> {
+    text.map_or_else(|| Ok(Policy::paragon_assumed()), named)
 }
 
 /// Loads the policy of `--policy`: a preset, or a file. The cells that the policy leaves open are filled from

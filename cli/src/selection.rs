@@ -29,7 +29,7 @@ impl Selection {
         let args::Check { target, judging: typed } = typed;
         let aim = Aim::of(target)?;
         let failed = typed.rerun_failed.then(|| failed_last(&typed.failures.join(LAST))).transpose()?;
-        let policy = aim.typed.policy.as_deref().map_or_else(|| Ok(Policy::paragon_assumed()), policies::named)?;
+        let policy = policies::asked(aim.typed.policy.as_deref())?;
         let policies = if typed.all_policies { policies::runnable() } else { Vec::new() };
         let only = globs("--case", failed.as_ref().unwrap_or(&typed.cases))?;
         let exclude = globs("--exclude", &typed.exclude)?;

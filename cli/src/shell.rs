@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use paragon_testkit::check::{HeldRecord, Looking, Probe, ProbeError};
 use paragon_testkit::contract::Pipeline;
+use paragon_testkit::delivery::{Answer, Http, Outcome, Request, Transport as _};
 use paragon_testkit::fake::SyncHandle;
 use reqwest::header::HeaderMap;
-use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
@@ -165,8 +165,10 @@ impl BeforeSync {
 
 /// Posts a body to a URL of the receiver, which must answer 2xx.
 async fn post(url: &Url, headers: HeaderMap, body: &Value) -> Result<(), String> {
-    let client = reqwest::Client::builder().no_proxy().redirect(Policy::none()).timeout(WITHIN).build();
-    let request = client.map_err(|error| error.to_string())?.post(url.clone()).headers(headers).json(body);
-    let status = request.send().await.map_err(|error| error.without_url().to_string())?.status();
-    if status.is_success() { Ok(()) } else { Err(format!("expected a 2xx response, got {status}")) }
+    let mut request = Request::new(url.clone(), body.to_string().as_bytes());
+    (request.headers, request.timeouts.total) = (headers, WITHIN);
+    match Http::new().send(&request).await {
+        Outcome::Answered(Answer { status: 200..=299, .. }) => Ok(()),
+        outcome => Err(format!("expected a 2xx response, got {outcome}")),
+    }
 }
