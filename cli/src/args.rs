@@ -41,7 +41,8 @@ pub(crate) enum Verb {
     Check(Box<Check>),
     /// Examines how a receiver is set up, without judging it: its state probe, its webhook, its calls of the Sync API.
     ///
-    /// `check` and `replay` begin with the same examination. The exit code is 3 if a part is set up wrongly.
+    /// `check` and `replay` begin with the same examination. The exit code is 0 if each part was seen to work, 3 if a part
+    /// is set up wrongly, and otherwise 4.
     Doctor(Box<Doctor>),
     /// Plays a scenario against a receiver, and judges the records that the receiver then holds.
     ///
@@ -76,7 +77,7 @@ pub(crate) enum Verb {
     Trigger(Trigger),
     /// Explains a rule, case, schema, member or fixture: what it says, why, and how certain that is.
     Explain(Explain),
-    /// Prints the private key that a receiver signs user tokens with, as PEM. It is the same in each run.
+    /// Prints the key that a receiver signs user tokens with, as PEM. Without `--signing-key` it is the same in each run.
     Key(Key),
     /// Prints the completion script for a shell.
     ///
@@ -337,8 +338,8 @@ pub(crate) struct Target {
     /// 2xx. The URL may contain `{port}`.
     #[arg(long, value_name = "CMD|URL")]
     pub(crate) before_sync: Option<String>,
-    /// Header that each webhook request and each request to the receiver's own URLs has, such as a cookie or an API key
-    /// that the receiver demands. May be repeated. The value is in no report.
+    /// Adds a header to each webhook request, and to each request to `--state-url` and `--before-sync`, for a receiver that
+    /// demands a cookie or an API key. May be repeated. No report contains the value.
     #[arg(long, value_name = "NAME: VALUE")]
     pub(crate) header: Vec<String>,
     /// Delivery policy: one that `policies` lists, or a TOML or JSON file. Default: `paragon-assumed`, or the policy of

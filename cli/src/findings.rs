@@ -15,7 +15,12 @@ pub(crate) fn tell(examination: &Examination) -> u8 {
         };
         output::result(&format!("{health:<9} {finding}\n"));
     }
-    if examination.is_wrong() { exits::UNREACHABLE } else { exits::PASSED }
+    let all_right = || examination.findings.iter().all(|finding| finding.health == Health::Right);
+    match examination.is_wrong() {
+        true => exits::UNREACHABLE,
+        false if all_right() => exits::PASSED,
+        false => exits::NOTHING_JUDGED,
+    }
 }
 
 /// Returns the message that ends a run because the receiver is set up wrongly.

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use http::HeaderMap;
+use http::header::LOCATION;
+
 use super::process::ProcessError;
 use crate::delivery::{Answer, Failure, Outcome};
+use crate::fake::Call;
 
 /// Reason why a case ends early.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,9 +62,24 @@ impl From<ProcessError> for CaseError {
     }
 }
 
+pub(super) fn is_success(status: u16) -> bool {
+    (200..300).contains(&status)
+}
+
+/// Returns the text for a call that the Sync API refused.
+pub(super) fn refused(Call { method, path, status, reason, .. }: &Call) -> String {
+    format!("the Sync API refused {method} {path} with {status}: {}", reason.as_deref().unwrap_or_default())
+}
+
+/// Returns a text that says where a response redirects to. It is empty if the response has no such place.
+pub(super) fn redirects_to(headers: &HeaderMap) -> String {
+    let place = headers.get(LOCATION).and_then(|place| place.to_str().ok());
+    place.map(|place| format!(", which redirects to {place}")).unwrap_or_default()
+}
+
 /// Returns whether the receiver itself answered with a status other than 2xx.
 pub(super) fn was_refused(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Answered(answer) if !(200..=299).contains(&answer.status))
+    matches!(outcome, Outcome::Answered(answer) if !is_success(answer.status))
 }
 
 /// Returns what is wrong with a response that should have been 2xx, or `None` if it was 2xx.

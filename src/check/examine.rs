@@ -1,19 +1,24 @@
-//! Examines how a receiver is set up, before any case is played: its webhook, its calls of the Sync API, its state.
+//! Examines how a receiver is set up before any case is played: its state probe, its webhook, its calls of the API.
 
 use std::fmt;
 use std::time::Duration;
 
-use super::context::{CaseContext, MINUTE, fresh};
-use super::error::{CaseError, problem};
+use url::Url;
+
+use super::context::CaseContext;
+use super::error::{humane, is_success, problem, redirects_to, refused};
 use super::judged::seed_of;
 use super::lane::{Lane, Turn};
 use super::run::Run;
 use crate::clock::PollTimeout;
 use crate::delivery::{Answer, Failure, Outcome};
-use crate::fake::{Call, FakeParagon, Misconfigured, Project, Timeline};
+use crate::fake::{Call, FakeParagon, Misconfigured, SyncHandle};
 
-/// Time that a state probe has until it must work, and that a webhook has before it is asked again.
-const MOMENT: Duration = Duration::from_secs(1);
+/// Pause before an event that was answered wrongly is sent again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Remedy for what the receiver itself may be the cause of.
+const JUDGED: &str = "the cases judge this";
 
 /// Time in which a receiver is expected to call the Sync API after an event. A receiver that polls may take longer.
 const TO_CALL: Duration = Duration::from_secs(3);
@@ -41,13 +46,13 @@ pub struct Finding {
 }
 
 /// Part of a receiver's set-up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SetUpPart {
     /// The state probe.
     State,
-    /// The callback that registers a sync with the receiver.
-    BeforeSync,
+    /// What holds for a new sync: the callback that registers it works, and the receiver holds none of its records.
+    NewSync,
     /// The webhook endpoint.
     Webhook,
     /// The calls of the Sync API: the base URL, the project and the signing key of the tokens.
@@ -90,9 +95,9 @@ impl fmt::Display for SetUpPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::State => "state",
-            Self::BeforeSync => "before sync",
+            Self::NewSync => "new sync",
             Self::Webhook => "webhook",
-            Self::Api => "Sync API",
+            Self::Api => "calls",
         })
     }
 }
@@ -107,52 +112,50 @@ impl Finding {
     }
 }
 
-/// Examines the set-up with a new user, one sync and at most a few events.
+/// Examines the set-up with a new user, one sync and a few events.
 pub(super) async fn examine(run: &Run<'_>) -> Examination {
     const NAME: &str = "set-up";
     let permit = run.turns.clone().acquire_owned().await.ok();
     let turn = Turn::with(run.turns.clone(), permit);
     let lane = Lane::open(run, NAME, seed_of(run.target.seed, NAME), turn).await;
     let context = CaseContext::new(lane, NAME.to_owned(), None, false);
-    let mut findings = Vec::new();
-    let state = state(&context).await;
-    let is_seen = state.as_ref().is_none_or(|finding| finding.health == Health::Right);
-    findings.extend(state);
-    if is_seen {
-        let mark = run.paragon.timeline_mark();
-        if let Some(unready) = ready(&context).await {
-            findings.push(unready);
-        } else {
-            let webhook = webhook(&context).await;
-            // A receiver that fetches before it answers refuses events because its calls fail.
-            let may_call = webhook.health != Health::Wrong;
-            findings.push(webhook);
-            if may_call {
-                findings.push(api(&context, run.paragon, mark).await);
-            }
-        }
-    }
+    let findings = parts(&context).await;
+    // The API keeps the user and the sync, because the receiver may still be at work on them.
+    run.watch.end();
     Examination { findings }
 }
 
-/// Enables a sync. Returns what is wrong with the receiver's set-up before any event of the sync.
-async fn ready(context: &CaseContext<'_>) -> Option<Finding> {
-    context.create("set-up.pdf");
-    let wrong = |part, stop: CaseError| Some(Finding::new(part, Health::Wrong, stop.told(), ""));
-    let sync = match context.drive.enable("files") {
-        Ok(sync) => sync,
-        Err(error) => return Some(Finding::new(SetUpPart::Webhook, Health::Unknown, error.to_string(), "")),
-    };
-    if let Err(stop) = context.introduce(&sync).await {
-        return wrong(SetUpPart::BeforeSync, stop);
+/// Examines one part after the other, as long as the next one can work.
+async fn parts(context: &CaseContext<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(state) = state(context).await {
+        findings.push(state);
+        if findings[0].health == Health::Wrong {
+            return findings;
+        }
     }
-    fresh(&context.held(sync.id()).await).err().and_then(|stop| wrong(SetUpPart::State, stop))
+    context.create("set-up.pdf");
+    let sync = match context.enable().await {
+        Ok(sync) => sync,
+        Err(stop) => {
+            findings.push(Finding::new(SetUpPart::NewSync, Health::Wrong, stop.told(), ""));
+            return findings;
+        }
+    };
+    let webhook = webhook(context, &sync).await;
+    // A receiver that fetches before it answers may refuse events because its calls fail.
+    let may_call = webhook.health != Health::Wrong;
+    findings.push(webhook);
+    if may_call {
+        findings.push(api(context).await);
+    }
+    findings
 }
 
 /// Tries the state probe, if there is one. A receiver that has just begun to listen may need a moment.
 async fn state(context: &CaseContext<'_>) -> Option<Finding> {
     let looks = context.run.looks.as_ref()?;
-    let mut patience = PollTimeout::of(MOMENT);
+    let mut patience = PollTimeout::of(context.run.target.settle);
     loop {
         match looks.look().await {
             Ok(_) => break Some(Finding::right(SetUpPart::State, "the receiver lists its records")),
@@ -165,96 +168,95 @@ async fn state(context: &CaseContext<'_>) -> Option<Finding> {
     }
 }
 
-/// Sends events of the sync, and looks at the responses. What a receiver refuses at first is sent once more.
-async fn webhook(context: &CaseContext<'_>) -> Finding {
-    let url = context.webhook();
+/// Lets the sync run, and looks at the response to its first event. A receiver that has just begun to listen may need a
+/// moment, so an event that is answered wrongly is sent again and again for a while.
+async fn webhook(context: &CaseContext<'_>, sync: &SyncHandle) -> Finding {
+    let (url, patience) = (context.webhook(), PollTimeout::of(context.run.target.settle));
     context.paragon.settle().await;
-    let mut finding = answers(url, &context.timeline());
-    if finding.health == Health::Wrong {
-        context.a_while(MOMENT).await;
-        context.create("set-up again.pdf");
-        context.paragon.advance(MINUTE).await;
-        finding = answers(url, &context.timeline());
+    let first = context.timeline().attempts().next().map(|attempt| attempt.record.outcome.clone());
+    let Some(mut outcome) = first else {
+        return Finding::new(SetUpPart::Webhook, Health::Unknown, "no event was sent", "");
+    };
+    let event = context.complete(sync, 1).to_string();
+    loop {
+        let finding = answer(url, &outcome);
+        if finding.health != Health::Wrong || patience.is_over() {
+            return finding;
+        }
+        context.a_while(AGAIN).await;
+        outcome = context.paragon.post_raw(url, event.as_bytes()).await;
     }
-    finding
 }
 
-/// Judges the responses to all events so far. A response that says where or as whom to call is about the set-up; any
-/// other one is about the receiver.
-fn answers(url: &url::Url, timeline: &Timeline) -> Finding {
-    let attempts: Vec<_> = timeline.attempts().collect();
-    let finding = |health, seen: String, remedy: &str| Finding::new(SetUpPart::Webhook, health, seen, remedy);
-    if let Some(answered) = attempts.iter().find(|attempt| problem(&attempt.record.outcome).is_none()) {
-        let (event, status) = (answered.event, &answered.record.outcome);
-        return Finding::right(SetUpPart::Webhook, format!("{url} answered {event} with {status}"));
-    }
-    let Some(last) = attempts.last() else {
-        return finding(Health::Unknown, "no event was sent".to_owned(), "");
+/// Judges the response to an event. A response that says where or as whom to call is about the set-up; any other one is
+/// about the receiver.
+fn answer(url: &Url, outcome: &Outcome) -> Finding {
+    let Some(why) = problem(outcome) else {
+        return Finding::right(SetUpPart::Webhook, format!("{url} answered an event with {outcome}"));
     };
-    let told = |problem: &str| format!("{url}, {}: {problem}", last.event);
-    let why = problem(&last.record.outcome).unwrap_or_default();
-    let (health, remedy) = match &last.record.outcome {
-        Outcome::Answered(Answer { status: 300..=399, .. }) => {
-            (Health::Wrong, "Paragon follows no redirect to a sign-in: use the URL that takes events itself")
-        }
+    let (health, place, remedy) = match outcome {
+        Outcome::Answered(Answer { status: 300..=399, headers, .. }) => (
+            Health::Wrong,
+            redirects_to(headers),
+            "use the URL that takes events itself; the policy follows no redirect (`webhook.redirect`, assumed)",
+        ),
         Outcome::Answered(Answer { status: 401 | 403 | 407, .. }) => (
             Health::Wrong,
-            "Paragon sends no credentials: use --header for what the receiver demands, or exempt the path",
+            String::new(),
+            "exempt the path, or use --header for what the receiver demands; no credentials of Paragon are known",
         ),
         Outcome::Answered(Answer { status: 404 | 405 | 410, .. }) => (
             Health::Wrong,
+            String::new(),
             "use the path of the webhook endpoint; a receiver that must know its users needs --before-sync",
         ),
         Outcome::Failed(Failure::Tls(_)) => {
-            (Health::Wrong, "use an http URL, or a certificate that this machine trusts")
+            (Health::Wrong, String::new(), "use an http URL, or a certificate that this machine trusts")
         }
-        Outcome::Failed(Failure::NotHttp(_)) => (Health::Wrong, "check the port and the scheme of the URL"),
-        _ => (Health::Unknown, "the cases judge this"),
+        Outcome::Failed(Failure::NotHttp(_)) => {
+            (Health::Wrong, String::new(), "check the port and the scheme of the URL")
+        }
+        _ => (Health::Unknown, String::new(), JUDGED),
     };
-    finding(health, told(&why), remedy)
+    Finding::new(SetUpPart::Webhook, health, format!("{url}: {why}{place}"), remedy)
 }
 
-/// Waits until a call of the Sync API succeeds. `mark` is the beginning of the examination on the main timeline, where
-/// calls are noted that belong to no user.
-async fn api(context: &CaseContext<'_>, main: &FakeParagon, mark: usize) -> Finding {
-    let mut patience = PollTimeout::of(TO_CALL.min(context.run.target.settle));
+/// Waits until a call of the Sync API succeeds.
+async fn api(context: &CaseContext<'_>) -> Finding {
+    let within = TO_CALL.min(context.run.target.settle);
+    let mut patience = PollTimeout::of(within);
+    let finding = |health, seen: String, remedy: &str| Finding::new(SetUpPart::Api, health, seen, remedy);
     loop {
-        let (own, others) = (context.timeline(), main.timeline_since(mark));
-        if let Some(call) = own.calls().find(|call| (200..300).contains(&call.status)) {
-            return Finding::right(SetUpPart::Api, format!("{} was answered {}", request(call), call.status));
+        let timeline = context.timeline();
+        if let Some(Call { method, path, status, .. }) = timeline.calls().find(|call| is_success(call.status)) {
+            return Finding::right(SetUpPart::Api, format!("{method} {path} was answered {status}"));
         }
         if patience.again().await {
             continue;
         }
-        // Calls of other users may come from an earlier run. They count only if they show a wrong configuration.
-        let misplaced = others.calls().filter(|call| call.misconfigured.is_some());
-        let calls: Vec<_> = own.calls().chain(misplaced).collect();
-        let Some(last) = calls.last() else {
-            let seen = format!("no call arrived at {} within {} s", main.api_url(), TO_CALL.as_secs());
+        let paragon = context.run.paragon;
+        let Some(last) = timeline.calls().last() else {
+            let seen = format!("no call arrived at {} within {}", paragon.api_url(), humane(within));
             let remedy = "if the receiver calls at once, check its PARAGON_API_URL, and that no proxy takes its calls";
-            return Finding::new(SetUpPart::Api, Health::Unknown, seen, remedy);
+            return finding(Health::Unknown, seen, remedy);
         };
-        let is_wrong = calls.iter().all(|call| call.misconfigured.is_some());
-        let why = last.reason.as_deref().unwrap_or("no reason is known");
-        let seen = format!("{} was answered {}: {why}", request(last), last.status);
-        let (health, remedy) = match last.misconfigured.filter(|_| is_wrong) {
-            Some(misconfigured) => (Health::Wrong, remedy(misconfigured, &main.api_url(), &main.project())),
-            None => (Health::Unknown, "the cases judge this".to_owned()),
+        let is_wrong = timeline.calls().all(|call| call.misconfigured.is_some());
+        return match last.misconfigured.filter(|_| is_wrong) {
+            Some(part) => finding(Health::Wrong, refused(last), &remedy(part, paragon)),
+            None => finding(Health::Unknown, refused(last), JUDGED),
         };
-        return Finding::new(SetUpPart::Api, health, seen, remedy);
     }
 }
 
-fn request(call: &Call) -> String {
-    format!("{} {}", call.method, call.path)
-}
-
-fn remedy(misconfigured: Misconfigured, api: &str, project: &Project) -> String {
-    match misconfigured {
-        Misconfigured::BaseUrl => format!("the paths of the API begin with {api}/api/: correct the receiver's base URL"),
-        Misconfigured::Project => {
-            format!("give the receiver the project id {}, or run with --project and the receiver's id", project.id)
+fn remedy(wrong: Misconfigured, paragon: &FakeParagon) -> String {
+    match wrong {
+        Misconfigured::BaseUrl => {
+            format!("the paths of the API begin with {}/api/: correct the receiver's base URL", paragon.api_url())
         }
+        Misconfigured::Project => format!(
+            "give the receiver the project id {}, or run with --project and the receiver's id",
+            paragon.project().id
+        ),
         Misconfigured::SigningKey => {
             "give the receiver the key that `paragon-testkit key` prints, or run with --signing-key and the receiver's key"
                 .to_owned()

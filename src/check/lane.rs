@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::error::{CaseError, humane, was_refused};
+use super::error::{CaseError, humane, refused, was_refused};
 use super::looks::key;
 use super::oracle::{Difference, DifferenceKind, compare};
 use super::probe::{HeldRecord, ProbeError};
@@ -349,9 +349,7 @@ impl<'a> Lane<'a> {
         let timeline = self.timeline();
         // A 404 for a record is normal, because the record may be deleted.
         let usual = |call: &&Call| call.status == 200 || (call.status == 404 && call.path.contains("/records/"));
-        let call = timeline.calls().filter(|call| !usual(call)).last()?.clone();
-        let why = call.reason.unwrap_or_default();
-        Some(format!("the Sync API refused {} {} with {}: {why}", call.method, call.path, call.status))
+        timeline.calls().filter(|call| !usual(call)).last().map(refused)
     }
 }
 

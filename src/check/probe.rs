@@ -3,12 +3,12 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use http::HeaderMap;
-use http::header::LOCATION;
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 use uuid::Uuid;
 
+use super::error::redirects_to;
 use crate::contract::{RecordId, SyncId};
 
 /// A record that a receiver says it holds.
@@ -164,9 +164,7 @@ impl StateUrl {
         let answer = self.client.get(self.url.clone()).send().await.map_err(|error| root_cause(&error))?;
         let status = answer.status();
         if !status.is_success() {
-            let place = answer.headers().get(LOCATION).and_then(|place| place.to_str().ok());
-            let place = place.map(|place| format!(", which redirects to {place}")).unwrap_or_default();
-            return Err(format!("expected a 2xx response, got {status}{place}"));
+            return Err(format!("expected a 2xx response, got {status}{}", redirects_to(answer.headers())));
         }
         HeldRecord::parse(&String::from_utf8_lossy(&body_of(answer, HeldRecord::MAX_STATE_BYTES).await?))
     }

@@ -115,9 +115,9 @@ impl<'a> Suite<'a> {
         self
     }
 
-    /// Sets a name from which the ids of all users and syncs derive, beside the project and the seed. A receiver that
-    /// keeps its data between runs needs another name for each run, and then it need not be emptied. The values of
-    /// objects and all choices depend on the seed alone. By default the name is empty.
+    /// Sets a name from which the ids of all users and syncs derive, together with the project and the seed. With a new
+    /// name for each run, a receiver that keeps its data need not be emptied. The values of objects and all choices
+    /// depend on the seed alone. By default the name is empty.
     ///
     /// ```no_run
     /// # async fn example(app_url: url::Url) {
@@ -199,8 +199,9 @@ impl<'a> Suite<'a> {
     }
 
     /// Examines how the receiver is set up, without judging it: whether the state probe works, whether the webhook takes
-    /// an event, and whether the calls that follow have the right base URL, project and signing key. It creates a user
-    /// of its own, and takes up to 5 s. Sets the webhook of the fake.
+    /// an event, and whether the calls that follow have the right base URL, project and signing key. What does not work
+    /// yet is tried again until the settle time is over. The user of the examination is in no case. Sets the webhook of
+    /// the fake.
     ///
     /// ```no_run
     /// # async fn example(app_url: url::Url) {

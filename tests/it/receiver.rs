@@ -19,6 +19,15 @@ pub(crate) async fn idle() -> Url {
     serve(axum::Router::new().fallback(|| async { "ok" })).await
 }
 
+/// Returns a webhook that responds 404 as long as `refuses` returns true, and then 200.
+pub(crate) async fn refuses(refuses: impl Fn() -> bool + Clone + Send + Sync + 'static) -> Url {
+    let status = move || {
+        let status = if refuses() { axum::http::StatusCode::NOT_FOUND } else { axum::http::StatusCode::OK };
+        std::future::ready(status)
+    };
+    serve(axum::Router::new().fallback(status)).await
+}
+
 /// Returns a webhook that passes each event to `seen`, and responds 200 when the future of `seen` is done.
 pub(crate) async fn hook<T: Future<Output = ()> + Send>(
     seen: impl Fn(serde_json::Value) -> T + Clone + Send + Sync + 'static,

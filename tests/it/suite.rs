@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use paragon_testkit::FakeParagon;
-use paragon_testkit::check::{Case, HeldRecord, Histories, Judgment, Looking, Probe, StateUrl, Suite, Verdict};
+use paragon_testkit::check::{
+    Case, Health, HeldRecord, Histories, Judgment, Looking, Probe, ProbeError, SetUpPart, StateUrl, Suite, Verdict,
+};
 use paragon_testkit::clock::Stopwatch;
 use paragon_testkit::contract::File;
 use paragon_testkit::delivery::{DisableRule, Failing, Limit, Policy};
@@ -17,7 +19,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::api::Client;
-use crate::receiver::{Receiver, idle};
+use crate::receiver::{Receiver, idle, refuses};
 
 /// Settle time and response timeout for receivers that fail anyway.
 const SHORT: Duration = Duration::from_millis(50);
@@ -283,6 +285,50 @@ async fn a_permanently_unreachable_state_probe_is_noticed_once() {
     // There would be thousands of looks if each case looked until its settle time is over.
     let looks = looks.load(Ordering::Relaxed);
     assert!(looks < 1_000, "{looks} looks");
+}
+
+#[tokio::test]
+async fn a_receiver_that_works_only_after_a_while_is_not_set_up_wrongly() {
+    let paragon = FakeParagon::start().await;
+    let refusals = |times: usize| {
+        let left = Arc::new(AtomicUsize::new(times));
+        move || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+    };
+    let suite = Suite::for_receiver(refuses(refusals(3)).await).state(Late(refusals(3)));
+    let examination = suite.settle(Duration::from_secs(20)).examine(&paragon).await;
+    let health: Vec<_> = examination.findings.iter().map(|finding| (finding.part, finding.health)).collect();
+    // This receiver makes no call. That is for the cases to judge.
+    let expected =
+        [(SetUpPart::State, Health::Right), (SetUpPart::Webhook, Health::Right), (SetUpPart::Api, Health::Unknown)];
+    assert_eq!(health, expected, "{examination:?}");
+    assert!(!examination.is_wrong());
+}
+
+/// State probe that fails as long as the closure returns true. Afterwards the state is empty.
+struct Late<F>(F);
+
+impl<F: Fn() -> bool + Send + Sync> Probe for Late<F> {
+    fn look(&self) -> Looking<'_> {
+        let failed = (self.0)();
+        Box::pin(async move { if failed { Err(ProbeError::new("not yet")) } else { Ok(Vec::new()) } })
+    }
+}
+
+#[tokio::test]
+async fn the_sync_of_an_examination_is_still_served_afterwards() {
+    let paragon = FakeParagon::start().await;
+    let app = Receiver::start(&paragon).await;
+    let synced: Arc<Mutex<Option<fake::SyncHandle>>> = Arc::default();
+    let kept = synced.clone();
+    let suite = Suite::for_receiver(app.webhook()).state_url(app.state()).before_sync(move |sync| {
+        *kept.lock().unwrap() = Some(sync.clone());
+        std::future::ready(Ok(()))
+    });
+    let examination = suite.examine(&paragon).await;
+    assert!(examination.findings.iter().all(|finding| finding.health == Health::Right), "{examination:?}");
+    let sync = synced.lock().unwrap().clone().unwrap();
+    let user = sync.envelope().user.id.to_string();
+    assert_eq!(Client::new(&paragon, &user).pull(sync.id().as_str(), "").await["data"].as_array().unwrap().len(), 1);
 }
 
 /// Counts how often the state is read.

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::run::{GOOD, Ran, START, STATE, WEBHOOK, check, judge, program, read_report, run};
+use crate::run::{GOOD, Killed, Ran, START, STATE, WEBHOOK, check, judge, program, read_report, run};
 
 #[test]
 fn a_good_receiver_is_judged_and_the_report_follows_its_schema() {
@@ -243,15 +243,6 @@ fn cases_can_be_listed() {
     let listed = run(["check", WEBHOOK, "--list", "--level", "must", "--exclude", "rec-*"]);
     assert_eq!(listed.code, 0);
     insta::assert_snapshot!(listed.stdout);
-}
-
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[test]

@@ -7,11 +7,11 @@
 //! may print anything. The ports of the guide are replaced by free ones.
 
 use std::fmt::Write as _;
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::run::free_port;
 
 /// The ports of the fake and of the receiver in the guide.
 const PORTS: [&str; 2] = ["8642", "3000"];
@@ -142,23 +142,10 @@ fn told(page: &str) -> Vec<Told> {
     told
 }
 
-/// Returns a free port. It lies between the ports that `{port}` stands for and the ports that systems assign, so that
-/// no other process takes it before it is used.
-fn free_port() -> String {
-    static ASKED: AtomicU32 = AtomicU32::new(0);
-    let first = std::process::id().wrapping_mul(7_919);
-    loop {
-        let port = 30_000 + first.wrapping_add(ASKED.fetch_add(1, Ordering::Relaxed)) % 2_700;
-        if TcpListener::bind(("127.0.0.1", u16::try_from(port).unwrap())).is_ok() {
-            return port.to_string();
-        }
-    }
-}
-
 /// Runs the sessions of a page. Returns the first difference from the page.
 fn play(page: &str) -> Option<String> {
     let folder = tempfile::tempdir().unwrap();
-    let ports = PORTS.map(|_| free_port());
+    let ports = PORTS.map(|_| free_port().to_string());
     let places = |text: &str, from: &[&str], to: &[&str]| {
         from.iter().zip(to).fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
     };

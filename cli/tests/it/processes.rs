@@ -2,21 +2,8 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
-use std::time::Duration;
 
-use paragon_testkit::clock::eventually;
-
-use crate::run::{GOOD, STATE, WEBHOOK, judge, program, run};
-
-/// Waits until a condition holds, for at most 20 s.
-fn until(what: &str, condition: impl Fn() -> bool) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let met = eventually(Duration::from_secs(20), || {
-        let met = condition();
-        async move { met.then_some(()) }
-    });
-    assert!(runtime.block_on(met).is_some(), "waited in vain for {what}");
-}
+use crate::run::{GOOD, STATE, WEBHOOK, judge, program, run, until};
 
 #[test]
 fn a_receiver_that_does_not_start_is_reported_with_its_output() {
@@ -179,4 +166,20 @@ fn a_receiver_in_the_background_is_not_taken_for_a_killed_one() {
     assert!(ran.with("pass") == ["rec-created"] && ran.with("fail").is_empty(), "{ran}");
     assert!(ran.stderr.contains("something still listens at http://127.0.0.1:"), "{}", ran.stderr);
     assert!(!ran.stderr.contains("the receiver ended by itself"), "{}", ran.stderr);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_receiver_is_started_again_although_the_file_of_the_program_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("paragon-testkit");
+    let args = ["check", WEBHOOK, "--spawn", GOOD, "--state-url", STATE, "--case", "out-restart"];
+    let removes = format!("rm -f '{}'", copy.display());
+    let built = program([args.as_slice(), &["--before-sync", &removes]].concat());
+    std::fs::copy(built.get_program(), &copy).unwrap();
+    let mut copied = std::process::Command::new(&copy);
+    copied.args(built.get_args()).current_dir(built.get_current_dir().unwrap());
+    let ran = copied.stdin(Stdio::null()).output().unwrap();
+    let told = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success() && told.contains("pass  out-restart") && !copy.exists(), "{told}");
 }

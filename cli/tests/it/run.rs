@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
+use paragon_testkit::clock::eventually;
 use serde_json::Value;
 
 pub(crate) const WEBHOOK: &str = "http://127.0.0.1:{port}/webhook";
@@ -35,6 +39,40 @@ pub(crate) fn run<S: AsRef<str>>(args: impl IntoIterator<Item = S>) -> Ran {
     let Output { status, stdout, stderr } = program(args).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Ran { code: status.code().unwrap_or(-1), stdout: text(stdout), stderr: text(stderr) }
+}
+
+/// Waits until a condition holds, for at most 20 s.
+pub(crate) fn until(what: &str, condition: impl Fn() -> bool) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let met = eventually(Duration::from_secs(20), || {
+        let met = condition();
+        async move { met.then_some(()) }
+    });
+    assert!(runtime.block_on(met).is_some(), "waited in vain for {what}");
+}
+
+/// A process that ends with the test.
+pub(crate) struct Killed(pub(crate) Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Returns a free port. It lies between the ports that `{port}` stands for and the ports that systems assign, so that
+/// no other process takes it before it is used.
+pub(crate) fn free_port() -> u16 {
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(7_919);
+    loop {
+        let port = 30_000 + first.wrapping_add(ASKED.fetch_add(1, Ordering::Relaxed)) % 2_700;
+        let port = u16::try_from(port).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Start of the virtual clock in tests, so that the output is the same each time.
