@@ -302,15 +302,9 @@ impl<'a> CaseContext<'a> {
         }
     }
 
-    /// Starts the receiver again, and forgets what was observed of the old process.
+    /// Starts the receiver again.
     pub(super) async fn launch(&self) -> Result<(), CaseError> {
-        let process = self.process()?;
-        process.launch().await?;
-        self.run.watch.forget();
-        if let Some(looks) = &self.run.looks {
-            looks.revive();
-        }
-        Ok(())
+        Ok(self.run.launch(self.process()?).await?)
     }
 
     /// Returns the receiver's process, for cases that need one. Returns an error if there is none.

@@ -1,11 +1,13 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
 use super::board::Board;
 use super::looks::Looks;
+use super::process::{Process, ProcessError};
 use super::target::Target;
 use super::waiting::Limits;
 use super::watch::Watch;
@@ -13,6 +15,9 @@ use crate::fake::FakeParagon;
 
 /// Number of cases that play at the same time. Cases that wait for the receiver do not count.
 const PLAYING: usize = 2;
+
+/// Time within which a process whose port is closed must have ended or must listen again.
+const ENDS_WITHIN: Duration = Duration::from_secs(3);
 
 /// State that all cases of a run share.
 pub(super) struct Run<'a> {
@@ -46,18 +51,40 @@ impl<'a> Run<'a> {
         Limits { settle: self.target.settle, patience: self.target.patience }
     }
 
+    /// Waits until the receiver accepts connections, and starts its process again if it has ended. Returns whether it
+    /// had ended.
+    ///
+    /// Without the wait, a process that has just ended may still count as running: its port is closed at once, but a
+    /// shell or a process manager that started it ends later.
+    pub(super) async fn revived_by_now(&self) -> bool {
+        if let Some(process) = self.target.process.as_ref().filter(|_| self.gone().is_none()) {
+            let _ = tokio::time::timeout(ENDS_WITHIN, process.ready()).await;
+        }
+        self.revived().await
+    }
+
     /// Starts the receiver's process again if it has ended. Returns whether it had ended.
     pub(super) async fn revived(&self) -> bool {
         let ended = self.target.process.as_ref().filter(|process| self.gone().is_none() && !process.is_running());
         let Some(process) = ended else { return false };
         let started = async {
-            process.launch().await?;
+            self.launch(process.as_ref()).await?;
             process.ready().await
         };
         if let Err(why) = started.await {
             *self.gone.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_string());
         }
         true
+    }
+
+    /// Starts the process, and forgets what was observed of the old one.
+    pub(super) async fn launch(&self, process: &dyn Process) -> Result<(), ProcessError> {
+        process.launch().await?;
+        self.watch.forget();
+        if let Some(looks) = &self.looks {
+            looks.revive();
+        }
+        Ok(())
     }
 
     /// Returns why the receiver could not be started again, or `None` if that has not happened.

@@ -131,7 +131,7 @@ impl<'a> Schedule<'a> {
                 Some((number, judged)) = playing.next() => {
                     let mut judged: Judged = judged;
                     // A case that ends the receiver's process may leave it ended. That disturbs no other case.
-                    if run.revived().await && !self.case(number).ends_process() {
+                    if run.revived_by_now().await && !self.case(number).ends_process() {
                         disturbed.extend(self.open(&under_way));
                     }
                     under_way.remove(&number);
@@ -153,7 +153,7 @@ impl<'a> Schedule<'a> {
                         // The receiver may still be about to end because of what disturbed the cases.
                         pass(TO_END).await;
                     }
-                    if under_way.is_empty() && run.revived().await {
+                    if under_way.is_empty() && run.revived_by_now().await {
                         run.remark(["the receiver ended by itself right after a case had been judged".to_owned()]);
                     }
                     let (case, policy) = self.planned[number];

@@ -19,7 +19,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::api::Client;
-use crate::receiver::{Receiver, idle, refuses};
+use crate::receiver::{Fragile, Receiver, idle, refuses};
 
 /// Settle time and response timeout for receivers that fail anyway.
 const SHORT: Duration = Duration::from_millis(50);
@@ -131,6 +131,19 @@ async fn a_receiver_that_never_responds_is_given_up_after_three_cases() {
     assert_eq!(given_up.iter().position(|given_up| *given_up), Some(3), "{judgment:?}");
     assert!(given_up[3..].iter().all(|given_up| *given_up));
     assert!(judgment.results[3..].iter().all(|result| result.verdict == Verdict::NotEvaluable));
+}
+
+#[tokio::test]
+async fn a_receiver_that_has_just_ended_fails_the_case_that_ended_it() {
+    let paragon = FakeParagon::start().await;
+    let app = Fragile::start(&paragon, "record_deleted").await;
+    let (webhook, state) = (app.at("webhook"), app.at("state"));
+    let suite = Suite::for_receiver(webhook).state_url(state).process(app).settle(Duration::from_secs(1));
+    let judgment = suite.select(only(&["rec-deleted", "rec-created", "ack-verification"])).run(&paragon).await;
+    let told: BTreeMap<_, _> = judgment.results.iter().map(|it| (it.case.id, (it.verdict, &it.detail))).collect();
+    assert_eq!((told["rec-created"].0, told["ack-verification"].0), (Verdict::Pass, Verdict::Pass), "{told:?}");
+    let (verdict, detail) = told["rec-deleted"];
+    assert!(verdict == Verdict::Fail && detail.starts_with("the receiver has ended by itself"), "{told:?}");
 }
 
 #[tokio::test]
