@@ -7,12 +7,13 @@ use super::context::CaseContext;
 use super::converge::SHRINKING;
 use super::error::{CaseError, humane};
 use super::lane::{Lane, Turn};
+use super::looks::Looks;
 use super::result::{CaseResult, Verdict};
 use super::run::Run;
 use super::settings::Settings;
 use crate::clock::Stopwatch;
 use crate::contract::scramble;
-use crate::delivery::{Outcome, Policy, PolicyError};
+use crate::delivery::{Failure, Outcome, Policy, PolicyError};
 use crate::scenario::Scenario;
 
 /// Finding when the receiver's process has ended although no case ended it.
@@ -32,6 +33,9 @@ pub(super) struct Judged {
     /// Whether the case did not pass, and the receiver refused events although none of its calls failed. Other cases
     /// may have caused these refusals.
     pub(super) is_doubtful: bool,
+    /// Whether the case did not pass, and the receiver could not be reached for a moment. Another case may have ended the
+    /// receiver, and a process manager may have started it again.
+    pub(super) is_cut_off: bool,
 }
 
 impl Judged {
@@ -99,6 +103,7 @@ impl Settings<'_> {
         };
         let is_silent = context.is_silent() && outcome.is_err();
         let is_doubtful = context.was_refused() && outcome.is_err();
+        let is_cut_off = context.was_cut_off() && outcome.is_err();
         let mut presumes = if may_be_caused { case.presumes.to_vec() } else { Vec::new() };
         if matches!(outcome, Err(CaseError::NotFollowed(_))) {
             presumes.extend(FOLLOWED);
@@ -136,7 +141,7 @@ impl Settings<'_> {
         let (policy, took) = (policy.name.clone(), watch.elapsed());
         let (title, because_of) = (case.title_covered(is_state_seen), Vec::new());
         let result = CaseResult { case, title, policy, verdict, detail, because_of, timeline, scenario: kept, took };
-        Judged { result, presumes, is_silent, is_doubtful }
+        Judged { result, presumes, is_silent, is_doubtful, is_cut_off }
     }
 }
 
@@ -187,6 +192,14 @@ impl CaseContext<'_> {
         let timeline = self.timeline();
         let mut outcomes = timeline.attempts().map(|attempt| &attempt.record.outcome).peekable();
         outcomes.peek().is_some() && outcomes.all(|outcome| matches!(outcome, Outcome::Failed(_)))
+    }
+
+    /// Returns whether a connection for an event was refused or broke, or the latest look at the state failed.
+    fn was_cut_off(&self) -> bool {
+        use Failure::{Closed, Refused, Reset};
+        let cut_off = |outcome: &Outcome| matches!(outcome, Outcome::Failed(Refused | Reset | Closed));
+        self.run.looks.as_ref().is_some_and(Looks::is_failing)
+            || self.timeline().attempts().any(|attempt| cut_off(&attempt.record.outcome))
     }
 
     /// Returns whether an event of the case was sent.

@@ -60,6 +60,11 @@ impl<'a> Looks<'a> {
         told
     }
 
+    /// Returns whether the latest look failed.
+    pub(super) fn is_failing(&self) -> bool {
+        self.latest().failing.is_some()
+    }
+
     /// Returns whether every look has failed for at least `span`. From then on the probe is given up, and cases do not
     /// wait for it.
     pub(super) fn has_failed_for(&self, span: Duration) -> bool {

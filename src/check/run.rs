@@ -51,16 +51,14 @@ impl<'a> Run<'a> {
         Limits { settle: self.target.settle, patience: self.target.patience }
     }
 
-    /// Waits until the receiver accepts connections, and starts its process again if it has ended. Returns whether it
-    /// had ended.
+    /// Waits until the receiver accepts connections, and returns whether it does; `false` if nobody can tell, because
+    /// there is no process.
     ///
-    /// Without the wait, a process that has just ended may still count as running: its port is closed at once, but a
-    /// shell or a process manager that started it ends later.
-    pub(super) async fn revived_by_now(&self) -> bool {
-        if let Some(process) = self.target.process.as_ref().filter(|_| self.gone().is_none()) {
-            let _ = tokio::time::timeout(ENDS_WITHIN, process.ready()).await;
-        }
-        self.revived().await
+    /// Without this wait, a process that has just ended may still count as running: its port is closed at once, but a
+    /// shell or a process manager that started it ends later, or starts it again.
+    pub(super) async fn listens(&self) -> bool {
+        let Some(process) = self.target.process.as_ref().filter(|_| self.gone().is_none()) else { return false };
+        matches!(tokio::time::timeout(ENDS_WITHIN, process.ready()).await, Ok(Ok(())))
     }
 
     /// Starts the receiver's process again if it has ended. Returns whether it had ended.

@@ -93,8 +93,8 @@ impl<'a> Schedule<'a> {
     /// Plays the cases of a part. Returns the cases that must be played again, alone; they have no verdict yet.
     ///
     /// If the receiver ends by itself while several cases are under way, no further case begins, and these cases are
-    /// returned. A case in which the receiver refused events is returned too, because another case may have caused the
-    /// refusals.
+    /// returned. A case in which the receiver refused events or connections is returned too, because another case may be
+    /// the cause.
     async fn play_part(&mut self, part: &mut Part) -> BTreeSet<usize> {
         let run = self.run;
         let mut playing = FuturesUnordered::new();
@@ -131,14 +131,16 @@ impl<'a> Schedule<'a> {
                 Some((number, judged)) = playing.next() => {
                     let mut judged: Judged = judged;
                     // A case that ends the receiver's process may leave it ended. That disturbs no other case.
-                    if run.revived_by_now().await && !self.case(number).ends_process() {
+                    let listens = run.listens().await;
+                    if run.revived().await && !self.case(number).ends_process() {
                         disturbed.extend(self.open(&under_way));
                     }
                     under_way.remove(&number);
-                    if judged.is_doubtful && !part.is_alone && !run.board.is_doomed(self.case(number).id) {
+                    if (judged.is_doubtful || judged.is_cut_off) && !part.is_alone && !run.board.is_doomed(self.case(number).id) {
                         disturbed.insert(number);
                     }
-                    self.silent = if judged.is_silent { self.silent + 1 } else { 0 };
+                    let is_silent = judged.is_silent && !(judged.is_cut_off && listens);
+                    self.silent = if is_silent { self.silent + 1 } else { 0 };
                     if disturbed.contains(&number) {
                         if !part.is_alone {
                             continue;
@@ -153,7 +155,7 @@ impl<'a> Schedule<'a> {
                         // The receiver may still be about to end because of what disturbed the cases.
                         pass(TO_END).await;
                     }
-                    if under_way.is_empty() && run.revived_by_now().await {
+                    if under_way.is_empty() && !run.listens().await && run.revived().await {
                         run.remark(["the receiver ended by itself right after a case had been judged".to_owned()]);
                     }
                     let (case, policy) = self.planned[number];

@@ -83,17 +83,19 @@ impl Receiver {
 }
 
 /// A right receiver that ends at each event of one kind. As with a receiver that a shell has started, its port is
-/// closed at once, but its process counts as running until someone has tried to connect.
+/// closed at once, but its process counts as running until someone has tried to connect. If it is managed, it is then
+/// started again, and counts as running all the time.
 pub(crate) struct Fragile {
     router: axum::Router,
     address: SocketAddr,
     runs: Arc<AtomicBool>,
     is_known_to_have_ended: AtomicBool,
+    is_managed: bool,
     serving: Arc<Mutex<Option<AbortHandle>>>,
 }
 
 impl Fragile {
-    pub(crate) async fn start(paragon: &FakeParagon, ends_at: &'static str) -> Self {
+    pub(crate) async fn start(paragon: &FakeParagon, ends_at: &'static str, is_managed: bool) -> Self {
         let (serving, runs) = (Arc::<Mutex<Option<AbortHandle>>>::default(), Arc::new(AtomicBool::new(false)));
         let (end, ended) = (Arc::clone(&serving), Arc::clone(&runs));
         let ends = move |request: Request, next: Next| {
@@ -116,7 +118,8 @@ impl Fragile {
         let address = listener.local_addr().unwrap();
         drop(listener);
         let router = router.layer(axum::middleware::from_fn(ends));
-        let fragile = Self { router, address, runs, is_known_to_have_ended: AtomicBool::new(true), serving };
+        let is_known_to_have_ended = AtomicBool::new(true);
+        let fragile = Self { router, address, runs, is_known_to_have_ended, is_managed, serving };
         fragile.launch().await.unwrap();
         fragile
     }
@@ -149,6 +152,9 @@ impl Process for Fragile {
 
     fn ready(&self) -> Acting<'_> {
         let runs = self.runs.load(Ordering::SeqCst);
+        if !runs && self.is_managed {
+            return self.launch();
+        }
         self.is_known_to_have_ended.store(!runs, Ordering::SeqCst);
         Box::pin(async move { if runs { Ok(()) } else { Err(ProcessError::new("it has ended")) } })
     }

@@ -135,15 +135,28 @@ async fn a_receiver_that_never_responds_is_given_up_after_three_cases() {
 
 #[tokio::test]
 async fn a_receiver_that_has_just_ended_fails_the_case_that_ended_it() {
+    let (verdict, detail) = verdict_of_ending(false).await;
+    assert!(verdict == Verdict::Fail && detail.starts_with("the receiver has ended by itself"), "{detail}");
+}
+
+#[tokio::test]
+async fn a_receiver_that_a_process_manager_starts_again_fails_no_other_case() {
+    let (verdict, detail) = verdict_of_ending(true).await;
+    assert!(verdict == Verdict::NotEvaluable && detail.contains("does not work: "), "{detail}");
+}
+
+/// Judges a receiver that ends at a deletion, also by two cases that pass. Returns the verdict and the detail of the case
+/// with the deletion.
+async fn verdict_of_ending(is_managed: bool) -> (Verdict, String) {
     let paragon = FakeParagon::start().await;
-    let app = Fragile::start(&paragon, "record_deleted").await;
+    let app = Fragile::start(&paragon, "record_deleted", is_managed).await;
     let (webhook, state) = (app.at("webhook"), app.at("state"));
     let suite = Suite::for_receiver(webhook).state_url(state).process(app).settle(Duration::from_secs(1));
     let judgment = suite.select(only(&["rec-deleted", "rec-created", "ack-verification"])).run(&paragon).await;
     let told: BTreeMap<_, _> = judgment.results.iter().map(|it| (it.case.id, (it.verdict, &it.detail))).collect();
     assert_eq!((told["rec-created"].0, told["ack-verification"].0), (Verdict::Pass, Verdict::Pass), "{told:?}");
     let (verdict, detail) = told["rec-deleted"];
-    assert!(verdict == Verdict::Fail && detail.starts_with("the receiver has ended by itself"), "{told:?}");
+    (verdict, detail.clone())
 }
 
 #[tokio::test]
