@@ -424,6 +424,10 @@ pub(crate) struct Judging {
     /// Lists the cases that would run, and exits.
     #[arg(long)]
     pub(crate) list: bool,
+    /// Prints each case as soon as it is judged. Otherwise only failures are printed then, and the other verdicts are
+    /// counted at the end.
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
     /// Skips all cases after the first one that fails.
     #[arg(long)]
     pub(crate) fail_fast: bool,
@@ -445,6 +449,14 @@ pub(crate) struct Judging {
     /// Runs only the cases that failed in the last run. Kept histories run first, with users new to the receiver.
     #[arg(long, conflicts_with = "cases")]
     pub(crate) rerun_failed: bool,
+    /// File that lists cases that are known to fail, one on each line. They do not fail the run. A listed case that
+    /// passes does, so that the list cannot become outdated.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) known: Option<PathBuf>,
+    /// Writes the list of `--known` after the run: adds the cases that failed, and takes out those that passed. Cases
+    /// that were not judged stay as they are.
+    #[arg(long, requires = "known")]
+    pub(crate) write_known: bool,
     #[command(flatten)]
     pub(crate) revision: OfRevision,
 }

@@ -77,6 +77,7 @@ pub(crate) fn error(text: &str) {
 }
 
 /// Returns the writer of results for people.
-pub(crate) fn text(color: bool) -> Text {
-    if color { Text::colored() } else { Text::plain() }
+pub(crate) fn text(color: bool, verbose: bool) -> Text {
+    let text = if color { Text::colored() } else { Text::plain() };
+    if verbose { text.verbose() } else { text }
 }

@@ -10,7 +10,7 @@ use paragon_testkit::clock::Stopwatch;
 use paragon_testkit::contract::Revision;
 use paragon_testkit::delivery::Policy;
 use paragon_testkit::fake::Server;
-use paragon_testkit::report::{self, Report, exits};
+use paragon_testkit::report::{self, Report, Text, exits};
 use paragon_testkit::scenario::Scenario;
 
 use crate::args::API_PORT;
@@ -19,12 +19,15 @@ use crate::plan::{Aim, PROJECT};
 use crate::progress::Progress;
 use crate::selection::Selection;
 use crate::shell::StateCmd;
-use crate::spawn::{Receiver, connects};
+use crate::spawn::{LAST_WORDS, Receiver, connects};
 use crate::{findings, output, reports};
 
 /// Number of timeline entries that the fake keeps. The bound limits the memory, even if a receiver calls the fake in a
 /// loop.
 const TIMELINE: usize = 200_000;
+
+/// Number of lines of the receiver's output that are printed after a failure.
+const LAST_LINES: usize = 5;
 
 /// The results so far.
 #[derive(Default)]
@@ -156,7 +159,7 @@ impl Play<'_> {
     /// Prints the summary and writes the reports. `interrupted` is `None` for a whole run, and the number of planned
     /// verdicts for an interrupted one.
     async fn tell(&self, judgment: &Judgment, receiver: &Receiver, interrupted: Option<usize>) -> Result<u8, Unable> {
-        output::result(&output::text(self.color).summary(judgment));
+        output::result(&self.text().summary(judgment));
         let mut report = Report::new(judgment, |case| self.reproduce(case));
         if let Some(planned) = interrupted {
             report = report.interrupted();
@@ -172,14 +175,21 @@ impl Play<'_> {
         if let Some(status) = receiver.ended()
             && !connects(&self.aim.webhook).await
         {
-            output::note(&format!("the receiver ended by itself ({status}):\n{}", receiver.printed()));
-        } else if judgment.count(Verdict::Fail) > 0 && !receiver.printed().is_empty() {
-            output::note(&format!("the last lines that the receiver printed:\n{}", receiver.printed()));
+            output::note(&format!("the receiver ended by itself ({status}):\n{}", receiver.printed(LAST_WORDS)));
+        } else if judgment.count(Verdict::Fail) > 0 && !receiver.printed(LAST_LINES).is_empty() {
+            output::note(&format!("the last lines that the receiver printed:\n{}", receiver.printed(LAST_LINES)));
         }
         if std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
             output::result(&report::annotations(&report));
         }
         reports::write(&self.aim.reports, &report).map_err(|error| Unable(exits::UNREACHABLE, error))?;
+        if let Judging::Cases(plan) = self.judging
+            && let Some(told) = plan.write_known(judgment).map_err(|error| Unable(exits::UNREACHABLE, error))?
+        {
+            output::result(&told);
+            // By the new list, all failures are known.
+            return Ok(if judgment.judged() { exits::PASSED } else { exits::NOTHING_JUDGED });
+        }
         Ok(report::exit_code(judgment))
     }
 
@@ -195,7 +205,7 @@ impl Play<'_> {
     /// Returns a suite for the receiver, with the options that all verbs share.
     fn suite<'a>(&'a self, receiver: &'a Receiver, progress: &'a Progress, seen: &'a Mutex<Seen>) -> Suite<'a> {
         let note = move |note: &dyn Fn(&mut Seen)| note(&mut seen.lock().unwrap_or_else(PoisonError::into_inner));
-        let text = output::text(self.color);
+        let text = self.text();
         let mut suite = Suite::for_receiver(self.aim.webhook.clone())
             .seed(self.seed)
             .users(&self.aim.users)
@@ -220,6 +230,12 @@ impl Play<'_> {
             suite = suite.before_sync(|sync| before_sync.register(self.aim.port, sync));
         }
         suite
+    }
+
+    /// Returns the writer of the results. A scenario is one case, whose verdict is always printed.
+    fn text(&self) -> Text {
+        let verbose = if let Judging::Cases(plan) = self.judging { plan.typed.verbose } else { true };
+        output::text(self.color, verbose)
     }
 
     /// Returns the command that runs a case again.

@@ -3,7 +3,7 @@
 use std::fs;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
-use paragon_testkit::check::{Case, Histories, Judgment, Level, Suite, Verdict, cases};
+use paragon_testkit::check::{Case, Histories, Judgment, Known, Level, Suite, Verdict, cases};
 use paragon_testkit::contract::Revision;
 use paragon_testkit::delivery::Policy;
 
@@ -19,6 +19,7 @@ pub(crate) struct Selection {
     policies: Vec<Policy>,
     only: GlobSet,
     exclude: GlobSet,
+    known: Known,
 }
 
 /// Name of the report of the last failed run, in the folder of the failing histories.
@@ -33,8 +34,9 @@ impl Selection {
         let policies = if typed.all_policies { policies::runnable() } else { Vec::new() };
         let only = globs("--case", failed.as_ref().unwrap_or(&typed.cases))?;
         let exclude = globs("--exclude", &typed.exclude)?;
+        let known = typed.known.as_deref().map(|file| known(file, typed.write_known)).transpose()?.unwrap_or_default();
         let seed = aim.typed.seed.unwrap_or_else(a_seed);
-        Ok(Self { typed, aim, seed, policy, policies, only, exclude })
+        Ok(Self { typed, aim, seed, policy, policies, only, exclude, known })
     }
 
     fn selects(&self, case: &Case) -> bool {
@@ -62,6 +64,7 @@ impl Selection {
             .histories(self.histories())
             .policies(self.policies.clone())
             .failures(&self.typed.failures)
+            .known(self.known.clone())
             .select(|case| self.selects(case))
     }
 
@@ -78,6 +81,19 @@ impl Selection {
             // Removes the folder only if it is empty.
             let _ = fs::remove_dir(folder);
         }
+    }
+
+    /// Writes the list of known failures anew if `--write-known` asks for that. Returns what was changed.
+    pub(crate) fn write_known(&self, judgment: &Judgment) -> Result<Option<String>, String> {
+        let Some(file) = self.typed.known.as_deref().filter(|_| self.typed.write_known) else { return Ok(None) };
+        let known = self.known.after(judgment);
+        reports::replace(file, &known.to_string()).map_err(|error| format!("--known {}: {error}", file.display()))?;
+        let among = |list: &Known, name: &str| list.names().any(|other| other == name);
+        let added = known.names().filter(|name| !among(&self.known, name)).count();
+        let taken_out = self.known.names().filter(|name| !among(&known, name)).count();
+        let all = known.names().count();
+        let cases = if all == 1 { "1 case" } else { &format!("{all} cases") };
+        Ok(Some(format!("{}: {cases} known to fail, {added} added, {taken_out} taken out\n", file.display())))
     }
 
     /// Returns the command that runs one case of this run again.
@@ -109,6 +125,19 @@ impl Selection {
         more.push(("--case", case.to_owned()));
         more.push(("--seed", self.seed.to_string()));
         self.aim.again("check", None, &more)
+    }
+}
+
+/// Reads the file of `--known`. If the file is to be written, it need not exist.
+fn known(file: &std::path::Path, is_written: bool) -> Result<Known, String> {
+    match fs::read_to_string(file) {
+        Ok(text) => Known::parse(&text)
+            .map_err(|error| format!("--known {}: {error} (`paragon-testkit cases` lists all cases)", file.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && is_written => Ok(Known::default()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(format!("--known {}: the file does not exist; --write-known writes it", file.display()))
+        }
+        Err(error) => Err(format!("--known {}: {error}", file.display())),
     }
 }
 

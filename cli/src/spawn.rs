@@ -18,6 +18,9 @@ use crate::supervise::AT_ONCE;
 /// Number of bytes that are kept from the end of the receiver's output.
 const TAIL: usize = 8 * 1024;
 
+/// Number of lines that are printed of the output of a receiver that has ended.
+pub(crate) const LAST_WORDS: usize = 20;
+
 /// Time within which the port of an ended receiver must be closed.
 const GONE_WITHIN: Duration = Duration::from_secs(3);
 
@@ -81,12 +84,12 @@ impl Receiver {
         running.as_mut()?.try_wait().ok().flatten().map(|status| status.to_string())
     }
 
-    /// Returns the last 20 lines that the receiver printed.
-    pub(crate) fn printed(&self) -> String {
+    /// Returns the last lines that the receiver printed, at most `most`.
+    pub(crate) fn printed(&self, most: usize) -> String {
         let printed: Vec<u8> = lock(&self.printed).iter().copied().collect();
         let printed = String::from_utf8_lossy(&printed);
         let lines: Vec<_> = printed.lines().map(|line| format!("  | {line}")).collect();
-        lines[lines.len().saturating_sub(20)..].join("\n")
+        lines[lines.len().saturating_sub(most)..].join("\n")
     }
 
     /// Ends the receiver and all processes that it started: with SIGKILL if `at_once`, otherwise with SIGTERM first.
@@ -129,7 +132,7 @@ impl Receiver {
                 return Ok(());
             }
             if let Some(status) = self.ended() {
-                let printed = self.printed();
+                let printed = self.printed(LAST_WORDS);
                 let printed = if printed.is_empty() { "the receiver printed nothing".to_owned() } else { printed };
                 return Err(format!(
                     "the receiver ended before it listened at {} ({status}):\n{printed}",
@@ -139,7 +142,7 @@ impl Receiver {
             if !patience.again().await {
                 let waited = humantime::format_duration(self.within);
                 let why = format!("nothing listens at {} after {waited} (see --wait-for)", self.webhook);
-                let printed = self.printed();
+                let printed = self.printed(LAST_WORDS);
                 return Err(if printed.is_empty() { why } else { format!("{why}; the receiver printed:\n{printed}") });
             }
         }

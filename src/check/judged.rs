@@ -139,8 +139,10 @@ impl Settings<'_> {
         }
         let timeline = context.story().from_first().with_calls();
         let (policy, took) = (policy.name.clone(), watch.elapsed());
-        let (title, because_of) = (case.title_covered(is_state_seen), Vec::new());
-        let result = CaseResult { case, title, policy, verdict, detail, because_of, timeline, scenario: kept, took };
+        let (title, because_of, known) = (case.title_covered(is_state_seen), Vec::new(), false);
+        let scenario = kept;
+        let result =
+            CaseResult { case, title, policy, verdict, detail, known, because_of, timeline, scenario, took };
         Judged { result, presumes, is_silent, is_doubtful, is_cut_off }
     }
 }

@@ -200,6 +200,7 @@ impl<'a> Schedule<'a> {
             policy: policy.name.clone(),
             verdict,
             detail: why.to_owned(),
+            known: false,
             because_of: Vec::new(),
             timeline: Timeline::default(),
             scenario: None,
@@ -209,7 +210,8 @@ impl<'a> Schedule<'a> {
 
     /// Records the result of a case, and reports the verdicts that are now final. `presumes` are the ids of the cases
     /// that may be the cause of a failure.
-    fn end(&mut self, number: usize, result: CaseResult, presumes: &[&'static str]) {
+    fn end(&mut self, number: usize, mut result: CaseResult, presumes: &[&'static str]) {
+        result.known = self.settings.known.lists(&result);
         let causes = with_presumed(presumes);
         self.run.board.end(result.case.id, result.verdict == Verdict::Fail, &causes);
         self.verdicts.results[number] = Some((result, causes));
@@ -230,7 +232,7 @@ impl Verdicts {
     }
 
     fn has_failed(&self) -> bool {
-        self.results.iter().flatten().any(|(result, _)| result.verdict == Verdict::Fail)
+        self.results.iter().flatten().any(|(result, _)| result.verdict == Verdict::Fail && !result.known)
     }
 
     /// Reports the verdicts that are final, in the order of the plan. A failure is final when all cases that may be its

@@ -1,5 +1,6 @@
 use super::case::Case;
 use super::failures::Failures;
+use super::known::Known;
 use super::result::CaseResult;
 use crate::delivery::Policy;
 
@@ -8,6 +9,7 @@ pub(super) struct Settings<'a> {
     pub(super) fail_fast: bool,
     pub(super) policies: Vec<Policy>,
     pub(super) failures: Option<Failures>,
+    pub(super) known: Known,
     pub(super) on_start: Box<dyn Fn(&Starting) + Send + Sync + 'a>,
     pub(super) on_result: Box<dyn Fn(&CaseResult) + Send + Sync + 'a>,
 }
@@ -18,6 +20,7 @@ impl Default for Settings<'_> {
             fail_fast: false,
             policies: Vec::new(),
             failures: None,
+            known: Known::default(),
             on_start: Box::new(|_| ()),
             on_result: Box::new(|_| ()),
         }

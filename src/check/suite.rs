@@ -8,6 +8,7 @@ use super::cases::{REPLAY, cases};
 use super::examine::{Examination, examine};
 use super::failures::Failures;
 use super::histories::Histories;
+use super::known::Known;
 use super::probe::{Probe, StateUrl};
 use super::process::Process;
 use super::result::{CaseResult, Judgment};
@@ -156,6 +157,13 @@ impl<'a> Suite<'a> {
     /// file first, and removes the file when the case passes. By default, nothing is kept.
     pub fn failures(mut self, folder: impl Into<PathBuf>) -> Self {
         self.settings.failures = Some(Failures(folder.into()));
+        self
+    }
+
+    /// Sets the failures that are known. They do not decide, and a case that is listed as known and passes does. By
+    /// default none is known.
+    pub fn known(mut self, known: Known) -> Self {
+        self.settings.known = known;
         self
     }
 

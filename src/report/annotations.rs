@@ -1,4 +1,4 @@
-use super::digest::{INTERRUPTED, Outcome, Row};
+use super::digest::{INTERRUPTED, Outcome, Row, outdated};
 use super::escape::{cut, one_line, visible};
 use super::json::Report;
 use crate::check::{Level, Verdict};
@@ -28,7 +28,7 @@ pub fn annotations(report: &Report) -> String {
     rows.sort_by_key(|row| row.case().level);
     let mut text = String::new();
     for row in &rows {
-        let failures: Vec<_> = row.with(Verdict::Fail).collect();
+        let failures: Vec<_> = row.with(Verdict::Fail).filter(|case| !case.known).collect();
         let Some(first) = failures.first() else { continue };
         let kind = match first.level {
             Level::Must => "error",
@@ -49,6 +49,9 @@ pub fn annotations(report: &Report) -> String {
     }
     if Outcome::of(&report.cases) == Outcome::NothingJudged {
         text += &command("error", "paragon-testkit", "nothing was judged");
+    }
+    if let Some(outdated) = outdated(report) {
+        text += &command("error", "paragon-testkit", &outdated);
     }
     if report.interrupted {
         text += &command("error", "paragon-testkit", INTERRUPTED);

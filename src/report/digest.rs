@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::escape::visible;
 use super::json::{Report, ReportedCase};
-use crate::check::{Level, Verdict};
+use crate::check::Verdict;
 use crate::contract::{Rule, rule};
 
 /// Number of lines at each end of a long timeline that are shown.
@@ -21,7 +21,7 @@ pub(super) enum Outcome {
 impl Outcome {
     pub(super) fn of<'a>(results: impl IntoIterator<Item = &'a ReportedCase>) -> Self {
         results.into_iter().fold(Self::NothingJudged, |outcome, result| match result.verdict {
-            Verdict::Fail if result.level != Level::May => Self::Failed,
+            _ if result.decides => Self::Failed,
             Verdict::Pass | Verdict::Fail if outcome == Self::NothingJudged => Self::Passed,
             _ => outcome,
         })
@@ -47,18 +47,41 @@ pub(super) fn headline(report: &Report) -> String {
 
 fn headline_of_judged(report: &Report) -> String {
     let summary = &report.summary;
-    let judged = summary.pass + summary.fail;
+    let judged = summary.pass + summary.fail - summary.known;
     let what = if policies(report).len() > 1 { "verdicts" } else { "cases" };
-    let failed = match (summary.fail, judged) {
-        (0, 1) => return "The one case that was judged passed".to_owned(),
+    let failed = match (summary.fail - summary.known, judged) {
+        (0, 1) => "The one case that was judged passed".to_owned(),
         (0, _) => format!("All {judged} {what} that were judged passed"),
         (failed, _) => format!("{failed} of {judged} {what} failed"),
     };
+    let failed = match summary.known {
+        0 => failed,
+        1 => format!("{failed}, besides 1 known failure"),
+        known => format!("{failed}, besides {known} known failures"),
+    };
     match Outcome::of(&report.cases) {
         Outcome::NothingJudged => "Nothing was judged".to_owned(),
-        Outcome::Passed if summary.fail > 0 => format!("{failed}, but only at level may, which never decides"),
-        _ => failed,
+        Outcome::Passed if summary.fail > summary.known => {
+            format!("{failed}, but only at level may, which never decides")
+        }
+        _ => match mended(report).len() {
+            0 => failed,
+            _ => format!("{failed}, but the list of known failures is outdated"),
+        },
     }
+}
+
+/// Returns the ids of the cases that pass although they are listed as known failures.
+pub(super) fn mended(report: &Report) -> Vec<&'static str> {
+    report.cases.iter().filter(|case| case.decides && case.verdict == Verdict::Pass).map(|case| case.id).collect()
+}
+
+/// Says which cases must be taken out of the list of known failures, if there are any.
+pub(super) fn outdated(report: &Report) -> Option<String> {
+    let mended = mended(report);
+    let cases = if mended.len() == 1 { "passes now, but is" } else { "pass now, but are" };
+    (!mended.is_empty())
+        .then(|| format!("{} {cases} listed as known to fail: write the list anew (--write-known)", mended.join(", ")))
 }
 
 /// Returns what to fix first, if it explains other cases, such as `fix pull-all-pages first: it explains 28 other cases
@@ -80,7 +103,10 @@ pub(super) fn causes(report: &Report) -> Option<String> {
 /// Returns the number of cases with each verdict, as text.
 pub(super) fn counts(report: &Report) -> String {
     let summary = &report.summary;
-    let mut text = format!("{} passed, {} failed", summary.pass, summary.fail);
+    let mut text = format!("{} passed, {} failed", summary.pass, summary.fail - summary.known);
+    if summary.known > 0 {
+        let _ = write!(text, ", {} known to fail", summary.known);
+    }
     let _ = write!(text, ", {} not evaluable, {} skipped", summary.not_evaluable, summary.skipped);
     text
 }
@@ -92,7 +118,17 @@ pub(super) fn assumptions(case: &ReportedCase) -> impl Iterator<Item = &'static 
 
 /// Returns the first and last lines, and between them the number of lines that are left out.
 pub(super) fn ends(lines: &[String]) -> Vec<String> {
-    ends_of(lines, TIMELINE_END, |left_out| format!("… {} more in the JSON report …", lines_of(left_out)))
+    ends_of(lines, TIMELINE_END, left_out)
+}
+
+/// Says how many lines are left out.
+pub(super) fn left_out(lines: usize) -> String {
+    format!("… {} more in the JSON report …", lines_of(lines))
+}
+
+/// `1 case`, `2 cases`
+pub(super) fn cases_of(count: usize) -> String {
+    format!("{count} case{}", if count == 1 { "" } else { "s" })
 }
 
 /// `1 line`, `2 lines`

@@ -53,6 +53,10 @@ pub struct ReportedCase {
     pub policy: String,
     /// The findings, or what could not be observed. For a pass, the evidence on which it was judged.
     pub detail: String,
+    /// Whether the case is listed as a known failure.
+    pub known: bool,
+    /// Whether the verdict makes the run fail, see [`CaseResult::decides`](crate::check::CaseResult::decides).
+    pub decides: bool,
     /// Ids of the cases that failed and that explain why this case could not be judged.
     pub because_of: Vec<&'static str>,
     /// Ids of the rules that the verdict rests on and that Paragon does not document.
@@ -76,6 +80,8 @@ pub struct Summary {
     pub pass: usize,
     /// Number of cases in which the receiver did not meet the requirement.
     pub fail: usize,
+    /// Number of these failures that are known.
+    pub known: usize,
     /// Number of cases that could not be judged.
     pub not_evaluable: usize,
     /// Number of cases that were not run.
@@ -99,6 +105,8 @@ impl Report {
             verdict: result.verdict,
             policy: result.policy.clone(),
             detail: result.detail.clone(),
+            known: result.known,
+            decides: result.decides(),
             because_of: result.because_of.clone(),
             assumes: result.case.assumes(),
             timeline: result.timeline.clone(),
@@ -117,6 +125,7 @@ impl Report {
             summary: Summary {
                 pass: judgment.count(Verdict::Pass),
                 fail: judgment.count(Verdict::Fail),
+                known: judgment.results.iter().filter(|it| it.known && it.verdict == Verdict::Fail).count(),
                 not_evaluable: judgment.count(Verdict::NotEvaluable),
                 skipped: judgment.count(Verdict::Skipped),
             },

@@ -6,7 +6,7 @@ use quick_xml::events::{BytesDecl, BytesText, Event};
 use super::digest::{INTERRUPTED, plain, policies};
 use super::escape::{cut, one_line, visible};
 use super::json::{Report, ReportedCase};
-use crate::check::{Level, Verdict};
+use crate::check::{MENDED, Verdict};
 
 /// Maximum number of characters of the message that CI servers show first.
 const MESSAGE: usize = 200;
@@ -22,8 +22,8 @@ enum Status {
 impl Status {
     fn of(case: &ReportedCase) -> Self {
         match case.verdict {
+            _ if case.decides => Self::Failed,
             Verdict::Pass => Self::Passed,
-            Verdict::Fail if case.level != Level::May => Self::Failed,
             Verdict::Fail | Verdict::NotEvaluable | Verdict::Skipped => Self::Skipped,
         }
     }
@@ -114,7 +114,11 @@ fn testcase(case: &ReportedCase, policy: &str, xml: &mut Xml) -> io::Result<()> 
             element.write_empty()?;
             return Ok(());
         }
+        (Status::Failed, Verdict::Pass) => ("failure", "known".to_owned(), MENDED.to_owned(), None),
         (Status::Failed, _) => ("failure", case.level.to_string(), first, Some(plain(case))),
+        (_, Verdict::Fail) if case.known => {
+            ("skipped", "known".to_owned(), format!("known to fail: {first}"), Some(plain(case)))
+        }
         (_, Verdict::Fail) => (
             "skipped",
             "may".to_owned(),

@@ -1,7 +1,8 @@
 use std::fmt::Write as _;
 
 use super::digest::{
-    DOCUMENTED, Outcome, Row, assumptions, causes, counts, ends, headline, lines_of, outcome, policies, safe_policies,
+    DOCUMENTED, Outcome, Row, assumptions, causes, counts, ends, headline, lines_of, outcome, outdated, policies,
+    safe_policies,
 };
 use super::escape::{cut, one_line, visible};
 use super::json::{Report, ReportedCase};
@@ -28,8 +29,8 @@ pub(super) fn write(report: &Report) -> String {
     };
     let (target, revision) = (code(&report.target), report.revision);
     let _ = writeln!(text, "{target}: {}. Seed {}{under}, revision `{revision}`.\n", counts(report), report.seed);
-    if let Some(first) = causes(report) {
-        let _ = writeln!(text, "**{}.**\n", inline(&first));
+    for hint in [causes(report), outdated(report)].into_iter().flatten() {
+        let _ = writeln!(text, "**{}.**\n", inline(&hint));
     }
     for remark in &report.remarks {
         let _ = writeln!(text, "Remark: {}\n", inline(remark));
@@ -41,7 +42,7 @@ pub(super) fn write(report: &Report) -> String {
     } else if !rows.is_empty() {
         text.push_str("| | case | level | what is required |\n|---|---|---|---|\n");
         for case in &report.cases {
-            let (sign, id, level, title) = (signed(case.verdict), code(case.id), case.level, case.title);
+            let (sign, id, level, title) = (signed_case(case), code(case.id), case.level, case.title);
             let _ = writeln!(text, "| {sign} | {id} | {level} | {} |", inline(title));
         }
     }
@@ -77,7 +78,7 @@ fn by_policy(rows: &[Row<'_>], text: &mut String) {
 
 fn failures(report: &Report, text: &mut String) {
     let several = policies(report).len() > 1;
-    let failed: Vec<_> = report.cases.iter().filter(|case| case.verdict == Verdict::Fail).collect();
+    let failed: Vec<_> = report.cases.iter().filter(|case| case.verdict == Verdict::Fail && !case.known).collect();
     if !failed.is_empty() {
         text.push_str("\n### Failures\n");
     }
@@ -137,6 +138,10 @@ fn blind(rows: &[Row<'_>], several: bool, text: &mut String) {
     if !unseen.is_empty() {
         let _ = write!(text, "\n### Not evaluable\n\n{}", unseen.concat());
     }
+}
+
+fn signed_case(case: &ReportedCase) -> &'static str {
+    if case.known && case.verdict == Verdict::Fail { "⚠️ known to fail" } else { signed(case.verdict) }
 }
 
 fn signed(verdict: Verdict) -> &'static str {

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 use url::Url;
 
-use super::digest::{INTERRUPTED, Row, plain, policies};
+use super::digest::{INTERRUPTED, Row, outdated, plain, policies};
 use super::escape::visible;
 use super::json::{Report, ReportedCase};
 use crate::check::{Level, Verdict};
@@ -15,6 +15,9 @@ pub(super) fn write(report: &Report) -> String {
     let results: Vec<_> = with(Verdict::Fail).map(|case| result(case, rule_of(case), &location)).collect();
     let blind = with(Verdict::NotEvaluable).chain(with(Verdict::Skipped));
     let mut notifications: Vec<_> = blind.map(|case| notification(case, rule_of(case))).collect();
+    if let Some(outdated) = outdated(report) {
+        notifications.push(json!({ "level": "error", "message": { "text": outdated } }));
+    }
     if report.interrupted {
         notifications.push(json!({ "level": "error", "message": { "text": INTERRUPTED } }));
     }
@@ -88,6 +91,9 @@ fn result(case: &ReportedCase, rule: usize, location: &Value) -> Value {
             "reproduce": case.reproduce,
         },
     });
+    if case.known {
+        result["suppressions"] = json!([{ "kind": "external", "justification": "listed as known to fail" }]);
+    }
     if let Some(scenario) = &case.scenario {
         result["properties"]["scenario"] = json!(scenario);
     }

@@ -38,37 +38,44 @@ pub fn exit_code(judgment: &Judgment) -> u8 {
 pub struct Text {
     /// Whether to use ANSI colors.
     pub color: bool,
+    /// Whether to print each case as soon as it is judged. Otherwise only failures are printed then.
+    pub verbose: bool,
 }
 
 impl Text {
     /// Returns a writer without colors.
     pub fn plain() -> Self {
-        Self { color: false }
+        Self { color: false, verbose: false }
     }
 
     /// Returns a writer with ANSI colors.
     pub fn colored() -> Self {
-        Self { color: true }
+        Self { color: true, verbose: false }
     }
 
-    /// Returns one line for a case. Unless the case passed or was skipped, the lines below say what was found.
+    /// Prints each case as soon as it is judged, with its title.
+    #[must_use]
+    pub fn verbose(self) -> Self {
+        Self { verbose: true, ..self }
+    }
+
+    /// Returns what to print as soon as a case is judged. For a failure, the lines say what was found, why that matters,
+    /// and how to fix it. Any other verdict has lines only if the text is [`verbose`](Self::verbose), because
+    /// [`summary`](Self::summary) counts them.
     pub fn case(self, result: &CaseResult, reproduce: &str) -> String {
+        if !self.verbose && (result.verdict != Verdict::Fail || result.known) {
+            return String::new();
+        }
         let case = result.case;
-        let (word, color) = match result.verdict {
-            Verdict::Pass => ("pass", "32"),
-            Verdict::Fail => ("FAIL", "1;31"),
-            Verdict::NotEvaluable => ("n/a ", "33"),
-            _ => ("skip", "2"),
-        };
-        let under = if case.family == Family::Pol { format!(" (under {})", result.policy) } else { String::new() };
-        let mut text = format!("{}  {:<24} {}{under}\n", self.paint(word, color), case.id, result.title);
+        let (word, color) = word(result);
+        let mut text = format!("{}  {:<24} {}{}\n", self.paint(word, color), case.id, result.title, under(result));
         match result.verdict {
-            Verdict::Fail => {
+            Verdict::Fail if !result.known => {
                 Self::block(&mut text, "found", &result.detail);
                 Self::block(&mut text, "why", case.why);
                 Self::block(&mut text, "fix", case.fix);
                 Self::block(&mut text, "level", &format!("{}, rests on {}", case.level, rests_on(result)));
-                Self::block(&mut text, "story", &digest::ends(&result.timeline.lines()).join("\n"));
+                Self::block(&mut text, "story", &digest::ends_of(&result.timeline.lines(), STORY_END, digest::left_out).join("\n"));
                 if let Some(file) = &result.scenario {
                     let kept = format!("{}: `paragon-testkit replay` runs this scenario again", file.display());
                     Self::block(&mut text, "kept", &kept);
@@ -83,21 +90,34 @@ impl Text {
 
     /// Returns the last lines of a run.
     pub fn summary(self, judgment: &Judgment) -> String {
-        let count = |verdict| judgment.count(verdict);
-        let (failed, blind) = (count(Verdict::Fail), count(Verdict::NotEvaluable));
+        let report = Report::new(judgment, |_| String::new());
         let mut text = "\n".to_owned();
-        if let Some(first) = digest::causes(&Report::new(judgment, |_| String::new())) {
-            let _ = writeln!(text, "{first}");
+        if !self.verbose {
+            text.push_str(&self.not_judged(judgment));
+        }
+        for hint in [digest::causes(&report), digest::outdated(&report)].into_iter().flatten() {
+            let _ = writeln!(text, "{hint}");
+        }
+        let covered_less = |result: &&CaseResult| result.verdict == Verdict::Pass && result.title != result.case.title;
+        match judgment.results.iter().filter(covered_less).count() {
+            0 => (),
+            cases => {
+                let cases = digest::cases_of(cases);
+                let _ = writeln!(text, "there is no state probe: in {cases} that passed, the stored records were not checked");
+            }
         }
         for remark in &judgment.remarks {
             let _ = writeln!(text, "remark: {remark}");
         }
-        let _ = write!(text, "{} passed", count(Verdict::Pass));
+        let summary = report.summary;
+        let failed = summary.fail - summary.known;
         let failing = format!("{failed} failed");
         let failing = if failed > 0 { self.paint(&failing, "1;31") } else { failing };
-        let _ = write!(text, ", {failing}, {blind} not evaluable");
-        if count(Verdict::Skipped) > 0 {
-            let _ = write!(text, ", {} skipped", count(Verdict::Skipped));
+        let _ = write!(text, "{} passed, {failing}, {} not evaluable", summary.pass, summary.not_evaluable);
+        for (count, what) in [(summary.known, "known to fail"), (summary.skipped, "skipped")] {
+            if count > 0 {
+                let _ = write!(text, ", {count} {what}");
+            }
         }
         let seconds = judgment.took.as_secs_f64();
         let _ = write!(text, "; seed {}, policy {}", judgment.seed, judgment.policy);
@@ -108,7 +128,7 @@ impl Text {
         if seconds >= LONG {
             let _ = writeln!(text, "longest: {}", longest(judgment));
         }
-        if let Some(safe) = safe_under(judgment) {
+        if let Some(safe) = safe_under(&report) {
             let _ = writeln!(text, "{safe}");
         }
         let judged = judgment.results.iter().filter(|r| matches!(r.verdict, Verdict::Pass | Verdict::Fail));
@@ -125,6 +145,36 @@ impl Text {
         text
     }
 
+    /// Returns the cases whose verdicts were not printed and that did not pass, grouped by the reason.
+    fn not_judged(self, judgment: &Judgment) -> String {
+        // The word and color, the reason, and the names of the cases.
+        let mut groups: Vec<((&str, &str), &str, Vec<String>)> = Vec::new();
+        for result in &judgment.results {
+            let why = match result.verdict {
+                Verdict::Pass => continue,
+                Verdict::Fail if !result.known => continue,
+                Verdict::Fail => "",
+                Verdict::NotEvaluable | Verdict::Skipped => &result.detail,
+            };
+            let name = format!("{}{}", result.case.id, under(result));
+            match groups.iter_mut().find(|(other, reason, _)| (*other, *reason) == (word(result), why)) {
+                Some((.., names)) => names.push(name),
+                None => groups.push((word(result), why, vec![name])),
+            }
+        }
+        let mut text = String::new();
+        for ((word, color), why, names) in groups {
+            let shown = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+            let more = match names.len().saturating_sub(NAMED) {
+                0 => String::new(),
+                more => format!(", and {more} more (--verbose lists all)"),
+            };
+            let _ = writeln!(text, "{}  {}: {shown}{more}", self.paint(word, color), digest::cases_of(names.len()));
+            Self::block(&mut text, "", why);
+        }
+        text
+    }
+
     fn paint(self, text: &str, color: &str) -> String {
         if self.color { format!("\x1b[{color}m{text}\x1b[0m") } else { text.to_owned() }
     }
@@ -133,6 +183,28 @@ impl Text {
         digest::block(text, 12, &format!("      {label}"), lines);
     }
 }
+
+/// Returns the word for a verdict, and its color as an ANSI code.
+fn word(result: &CaseResult) -> (&'static str, &'static str) {
+    match result.verdict {
+        Verdict::Fail if result.known => ("known", "33"),
+        Verdict::Pass => ("pass", "32"),
+        Verdict::Fail => ("FAIL", "1;31"),
+        Verdict::NotEvaluable => ("n/a ", "33"),
+        Verdict::Skipped => ("skip", "2"),
+    }
+}
+
+/// Returns the policy of a case that is about policies.
+fn under(result: &CaseResult) -> String {
+    if result.case.family == Family::Pol { format!(" (under {})", result.policy) } else { String::new() }
+}
+
+/// Number of cases that are named for each reason why cases could not be judged.
+const NAMED: usize = 12;
+
+/// Number of lines at each end of a long story that are printed. A failure then fits on one screen.
+const STORY_END: usize = 8;
 
 /// Number of seconds after which a run also lists its longest cases.
 const LONG: f64 = 5.0;
@@ -146,9 +218,8 @@ fn longest(judgment: &Judgment) -> String {
 
 /// Returns under how many policies the receiver is safe, and under which it loses data. Returns `None` unless several
 /// policies are compared.
-fn safe_under(judgment: &Judgment) -> Option<String> {
-    let report = Report::new(judgment, |_| String::new());
-    let (safe, all) = digest::safe_policies(&report);
+fn safe_under(report: &Report) -> Option<String> {
+    let (safe, all) = digest::safe_policies(report);
     let others: Vec<_> = all.iter().filter(|policy| !safe.contains(policy)).copied().collect();
     let loses = if others.is_empty() { String::new() } else { format!("; loses data under {}", others.join(", ")) };
     (all.len() > 1).then(|| format!("safe under {} of {} policies{loses}", safe.len(), all.len()))

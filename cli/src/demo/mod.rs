@@ -99,7 +99,7 @@ async fn tell(color: bool) -> Result<u8, Box<dyn std::error::Error>> {
         .await?;
 
     say("\n7. Does the receiver survive other faults as well? The conformance suite judges it\n");
-    let text = output::text(color);
+    let text = output::text(color, true);
     let suite = Suite::for_receiver(base.join("/webhook")?)
         .state_url(base.join("/state")?)
         // The receiver runs in this process, so cases that end its process are left out. A few histories are enough for
