@@ -79,7 +79,7 @@ def markdown(file, text):
     tags = Tags()
     tags.feed(cmarkgfm.github_flavored_markdown_to_html(text, cmarkgfm.cmark.Options.CMARK_OPT_UNSAFE))
     demand(not tags.seen.keys() - MARKDOWN, f"{file}: unexpected {tags.seen.keys() - MARKDOWN}")
-    rows = re.findall(r"^\| (?:✅|❌|❔|⏭️) ", text, re.MULTILINE)
+    rows = re.findall(r"^\| (?:✅|❌|⚠️|❔|⏭️) ", text, re.MULTILINE)
     demand(tags.seen.get("tr") == 1 + len(rows), f"{file}: {len(rows)} rows became {tags.seen.get('tr')}")
     demand(tags.seen.get("h4") == text.count("\n#### "), f"{file}: {tags.seen}")
 

@@ -269,7 +269,8 @@ impl Play<'_> {
                 environment.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
             output::result(&format!("{}\n", serde_json::Value::Object(map)));
         }
-        output::note(&format!("judging {}, seed {}", self.aim.webhook, self.seed));
+        let version = env!("CARGO_PKG_VERSION");
+        output::note(&format!("judging {}, seed {}, paragon-testkit {version}", self.aim.webhook, self.seed));
         if typed.spawn.is_none() && !typed.ready_json {
             let own_key = typed.signing_key.as_ref().map(|file| format!("the key in {}", file.display()));
             output::note("the receiver must have been started with these environment variables:");

@@ -141,8 +141,7 @@ impl Settings<'_> {
         let (policy, took) = (policy.name.clone(), watch.elapsed());
         let (title, because_of, known) = (case.title_covered(is_state_seen), Vec::new(), false);
         let scenario = kept;
-        let result =
-            CaseResult { case, title, policy, verdict, detail, known, because_of, timeline, scenario, took };
+        let result = CaseResult { case, title, policy, verdict, detail, known, because_of, timeline, scenario, took };
         Judged { result, presumes, is_silent, is_doubtful, is_cut_off }
     }
 }

@@ -49,9 +49,7 @@ impl Known {
             match (cases().iter().find(|case| case.id == id), policy) {
                 (Some(case), Some(policy)) => Ok(format!("{}{UNDER}{}", case.id, policy.trim())),
                 (Some(case), None) => Ok(case.id.to_owned()),
-                (None, _) => {
-                    Err(UnknownCase { line: index + 1, name: id.to_owned(), nearest: nearest(id) })
-                }
+                (None, _) => Err(UnknownCase { line: index + 1, name: id.to_owned(), nearest: nearest(id) }),
             }
         });
         known.collect::<Result<_, _>>().map(Self)

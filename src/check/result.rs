@@ -6,6 +6,7 @@ use serde::Serialize;
 use url::Url;
 
 use super::case::{Case, Family, Level};
+use crate::clock::Timestamp;
 use crate::contract::Revision;
 use crate::fake::Timeline;
 
@@ -101,6 +102,8 @@ pub struct Judgment {
     pub remarks: Vec<String>,
     /// Results of the cases, in the order of the plan.
     pub results: Vec<CaseResult>,
+    /// Real time at which the run began.
+    pub started: Timestamp,
     /// Real time that the run took.
     pub took: Duration,
 }
@@ -109,7 +112,8 @@ pub struct Judgment {
 pub(crate) const MENDED: &str = "the case passes now, but it is listed as a known failure: take it out of the list";
 
 impl Judgment {
-    /// Creates a judgment from results, for example from those of an interrupted run.
+    /// Creates a judgment from results, for example from those of an interrupted run. `took` is the real time since the
+    /// run began.
     pub fn of_results(
         target: Url,
         seed: u64,
@@ -118,8 +122,10 @@ impl Judgment {
         results: Vec<CaseResult>,
         took: Duration,
     ) -> Self {
-        let remarks = Vec::new();
-        Self { target, seed, policy: policy.into(), revision, remarks, results, took }
+        let (policy, remarks) = (policy.into(), Vec::new());
+        let took_millis = i64::try_from(took.as_millis()).unwrap_or(i64::MAX);
+        let started = Timestamp::from_millis(Timestamp::wall().as_millis().saturating_sub(took_millis));
+        Self { target, seed, policy, revision, remarks, results, started, took }
     }
 
     /// Returns the number of cases with this verdict.
@@ -197,6 +203,7 @@ mod tests {
             revision: Revision::default(),
             remarks: Vec::new(),
             results: results.iter().map(result).collect(),
+            started: Timestamp::from_millis(0),
             took: Duration::ZERO,
         }
     }

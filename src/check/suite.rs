@@ -16,7 +16,7 @@ use super::run::Run;
 use super::schedule::{Planned, Schedule};
 use super::settings::{Settings, Starting};
 use super::target::Target;
-use crate::clock::Stopwatch;
+use crate::clock::{Stopwatch, Timestamp};
 use crate::delivery::Policy;
 use crate::fake::{self, FakeParagon};
 use crate::scenario::Scenario;
@@ -237,7 +237,7 @@ impl<'a> Suite<'a> {
     }
 
     async fn judge(&self, paragon: &FakeParagon, planned: &[Planned<'_>], scenario: Option<&Scenario>) -> Judgment {
-        let watch = Stopwatch::start();
+        let (started, watch) = (Timestamp::wall(), Stopwatch::start());
         let run = Run::new(&self.target, paragon);
         let results = Schedule::of(&run, &self.settings, planned, scenario).play().await;
         paragon.set_webhook(self.target.webhook.clone()).await;
@@ -248,6 +248,7 @@ impl<'a> Suite<'a> {
             revision: paragon.revision(),
             remarks: run.remarks(),
             results,
+            started,
             took: watch.elapsed(),
         }
     }

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use serde_json::Value;
+
 use super::entry::{Call, EntryKind, TimelineEntry};
 use super::entry_json::told;
 use super::log::Log;
@@ -138,8 +140,22 @@ impl Timeline {
 
     /// Returns all entries as the admin API serves them: one JSON object on a line for each entry. Nothing is left out.
     pub fn ndjson(&self) -> String {
-        let entries = self.entries.iter().enumerate();
-        entries.map(|(index, entry)| told(self.first + index, entry).to_string() + "\n").collect()
+        self.told().map(|entry| entry.to_string() + "\n").collect()
+    }
+
+    /// Returns all entries as the admin API serves them, and with the body of each event that was sent.
+    pub(crate) fn to_json(&self) -> Vec<Value> {
+        let with_body = |(mut told, entry): (Value, &TimelineEntry)| {
+            if let EntryKind::Attempt { record, .. } = &entry.what {
+                told["body"] = String::from_utf8_lossy(&record.body).into();
+            }
+            told
+        };
+        self.told().zip(&self.entries).map(with_body).collect()
+    }
+
+    fn told(&self) -> impl Iterator<Item = Value> {
+        self.entries.iter().enumerate().map(|(index, entry)| told(self.first + index, entry))
     }
 
     /// Returns the printed entries as a [Mermaid](https://mermaid.js.org) sequence diagram.

@@ -1,6 +1,7 @@
-use super::digest::{INTERRUPTED, Outcome, Row, outdated};
+use super::digest::{INTERRUPTED, outdated};
 use super::escape::{cut, one_line, visible};
 use super::json::Report;
+use super::policies::{Outcome, Row};
 use crate::check::{Level, Verdict};
 
 /// Maximum number of characters of a finding. An annotation is a hint, and the other reports have the rest.
@@ -24,7 +25,7 @@ const LONGEST: usize = 2_000;
 /// # Ok(()) }
 /// ```
 pub fn annotations(report: &Report) -> String {
-    let mut rows = Row::all(report);
+    let mut rows = Row::all(&report.cases);
     rows.sort_by_key(|row| row.case().level);
     let mut text = String::new();
     for row in &rows {

@@ -2,31 +2,15 @@
 
 use std::fmt::Write as _;
 
+use super::case::ReportedCase;
 use super::escape::visible;
-use super::json::{Report, ReportedCase};
+use super::json::Report;
+use super::policies::{Outcome, policies};
 use crate::check::Verdict;
 use crate::contract::{Rule, rule};
 
 /// Number of lines at each end of a long timeline that are shown.
 const TIMELINE_END: usize = 20;
-
-/// Outcome of a whole report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    Passed,
-    Failed,
-    NothingJudged,
-}
-
-impl Outcome {
-    pub(super) fn of<'a>(results: impl IntoIterator<Item = &'a ReportedCase>) -> Self {
-        results.into_iter().fold(Self::NothingJudged, |outcome, result| match result.verdict {
-            _ if result.decides => Self::Failed,
-            Verdict::Pass | Verdict::Fail if outcome == Self::NothingJudged => Self::Passed,
-            _ => outcome,
-        })
-    }
-}
 
 /// Returns the outcome of a report. An interrupted run has not passed, whatever was judged before.
 pub(super) fn outcome(report: &Report) -> Outcome {
@@ -48,7 +32,7 @@ pub(super) fn headline(report: &Report) -> String {
 fn headline_of_judged(report: &Report) -> String {
     let summary = &report.summary;
     let judged = summary.pass + summary.fail - summary.known;
-    let what = if policies(report).len() > 1 { "verdicts" } else { "cases" };
+    let what = if policies(&report.cases).len() > 1 { "verdicts" } else { "cases" };
     let failed = match (summary.fail - summary.known, judged) {
         (0, 1) => "The one case that was judged passed".to_owned(),
         (0, _) => format!("All {judged} {what} that were judged passed"),
@@ -100,6 +84,11 @@ pub(super) fn causes(report: &Report) -> Option<String> {
     }
 }
 
+/// Returns when the run began, how long it took, and the version of the program that judged.
+pub(super) fn when(report: &Report) -> String {
+    format!("{}, {:.1} s, paragon-testkit {}.", report.started, report.seconds, report.version)
+}
+
 /// Returns the number of cases with each verdict, as text.
 pub(super) fn counts(report: &Report) -> String {
     let summary = &report.summary;
@@ -107,7 +96,10 @@ pub(super) fn counts(report: &Report) -> String {
     if summary.known > 0 {
         let _ = write!(text, ", {} known to fail", summary.known);
     }
-    let _ = write!(text, ", {} not evaluable, {} skipped", summary.not_evaluable, summary.skipped);
+    let _ = write!(text, ", {} not evaluable", summary.not_evaluable);
+    if summary.skipped > 0 {
+        let _ = write!(text, ", {} skipped", summary.skipped);
+    }
     text
 }
 
@@ -173,61 +165,3 @@ pub(super) fn plain(case: &ReportedCase) -> String {
 
 /// Text for a verdict without assumptions.
 pub(super) const DOCUMENTED: &str = "what Paragon documents";
-
-/// Returns the policies under which cases ran, in the order of their first case.
-pub(super) fn policies(report: &Report) -> Vec<&str> {
-    let mut policies = Vec::new();
-    for case in &report.cases {
-        if !policies.contains(&case.policy.as_str()) {
-            policies.push(case.policy.as_str());
-        }
-    }
-    policies
-}
-
-/// Returns the policies that are safe, and all policies that are compared. A policy is safe if something was judged
-/// under it and no failure under it decides. A case that ran under one policy alone is ignored, because it says nothing
-/// about the other policies.
-pub(super) fn safe_policies(report: &Report) -> (Vec<&str>, Vec<&str>) {
-    let rows = Row::all(report);
-    let compared = || rows.iter().filter(|row| row.results.len() > 1).flat_map(|row| row.results.iter().copied());
-    let of = |policy: &str| Outcome::of(compared().filter(|case| case.policy == policy));
-    let all: Vec<_> =
-        policies(report).into_iter().filter(|policy| compared().any(|case| case.policy == *policy)).collect();
-    (all.iter().copied().filter(|policy| of(policy) == Outcome::Passed).collect(), all)
-}
-
-/// One case, with its results under each policy.
-pub(super) struct Row<'a> {
-    pub(super) results: Vec<&'a ReportedCase>,
-}
-
-impl<'a> Row<'a> {
-    /// Returns the rows in the order in which the cases first ran.
-    pub(super) fn all(report: &'a Report) -> Vec<Self> {
-        let mut rows: Vec<Self> = Vec::new();
-        for case in &report.cases {
-            match rows.iter_mut().find(|row| row.case().id == case.id) {
-                Some(row) => row.results.push(case),
-                None => rows.push(Self { results: vec![case] }),
-            }
-        }
-        rows
-    }
-
-    /// Returns the first result, for the members that are the same under each policy.
-    pub(super) fn case(&self) -> &'a ReportedCase {
-        self.results[0]
-    }
-
-    pub(super) fn with(&self, verdict: Verdict) -> impl Iterator<Item = &'a ReportedCase> {
-        self.results.iter().copied().filter(move |result| result.verdict == verdict)
-    }
-
-    /// Returns a text such as `2 of 3`: the number of policies that passed, out of those that were judged. Returns
-    /// `None` if none was judged.
-    pub(super) fn safe_under(&self) -> Option<String> {
-        let (pass, fail) = (self.with(Verdict::Pass).count(), self.with(Verdict::Fail).count());
-        (pass + fail > 0).then(|| format!("{pass} of {}", pass + fail))
-    }
-}

@@ -1,12 +1,11 @@
 use std::fmt::Write as _;
 
-use super::digest::{
-    DOCUMENTED, Outcome, Row, assumptions, causes, counts, ends_of, headline, lines_of, outcome, policies,
-    safe_policies,
-};
+use super::case::ReportedCase;
+use super::digest::{DOCUMENTED, assumptions, causes, counts, ends_of, headline, lines_of, outcome, outdated, when};
 use super::escape::Html;
-use super::json::{Report, ReportedCase};
+use super::json::Report;
 use super::lanes::{Lane, Step, What};
+use super::policies::{Outcome, Row, policies, safe_policies};
 use crate::check::Verdict;
 
 /// Number of steps at each end of a long timeline that are drawn.
@@ -14,19 +13,23 @@ const DRAWN: usize = 150;
 
 const STYLE: &str = include_str!("report.css");
 
-/// Writes the HTML report. The page has no script: the filter consists of radio buttons and CSS.
+/// Number of lines of a finding that are shown before folding out.
+const FOUND: usize = 6;
+
+/// Writes the HTML report. The page has no script. Failures come first, with what was found and how to fix it; everything
+/// else is folded.
 pub(super) fn write(report: &Report) -> String {
-    let all = policies(report);
+    let all = policies(&report.cases);
     let several = all.len() > 1;
     let outcome = match outcome(report) {
         Outcome::Passed => "pass",
         Outcome::Failed => "fail",
         Outcome::NothingJudged => "not_evaluable",
     };
-    let policy = match all[..] {
-        [] => "none".to_owned(),
-        [policy] => Html(policy).to_string(),
-        _ => all.len().to_string(),
+    let under = match all[..] {
+        [] => String::new(),
+        [policy] => format!(" Policy {}.", Html(policy)),
+        _ => format!(" {} policies.", all.len()),
     };
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -34,19 +37,17 @@ pub(super) fn write(report: &Report) -> String {
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
          <title>{title}: {target}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
-         <header>\n<h1 class=\"{outcome}\">{title}</h1>\n<p>{counts}.</p>\n<dl class=\"facts\">\n\
-         <div><dt>Receiver</dt><dd><code>{target}</code></dd></div>\n<div><dt>Seed</dt><dd>{seed}</dd></div>\n\
-         <div><dt>{label}</dt><dd>{policy}</dd></div>\n<div><dt>Revision</dt><dd>{revision}</dd></div>\n\
-         </dl>\n</header>\n",
+         <header>\n<h1 class=\"{outcome}\">{title}</h1>\n<p><code>{target}</code>: {counts}.</p>\n\
+         <p class=\"facts\">Seed {seed}.{under} Revision {revision}. {when}</p>\n</header>\n",
         title = Html(&headline(report)),
         target = Html(&report.target),
         counts = counts(report),
         seed = report.seed,
-        label = if several { "Policies" } else { "Policy" },
         revision = report.revision,
+        when = Html(&when(report)),
     );
-    if let Some(first) = causes(report) {
-        let _ = writeln!(page, "<p class=\"causes\"><b>{}.</b></p>", Html(&first));
+    for hint in [causes(report), outdated(report)].into_iter().flatten() {
+        let _ = writeln!(page, "<p><b>{}.</b></p>", Html(&hint));
     }
     for remark in &report.remarks {
         let _ = writeln!(page, "<p>Remark: {}</p>", Html(remark));
@@ -54,41 +55,62 @@ pub(super) fn write(report: &Report) -> String {
     if several {
         page.push_str(&by_policy(report));
     }
-    page.push_str(&filter(report));
     page.push_str("<main>\n");
-    for (index, case) in report.cases.iter().enumerate() {
-        page.push_str(&article(index, case, several));
+    let numbered = || report.cases.iter().enumerate();
+    for (index, case) in numbered().filter(|(_, case)| Group::of(case) == Group::Failed) {
+        page.push_str(&failure(index, case, several));
+    }
+    for group in Group::FOLDED {
+        let cases: Vec<_> = numbered().filter(|(_, case)| Group::of(case) == group).collect();
+        if !cases.is_empty() {
+            let articles: String = cases.iter().map(|(index, case)| folded(*index, case, several)).collect();
+            let (count, name) = (cases.len(), group.name());
+            let _ =
+                writeln!(page, "<details class=\"group\">\n<summary>{count} {name}</summary>\n{articles}</details>");
+        }
     }
     page.push_str("</main>\n</body>\n</html>\n");
     page
 }
 
-/// Writes the filter: radio buttons, which precede the cases that they filter, and their labels.
-fn filter(report: &Report) -> String {
-    let summary = &report.summary;
-    let choices = [
-        ("all", "all", report.cases.len()),
-        (slug(Verdict::Fail), "failed", summary.fail),
-        (slug(Verdict::Pass), "passed", summary.pass),
-        (slug(Verdict::NotEvaluable), "not evaluable", summary.not_evaluable),
-        (slug(Verdict::Skipped), "skipped", summary.skipped),
-    ];
-    let (mut inputs, mut labels) = (String::new(), String::new());
-    for (name, label, count) in choices {
-        let state = match (name, count) {
-            ("all", _) => " checked",
-            (_, 0) => " disabled",
-            _ => "",
-        };
-        let _ = writeln!(inputs, "<input type=\"radio\" name=\"show\" id=\"show-{name}\"{state}>");
-        let _ = writeln!(labels, "<label for=\"show-{name}\">{label} <b>{count}</b></label>");
+/// Group of cases on the page.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Group {
+    Failed,
+    Known,
+    NotEvaluable,
+    Passed,
+    Skipped,
+}
+
+impl Group {
+    /// The groups that are folded at first, in the order of the page.
+    const FOLDED: [Self; 4] = [Self::Known, Self::NotEvaluable, Self::Passed, Self::Skipped];
+
+    fn of(case: &ReportedCase) -> Self {
+        match case.verdict {
+            Verdict::Fail if case.known => Self::Known,
+            Verdict::Fail => Self::Failed,
+            Verdict::NotEvaluable => Self::NotEvaluable,
+            Verdict::Pass => Self::Passed,
+            Verdict::Skipped => Self::Skipped,
+        }
     }
-    format!("{inputs}<nav aria-label=\"Which cases are shown\">\n{labels}</nav>\n")
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Known => "known to fail",
+            Self::NotEvaluable => "not evaluable",
+            Self::Passed => "passed",
+            Self::Skipped => "skipped",
+        }
+    }
 }
 
 /// Writes a table with a row for each case and a column for each policy.
 fn by_policy(report: &Report) -> String {
-    let (safe, all) = safe_policies(report);
+    let (safe, all) = safe_policies(&report.cases);
     let mut text = format!(
         "<section>\n<h2>Safe under {} of {} policies</h2>\n<div class=\"wide\">\n<table>\n<thead>\n<tr><th>Case</th><th>Safe under</th>",
         safe.len(),
@@ -98,7 +120,7 @@ fn by_policy(report: &Report) -> String {
         let _ = write!(text, "<th>{}</th>", Html(policy));
     }
     text.push_str("</tr>\n</thead>\n<tbody>\n");
-    for row in Row::all(report) {
+    for row in Row::all(&report.cases) {
         let safe = row.safe_under().unwrap_or_else(|| "not judged".to_owned());
         let _ = write!(text, "<tr><th><code>{}</code></th><td>{safe}</td>", Html(row.case().id));
         for policy in &all {
@@ -117,37 +139,65 @@ fn by_policy(report: &Report) -> String {
     text
 }
 
-fn article(index: usize, case: &ReportedCase, several: bool) -> String {
-    let verdict = slug(case.verdict);
-    let open = if case.verdict == Verdict::Fail { " open" } else { "" };
+/// Returns the name of a case, with its policy if the report has several.
+fn name(case: &ReportedCase, several: bool) -> String {
     let under = if several { format!(" <i>under {}</i>", Html(&case.policy)) } else { String::new() };
+    format!("<code>{}</code> <span>{}</span>{under}", Html(case.id), Html(case.title))
+}
+
+/// Writes a failure: what was found and how to fix it, and the rest folded.
+fn failure(index: usize, case: &ReportedCase, several: bool) -> String {
+    let lines: Vec<_> = case.detail.lines().collect();
+    let (first, more) = lines.split_at(lines.len().min(FOUND));
+    let mut found = pre(&first.join("\n"));
+    if !more.is_empty() {
+        let (count, more) = (lines_of(more.len()), pre(&more.join("\n")));
+        let _ = write!(found, "<details><summary>{count} more</summary>{more}</details>");
+    }
     format!(
-        "<article class=\"{verdict}\" id=\"case-{index}\">\n<details{open}>\n\
-         <summary><b class=\"{verdict}\">{word}</b> <code>{id}</code> <span>{title}</span>{under}</summary>\n\
-         {facts}{timeline}</details>\n</article>\n",
-        word = case.verdict,
-        id = Html(case.id),
-        title = Html(case.title),
+        "<article class=\"fail\" id=\"case-{index}\">\n<h2>{name}</h2>\n\
+         <dl>\n<dt>What happened</dt><dd>{found}</dd>\n<dt>How to fix it</dt><dd>{fix}</dd>\n</dl>\n\
+         <details class=\"more\">\n<summary>Why, and how to run it again</summary>\n\
+         <dl>\n{facts}</dl>\n</details>\n{timeline}</article>\n",
+        name = name(case, several),
+        fix = Html(case.fix),
         facts = facts(case),
         timeline = timeline(case),
     )
 }
 
-fn facts(case: &ReportedCase) -> String {
-    let mut text = "<dl>\n".to_owned();
-    let mut fact = |label: &str, html: String| {
-        let _ = writeln!(text, "<dt>{label}</dt><dd>{html}</dd>");
-    };
-    let pre = |text: &str| format!("<pre>{}</pre>", Html(text));
+/// Writes a case of a folded group as one line that can be folded out.
+fn folded(index: usize, case: &ReportedCase, several: bool) -> String {
     let found = match case.verdict {
         Verdict::Pass => "How it was judged",
         Verdict::Fail => "What happened",
         Verdict::NotEvaluable => "Why it could not be judged",
         Verdict::Skipped => "Why it was skipped",
     };
-    fact(found, pre(&case.detail));
+    format!(
+        "<article class=\"{verdict}\" id=\"case-{index}\">\n<details>\n<summary>{name}</summary>\n\
+         <dl>\n<dt>{found}</dt><dd>{detail}</dd>\n<dt>How to fix it</dt><dd>{fix}</dd>\n{facts}</dl>\n\
+         {timeline}</details>\n</article>\n",
+        verdict = slug(case.verdict),
+        name = name(case, several),
+        detail = pre(&case.detail),
+        fix = Html(case.fix),
+        facts = facts(case),
+        timeline = timeline(case),
+    )
+}
+
+fn pre(text: &str) -> String {
+    format!("<pre>{}</pre>", Html(text))
+}
+
+/// Writes everything that is known of a case beside the finding and the fix.
+fn facts(case: &ReportedCase) -> String {
+    let mut text = String::new();
+    let mut fact = |label: &str, html: String| {
+        let _ = writeln!(text, "<dt>{label}</dt><dd>{html}</dd>");
+    };
     fact("Why it matters", Html(case.why).to_string());
-    fact("How to fix it", Html(case.fix).to_string());
     let rules = assumptions(case)
         .map(|rule| format!("<li><code>{}</code> ({}): {}</li>", Html(rule.id), rule.grade, Html(rule.says)));
     let rules: String = rules.collect();
@@ -157,20 +207,19 @@ fn facts(case: &ReportedCase) -> String {
         fact("Scenario", format!("<code>{}</code>", Html(scenario)));
     }
     fact("Again", pre(&case.reproduce));
+    fact("More", format!("<code>paragon-testkit explain {}</code>", Html(case.id)));
     fact("Took", format!("{:.1} s", case.seconds));
-    text.push_str("</dl>\n");
     text
 }
 
-/// Writes the timeline as a sequence diagram. The diagram is closed at first unless the case failed.
+/// Writes the timeline as a sequence diagram, folded at first.
 fn timeline(case: &ReportedCase) -> String {
     let steps = Step::all(&case.timeline);
     if steps.is_empty() {
         return String::new();
     }
-    let open = if case.verdict == Verdict::Fail { " open" } else { "" };
     let mut text = format!(
-        "<details class=\"timeline\"{open}>\n<summary>Timeline: {}</summary>\n<div class=\"lanes\" aria-hidden=\"true\">",
+        "<details class=\"timeline\">\n<summary>Timeline: {}</summary>\n<div class=\"lanes\" aria-hidden=\"true\">",
         lines_of(steps.len())
     );
     for (_, name) in Lane::ALL {

@@ -1,16 +1,24 @@
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
-use crate::check::{Judgment, Level, Verdict};
-use crate::contract::{Grade, Revision};
-use crate::fake::Timeline;
+use super::case::ReportedCase;
+use super::policies::safe_policies;
+use crate::check::{Judgment, Verdict};
+use crate::clock::Timestamp;
+use crate::contract::Revision;
 
 /// Content of a report, which all formats share. The JSON report has exactly these members. Its schema is shipped as
 /// `schemas/report.json`.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Report {
-    /// Version of the schema: 1.
+    /// Version of the schema: 2.
     pub schema_version: u32,
+    /// Version of this package.
+    pub version: &'static str,
+    /// Real time at which the run began.
+    pub started: Timestamp,
+    /// Real time that the run took, in seconds.
+    pub seconds: f64,
     /// Seed that reproduces the run.
     pub seed: u64,
     /// The webhook endpoint that was judged.
@@ -25,51 +33,22 @@ pub struct Report {
     pub cases: Vec<ReportedCase>,
     /// Number of cases with each verdict.
     pub summary: Summary,
+    /// The policies under which the receiver loses no data, if several were compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policies: Option<ComparedPolicies>,
     /// Whether the run was interrupted. Then cases may be missing.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub interrupted: bool,
 }
 
-/// One case of a [`Report`].
-#[derive(Clone, Debug, Serialize)]
+/// Delivery policies that were compared in a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct ReportedCase {
-    /// Stable id of the case.
-    pub id: &'static str,
-    /// The requirement that the verdict covers. Without a look at the receiver's state, this may be less than the case
-    /// requires.
-    pub title: &'static str,
-    /// Damage in production if the requirement is not met.
-    pub why: &'static str,
-    /// Way to fix a receiver that fails.
-    pub fix: &'static str,
-    /// Importance of the case.
-    pub level: Level,
-    /// Weakest grade among the rules that the verdict rests on.
-    pub grade: Grade,
-    /// The verdict.
-    pub verdict: Verdict,
-    /// Name of the policy under which events were delivered.
-    pub policy: String,
-    /// The findings, or what could not be observed. For a pass, the evidence on which it was judged.
-    pub detail: String,
-    /// Whether the case is listed as a known failure.
-    pub known: bool,
-    /// Whether the verdict makes the run fail, see [`CaseResult::decides`](crate::check::CaseResult::decides).
-    pub decides: bool,
-    /// Ids of the cases that failed and that explain why this case could not be judged.
-    pub because_of: Vec<&'static str>,
-    /// Ids of the rules that the verdict rests on and that Paragon does not document.
-    pub assumes: Vec<&'static str>,
-    /// What happened in the case, in order: in JSON, the printed lines.
-    #[serde(serialize_with = "printed")]
-    pub timeline: Timeline,
-    /// Path of a saved scenario that reproduces the failure.
-    pub scenario: Option<String>,
-    /// Command that runs this case again.
-    pub reproduce: String,
-    /// Real time that the case took, in seconds.
-    pub seconds: f64,
+pub struct ComparedPolicies {
+    /// Names of all policies that were compared.
+    pub compared: Vec<String>,
+    /// Names of those that are safe: something was judged under them, and no failure decides.
+    pub safe: Vec<String>,
 }
 
 /// Number of cases with each verdict.
@@ -86,10 +65,6 @@ pub struct Summary {
     pub not_evaluable: usize,
     /// Number of cases that were not run.
     pub skipped: usize,
-}
-
-fn printed<S: Serializer>(timeline: &Timeline, serializer: S) -> Result<S::Ok, S::Error> {
-    timeline.lines().serialize(serializer)
 }
 
 impl Report {
@@ -114,8 +89,11 @@ impl Report {
             reproduce: reproduce(result.case.id),
             seconds: result.took.as_secs_f64(),
         });
-        Self {
-            schema_version: 1,
+        let mut report = Self {
+            schema_version: 2,
+            version: env!("CARGO_PKG_VERSION"),
+            started: judgment.started,
+            seconds: judgment.took.as_secs_f64(),
             seed: judgment.seed,
             target: judgment.target.to_string(),
             revision: judgment.revision,
@@ -129,8 +107,15 @@ impl Report {
                 not_evaluable: judgment.count(Verdict::NotEvaluable),
                 skipped: judgment.count(Verdict::Skipped),
             },
+            policies: None,
             interrupted: false,
+        };
+        let (safe, compared) = safe_policies(&report.cases);
+        let names = |policies: Vec<&str>| policies.into_iter().map(str::to_owned).collect();
+        if compared.len() > 1 {
+            report.policies = Some(ComparedPolicies { safe: names(safe), compared: names(compared) });
         }
+        report
     }
 
     /// Marks the report as that of an interrupted run. Every format says so, and none looks like a success.

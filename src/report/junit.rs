@@ -3,9 +3,11 @@ use std::io;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
-use super::digest::{INTERRUPTED, plain, policies};
+use super::case::ReportedCase;
+use super::digest::{INTERRUPTED, plain};
 use super::escape::{cut, one_line, visible};
-use super::json::{Report, ReportedCase};
+use super::json::Report;
+use super::policies::policies;
 use crate::check::{MENDED, Verdict};
 
 /// Maximum number of characters of the message that CI servers show first.
@@ -50,7 +52,7 @@ fn suites(report: &Report, xml: &mut Xml) -> io::Result<()> {
         element = element.with_attribute((name, value.as_str()));
     }
     element.write_inner_content(|xml| {
-        policies(report).into_iter().try_for_each(|policy| suite(report, policy, xml))?;
+        policies(&report.cases).into_iter().try_for_each(|policy| suite(report, policy, xml))?;
         if report.interrupted { interruption(xml) } else { Ok(()) }
     })?;
     Ok(())
@@ -87,6 +89,9 @@ fn suite(report: &Report, policy: &str, xml: &mut Xml) -> io::Result<()> {
         ("seed", report.seed.to_string()),
         ("revision", report.revision.to_string()),
         ("policy", name.clone()),
+        ("version", report.version.to_owned()),
+        ("started", report.started.to_string()),
+        ("seconds", seconds(report.seconds)),
     ];
     element.write_inner_content(|xml| {
         xml.create_element("properties").write_inner_content(|xml| {

@@ -1,11 +1,10 @@
 use std::fmt::Write as _;
 
-use super::digest::{
-    DOCUMENTED, Outcome, Row, assumptions, causes, counts, ends, headline, lines_of, outcome, outdated, policies,
-    safe_policies,
-};
+use super::case::ReportedCase;
+use super::digest::{DOCUMENTED, assumptions, causes, counts, ends, headline, lines_of, outcome, outdated, when};
 use super::escape::{cut, one_line, visible};
-use super::json::{Report, ReportedCase};
+use super::json::Report;
+use super::policies::{Outcome, Row, policies, safe_policies};
 use crate::check::Verdict;
 
 /// Size of the Markdown, in bytes, up to which failures are written in full. GitHub accepts 1 MiB for a step, and drops
@@ -21,21 +20,22 @@ pub(super) fn write(report: &Report) -> String {
         Outcome::NothingJudged => "❔",
     };
     let mut text = format!("## {sign} {}\n\n", headline(report));
-    let all = policies(report);
+    let all = policies(&report.cases);
     let under = match all[..] {
         [] => String::new(),
         [policy] => format!(", policy {}", code(policy)),
         _ => format!(", {} policies", all.len()),
     };
     let (target, revision) = (code(&report.target), report.revision);
-    let _ = writeln!(text, "{target}: {}. Seed {}{under}, revision `{revision}`.\n", counts(report), report.seed);
+    let (counts, seed, when) = (counts(report), report.seed, inline(&when(report)));
+    let _ = writeln!(text, "{target}: {counts}. Seed {seed}{under}, revision `{revision}`. {when}\n");
     for hint in [causes(report), outdated(report)].into_iter().flatten() {
         let _ = writeln!(text, "**{}.**\n", inline(&hint));
     }
     for remark in &report.remarks {
         let _ = writeln!(text, "Remark: {}\n", inline(remark));
     }
-    let rows = Row::all(report);
+    let rows = Row::all(&report.cases);
     if all.len() > 1 {
         safety(report, &mut text);
         by_policy(&rows, &mut text);
@@ -52,7 +52,7 @@ pub(super) fn write(report: &Report) -> String {
 }
 
 fn safety(report: &Report, text: &mut String) {
-    let (safe, all) = safe_policies(report);
+    let (safe, all) = safe_policies(&report.cases);
     let _ = writeln!(text, "**Safe under {} of {} policies.**\n", safe.len(), all.len());
 }
 
@@ -77,7 +77,7 @@ fn by_policy(rows: &[Row<'_>], text: &mut String) {
 }
 
 fn failures(report: &Report, text: &mut String) {
-    let several = policies(report).len() > 1;
+    let several = policies(&report.cases).len() > 1;
     let failed: Vec<_> = report.cases.iter().filter(|case| case.verdict == Verdict::Fail && !case.known).collect();
     if !failed.is_empty() {
         text.push_str("\n### Failures\n");

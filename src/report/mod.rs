@@ -24,6 +24,7 @@
 //! its own escapes.
 
 mod annotations;
+mod case;
 mod digest;
 mod escape;
 mod format;
@@ -32,6 +33,7 @@ mod json;
 mod junit;
 mod lanes;
 mod markdown;
+mod policies;
 mod sarif;
 mod text;
 
@@ -39,6 +41,7 @@ mod text;
 mod tests;
 
 pub use annotations::annotations;
+pub use case::ReportedCase;
 pub use format::{Format, UnknownFormat};
-pub use json::{Report, ReportedCase, Summary};
+pub use json::{ComparedPolicies, Report, Summary};
 pub use text::{Text, exit_code, exits};

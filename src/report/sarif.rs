@@ -1,14 +1,16 @@
 use serde_json::{Value, json};
 use url::Url;
 
-use super::digest::{INTERRUPTED, Row, outdated, plain, policies};
+use super::case::ReportedCase;
+use super::digest::{INTERRUPTED, outdated, plain};
 use super::escape::visible;
-use super::json::{Report, ReportedCase};
+use super::json::Report;
+use super::policies::{Row, policies};
 use crate::check::{Level, Verdict};
 use crate::contract::Grade;
 
 pub(super) fn write(report: &Report) -> String {
-    let rows = Row::all(report);
+    let rows = Row::all(&report.cases);
     let location = location(&report.target);
     let rule_of = |case: &ReportedCase| rows.iter().position(|row| row.case().id == case.id).unwrap_or_default();
     let with = |verdict| report.cases.iter().filter(move |case| case.verdict == verdict);
@@ -27,16 +29,17 @@ pub(super) fn write(report: &Report) -> String {
         "runs": [{
             "tool": { "driver": {
                 "name": "paragon-testkit",
-                "semanticVersion": env!("CARGO_PKG_VERSION"),
+                "semanticVersion": report.version,
                 "rules": rows.iter().map(|row| rule(row.case())).collect::<Vec<_>>(),
             } },
-            "invocations": [{ "executionSuccessful": !report.interrupted, "toolExecutionNotifications": notifications }],
+            "invocations": [{ "executionSuccessful": !report.interrupted, "startTimeUtc": report.started, "toolExecutionNotifications": notifications }],
             "results": results,
             "properties": {
+                "seconds": report.seconds,
                 "seed": report.seed,
                 "target": report.target,
                 "revision": report.revision,
-                "policies": policies(report),
+                "policies": policies(&report.cases),
                 "summary": report.summary,
             },
         }],

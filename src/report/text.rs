@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
 use super::digest;
-use super::json::Report;
+use super::json::{ComparedPolicies, Report};
 use crate::check::{CaseResult, Family, Judgment, Verdict};
 use crate::contract::Revision;
 
@@ -75,7 +75,11 @@ impl Text {
                 Self::block(&mut text, "why", case.why);
                 Self::block(&mut text, "fix", case.fix);
                 Self::block(&mut text, "level", &format!("{}, rests on {}", case.level, rests_on(result)));
-                Self::block(&mut text, "story", &digest::ends_of(&result.timeline.lines(), STORY_END, digest::left_out).join("\n"));
+                Self::block(
+                    &mut text,
+                    "story",
+                    &digest::ends_of(&result.timeline.lines(), STORY_END, digest::left_out).join("\n"),
+                );
                 if let Some(file) = &result.scenario {
                     let kept = format!("{}: `paragon-testkit replay` runs this scenario again", file.display());
                     Self::block(&mut text, "kept", &kept);
@@ -103,7 +107,10 @@ impl Text {
             0 => (),
             cases => {
                 let cases = digest::cases_of(cases);
-                let _ = writeln!(text, "there is no state probe: in {cases} that passed, the stored records were not checked");
+                let _ = writeln!(
+                    text,
+                    "there is no state probe: in {cases} that passed, the stored records were not checked"
+                );
             }
         }
         for remark in &judgment.remarks {
@@ -219,10 +226,10 @@ fn longest(judgment: &Judgment) -> String {
 /// Returns under how many policies the receiver is safe, and under which it loses data. Returns `None` unless several
 /// policies are compared.
 fn safe_under(report: &Report) -> Option<String> {
-    let (safe, all) = digest::safe_policies(report);
-    let others: Vec<_> = all.iter().filter(|policy| !safe.contains(policy)).copied().collect();
+    let ComparedPolicies { compared, safe } = report.policies.as_ref()?;
+    let others: Vec<_> = compared.iter().filter(|policy| !safe.contains(policy)).map(String::as_str).collect();
     let loses = if others.is_empty() { String::new() } else { format!("; loses data under {}", others.join(", ")) };
-    (all.len() > 1).then(|| format!("safe under {} of {} policies{loses}", safe.len(), all.len()))
+    Some(format!("safe under {} of {} policies{loses}", safe.len(), compared.len()))
 }
 
 fn rests_on(result: &CaseResult) -> String {

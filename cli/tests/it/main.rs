@@ -1,5 +1,6 @@
 //! Tests the program the way a person runs it: with real processes and real receivers.
 
+mod adoption;
 mod bad_input;
 mod check;
 mod contract;

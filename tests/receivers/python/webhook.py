@@ -154,10 +154,13 @@ def serve(receiver, handler=Handler):
 
 
 def serve_chosen(receivers, usage):
-    """Serves the receiver that the command line names. Lists all receivers if it names none."""
-    receiver = receivers.get(" ".join(sys.argv[1:]))
-    if receiver is None:
+    """Serves the receiver that the command line names. If it names several, serves one receiver that is like all of them.
+    Lists all receivers if it names none."""
+    named = sys.argv[1:]
+    chosen = [receivers.get(name) for name in ([" ".join(named)] if " ".join(named) in receivers else named)]
+    if not all(chosen) or not chosen:
         sys.exit(f"usage: {usage}, one of:\n  " + "\n  ".join(receivers))
+    receiver = chosen[0] if len(chosen) == 1 else type("Several", tuple(chosen), {})
     serve(receiver(), getattr(receiver, "HANDLER", Handler))
 
 
