@@ -1,9 +1,9 @@
-"""Makes the picture of a report for the README: docs/src/report.png.
+"""Makes the pictures of a report: docs/src/report.png, also for the README, and docs/src/report-phone.png.
 
     python3 docs/picture.py [--program target/debug/paragon-testkit] [--chromium chromium]
 
-Runs `check` against a receiver that ignores deletions, writes the HTML report, and takes a picture of the page with
-Chromium. The seed and the start time are fixed, so the picture differs from run to run only in durations and ports.
+Runs `check` against a receiver that ignores deletions, writes the HTML report, and takes pictures of the page with
+Chromium, on a desktop and on a phone. The seed and the start time are fixed, so the pictures differ from run to run only in durations and ports.
 Uses only the standard library.
 """
 
@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PICTURE = ROOT / "docs" / "src" / "report.png"
+PICTURES = {ROOT / "docs/src/report.png": "1100,620", ROOT / "docs/src/report-phone.png": "390,844"}
 CASE_FAILED = 1
 
 
@@ -25,7 +25,7 @@ def write_report(program, page, folder):
         program, "check", "http://127.0.0.1:{port}/webhook",
         "--spawn", "python3 tests/receivers/python/broken.py drops-deletions",
         "--state-url", "http://127.0.0.1:{port}/state",
-        "--case", "rec-*", "--settle", "3s", "--seed", "7", "--start", "2026-01-01T00:00:00Z",
+        "--settle", "3s", "--seed", "7", "--start", "2026-01-01T00:00:00Z",
         "--failures", str(folder / "failures"), "--report", f"html={page}",
     ]  # fmt: skip
     env = os.environ | {"STATE_FILE": str(folder / "state")}
@@ -35,15 +35,15 @@ def write_report(program, page, folder):
         sys.exit(f"check ended with exit code {code}, expected {CASE_FAILED}: the receiver must fail a case")
 
 
-def take_picture(chromium, page, folder):
-    """Opens `page` in Chromium, and writes what it shows to `PICTURE`."""
+def take_picture(chromium, page, folder, picture, size):
+    """Opens `page` in Chromium, and writes what a window of this size shows to `picture`."""
     command = [
         chromium, "--headless", "--no-sandbox", "--hide-scrollbars", f"--user-data-dir={folder / 'profile'}",
-        "--window-size=1200,900", f"--screenshot={PICTURE}", page.as_uri(),
+        f"--window-size={size}", f"--screenshot={picture}", page.as_uri(),
     ]  # fmt: skip
-    PICTURE.unlink(missing_ok=True)
+    picture.unlink(missing_ok=True)
     ran = subprocess.run(command, capture_output=True, text=True)
-    if ran.returncode != 0 or not PICTURE.exists():
+    if ran.returncode != 0 or not picture.exists():
         sys.exit(f"{chromium} ended with exit code {ran.returncode}, and took no picture:\n{ran.stderr}")
 
 
@@ -56,8 +56,9 @@ def main():
         folder = Path(name).resolve()
         page = folder / "report.html"
         write_report(typed.program, page, folder)
-        take_picture(typed.chromium, page, folder)
-    print(f"wrote {PICTURE.relative_to(ROOT)}")
+        for picture, size in PICTURES.items():
+            take_picture(typed.chromium, page, folder, picture, size)
+            print(f"wrote {picture.relative_to(ROOT)}")
 
 
 main()

@@ -49,9 +49,6 @@ pub(super) fn write(report: &Report) -> String {
     for hint in [causes(report), outdated(report)].into_iter().flatten() {
         let _ = writeln!(page, "<p><b>{}.</b></p>", Html(&hint));
     }
-    for remark in &report.remarks {
-        let _ = writeln!(page, "<p>Remark: {}</p>", Html(remark));
-    }
     if several {
         page.push_str(&by_policy(report));
     }
@@ -64,13 +61,22 @@ pub(super) fn write(report: &Report) -> String {
         let cases: Vec<_> = numbered().filter(|(_, case)| Group::of(case) == group).collect();
         if !cases.is_empty() {
             let articles: String = cases.iter().map(|(index, case)| folded(*index, case, several)).collect();
-            let (count, name) = (cases.len(), group.name());
-            let _ =
-                writeln!(page, "<details class=\"group\">\n<summary>{count} {name}</summary>\n{articles}</details>");
+            page.push_str(&self::group(&format!("{} {}", cases.len(), group.name()), &articles));
         }
+    }
+    let remarks: String = report.remarks.iter().map(|remark| format!("<p>{}</p>\n", Html(remark))).collect();
+    match report.remarks.len() {
+        0 => (),
+        1 => page.push_str(&group("1 remark", &remarks)),
+        several => page.push_str(&group(&format!("{several} remarks"), &remarks)),
     }
     page.push_str("</main>\n</body>\n</html>\n");
     page
+}
+
+/// Writes a part of the page that is folded at first.
+fn group(title: &str, content: &str) -> String {
+    format!("<details class=\"group\">\n<summary>{title}</summary>\n{content}</details>\n")
 }
 
 /// Group of cases on the page.
