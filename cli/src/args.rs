@@ -1,6 +1,7 @@
 //! Definition of the command line: commands, options and their help texts. `plan` and the modules of the commands check
 //! the values.
 
+use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,6 +26,9 @@ const EXITS: &str = "Exit codes: 0 judged and passed; 1 a case failed or a paylo
 
 /// Default port of the API, which clients expect without being told.
 pub(crate) const API_PORT: u16 = 8642;
+
+/// Default of `--wait-for`.
+pub(crate) const WAIT_FOR: &str = "30s";
 
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Color {
@@ -77,6 +81,11 @@ pub(crate) enum Verb {
     Trigger(Trigger),
     /// Explains a rule, case, schema, member or fixture: what it says, why, and how certain that is.
     Explain(Explain),
+    /// Writes a `paragon-testkit.toml` into the current folder. Each of its lines is a comment that explains an option.
+    Init,
+    /// Shows the options that the environment and `paragon-testkit.toml` set.
+    #[command(disable_help_subcommand = true)]
+    Config(Config),
     /// Prints the key that a receiver signs user tokens with, as PEM. Without `--signing-key` it is the same in each run.
     Key(Key),
     /// Prints the completion script for a shell.
@@ -134,7 +143,7 @@ pub(crate) struct Policies {
 #[derive(Args)]
 pub(crate) struct Schema {
     /// Schema to print, such as `webhooks/sync_complete` or `sync_complete`. `openapi`, `asyncapi` and `admin` print
-    /// the API descriptions.
+    /// the API descriptions, and `config` prints the schema of `paragon-testkit.toml`.
     pub(crate) name: Option<String>,
     /// Prints the strict schema, which rejects members that it does not list.
     #[arg(long)]
@@ -255,6 +264,8 @@ pub(crate) struct Serve {
     /// Does not print the timeline while the server runs.
     #[arg(long)]
     pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) configuration: Configuration,
 }
 
 #[derive(Args)]
@@ -281,6 +292,62 @@ pub(crate) struct Explain {
     /// Prints the whole provenance table as Markdown: rules, integrations, members and fixtures.
     #[arg(long, conflicts_with = "id")]
     pub(crate) all: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Config {
+    #[command(subcommand)]
+    pub(crate) verb: ConfigVerb,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ConfigVerb {
+    /// Prints each option of a command, its value, and where the value comes from. Values of headers and of `--env` are
+    /// left out, because they may be secrets.
+    Show(Show),
+}
+
+#[derive(Args)]
+pub(crate) struct Show {
+    /// Command whose options are printed.
+    #[arg(default_value = "check")]
+    pub(crate) verb: ConfiguredVerb,
+    /// Options of that command, as they would be typed.
+    #[arg(value_name = "OPTION", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) typed: Vec<OsString>,
+}
+
+/// A command whose options may come from the environment or from a file.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ConfiguredVerb {
+    Check,
+    Doctor,
+    Replay,
+    Serve,
+}
+
+impl ConfiguredVerb {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Doctor => "doctor",
+            Self::Replay => "replay",
+            Self::Serve => "serve",
+        }
+    }
+}
+
+/// Options that say where the other options come from.
+#[derive(Args)]
+pub(crate) struct Configuration {
+    /// File with options. Default: `paragon-testkit.toml` in the current folder, or else in the nearest folder above it.
+    /// An option that is not typed comes from the environment variable `PARAGON_TESTKIT_<OPTION>`, such as
+    /// `PARAGON_TESTKIT_STATE_URL`, or else from this file.
+    #[arg(id = "config", long = "config", value_name = "FILE", conflicts_with = "no_config")]
+    pub(crate) file: Option<PathBuf>,
+    /// Reads no file with options.
+    #[arg(long)]
+    pub(crate) no_config: bool,
 }
 
 #[derive(Args)]
@@ -366,7 +433,7 @@ pub(crate) struct Target {
     #[arg(long, value_name = "DURATION", default_value = "90s", value_parser = duration)]
     pub(crate) patience: Duration,
     /// How long to wait until the receiver listens.
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = WAIT_FOR, value_parser = duration)]
     pub(crate) wait_for: Duration,
     /// Writes a report, such as `junit=report.xml`. The formats are `json`, `junit`, `sarif`, `md` and `html`. May be
     /// repeated. An old file is removed when the run begins, and the new one is written when the run ends or is
@@ -392,6 +459,8 @@ pub(crate) struct Target {
     /// before anything else.
     #[arg(long)]
     pub(crate) ready_json: bool,
+    #[command(flatten)]
+    pub(crate) configuration: Configuration,
 }
 
 #[derive(Args)]

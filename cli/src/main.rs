@@ -4,6 +4,7 @@ mod args;
 mod cases;
 mod check;
 mod completions;
+mod config;
 mod demo;
 mod doctor;
 mod edit;
@@ -35,16 +36,13 @@ mod validate;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    let typed = match args::Program::try_parse() {
+    let words: Vec<_> = std::env::args_os().collect();
+    let typed = match config::parse(&words) {
         Ok(typed) => typed,
-        Err(error) if error.use_stderr() => error.exit(),
-        // The help or the version was asked for. It is printed as a result.
-        Err(error) => {
-            output::remember(error.print());
-            return ExitCode::from(output::exit_code(0));
+        Err(failure) => {
+            let code = failure.print();
+            return ExitCode::from(output::exit_code(code));
         }
     };
     let color = output::color(typed.color);
@@ -63,6 +61,8 @@ fn main() -> ExitCode {
         args::Verb::Serve(serve) => serve::run(&serve),
         args::Verb::Trigger(trigger) => trigger::run(&trigger),
         args::Verb::Explain(explain) => explain::run(&explain),
+        args::Verb::Init => config::init(),
+        args::Verb::Config(args::Config { verb: args::ConfigVerb::Show(show) }) => config::show(show),
         args::Verb::Key(key) => key::run(&key),
         args::Verb::Completions(completions) => completions::run(&completions),
         args::Verb::Man(man) => man::run(&man),

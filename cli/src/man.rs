@@ -1,7 +1,7 @@
 //! `man`: generates the manual pages from the definitions in `args`.
 
 use std::path::Path;
-use std::{fs, io};
+use std::{fs, io, iter};
 
 use clap::{Command, CommandFactory as _};
 use clap_mangen::Man;
@@ -42,10 +42,12 @@ fn page(command: &Command) -> io::Result<String> {
 
 fn export(program: &Command, folder: &Path) -> io::Result<String> {
     fs::create_dir_all(folder)?;
-    fs::write(folder.join("paragon-testkit.1"), page(program)?)?;
-    for verb in verbs(program) {
-        fs::write(folder.join(format!("paragon-testkit-{}.1", verb.get_name())), page(verb)?)?;
+    // The page of a command refers to the pages of its own commands.
+    let pages = || iter::once(program).chain(verbs(program).flat_map(|verb| iter::once(verb).chain(verbs(verb))));
+    for command in pages() {
+        let name = command.get_display_name().unwrap_or_else(|| command.get_name());
+        fs::write(folder.join(format!("{name}.1")), page(command)?)?;
     }
-    output::note(&format!("{} manual pages are in {}", 1 + verbs(program).count(), folder.display()));
+    output::note(&format!("{} manual pages are in {}", pages().count(), folder.display()));
     Ok(String::new())
 }

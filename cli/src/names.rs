@@ -14,12 +14,15 @@ pub(crate) fn schema(name: &str) -> Result<&'static str, String> {
 
 /// Returns `, did you mean …?` with the most similar of the known names. Returns an empty string if none is similar.
 pub(crate) fn meant<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> String {
+    nearest(name, names).map_or_else(String::new, |nearest| format!(", did you mean {nearest}?"))
+}
+
+/// Returns the most similar of the known names, if one is similar.
+pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let likeness = |known: &str| {
         let last = known.rsplit('/').next().unwrap_or(known);
         strsim::jaro_winkler(known, name).max(strsim::jaro_winkler(last, name))
     };
     let nearest = names.max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    nearest
-        .filter(|nearest| likeness(nearest) > 0.8)
-        .map_or_else(String::new, |nearest| format!(", did you mean {nearest}?"))
+    nearest.filter(|nearest| likeness(nearest) > 0.8)
 }

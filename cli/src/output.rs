@@ -1,7 +1,9 @@
 //! Prints results to standard output, and everything else to standard error. A closed pipe is not an error; a full disk
 //! is one.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::sync::OnceLock;
 
 use paragon_testkit::report::{Text, exits};
@@ -11,6 +13,21 @@ use crate::args::Color;
 /// First error of writing a result. A failed write does not stop the program, so [`exit_code`] reports the error at the
 /// end.
 static UNWRITTEN: OnceLock<io::Error> = OnceLock::new();
+
+/// Places that the options come from which are not typed, by the name of the option, such as `--settle` or `URL`.
+static ORIGINS: OnceLock<BTreeMap<String, String>> = OnceLock::new();
+
+/// Says which options are not typed, and which variable or line of a file contains each.
+pub(crate) fn set_origins(origins: Vec<(String, String)>) {
+    let _ = ORIGINS.set(origins.into_iter().collect());
+}
+
+/// Names the file that options were read from, if there is one.
+pub(crate) fn options_from(file: Option<&Path>) {
+    if let Some(file) = file {
+        note(&format!("options from {}", file.display()));
+    }
+}
 
 pub(crate) fn color(when: Color) -> bool {
     match when {
@@ -71,9 +88,14 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// Prints an error that ends the program, in the format that clap uses for its own errors.
+/// Prints an error that ends the program, in the format that clap uses for its own errors. A message about an option
+/// begins with the name of the option. If the option is not typed, the variable or the line of the file is added.
 pub(crate) fn error(text: &str) {
-    note(&format!("error: {text}"));
+    let option = text.split([' ', ':']).next().unwrap_or_default();
+    match ORIGINS.get().and_then(|origins| origins.get(option)) {
+        Some(origin) => note(&format!("error: {origin}: {text}")),
+        None => note(&format!("error: {text}")),
+    }
 }
 
 /// Returns the writer of results for people.

@@ -94,7 +94,14 @@ impl Aim {
         option("--timeout", &self::typed(typed.timeout));
         option("--settle", &self::typed(typed.settle));
         option("--patience", &self::typed(typed.patience));
+        if self::typed(typed.wait_for) != args::WAIT_FOR {
+            option("--wait-for", &self::typed(typed.wait_for));
+        }
         option("--start", &self.start.to_string());
+        // The command says everything itself, so that a file changes nothing.
+        if typed.configuration.file.is_some() || typed.configuration.no_config {
+            option("--no-config", "");
+        }
         for (name, value) in more {
             option(name, value);
         }
@@ -161,11 +168,11 @@ pub(crate) fn signing_key(file: &Path) -> Result<String, String> {
 fn headers(typed: &[String]) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     for text in typed {
-        // The message does not repeat the value, which may be a secret.
-        let name = text.split(':').next().unwrap_or_default().trim();
-        let wrong = |why: &str| format!("--header {name:?}: expected 'NAME: VALUE', such as 'X-Api-Key: abc' ({why})");
-        let (_, value) = text.split_once(':').ok_or_else(|| wrong("there is no colon"))?;
-        let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|error| wrong(&error.to_string()))?;
+        // The messages do not repeat the value, which may be a secret.
+        let expected = "expected 'NAME: VALUE', such as 'X-Api-Key: abc'";
+        let (name, value) = text.split_once(':').ok_or_else(|| format!("--header: {expected} (there is no colon)"))?;
+        let wrong = |why: &str| format!("--header {name:?}: {expected} ({why})");
+        let parsed = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|error| wrong(&error.to_string()))?;
         let mut value = HeaderValue::from_str(value.trim()).map_err(|error| wrong(&error.to_string()))?;
         value.set_sensitive(true);
         headers.append(parsed, value);

@@ -242,7 +242,10 @@ impl Play<'_> {
     fn reproduce(&self, case: &str) -> String {
         match self.judging {
             Judging::Cases(plan) => plan.reproduce(case),
-            Judging::Scenario(file, _) => self.aim.again("replay", Some(file), &[]),
+            Judging::Scenario(file, _) => {
+                let seed = self.aim.typed.seed.map(|seed| ("--seed", seed.to_string()));
+                self.aim.again("replay", Some(file), seed.as_slice())
+            }
             Judging::SetUp => self.aim.again("doctor", None, &[]),
         }
     }
@@ -271,6 +274,7 @@ impl Play<'_> {
         }
         let version = env!("CARGO_PKG_VERSION");
         output::note(&format!("judging {}, seed {}, paragon-testkit {version}", self.aim.webhook, self.seed));
+        output::options_from(typed.configuration.file.as_deref());
         if typed.spawn.is_none() && !typed.ready_json {
             let own_key = typed.signing_key.as_ref().map(|file| format!("the key in {}", file.display()));
             output::note("the receiver must have been started with these environment variables:");

@@ -15,6 +15,13 @@ const DESCRIPTIONS: [(&str, &str, &str); 3] = [
     ("admin", "the admin API of the fake, in OpenAPI", ADMIN_API),
 ];
 
+/// Name of the schema of `paragon-testkit.toml`. The other schemas are part of the contract with Paragon.
+const CONFIG: &str = "config";
+
+fn config() -> String {
+    format!("{:#}\n", crate::config::schema())
+}
+
 pub(crate) fn run(typed: &args::Schema) -> u8 {
     let layer = if typed.strict { Layer::Strict } else { Layer::Tolerant };
     let contract = Contract::new(typed.revision.name, layer);
@@ -29,6 +36,7 @@ pub(crate) fn run(typed: &args::Schema) -> u8 {
     }
     match typed.name.as_deref() {
         None => output::result(&table()),
+        Some(CONFIG) => output::result(&config()),
         Some(name) => match DESCRIPTIONS.iter().find(|(description, ..)| *description == name) {
             Some((.., text)) => output::result(text),
             None => match names::schema(name) {
@@ -53,7 +61,8 @@ fn export(contract: Contract, folder: &Path) -> std::io::Result<()> {
     for (name, _, text) in DESCRIPTIONS {
         fs::write(folder.join(format!("{name}.yaml")), text)?;
     }
-    let (schemas, descriptions) = (schemas().len(), DESCRIPTIONS.len());
+    fs::write(folder.join(format!("{CONFIG}.json")), config())?;
+    let (schemas, descriptions) = (schemas().len() + 1, DESCRIPTIONS.len());
     output::note(&format!("{schemas} schemas and {descriptions} descriptions are in {}", folder.display()));
     Ok(())
 }
@@ -65,5 +74,6 @@ fn table() -> String {
     };
     let head = format!("{:<34} {:<11} what it is\n", "schema", "grade");
     let descriptions = DESCRIPTIONS.map(|(name, about, _)| format!("{name:<34} {:<11} {about}\n", ""));
-    schemas().iter().map(line).fold(head, |table, line| table + &line) + &descriptions.concat()
+    let config = format!("{CONFIG:<34} {:<11} the file paragon-testkit.toml\n", "");
+    schemas().iter().map(line).fold(head, |table, line| table + &line) + &descriptions.concat() + &config
 }

@@ -186,6 +186,7 @@ async fn serve(typed: &args::Serve, served: Served) -> Result<(), Unable> {
 
 fn announce(typed: &args::Serve, webhook: Option<&Url>, paragon: &FakeParagon) {
     let (project, admin_url) = (paragon.project(), paragon.admin_url().unwrap_or_default());
+    output::options_from(typed.configuration.file.as_deref());
     if typed.ready_json {
         let ready = json!({
             "apiUrl": paragon.api_url(), "adminUrl": admin_url, "projectId": project.id,

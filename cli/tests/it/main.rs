@@ -3,6 +3,7 @@
 mod adoption;
 mod bad_input;
 mod check;
+mod config;
 mod contract;
 mod demo;
 mod docs;

@@ -48,6 +48,9 @@ fn bash_completes_commands_options_and_values() {
     assert_eq!(complete("check --stat"), "--state-url --state-cmd");
     assert_eq!(complete("check --level ''"), "must should may");
     assert_eq!(complete("completions z"), "zsh");
+    assert_eq!(complete("config s"), "show");
+    assert_eq!(complete("config show --"), "--color --help");
+    assert_eq!(complete("config show s"), "serve");
 }
 
 #[test]
