@@ -338,6 +338,11 @@ pub(crate) struct Target {
     /// 2xx. The URL may contain `{port}`.
     #[arg(long, value_name = "CMD|URL")]
     pub(crate) before_sync: Option<String>,
+    /// Shell command that is run before the receiver is examined, for a receiver that must be emptied or prepared. The
+    /// receiver is running by then, and so is the fake. The command gets `PORT`, `PARAGON_API_URL`, `PARAGON_PROJECT_ID`
+    /// and `PARAGON_SIGNING_KEY` in its environment, and has 30 s. If it fails, nothing is judged.
+    #[arg(long, value_name = "CMD")]
+    pub(crate) reset_cmd: Option<String>,
     /// Adds a header to each webhook request, and to each request to `--state-url` and `--before-sync`, for a receiver that
     /// demands a cookie or an API key. May be repeated. No report contains the value.
     #[arg(long, value_name = "NAME: VALUE")]

@@ -30,6 +30,7 @@ mod serve;
 mod shell;
 mod spawn;
 mod supervise;
+mod tail;
 mod trigger;
 mod validate;
 

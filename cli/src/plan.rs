@@ -77,6 +77,9 @@ impl Aim {
         if let Some(command) = &typed.before_sync {
             option("--before-sync", command);
         }
+        if let Some(command) = &typed.reset_cmd {
+            option("--reset-cmd", command);
+        }
         // The values may be secrets, and the command is in reports.
         self.headers.keys().for_each(|name| option("--header", &format!("{name}: …")));
         if let Some(policy) = &typed.policy {

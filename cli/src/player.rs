@@ -20,7 +20,7 @@ use crate::progress::Progress;
 use crate::selection::Selection;
 use crate::shell::StateCmd;
 use crate::spawn::{Receiver, connects};
-use crate::{findings, output, reports};
+use crate::{findings, output, reports, shell};
 
 /// Number of timeline entries that the fake keeps. The bound limits the memory, even if a receiver calls the fake in a
 /// loop.
@@ -142,6 +142,10 @@ impl Play<'_> {
         seen: &Mutex<Seen>,
     ) -> Result<Ended, Unable> {
         receiver.listens().await.map_err(|why| Unable(exits::UNREACHABLE, why))?;
+        if let Some(command) = &self.aim.typed.reset_cmd {
+            let reset = shell::reset(command, self.environment(paragon)).await;
+            reset.map_err(|why| Unable(exits::UNREACHABLE, why))?;
+        }
         let suite = self.suite(receiver, progress, seen);
         let examination = suite.examine(paragon).await;
         let judgment = match self.judging {

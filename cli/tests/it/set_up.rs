@@ -177,3 +177,44 @@ fn keys_are_printed_and_wrong_ones_are_named() {
         assert!(ran.stderr.contains(told) && !ran.stderr.contains("s3cret"), "{}", ran.stderr);
     }
 }
+
+#[test]
+fn a_command_prepares_the_receiver_before_it_is_examined() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("seen").display().to_string();
+    // The receiver and the fake are running by then.
+    let reset = format!(
+        "curl -sf http://127.0.0.1:$PORT/state > '{file}' && \
+         curl -s -o /dev/null -w '%{{http_code}} ' $PARAGON_API_URL/api/syncs >> '{file}' && \
+         echo $PARAGON_PROJECT_ID \"$PARAGON_SIGNING_KEY\" >> '{file}'"
+    );
+    let key = run(["key"]).stdout;
+    for (verb, more) in [("doctor", &[][..]), ("check", &["--case", "rec-created"])] {
+        let target = [verb, WEBHOOK, "--state-url", STATE, "--spawn", GOOD, "--project", "mine", "--reset-cmd", &reset];
+        let ran = run([&target[..], more].concat());
+        assert_eq!(ran.code, 0, "{verb}: {}{}", ran.stdout, ran.stderr);
+        let seen = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(seen.trim(), format!("{{\"records\":[]}}401 mine {key}").trim(), "{verb}");
+        std::fs::remove_file(&file).unwrap();
+    }
+    let broken = "python3 tests/receivers/python/broken.py does-nothing";
+    let ran = check(broken, &["--case", "rec-created", "--settle", "100ms", "--reset-cmd", "true 'it is ready'"]);
+    assert!(ran.stdout.contains(r#"--reset-cmd "true 'it is ready'""#), "{ran}");
+}
+
+#[test]
+fn nothing_is_judged_if_the_receiver_cannot_be_prepared() {
+    for (reset, told) in [
+        (
+            "echo empties it; echo 'it is locked' >&2; exit 7",
+            ["exit status: 7:\n", "  | empties it\n", "  | it is locked\n"],
+        ),
+        ("kill -9 $$", ["signal: 9", ", and printed nothing\n", "--reset-cmd \"kill -9 $$\": "]),
+    ] {
+        for verb in ["doctor", "check"] {
+            let ran = run([verb, WEBHOOK, "--state-url", STATE, "--spawn", GOOD, "--reset-cmd", reset]);
+            assert_eq!((ran.code, &*ran.stdout), (3, ""), "{}", ran.stderr);
+            assert!(told.iter().all(|told| ran.stderr.contains(told)), "{}", ran.stderr);
+        }
+    }
+}
