@@ -201,6 +201,8 @@ pub(crate) struct Send {
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub(crate) timeout: Duration,
     #[command(flatten)]
+    pub(crate) trust: Trust,
+    #[command(flatten)]
     pub(crate) revision: OfRevision,
 }
 
@@ -215,6 +217,8 @@ pub(crate) struct Serve {
     /// URL that events are sent to, such as <http://127.0.0.1:3000/webhook>.
     #[arg(long, value_name = "URL")]
     pub(crate) webhook: Option<String>,
+    #[command(flatten)]
+    pub(crate) trust: Trust,
     /// Delivery policy: one that `policies` lists, or a TOML or JSON file. Default: the policy of the scenario, or
     /// `paragon-assumed`.
     #[arg(long, value_name = "NAME|FILE")]
@@ -308,6 +312,18 @@ pub(crate) struct Man {
     pub(crate) export: Option<PathBuf>,
 }
 
+/// Options that say which certificates are accepted from a receiver.
+#[derive(Args)]
+pub(crate) struct Trust {
+    /// File with certificates in PEM that are accepted from the receiver over https, beside those that the operating
+    /// system trusts: its own certificate, or that of the authority that signed it. May be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Vec<PathBuf>,
+    /// Accepts every certificate from the receiver.
+    #[arg(long)]
+    pub(crate) insecure: bool,
+}
+
 /// Options that `check` and `replay` share: the receiver, and how to run it.
 #[derive(Args)]
 pub(crate) struct Target {
@@ -345,6 +361,8 @@ pub(crate) struct Target {
     pub(crate) reset_cmd: Option<String>,
     /// Adds a header to each webhook request, and to each request to `--state-url` and `--before-sync`, for a receiver that
     /// demands a cookie or an API key. May be repeated. No report contains the value.
+    #[command(flatten)]
+    pub(crate) trust: Trust,
     #[arg(long, value_name = "NAME: VALUE")]
     pub(crate) header: Vec<String>,
     /// Delivery policy: one that `policies` lists, or a TOML or JSON file. Default: `paragon-assumed`, or the policy of

@@ -86,7 +86,7 @@ impl Play<'_> {
         // A run may make many calls. Unlike wiremock, hyper keeps nothing of a call.
         builder = builder.server(Server::Hyper).timeline_limit(TIMELINE);
         builder = builder.revision(self.revision).policy(self.policy.clone()).start_at(self.aim.start);
-        builder = builder.headers(self.aim.headers.clone());
+        builder = builder.headers(self.aim.headers.clone()).trust(self.aim.trust.clone());
         builder = builder.project(typed.project.as_deref().unwrap_or(PROJECT));
         if let Some(key) = &self.aim.signing_key {
             builder = builder.signing_key(key);
@@ -190,7 +190,10 @@ impl Play<'_> {
     /// Returns the state probe of `--state-url` or `--state-cmd`; `None` without these options.
     fn probe(&self) -> Option<Box<dyn Probe>> {
         match (&self.aim.state_url, &self.aim.typed.state_cmd) {
-            (Some(url), _) => Some(Box::new(StateUrl::with_headers(url.clone(), self.aim.headers.clone()))),
+            (Some(url), _) => {
+                let probe = StateUrl::with_headers(url.clone(), self.aim.headers.clone());
+                Some(Box::new(probe.trust(&self.aim.trust)))
+            }
             (None, Some(command)) => Some(Box::new(StateCmd::new(command.clone(), self.aim.port))),
             (None, None) => None,
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use paragon_testkit::check::{HeldRecord, Looking, Probe, ProbeError};
 use paragon_testkit::contract::Pipeline;
-use paragon_testkit::delivery::{Answer, Http, Outcome, Request, Transport as _};
+use paragon_testkit::delivery::{Answer, Failure, Http, Outcome, Request, Transport as _};
 use paragon_testkit::fake::SyncHandle;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
@@ -149,8 +149,8 @@ impl Probe for StateCmd {
 pub(crate) enum BeforeSync {
     /// Runs this shell command.
     Run(String),
-    /// Posts the sync as JSON to this URL, with these headers.
-    Post(Url, HeaderMap),
+    /// Posts the sync as JSON to this URL, with these headers, over this transport.
+    Post(Url, HeaderMap, Http),
 }
 
 impl BeforeSync {
@@ -177,12 +177,12 @@ impl BeforeSync {
                     ran.map(drop)
                         .map_err(|why| format!("the command {:?} of --before-sync failed: {why}", shell.command))
                 }
-                Self::Post(url, headers) => {
+                Self::Post(url, headers, http) => {
                     let body = json!({
                         "user": of.user.id, "syncInstanceId": of.sync_instance_id, "integration": of.sync,
                         "pipeline": pipeline, "credentialId": of.credential_id,
                     });
-                    post(&url, headers, &body)
+                    post(&http, &url, headers, &body)
                         .await
                         .map_err(|why| format!("the URL {url} of --before-sync failed: {why}"))
                 }
@@ -198,11 +198,12 @@ pub(crate) async fn reset(command: &str, environment: Vec<(String, String)>) -> 
 }
 
 /// Posts a body to a URL of the receiver, which must answer 2xx.
-async fn post(url: &Url, headers: HeaderMap, body: &Value) -> Result<(), String> {
+async fn post(http: &Http, url: &Url, headers: HeaderMap, body: &Value) -> Result<(), String> {
     let mut request = Request::new(url.clone(), body.to_string().as_bytes());
     (request.headers, request.timeouts.total) = (headers, WITHIN);
-    match Http::new().send(&request).await {
+    match http.send(&request).await {
         Outcome::Answered(Answer { status: 200..=299, .. }) => Ok(()),
         outcome => Err(format!("expected a 2xx response, got {outcome}")),
     }
 }
+        outcome @ Outcome::Failed(Failure::Tls(_)) => Err(format!("{outcome} (see --ca and --insecure)")),

@@ -17,6 +17,10 @@ use crate::fake::{Call, FakeParagon, Misconfigured, SyncHandle};
 /// Pause before an event that was answered wrongly is sent again.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// Remedy if there is no secure connection.
+const NO_TLS: &str = "name its certificate, or that of its authority, with --ca FILE, accept any certificate with \
+                      --insecure, or use an http URL";
+
 /// Remedy for what the receiver itself may be the cause of.
 const JUDGED: &str = "the cases judge this";
 
@@ -161,7 +165,8 @@ async fn state(context: &CaseContext<'_>) -> Option<Finding> {
             Ok(_) => break Some(Finding::right(SetUpPart::State, "the receiver lists its records")),
             Err(_) if patience.again().await => {}
             Err(error) => {
-                let remedy = "it must return the JSON that --state-url describes, without a redirect or a sign-in";
+                let json = "it must return the JSON that --state-url describes, without a redirect or a sign-in";
+                let remedy = if error.is_tls() { NO_TLS } else { json };
                 break Some(Finding::new(SetUpPart::State, Health::Wrong, error.to_string(), remedy));
             }
         }
@@ -210,9 +215,7 @@ fn answer(url: &Url, outcome: &Outcome) -> Finding {
             String::new(),
             "use the path of the webhook endpoint; a receiver that must know its users needs --before-sync",
         ),
-        Outcome::Failed(Failure::Tls(_)) => {
-            (Health::Wrong, String::new(), "use an http URL, or a certificate that this machine trusts")
-        }
+        Outcome::Failed(Failure::Tls(_)) => (Health::Wrong, String::new(), NO_TLS),
         Outcome::Failed(Failure::NotHttp(_)) => {
             (Health::Wrong, String::new(), "check the port and the scheme of the URL")
         }

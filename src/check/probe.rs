@@ -10,6 +10,9 @@ use uuid::Uuid;
 
 use super::error::redirects_to;
 use crate::contract::{RecordId, SyncId};
+#[cfg(feature = "tls")]
+use crate::delivery::Trust;
+use crate::delivery::{Failure, classify, reason};
 
 /// A record that a receiver says it holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,13 +91,21 @@ pub(super) fn canonical(id: &str) -> Cow<'_, str> {
 
 /// Error of a state probe that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ProbeError(String);
+#[error("{message}")]
+pub struct ProbeError {
+    message: String,
+    is_tls: bool,
+}
 
 impl ProbeError {
     /// Creates an error with this message.
     pub fn new(message: impl Into<String>) -> Self {
-        Self(message.into())
+        Self { message: message.into(), is_tls: false }
+    }
+
+    /// Returns whether there was no secure connection, for example because the certificate is not trusted.
+    pub(super) fn is_tls(&self) -> bool {
+        self.is_tls
     }
 }
 
@@ -131,52 +142,69 @@ where
 #[derive(Clone, Debug)]
 pub struct StateUrl {
     url: Url,
-    client: reqwest::Client,
+    headers: HeaderMap,
+    /// The client, or the reason why there is none.
+    client: Result<reqwest::Client, String>,
 }
 
 impl StateUrl {
     /// Creates a probe that reads the state from `url`.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the system cannot create an HTTP client.
     pub fn new(url: Url) -> Self {
         Self::with_headers(url, HeaderMap::new())
     }
 
     /// Creates a probe that reads the state from `url`, with these headers in each request.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the system cannot create an HTTP client.
     pub fn with_headers(url: Url, headers: HeaderMap) -> Self {
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .default_headers(headers)
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(Duration::from_secs(5))
-            .build()
-            .unwrap_or_else(|error| panic!("cannot create an HTTP client: {error}"));
-        Self { url, client }
+        let builder = client();
+        // A client for http needs no certificates, and the system may have none.
+        #[cfg(feature = "tls")]
+        let builder = if url.scheme() == "https" { builder } else { builder.tls_certs_only([]) };
+        Self { url, headers, client: built(builder) }
     }
 
-    async fn fetch(&self) -> Result<Vec<HeldRecord>, String> {
-        let answer = self.client.get(self.url.clone()).send().await.map_err(|error| root_cause(&error))?;
+    /// Sets the certificates that are accepted if the URL is https. Default: those that the operating system trusts.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn trust(self, trust: &Trust) -> Self {
+        if self.url.scheme() != "https" {
+            return self;
+        }
+        let client = trust.apply(client()).map_err(|error| error.to_string()).and_then(built);
+        Self { client, ..self }
+    }
+
+    async fn fetch(&self, url: &Url) -> Result<Vec<HeldRecord>, ProbeError> {
+        let failed = |why: &str| ProbeError::new(format!("the state URL {url} does not work: {why}"));
+        let client = self.client.as_ref();
+        let client = client.map_err(|why| ProbeError { is_tls: true, ..failed(&format!("TLS failed ({why})")) })?;
+        let answer = client.get(url.clone()).headers(self.headers.clone()).send().await;
+        let answer = answer.map_err(|error| match classify(&error, true) {
+            failure @ Failure::Tls(_) => ProbeError { is_tls: true, ..failed(&failure.to_string()) },
+            _ => failed(&root_cause(&error)),
+        })?;
         let status = answer.status();
         if !status.is_success() {
-            return Err(format!("expected a 2xx response, got {status}{}", redirects_to(answer.headers())));
+            return Err(failed(&format!("expected a 2xx response, got {status}{}", redirects_to(answer.headers()))));
         }
-        HeldRecord::parse(&String::from_utf8_lossy(&body_of(answer, HeldRecord::MAX_STATE_BYTES).await?))
+        let body = body_of(answer, HeldRecord::MAX_STATE_BYTES).await.map_err(|why| failed(&why))?;
+        HeldRecord::parse(&String::from_utf8_lossy(&body)).map_err(|why| failed(&why))
     }
+}
+
+/// Returns the settings of the client that reads a state.
+fn client() -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    builder.timeout(Duration::from_secs(5))
+}
+
+/// Builds a client. It can fail only because the system has no certificates.
+fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, String> {
+    builder.build().map_err(|error| reason(&error))
 }
 
 impl Probe for StateUrl {
     fn look(&self) -> Looking<'_> {
-        Box::pin(async {
-            self.fetch()
-                .await
-                .map_err(|why| ProbeError::new(format!("the state URL {} does not work: {why}", self.url)))
-        })
+        Box::pin(self.fetch(&self.url))
     }
 }
 
@@ -193,11 +221,7 @@ async fn body_of(mut answer: reqwest::Response, bound: usize) -> Result<Vec<u8>,
 }
 
 fn root_cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    if error.is_timeout() { "no response within 5 s".to_owned() } else { cause.to_string() }
+    if error.is_timeout() { "no response within 5 s".to_owned() } else { reason(error) }
 }
 
 #[derive(Deserialize)]
