@@ -5,7 +5,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use paragon_testkit::check::{HeldRecord, Looking, Probe, ProbeError};
-use paragon_testkit::contract::Pipeline;
+use paragon_testkit::contract::{Pipeline, SyncId};
 use paragon_testkit::delivery::{Answer, Failure, Http, Outcome, Request, Transport as _};
 use paragon_testkit::fake::SyncHandle;
 use reqwest::header::HeaderMap;
@@ -126,21 +126,50 @@ async fn whole(output: ChildStdout) -> Result<Vec<u8>, String> {
 }
 
 /// The command of `--state-cmd`, which prints the records that the receiver holds.
-pub(crate) struct StateCmd(Shell);
+pub(crate) struct StateCmd {
+    command: String,
+    port: u16,
+}
+
+/// Stands for the id of a sync in the command of `--state-cmd`.
+const SYNC: &str = "{sync}";
 
 impl StateCmd {
     /// Makes a probe from a command. The command gets the port of the receiver as `PORT`.
     pub(crate) fn new(command: String, port: u16) -> Self {
-        Self(Shell::new(command, [("PORT", port.to_string())]))
+        Self { command, port }
+    }
+
+    /// Runs the command, and reads the state that it prints. The id of a sync is quoted for the shell. Paragon's ids
+    /// are UUIDs, which stay as they are, so they can also be put between quotes.
+    async fn read(&self, sync: Option<SyncId>) -> Result<Vec<HeldRecord>, String> {
+        let port = ("PORT", self.port.to_string());
+        let shell = match sync {
+            None => Shell::new(self.command.clone(), [port]),
+            Some(sync) => {
+                let word = shlex::try_quote(sync.as_str()).map_err(|error| format!("the sync id {sync:?}: {error}"))?;
+                let command = self.command.replace(SYNC, &word);
+                Shell::new(command, [port, ("PARAGON_SYNC_ID", sync.to_string())])
+            }
+        };
+        HeldRecord::parse(&shell.run().await?)
+    }
+
+    fn looking(&self, sync: Option<SyncId>) -> Looking<'_> {
+        Box::pin(async {
+            let wrong = |why| ProbeError::new(format!("the state command {:?} does not work: {why}", self.command));
+            self.read(sync).await.map_err(wrong)
+        })
     }
 }
 
 impl Probe for StateCmd {
     fn look(&self) -> Looking<'_> {
-        Box::pin(async {
-            let look = self.0.run().await.and_then(|printed| HeldRecord::parse(&printed));
-            look.map_err(|why| ProbeError::new(format!("the state command {:?} does not work: {why}", self.0.command)))
-        })
+        self.looking(None)
+    }
+
+    fn look_at(&self, sync: &SyncId) -> Option<Looking<'_>> {
+        self.command.contains(SYNC).then(|| self.looking(Some(sync.clone())))
     }
 }
 
@@ -203,7 +232,7 @@ async fn post(http: &Http, url: &Url, headers: HeaderMap, body: &Value) -> Resul
     (request.headers, request.timeouts.total) = (headers, WITHIN);
     match http.send(&request).await {
         Outcome::Answered(Answer { status: 200..=299, .. }) => Ok(()),
+        outcome @ Outcome::Failed(Failure::Tls(_)) => Err(format!("{outcome} (see --ca and --insecure)")),
         outcome => Err(format!("expected a 2xx response, got {outcome}")),
     }
 }
-        outcome @ Outcome::Failed(Failure::Tls(_)) => Err(format!("{outcome} (see --ca and --insecure)")),

@@ -11,11 +11,15 @@ use super::judged::seed_of;
 use super::lane::{Lane, Turn};
 use super::run::Run;
 use crate::clock::PollTimeout;
+use crate::contract::SyncId;
 use crate::delivery::{Answer, Failure, Outcome};
 use crate::fake::{Call, FakeParagon, Misconfigured, SyncHandle};
 
 /// Pause before an event that was answered wrongly is sent again.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// Id of a sync that does not exist.
+const NO_SYNC: &str = "00000000-0000-4000-8000-000000000000";
 
 /// Remedy if there is no secure connection.
 const NO_TLS: &str = "name its certificate, or that of its authority, with --ca FILE, accept any certificate with \
@@ -156,17 +160,27 @@ async fn parts(context: &CaseContext<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Tries the state probe, if there is one. A receiver that has just begun to listen may need a moment.
+/// Tries the state probe, if there is one. A receiver that has just begun to listen may need a moment. A probe that asks
+/// for one sync asks for one that does not exist.
 async fn state(context: &CaseContext<'_>) -> Option<Finding> {
     let looks = context.run.looks.as_ref()?;
+    let nothing = SyncId::from(NO_SYNC);
     let mut patience = PollTimeout::of(context.run.target.settle);
     loop {
-        match looks.look().await {
+        match looks.look(&[&nothing]).await {
             Ok(_) => break Some(Finding::right(SetUpPart::State, "the receiver lists its records")),
             Err(_) if patience.again().await => {}
             Err(error) => {
-                let json = "it must return the JSON that --state-url describes, without a redirect or a sign-in";
-                let remedy = if error.is_tls() { NO_TLS } else { json };
+                let is_of_one =
+                    context.run.target.state.as_ref().is_some_and(|probe| probe.look_at(&nothing).is_some());
+                let remedy = match is_of_one {
+                    _ if error.is_tls() => NO_TLS,
+                    false => "it must return the JSON that --state-url describes, without a redirect or a sign-in",
+                    true => {
+                        "it must return the JSON that --state-url describes, without a redirect or a sign-in, and list \
+                         no records for a sync that it does not know"
+                    }
+                };
                 break Some(Finding::new(SetUpPart::State, Health::Wrong, error.to_string(), remedy));
             }
         }

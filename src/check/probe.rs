@@ -3,6 +3,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use http::HeaderMap;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
@@ -116,12 +117,23 @@ pub type Looking<'a> = Pin<Box<dyn Future<Output = Result<Vec<HeldRecord>, Probe
 pub trait Probe: Send + Sync {
     /// Asks the receiver for its records.
     fn look(&self) -> Looking<'_>;
+
+    /// Asks the receiver for its records of one sync. A receiver that does not know the sync holds none. Returns `None`,
+    /// as by default, if the probe can only ask for all records; then [`look`](Self::look) is called.
+    fn look_at(&self, sync: &SyncId) -> Option<Looking<'_>> {
+        let _ = sync;
+        None
+    }
 }
 
 /// A boxed probe is a probe, so that the kind of probe can be chosen at run time.
 impl Probe for Box<dyn Probe> {
     fn look(&self) -> Looking<'_> {
         (**self).look()
+    }
+
+    fn look_at(&self, sync: &SyncId) -> Option<Looking<'_>> {
+        (**self).look_at(sync)
     }
 }
 
@@ -139,6 +151,17 @@ where
 
 /// Probe of a URL that answers `{"records":[{"syncInstanceId":"…","recordId":"…","record":{…}}]}`. Other members are
 /// ignored, and `record` may be left out. A response may have at most [`HeldRecord::MAX_STATE_BYTES`].
+///
+/// If the path or the query of the URL contains `{sync}`, the probe asks for one sync at a time, with the id of the sync
+/// in this place. A receiver that holds many records then needs to list only a few of them. The response for a sync that
+/// the receiver does not know is an empty list.
+///
+/// ```
+/// use paragon_testkit::check::{Probe, StateUrl};
+///
+/// let probe = StateUrl::new("http://127.0.0.1:3000/state?sync={sync}".parse().unwrap());
+/// assert!(probe.look_at(&"163a345e-2dd4-51ff-bcf5-7667de564bb0".into()).is_some());
+/// ```
 #[derive(Clone, Debug)]
 pub struct StateUrl {
     url: Url,
@@ -173,6 +196,21 @@ impl StateUrl {
         Self { client, ..self }
     }
 
+    /// Returns the URL of the state of one sync, or `None` if the URL does not contain `{sync}`.
+    fn of_sync(&self, sync: &SyncId) -> Option<Result<Url, ProbeError>> {
+        // A path is percent-encoded when it is parsed, and a query is not.
+        const PLACES: [&str; 2] = ["{sync}", "%7Bsync%7D"];
+        const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+        let url = self.url.as_str();
+        if !PLACES.iter().any(|place| url.contains(place)) {
+            return None;
+        }
+        let id = utf8_percent_encode(sync.as_str(), KEPT).to_string();
+        let filled = PLACES.iter().fold(url.to_owned(), |url, place| url.replace(place, &id));
+        let wrong = |error| ProbeError::new(format!("the state URL {filled} of a sync is invalid ({error})"));
+        Some(filled.parse().map_err(wrong))
+    }
+
     async fn fetch(&self, url: &Url) -> Result<Vec<HeldRecord>, ProbeError> {
         let failed = |why: &str| ProbeError::new(format!("the state URL {url} does not work: {why}"));
         let client = self.client.as_ref();
@@ -205,6 +243,11 @@ fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, String> {
 impl Probe for StateUrl {
     fn look(&self) -> Looking<'_> {
         Box::pin(self.fetch(&self.url))
+    }
+
+    fn look_at(&self, sync: &SyncId) -> Option<Looking<'_>> {
+        let url = self.of_sync(sync)?;
+        Some(Box::pin(async move { self.fetch(&url?).await }))
     }
 }
 
@@ -274,6 +317,21 @@ mod tests {
             vec![HeldRecord { sync: "163A345E-2DD4-51FF-BCF5-7667DE564BB0".into(), record: "R".into(), value: None }]
         };
         assert_eq!(probe.look().await.unwrap()[0].sync.as_str(), "163a345e-2dd4-51ff-bcf5-7667de564bb0");
+    }
+
+    #[test]
+    fn the_id_of_a_sync_is_put_into_the_path_and_the_query() {
+        let filled = |url: &str, sync: &str| {
+            let probe = StateUrl::new(url.parse().unwrap());
+            probe.of_sync(&sync.into()).map(|url| url.unwrap().to_string())
+        };
+        let id = "163a345e-2dd4-51ff-bcf5-7667de564bb0";
+        let url = "http://127.0.0.1/syncs/{sync}/state?of={sync}&sync=x";
+        assert_eq!(filled(url, id).unwrap(), format!("http://127.0.0.1/syncs/{id}/state?of={id}&sync=x"));
+        let strange = "http://127.0.0.1/syncs/a%26%2F%20%C3%A9/state?of=a%26%2F%20%C3%A9&sync=x";
+        assert_eq!(filled(url, "a&/ é").unwrap(), strange);
+        assert_eq!(filled("http://127.0.0.1/state?sync=%7Bsync", id), None);
+        assert!(StateUrl::new("http://127.0.0.1/state".parse().unwrap()).look_at(&id.into()).is_none());
     }
 
     #[tokio::test]

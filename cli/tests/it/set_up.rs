@@ -218,3 +218,30 @@ fn nothing_is_judged_if_the_receiver_cannot_be_prepared() {
         }
     }
 }
+
+#[test]
+fn the_state_of_one_sync_is_asked_for_by_url_and_by_command() {
+    let spawn = "python3 tests/receivers/right/right.py one-sync";
+    let url = "http://127.0.0.1:{port}/state?sync={sync}";
+    let command = r#"[ '{sync}' = "$PARAGON_SYNC_ID" ] && curl -sf "http://127.0.0.1:$PORT/state?sync={sync}""#;
+    for state in [["--state-url", url], ["--state-cmd", command]] {
+        let ran = run([&["doctor", WEBHOOK, "--spawn", spawn], &state[..]].concat());
+        assert!(ran.code == 0 && ran.stdout.contains("state: the receiver lists its records"), "{}", ran.stdout);
+        let judged = judge(&[&["check", WEBHOOK, "--spawn", spawn, "--case", "rec-*"], &state[..]].concat());
+        assert!(judged.code == 0 && judged.all_pass(), "{judged}");
+    }
+    // Without the id, this receiver lists nothing.
+    let ran = run(["doctor", WEBHOOK, "--spawn", spawn, "--state-url", STATE, "--settle", "500ms"]);
+    assert!(ran.code == 3 && ran.stdout.contains("state: ") && ran.stdout.contains("400"), "{}", ran.stdout);
+    let unknown = "http://127.0.0.1:{port}/nothing/{sync}";
+    let ran = run(["doctor", WEBHOOK, "--spawn", GOOD, "--state-url", unknown, "--settle", "500ms"]);
+    let told = "list no records for a sync that it does not know";
+    assert!(ran.code == 3 && ran.stdout.contains(told), "{}", ran.stdout);
+    // A wrong receiver is found in the same way.
+    let broken = "python3 tests/receivers/python/broken.py drops-deletions";
+    let judged = judge(
+        &[&["check", WEBHOOK, "--spawn", broken, "--case", "rec-deleted", "--settle", "1s"], &["--state-url", url][..]]
+            .concat(),
+    );
+    assert_eq!((judged.code, judged.with("fail")), (1, vec!["rec-deleted"]), "{judged}");
+}
