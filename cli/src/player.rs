@@ -151,8 +151,14 @@ impl Play<'_> {
         let judgment = match self.judging {
             Judging::SetUp => return Ok(Ended::Examined(findings::tell(&examination))),
             _ if examination.is_wrong() => return Err(Unable(exits::UNREACHABLE, findings::wrong(&examination))),
-            Judging::Cases(plan) => plan.suite(suite).run(paragon).await,
-            Judging::Scenario(_, scenario) => suite.replay(paragon, scenario).await,
+            Judging::Cases(plan) => {
+                findings::warn(&examination);
+                plan.suite(suite).run(paragon).await
+            }
+            Judging::Scenario(_, scenario) => {
+                findings::warn(&examination);
+                suite.replay(paragon, scenario).await
+            }
         };
         Ok(Ended::Judged(Box::new(judgment)))
     }

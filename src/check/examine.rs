@@ -255,7 +255,14 @@ async fn api(context: &CaseContext<'_>) -> Finding {
         let Some(last) = timeline.calls().last() else {
             let seen = format!("no call arrived at {} within {}", paragon.api_url(), humane(within));
             let remedy = "if the receiver calls at once, check its PARAGON_API_URL, and that no proxy takes its calls";
-            return finding(Health::Unknown, seen, remedy);
+            let remedy = match proxy(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty())) {
+                None => remedy.to_owned(),
+                Some(name) => format!(
+                    "{remedy}: {name} is set, and a receiver that ignores NO_PROXY sends its calls to that proxy; start \
+                     it without {name}"
+                ),
+            };
+            return finding(Health::Unknown, seen, &remedy);
         };
         let is_wrong = timeline.calls().all(|call| call.misconfigured.is_some());
         return match last.misconfigured.filter(|_| is_wrong) {
@@ -263,6 +270,11 @@ async fn api(context: &CaseContext<'_>) -> Finding {
             None => finding(Health::Unknown, refused(last), JUDGED),
         };
     }
+}
+
+/// Returns the environment variable that names a proxy for calls over http. `is_set` says which variables have a value.
+fn proxy(is_set: impl Fn(&str) -> bool) -> Option<&'static str> {
+    ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"].into_iter().find(|name| is_set(name))
 }
 
 fn remedy(wrong: Misconfigured, paragon: &FakeParagon) -> String {
@@ -278,5 +290,18 @@ fn remedy(wrong: Misconfigured, paragon: &FakeParagon) -> String {
             "give the receiver the key that `paragon-testkit key` prints, or run with --signing-key and the receiver's key"
                 .to_owned()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_for_http_is_found_by_its_variable() {
+        let of = |set: &[&str]| proxy(|name| set.contains(&name));
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&["HTTPS_PROXY", "NO_PROXY"]), None);
+        assert_eq!(of(&["ALL_PROXY", "http_proxy"]), Some("http_proxy"));
     }
 }

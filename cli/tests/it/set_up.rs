@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::run::{GOOD, Judged, Killed, START, STATE, WEBHOOK, check, free_port, judge, run, until};
+use crate::run::{GOOD, Judged, Killed, START, STATE, WEBHOOK, check, free_port, judge, program, run, until};
 
 /// Answers every request with a redirect to a sign-in page, until the test ends. Returns the address.
 fn sign_in() -> String {
@@ -216,6 +216,37 @@ fn nothing_is_judged_if_the_receiver_cannot_be_prepared() {
             assert_eq!((ran.code, &*ran.stdout), (3, ""), "{}", ran.stderr);
             assert!(told.iter().all(|told| ran.stderr.contains(told)), "{}", ran.stderr);
         }
+    }
+}
+
+#[test]
+fn a_proxy_that_may_take_the_calls_is_named() {
+    // The address of the proxy stands for a receiver that makes its calls through the proxy, whatever NO_PROXY says.
+    let proxy = sign_in();
+    let spawn = "PARAGON_API_URL=$HTTP_PROXY exec python3 tests/receivers/python/queue_worker.py";
+    let hint = "HTTP_PROXY is set, and a receiver that ignores NO_PROXY sends its calls to that proxy";
+    for (verb, code) in [("doctor", 4), ("check", 1)] {
+        let target = [verb, WEBHOOK, "--state-url", STATE, "--spawn", spawn, "--settle", "500ms"];
+        let case: &[&str] = if verb == "check" { &["--case", "rec-created"] } else { &[] };
+        let told = |set: bool| {
+            let mut command = program([&target[..], case].concat());
+            for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
+                command.env_remove(name);
+            }
+            if set {
+                command.env("HTTP_PROXY", proxy.replace("//", "//ada:s3cret@"));
+            } else {
+                command.env("HTTP_PROXY", "");
+            }
+            let ran = command.output().unwrap();
+            let printed = String::from_utf8(if verb == "doctor" { ran.stdout } else { ran.stderr }).unwrap();
+            assert_eq!(ran.status.code(), Some(code), "{printed}");
+            let line = printed.lines().find(|line| line.starts_with("not seen  calls: no call arrived at "));
+            line.unwrap_or_else(|| panic!("{printed}")).to_owned()
+        };
+        let line = told(true);
+        assert!(line.contains(hint) && !line.contains("s3cret"), "{line}");
+        assert!(!told(false).contains(hint));
     }
 }
 
