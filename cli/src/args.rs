@@ -210,6 +210,8 @@ pub(crate) struct Send {
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub(crate) timeout: Duration,
     #[command(flatten)]
+    pub(crate) trust: Trust,
+    #[command(flatten)]
     pub(crate) revision: OfRevision,
 }
 
@@ -224,6 +226,8 @@ pub(crate) struct Serve {
     /// URL that events are sent to, such as <http://127.0.0.1:3000/webhook>.
     #[arg(long, value_name = "URL")]
     pub(crate) webhook: Option<String>,
+    #[command(flatten)]
+    pub(crate) trust: Trust,
     /// Delivery policy: one that `policies` lists, or a TOML or JSON file. Default: the policy of the scenario, or
     /// `paragon-assumed`.
     #[arg(long, value_name = "NAME|FILE")]
@@ -375,6 +379,18 @@ pub(crate) struct Man {
     pub(crate) export: Option<PathBuf>,
 }
 
+/// Options that say which certificates are accepted from a receiver.
+#[derive(Args)]
+pub(crate) struct Trust {
+    /// File with certificates in PEM that are accepted from the receiver over https, beside those that the operating
+    /// system trusts: its own certificate, or that of the authority that signed it. May be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Vec<PathBuf>,
+    /// Accepts every certificate from the receiver.
+    #[arg(long)]
+    pub(crate) insecure: bool,
+}
+
 /// Options that `check` and `replay` share: the receiver, and how to run it.
 #[derive(Args)]
 pub(crate) struct Target {
@@ -391,11 +407,13 @@ pub(crate) struct Target {
     pub(crate) env: Vec<String>,
     /// URL at which the receiver lists the records that it holds, as JSON:
     /// `{"records":[{"syncInstanceId":…,"recordId":…,"record":…}]}`. May contain `{port}`. At most 64 MiB are
-    /// read.
+    /// read. If the URL contains `{sync}`, the receiver is asked for one sync at a time, with the id of the sync in
+    /// this place; for an unknown sync it lists no records.
     #[arg(long, value_name = "URL")]
     pub(crate) state_url: Option<String>,
     /// Shell command that prints the same JSON as `--state-url`, at most 64 MiB within 5 s. It is run many times, so it
-    /// must be fast. When the command ends, processes that it started are ended too.
+    /// must be fast. When the command ends, processes that it started are ended too. If the command contains `{sync}`,
+    /// it is run for one sync at a time. The id of the sync replaces `{sync}`, and is in `PARAGON_SYNC_ID`.
     #[arg(long, value_name = "CMD", conflicts_with = "state_url")]
     pub(crate) state_cmd: Option<String>,
     /// Shell command that registers a sync with the receiver before the first event of the sync, for receivers that
@@ -405,6 +423,13 @@ pub(crate) struct Target {
     /// 2xx. The URL may contain `{port}`.
     #[arg(long, value_name = "CMD|URL")]
     pub(crate) before_sync: Option<String>,
+    /// Shell command that is run before the receiver is examined, for a receiver that must be emptied or prepared. The
+    /// receiver is running by then, and so is the fake. The command gets `PORT`, `PARAGON_API_URL`,
+    /// `PARAGON_PROJECT_ID` and `PARAGON_SIGNING_KEY` in its environment, and has 30 s. If it fails, nothing is judged.
+    #[arg(long, value_name = "CMD")]
+    pub(crate) reset_cmd: Option<String>,
+    #[command(flatten)]
+    pub(crate) trust: Trust,
     /// Adds a header to each webhook request, and to each request to `--state-url` and `--before-sync`, for a receiver that
     /// demands a cookie or an API key. May be repeated. No report contains the value.
     #[arg(long, value_name = "NAME: VALUE")]

@@ -23,6 +23,13 @@ pub(crate) fn tell(examination: &Examination) -> u8 {
     }
 }
 
+/// Prints what was not seen to work, before the receiver is judged.
+pub(crate) fn warn(examination: &Examination) {
+    for finding in examination.findings.iter().filter(|finding| finding.health == Health::Unknown) {
+        output::note(&format!("not seen  {finding}"));
+    }
+}
+
 /// Returns the message that ends a run because the receiver is set up wrongly.
 pub(crate) fn wrong(examination: &Examination) -> String {
     let wrong: Vec<_> = examination.wrong().map(|finding| format!("\n  {finding}")).collect();

@@ -31,6 +31,7 @@ mod serve;
 mod shell;
 mod spawn;
 mod supervise;
+mod tail;
 mod trigger;
 mod validate;
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use paragon_testkit::clock::Timestamp;
+use paragon_testkit::delivery::{Http, Trust};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
@@ -21,6 +22,7 @@ pub(crate) struct Aim {
     pub(crate) port: u16,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) headers: HeaderMap,
+    pub(crate) trust: Trust,
     pub(crate) before_sync: Option<BeforeSync>,
     pub(crate) signing_key: Option<String>,
     pub(crate) reports: Vec<reports::RequestedReports>,
@@ -39,9 +41,11 @@ impl Aim {
         let port = if mentions_port { free } else { webhook.port_or_known_default().unwrap_or_default() };
         let env = typed.env.iter().map(|text| variable(text)).collect::<Result<_, _>>()?;
         let headers = headers(&typed.header)?;
+        let trust = trust(&typed.trust)?;
         let before_sync = match typed.before_sync.as_deref() {
             Some(text) if text.starts_with("http://") || text.starts_with("https://") => {
-                Some(BeforeSync::Post(url("--before-sync", text, port)?, headers.clone()))
+                let url = url("--before-sync", text, port)?;
+                Some(BeforeSync::Post(url, headers.clone(), Http::trusting(trust.clone())))
             }
             command => command.map(|command| BeforeSync::Run(command.to_owned())),
         };
@@ -49,7 +53,20 @@ impl Aim {
         let signing_key = typed.signing_key.as_deref().map(self::signing_key).transpose()?;
         let start = typed.start.unwrap_or_else(this_second);
         let users = typed.users.clone().unwrap_or_else(new_users);
-        Ok(Self { typed, webhook, state_url, port, env, headers, before_sync, signing_key, reports, start, users })
+        Ok(Self {
+            typed,
+            webhook,
+            state_url,
+            port,
+            env,
+            headers,
+            trust,
+            before_sync,
+            signing_key,
+            reports,
+            start,
+            users,
+        })
     }
 
     /// Returns the command that repeats this run, with the additional options in `more`.
@@ -76,6 +93,13 @@ impl Aim {
         }
         if let Some(command) = &typed.before_sync {
             option("--before-sync", command);
+        }
+        if let Some(command) = &typed.reset_cmd {
+            option("--reset-cmd", command);
+        }
+        typed.trust.ca.iter().for_each(|file| option("--ca", &file.display().to_string()));
+        if typed.trust.insecure {
+            option("--insecure", "");
         }
         // The values may be secrets, and the command is in reports.
         self.headers.keys().for_each(|name| option("--header", &format!("{name}: …")));
@@ -162,6 +186,17 @@ pub(crate) fn url(what: &str, text: &str, port: u16) -> Result<Url, String> {
 /// Reads the file of `--signing-key`.
 pub(crate) fn signing_key(file: &Path) -> Result<String, String> {
     fs::read_to_string(file).map_err(|error| format!("--signing-key {}: {error}", file.display()))
+}
+
+/// Reads the files of `--ca`, and applies `--insecure`.
+pub(crate) fn trust(typed: &args::Trust) -> Result<Trust, String> {
+    let mut trust = Trust::default();
+    for file in &typed.ca {
+        let wrong = |why: &dyn std::fmt::Display| format!("--ca {}: {why}", file.display());
+        let pem = fs::read(file).map_err(|error| wrong(&error))?;
+        trust = trust.pem(&pem).map_err(|error| wrong(&error))?;
+    }
+    Ok(if typed.insecure { trust.all() } else { trust })
 }
 
 /// Parses all `--header` options.

@@ -19,8 +19,9 @@ use crate::plan::{Aim, PROJECT};
 use crate::progress::Progress;
 use crate::selection::Selection;
 use crate::shell::StateCmd;
-use crate::spawn::{LAST_WORDS, Receiver, connects};
-use crate::{findings, output, reports};
+use crate::spawn::{Receiver, connects};
+use crate::tail::LAST_WORDS;
+use crate::{findings, output, reports, shell};
 
 /// Number of timeline entries that the fake keeps. The bound limits the memory, even if a receiver calls the fake in a
 /// loop.
@@ -89,7 +90,7 @@ impl Play<'_> {
         // A run may make many calls. Unlike wiremock, hyper keeps nothing of a call.
         builder = builder.server(Server::Hyper).timeline_limit(TIMELINE);
         builder = builder.revision(self.revision).policy(self.policy.clone()).start_at(self.aim.start);
-        builder = builder.headers(self.aim.headers.clone());
+        builder = builder.headers(self.aim.headers.clone()).trust(self.aim.trust.clone());
         builder = builder.project(typed.project.as_deref().unwrap_or(PROJECT));
         if let Some(key) = &self.aim.signing_key {
             builder = builder.signing_key(key);
@@ -145,13 +146,23 @@ impl Play<'_> {
         seen: &Mutex<Seen>,
     ) -> Result<Ended, Unable> {
         receiver.listens().await.map_err(|why| Unable(exits::UNREACHABLE, why))?;
+        if let Some(command) = &self.aim.typed.reset_cmd {
+            let reset = shell::reset(command, self.environment(paragon)).await;
+            reset.map_err(|why| Unable(exits::UNREACHABLE, why))?;
+        }
         let suite = self.suite(receiver, progress, seen);
         let examination = suite.examine(paragon).await;
         let judgment = match self.judging {
             Judging::SetUp => return Ok(Ended::Examined(findings::tell(&examination))),
             _ if examination.is_wrong() => return Err(Unable(exits::UNREACHABLE, findings::wrong(&examination))),
-            Judging::Cases(plan) => plan.suite(suite).run(paragon).await,
-            Judging::Scenario(_, scenario) => suite.replay(paragon, scenario).await,
+            Judging::Cases(plan) => {
+                findings::warn(&examination);
+                plan.suite(suite).run(paragon).await
+            }
+            Judging::Scenario(_, scenario) => {
+                findings::warn(&examination);
+                suite.replay(paragon, scenario).await
+            }
         };
         Ok(Ended::Judged(Box::new(judgment)))
     }
@@ -196,7 +207,10 @@ impl Play<'_> {
     /// Returns the state probe of `--state-url` or `--state-cmd`; `None` without these options.
     fn probe(&self) -> Option<Box<dyn Probe>> {
         match (&self.aim.state_url, &self.aim.typed.state_cmd) {
-            (Some(url), _) => Some(Box::new(StateUrl::with_headers(url.clone(), self.aim.headers.clone()))),
+            (Some(url), _) => {
+                let probe = StateUrl::with_headers(url.clone(), self.aim.headers.clone());
+                Some(Box::new(probe.trust(&self.aim.trust)))
+            }
             (None, Some(command)) => Some(Box::new(StateCmd::new(command.clone(), self.aim.port))),
             (None, None) => None,
         }

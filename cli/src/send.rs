@@ -4,7 +4,7 @@ use std::io::Read;
 
 use paragon_testkit::clock::Stopwatch;
 use paragon_testkit::contract::{EventKind, Revision, fixture, fixtures};
-use paragon_testkit::delivery::{Answer, Http, Outcome, Request, Transport};
+use paragon_testkit::delivery::{Answer, Failure, Http, Outcome, Request, Transport};
 use paragon_testkit::report::exits;
 use serde_json::Value;
 use url::Url;
@@ -12,8 +12,8 @@ use url::Url;
 use crate::{args, edit, generate, names, output, plan};
 
 pub(crate) fn run(typed: &args::Send) -> u8 {
-    let prepared = plan::url("--to", &typed.to, 0).and_then(|url| Ok((url, body(typed)?)));
-    let (url, (about, body)) = match prepared {
+    let prepared = plan::url("--to", &typed.to, 0).and_then(|url| Ok((url, plan::trust(&typed.trust)?, body(typed)?)));
+    let (url, trust, (about, body)) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => {
             output::error(&error);
@@ -21,7 +21,7 @@ pub(crate) fn run(typed: &args::Send) -> u8 {
         }
     };
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(post(typed, &url, &about, &body)),
+        Ok(runtime) => runtime.block_on(post(typed, &url, &Http::trusting(trust), &about, &body)),
         Err(error) => {
             output::error(&format!("cannot start the program: {error}"));
             exits::UNREACHABLE
@@ -29,8 +29,7 @@ pub(crate) fn run(typed: &args::Send) -> u8 {
     }
 }
 
-async fn post(typed: &args::Send, url: &Url, about: &str, body: &[u8]) -> u8 {
-    let transport = Http::new();
+async fn post(typed: &args::Send, url: &Url, transport: &Http, about: &str, body: &[u8]) -> u8 {
     let mut request = Request::new(url.clone(), body);
     request.timeouts.total = typed.timeout;
     let mut code = exits::PASSED;
@@ -47,7 +46,9 @@ async fn post(typed: &args::Send, url: &Url, about: &str, body: &[u8]) -> u8 {
                 }
             }
             failed => {
-                output::error(&format!("{about} to {url}: {failed}, after {millis} ms"));
+                let hint =
+                    if matches!(failed, Outcome::Failed(Failure::Tls(_))) { " (see --ca and --insecure)" } else { "" };
+                output::error(&format!("{about} to {url}: {failed}, after {millis} ms{hint}"));
                 return exits::UNREACHABLE;
             }
         }

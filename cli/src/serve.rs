@@ -88,6 +88,7 @@ fn prepare(typed: &args::Serve) -> Result<Served, String> {
     if let Some(name) = &typed.policy {
         builder = builder.policy(policies::named(name)?);
     }
+    builder = builder.trust(plan::trust(&typed.trust)?);
     builder = builder.project(typed.project.as_deref().unwrap_or(plan::PROJECT));
     if let Some(file) = &typed.signing_key {
         builder = builder.signing_key(plan::signing_key(file)?);

@@ -1,25 +1,18 @@
 //! The receiver under test. With `--spawn` the program starts the receiver, and restarts it after a case has ended it.
 //! Without `--spawn` the user starts the receiver.
 
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use paragon_testkit::check::{Acting, Process, ProcessError};
 use paragon_testkit::clock::PollTimeout;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 use url::Url;
 
 use crate::supervise::AT_ONCE;
-
-/// Number of bytes that are kept from the end of the receiver's output.
-const TAIL: usize = 8 * 1024;
-
-/// Number of lines that are printed of the output of a receiver that has ended.
-pub(crate) const LAST_WORDS: usize = 20;
+use crate::tail::{LAST_WORDS, Tail};
 
 /// Time within which the port of an ended receiver must be closed.
 const GONE_WITHIN: Duration = Duration::from_secs(3);
@@ -38,7 +31,7 @@ pub(crate) struct Receiver {
     /// Time within which the receiver must listen.
     within: Duration,
     running: tokio::sync::Mutex<Option<Child>>,
-    printed: Arc<Mutex<VecDeque<u8>>>,
+    printed: Tail,
 }
 
 impl Receiver {
@@ -48,7 +41,7 @@ impl Receiver {
         webhook: Url,
         within: Duration,
     ) -> Self {
-        let (running, printed) = (tokio::sync::Mutex::default(), Arc::default());
+        let (running, printed) = (tokio::sync::Mutex::default(), Tail::default());
         Self { command, environment, webhook, within, running, printed }
     }
 
@@ -69,10 +62,12 @@ impl Receiver {
         supervisor.process_group(0);
         let mut supervisor = supervisor.spawn()?;
         if let Some(stdout) = supervisor.stdout.take() {
-            tokio::spawn(keep_tail(stdout, Arc::clone(&self.printed)));
+            let printed = self.printed.clone();
+            tokio::spawn(async move { printed.keep(stdout).await });
         }
         if let Some(stderr) = supervisor.stderr.take() {
-            tokio::spawn(keep_tail(stderr, Arc::clone(&self.printed)));
+            let printed = self.printed.clone();
+            tokio::spawn(async move { printed.keep(stderr).await });
         }
         *self.running.lock().await = Some(supervisor);
         Ok(())
@@ -86,10 +81,7 @@ impl Receiver {
 
     /// Returns the last lines that the receiver printed, at most `most`.
     pub(crate) fn printed(&self, most: usize) -> String {
-        let printed: Vec<u8> = lock(&self.printed).iter().copied().collect();
-        let printed = String::from_utf8_lossy(&printed);
-        let lines: Vec<_> = printed.lines().map(|line| format!("  | {line}")).collect();
-        lines[lines.len().saturating_sub(most)..].join("\n")
+        self.printed.lines(most)
     }
 
     /// Ends the receiver and all processes that it started: with SIGKILL if `at_once`, otherwise with SIGTERM first.
@@ -196,18 +188,4 @@ pub(crate) async fn connects(url: &Url) -> bool {
     let address = (host.trim_matches(['[', ']']), url.port_or_known_default().unwrap_or(80));
     let connecting = tokio::time::timeout(Duration::from_secs(1), tokio::net::TcpStream::connect(address));
     connecting.await.is_ok_and(|connected| connected.is_ok())
-}
-
-fn lock(printed: &Mutex<VecDeque<u8>>) -> std::sync::MutexGuard<'_, VecDeque<u8>> {
-    printed.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-async fn keep_tail(mut from: impl AsyncRead + Unpin, printed: Arc<Mutex<VecDeque<u8>>>) {
-    let mut buffer = [0; 4096];
-    while let Ok(read @ 1..) = from.read(&mut buffer).await {
-        let mut printed = lock(&printed);
-        printed.extend(&buffer[..read]);
-        let surplus = printed.len().saturating_sub(TAIL);
-        printed.drain(..surplus);
-    }
 }

@@ -11,11 +11,19 @@ use super::judged::seed_of;
 use super::lane::{Lane, Turn};
 use super::run::Run;
 use crate::clock::PollTimeout;
+use crate::contract::SyncId;
 use crate::delivery::{Answer, Failure, Outcome};
 use crate::fake::{Call, FakeParagon, Misconfigured, SyncHandle};
 
 /// Pause before an event that was answered wrongly is sent again.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// Id of a sync that does not exist.
+const NO_SYNC: &str = "00000000-0000-4000-8000-000000000000";
+
+/// Remedy if there is no secure connection.
+const NO_TLS: &str = "name its certificate, or that of its authority, with --ca FILE, accept any certificate with \
+                      --insecure, or use an http URL";
 
 /// Remedy for what the receiver itself may be the cause of.
 const JUDGED: &str = "the cases judge this";
@@ -152,16 +160,27 @@ async fn parts(context: &CaseContext<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Tries the state probe, if there is one. A receiver that has just begun to listen may need a moment.
+/// Tries the state probe, if there is one. A receiver that has just begun to listen may need a moment. A probe that asks
+/// for one sync asks for one that does not exist.
 async fn state(context: &CaseContext<'_>) -> Option<Finding> {
     let looks = context.run.looks.as_ref()?;
+    let nothing = SyncId::from(NO_SYNC);
     let mut patience = PollTimeout::of(context.run.target.settle);
     loop {
-        match looks.look().await {
+        match looks.look(&[&nothing]).await {
             Ok(_) => break Some(Finding::right(SetUpPart::State, "the receiver lists its records")),
             Err(_) if patience.again().await => {}
             Err(error) => {
-                let remedy = "it must return the JSON that --state-url describes, without a redirect or a sign-in";
+                let is_of_one =
+                    context.run.target.state.as_ref().is_some_and(|probe| probe.look_at(&nothing).is_some());
+                let remedy = match is_of_one {
+                    _ if error.is_tls() => NO_TLS,
+                    false => "it must return the JSON that --state-url describes, without a redirect or a sign-in",
+                    true => {
+                        "it must return the JSON that --state-url describes, without a redirect or a sign-in, and list \
+                         no records for a sync that it does not know"
+                    }
+                };
                 break Some(Finding::new(SetUpPart::State, Health::Wrong, error.to_string(), remedy));
             }
         }
@@ -210,9 +229,7 @@ fn answer(url: &Url, outcome: &Outcome) -> Finding {
             String::new(),
             "use the path of the webhook endpoint; a receiver that must know its users needs --before-sync",
         ),
-        Outcome::Failed(Failure::Tls(_)) => {
-            (Health::Wrong, String::new(), "use an http URL, or a certificate that this machine trusts")
-        }
+        Outcome::Failed(Failure::Tls(_)) => (Health::Wrong, String::new(), NO_TLS),
         Outcome::Failed(Failure::NotHttp(_)) => {
             (Health::Wrong, String::new(), "check the port and the scheme of the URL")
         }
@@ -238,7 +255,14 @@ async fn api(context: &CaseContext<'_>) -> Finding {
         let Some(last) = timeline.calls().last() else {
             let seen = format!("no call arrived at {} within {}", paragon.api_url(), humane(within));
             let remedy = "if the receiver calls at once, check its PARAGON_API_URL, and that no proxy takes its calls";
-            return finding(Health::Unknown, seen, remedy);
+            let remedy = match proxy(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty())) {
+                None => remedy.to_owned(),
+                Some(name) => format!(
+                    "{remedy}: {name} is set, and a receiver that ignores NO_PROXY sends its calls to that proxy; start \
+                     it without {name}"
+                ),
+            };
+            return finding(Health::Unknown, seen, &remedy);
         };
         let is_wrong = timeline.calls().all(|call| call.misconfigured.is_some());
         return match last.misconfigured.filter(|_| is_wrong) {
@@ -246,6 +270,11 @@ async fn api(context: &CaseContext<'_>) -> Finding {
             None => finding(Health::Unknown, refused(last), JUDGED),
         };
     }
+}
+
+/// Returns the environment variable that names a proxy for calls over http. `is_set` says which variables have a value.
+fn proxy(is_set: impl Fn(&str) -> bool) -> Option<&'static str> {
+    ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"].into_iter().find(|name| is_set(name))
 }
 
 fn remedy(wrong: Misconfigured, paragon: &FakeParagon) -> String {
@@ -261,5 +290,18 @@ fn remedy(wrong: Misconfigured, paragon: &FakeParagon) -> String {
             "give the receiver the key that `paragon-testkit key` prints, or run with --signing-key and the receiver's key"
                 .to_owned()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_for_http_is_found_by_its_variable() {
+        let of = |set: &[&str]| proxy(|name| set.contains(&name));
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&["HTTPS_PROXY", "NO_PROXY"]), None);
+        assert_eq!(of(&["ALL_PROXY", "http_proxy"]), Some("http_proxy"));
     }
 }

@@ -7,7 +7,6 @@ use super::context::CaseContext;
 use super::converge::SHRINKING;
 use super::error::{CaseError, humane};
 use super::lane::{Lane, Turn};
-use super::looks::Looks;
 use super::result::{CaseResult, Verdict};
 use super::run::Run;
 use super::settings::Settings;
@@ -199,7 +198,8 @@ impl CaseContext<'_> {
     fn was_cut_off(&self) -> bool {
         use Failure::{Closed, Refused, Reset};
         let cut_off = |outcome: &Outcome| matches!(outcome, Outcome::Failed(Refused | Reset | Closed));
-        self.run.looks.as_ref().is_some_and(Looks::is_failing)
+        let syncs: Vec<_> = self.paragon.syncs().iter().map(|sync| sync.id().clone()).collect();
+        self.run.looks.as_ref().is_some_and(|looks| looks.is_failing(&syncs))
             || self.timeline().attempts().any(|attempt| cut_off(&attempt.record.outcome))
     }
 

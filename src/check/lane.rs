@@ -124,7 +124,7 @@ impl<'a> Lane<'a> {
     /// fails.
     pub(super) async fn held(&self, sync: &SyncId) -> Vec<HeldRecord> {
         let Some(looks) = &self.run.looks else { return Vec::new() };
-        let told = looks.look().await.unwrap_or_default();
+        let told = looks.look(&[sync]).await.unwrap_or_default();
         told.get(&key(sync)).cloned().unwrap_or_default()
     }
 
@@ -132,7 +132,7 @@ impl<'a> Lane<'a> {
     /// the records whose latest version was not fetched.
     pub(super) async fn wrong(&self, syncs: &[&SyncHandle]) -> Result<Vec<(SyncHandle, Difference)>, ProbeError> {
         let told = match &self.run.looks {
-            Some(looks) => Some(looks.look().await?),
+            Some(looks) => Some(looks.look(&syncs.iter().map(|sync| sync.id()).collect::<Vec<_>>()).await?),
             None => None,
         };
         let mut wrong = Vec::new();
@@ -165,7 +165,7 @@ impl<'a> Lane<'a> {
             match self.wrong(syncs).await {
                 Ok(found) if found.is_empty() => Look::Over(Ok(())),
                 Ok(found) => Look::Wrong(digest(&found), found),
-                Err(error) if self.has_no_probe() => Look::Over(Err(CaseError::NotEvaluable(error.to_string()))),
+                Err(error) if self.has_no_probe(syncs) => Look::Over(Err(CaseError::NotEvaluable(error.to_string()))),
                 Err(_) => Look::Nothing,
             }
         };
@@ -187,9 +187,9 @@ impl<'a> Lane<'a> {
         }
     }
 
-    /// Returns whether the state probe has failed for [`PROBE_PATIENCE`], or there is none.
-    fn has_no_probe(&self) -> bool {
-        self.run.looks.as_ref().is_none_or(|looks| looks.has_failed_for(PROBE_PATIENCE))
+    /// Returns whether the state probe has failed for [`PROBE_PATIENCE`] at one of these syncs, or there is none.
+    fn has_no_probe(&self, syncs: &[&SyncHandle]) -> bool {
+        self.run.looks.as_ref().is_none_or(|looks| looks.has_failed_for(PROBE_PATIENCE, syncs))
     }
 
     /// Calls `look` repeatedly until it returns [`Look::Over`], or until the receiver is at rest or out of patience.

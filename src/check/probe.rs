@@ -3,6 +3,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use http::HeaderMap;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
@@ -10,6 +11,9 @@ use uuid::Uuid;
 
 use super::error::redirects_to;
 use crate::contract::{RecordId, SyncId};
+#[cfg(feature = "tls")]
+use crate::delivery::Trust;
+use crate::delivery::{Failure, classify, reason};
 
 /// A record that a receiver says it holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,13 +92,21 @@ pub(super) fn canonical(id: &str) -> Cow<'_, str> {
 
 /// Error of a state probe that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ProbeError(String);
+#[error("{message}")]
+pub struct ProbeError {
+    message: String,
+    is_tls: bool,
+}
 
 impl ProbeError {
     /// Creates an error with this message.
     pub fn new(message: impl Into<String>) -> Self {
-        Self(message.into())
+        Self { message: message.into(), is_tls: false }
+    }
+
+    /// Returns whether there was no secure connection, for example because the certificate is not trusted.
+    pub(super) fn is_tls(&self) -> bool {
+        self.is_tls
     }
 }
 
@@ -105,12 +117,23 @@ pub type Looking<'a> = Pin<Box<dyn Future<Output = Result<Vec<HeldRecord>, Probe
 pub trait Probe: Send + Sync {
     /// Asks the receiver for its records.
     fn look(&self) -> Looking<'_>;
+
+    /// Asks the receiver for its records of one sync. A receiver that does not know the sync holds none. Returns `None`,
+    /// as by default, if the probe can only ask for all records; then [`look`](Self::look) is called.
+    fn look_at(&self, sync: &SyncId) -> Option<Looking<'_>> {
+        let _ = sync;
+        None
+    }
 }
 
 /// A boxed probe is a probe, so that the kind of probe can be chosen at run time.
 impl Probe for Box<dyn Probe> {
     fn look(&self) -> Looking<'_> {
         (**self).look()
+    }
+
+    fn look_at(&self, sync: &SyncId) -> Option<Looking<'_>> {
+        (**self).look_at(sync)
     }
 }
 
@@ -128,55 +151,103 @@ where
 
 /// Probe of a URL that answers `{"records":[{"syncInstanceId":"…","recordId":"…","record":{…}}]}`. Other members are
 /// ignored, and `record` may be left out. A response may have at most [`HeldRecord::MAX_STATE_BYTES`].
+///
+/// If the path or the query of the URL contains `{sync}`, the probe asks for one sync at a time, with the id of the sync
+/// in this place. A receiver that holds many records then needs to list only a few of them. The response for a sync that
+/// the receiver does not know is an empty list.
+///
+/// ```
+/// use paragon_testkit::check::{Probe, StateUrl};
+///
+/// let probe = StateUrl::new("http://127.0.0.1:3000/state?sync={sync}".parse().unwrap());
+/// assert!(probe.look_at(&"163a345e-2dd4-51ff-bcf5-7667de564bb0".into()).is_some());
+/// ```
 #[derive(Clone, Debug)]
 pub struct StateUrl {
     url: Url,
-    client: reqwest::Client,
+    headers: HeaderMap,
+    /// The client, or the reason why there is none.
+    client: Result<reqwest::Client, String>,
 }
 
 impl StateUrl {
     /// Creates a probe that reads the state from `url`.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the system cannot create an HTTP client.
     pub fn new(url: Url) -> Self {
         Self::with_headers(url, HeaderMap::new())
     }
 
     /// Creates a probe that reads the state from `url`, with these headers in each request.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the system cannot create an HTTP client.
     pub fn with_headers(url: Url, headers: HeaderMap) -> Self {
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .default_headers(headers)
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(Duration::from_secs(5))
-            .build()
-            .unwrap_or_else(|error| panic!("cannot create an HTTP client: {error}"));
-        Self { url, client }
+        let builder = client();
+        // A client for http needs no certificates, and the system may have none.
+        #[cfg(feature = "tls")]
+        let builder = if url.scheme() == "https" { builder } else { builder.tls_certs_only([]) };
+        Self { url, headers, client: built(builder) }
     }
 
-    async fn fetch(&self) -> Result<Vec<HeldRecord>, String> {
-        let answer = self.client.get(self.url.clone()).send().await.map_err(|error| root_cause(&error))?;
+    /// Sets the certificates that are accepted if the URL is https. Default: those that the operating system trusts.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn trust(self, trust: &Trust) -> Self {
+        if self.url.scheme() != "https" {
+            return self;
+        }
+        let client = trust.apply(client()).map_err(|error| error.to_string()).and_then(built);
+        Self { client, ..self }
+    }
+
+    /// Returns the URL of the state of one sync, or `None` if the URL does not contain `{sync}`.
+    fn of_sync(&self, sync: &SyncId) -> Option<Result<Url, ProbeError>> {
+        // A path is percent-encoded when it is parsed, and a query is not.
+        const PLACES: [&str; 2] = ["{sync}", "%7Bsync%7D"];
+        const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+        let url = self.url.as_str();
+        if !PLACES.iter().any(|place| url.contains(place)) {
+            return None;
+        }
+        let id = utf8_percent_encode(sync.as_str(), KEPT).to_string();
+        let filled = PLACES.iter().fold(url.to_owned(), |url, place| url.replace(place, &id));
+        let wrong = |error| ProbeError::new(format!("the state URL {filled} of a sync is invalid ({error})"));
+        Some(filled.parse().map_err(wrong))
+    }
+
+    async fn fetch(&self, url: &Url) -> Result<Vec<HeldRecord>, ProbeError> {
+        let failed = |why: &str| ProbeError::new(format!("the state URL {url} does not work: {why}"));
+        let client = self.client.as_ref();
+        let client = client.map_err(|why| ProbeError { is_tls: true, ..failed(&format!("TLS failed ({why})")) })?;
+        let answer = client.get(url.clone()).headers(self.headers.clone()).send().await;
+        let answer = answer.map_err(|error| match classify(&error, true) {
+            failure @ Failure::Tls(_) => ProbeError { is_tls: true, ..failed(&failure.to_string()) },
+            _ => failed(&root_cause(&error)),
+        })?;
         let status = answer.status();
         if !status.is_success() {
-            return Err(format!("expected a 2xx response, got {status}{}", redirects_to(answer.headers())));
+            return Err(failed(&format!("expected a 2xx response, got {status}{}", redirects_to(answer.headers()))));
         }
-        HeldRecord::parse(&String::from_utf8_lossy(&body_of(answer, HeldRecord::MAX_STATE_BYTES).await?))
+        let body = body_of(answer, HeldRecord::MAX_STATE_BYTES).await.map_err(|why| failed(&why))?;
+        HeldRecord::parse(&String::from_utf8_lossy(&body)).map_err(|why| failed(&why))
     }
+}
+
+/// Returns the settings of the client that reads a state.
+fn client() -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    builder.timeout(Duration::from_secs(5))
+}
+
+/// Builds a client. It can fail only because the system has no certificates.
+fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, String> {
+    builder.build().map_err(|error| reason(&error))
 }
 
 impl Probe for StateUrl {
     fn look(&self) -> Looking<'_> {
-        Box::pin(async {
-            self.fetch()
-                .await
-                .map_err(|why| ProbeError::new(format!("the state URL {} does not work: {why}", self.url)))
-        })
+        Box::pin(self.fetch(&self.url))
+    }
+
+    fn look_at(&self, sync: &SyncId) -> Option<Looking<'_>> {
+        let url = self.of_sync(sync)?;
+        Some(Box::pin(async move { self.fetch(&url?).await }))
     }
 }
 
@@ -193,11 +264,7 @@ async fn body_of(mut answer: reqwest::Response, bound: usize) -> Result<Vec<u8>,
 }
 
 fn root_cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    if error.is_timeout() { "no response within 5 s".to_owned() } else { cause.to_string() }
+    if error.is_timeout() { "no response within 5 s".to_owned() } else { reason(error) }
 }
 
 #[derive(Deserialize)]
@@ -250,6 +317,21 @@ mod tests {
             vec![HeldRecord { sync: "163A345E-2DD4-51FF-BCF5-7667DE564BB0".into(), record: "R".into(), value: None }]
         };
         assert_eq!(probe.look().await.unwrap()[0].sync.as_str(), "163a345e-2dd4-51ff-bcf5-7667de564bb0");
+    }
+
+    #[test]
+    fn the_id_of_a_sync_is_put_into_the_path_and_the_query() {
+        let filled = |url: &str, sync: &str| {
+            let probe = StateUrl::new(url.parse().unwrap());
+            probe.of_sync(&sync.into()).map(|url| url.unwrap().to_string())
+        };
+        let id = "163a345e-2dd4-51ff-bcf5-7667de564bb0";
+        let url = "http://127.0.0.1/syncs/{sync}/state?of={sync}&sync=x";
+        assert_eq!(filled(url, id).unwrap(), format!("http://127.0.0.1/syncs/{id}/state?of={id}&sync=x"));
+        let strange = "http://127.0.0.1/syncs/a%26%2F%20%C3%A9/state?of=a%26%2F%20%C3%A9&sync=x";
+        assert_eq!(filled(url, "a&/ é").unwrap(), strange);
+        assert_eq!(filled("http://127.0.0.1/state?sync=%7Bsync", id), None);
+        assert!(StateUrl::new("http://127.0.0.1/state".parse().unwrap()).look_at(&id.into()).is_none());
     }
 
     #[tokio::test]

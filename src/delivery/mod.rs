@@ -52,3 +52,7 @@ pub use transport::{Answer, Failure, Http, Outcome, Request, Sending, Timeouts, 
 pub use transport::{InProcess, RequestBody};
 #[doc(hidden)]
 pub use transport::{Transmission, Transmitting};
+#[cfg(feature = "tls")]
+pub use transport::{Trust, TrustError};
+#[cfg(feature = "check")]
+pub(crate) use transport::{classify, reason};

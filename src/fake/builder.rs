@@ -18,6 +18,8 @@ use super::state::State;
 use super::token::Audience;
 use crate::clock::Timestamp;
 use crate::contract::{ProjectId, Revision};
+#[cfg(feature = "tls")]
+use crate::delivery::Trust;
 use crate::delivery::{Change, Http, Policy, PolicyError, Queue, Signature};
 use crate::scenario::Scenario;
 
@@ -77,6 +79,7 @@ pub struct Builder {
     start: Timestamp,
     timeline_limit: Option<usize>,
     admin: bool,
+    transport: Http,
 }
 
 /// The output does not contain the signing key.
@@ -124,6 +127,7 @@ impl Builder {
             start: START,
             timeline_limit: None,
             admin: false,
+            transport: Http::new(),
         }
     }
 
@@ -234,6 +238,13 @@ impl Builder {
         Self { headers, ..self }
     }
 
+    /// Sets the certificates that are accepted from a receiver whose URL is https. Default: those that the operating
+    /// system trusts.
+    #[cfg(feature = "tls")]
+    pub fn trust(self, trust: Trust) -> Self {
+        Self { transport: Http::trusting(trust), ..self }
+    }
+
     /// Calls `hook` with each change of the webhook's state, for example when the webhook is disabled. Several hooks
     /// are called in the order in which they were added. A hook may call methods of the fake.
     pub fn on_webhook_change(mut self, hook: impl Fn(&Change) + Send + Sync + 'static) -> Self {
@@ -288,7 +299,7 @@ impl Builder {
         let address = SocketAddr::new(self.host, self.port);
         let no_port = |source| StartErrorKind::Port { address, source };
         let listener = TcpListener::bind(address).map_err(no_port)?;
-        let driver = Driver::new(Arc::new(Shared::new(state)), Arc::new(Http::new()), self.answer_within);
+        let driver = Driver::new(Arc::new(Shared::new(state)), Arc::new(self.transport), self.answer_within);
         let driver = Arc::new(driver.with_hooks(self.hooks).with_headers(self.headers));
         let lanes = Lanes::new(driver.shared.clone());
         let answer = api(lanes.clone(), self.observers);

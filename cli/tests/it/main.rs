@@ -15,4 +15,5 @@ mod send;
 mod serve;
 mod set_up;
 mod shells;
+mod tls;
 mod zoo;

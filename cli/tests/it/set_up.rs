@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::run::{GOOD, Judged, Killed, START, STATE, WEBHOOK, check, free_port, judge, run, until};
+use crate::run::{GOOD, Judged, Killed, START, STATE, WEBHOOK, check, free_port, judge, program, run, until};
 
 /// Answers every request with a redirect to a sign-in page, until the test ends. Returns the address.
 fn sign_in() -> String {
@@ -176,4 +176,103 @@ fn keys_are_printed_and_wrong_ones_are_named() {
         assert_eq!(ran.code, 2);
         assert!(ran.stderr.contains(told) && !ran.stderr.contains("s3cret"), "{}", ran.stderr);
     }
+}
+
+#[test]
+fn a_command_prepares_the_receiver_before_it_is_examined() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("seen").display().to_string();
+    // The receiver and the fake are running by then.
+    let reset = format!(
+        "curl -sf http://127.0.0.1:$PORT/state > '{file}' && \
+         curl -s -o /dev/null -w '%{{http_code}} ' $PARAGON_API_URL/api/syncs >> '{file}' && \
+         echo $PARAGON_PROJECT_ID \"$PARAGON_SIGNING_KEY\" >> '{file}'"
+    );
+    let key = run(["key"]).stdout;
+    for (verb, more) in [("doctor", &[][..]), ("check", &["--case", "rec-created"])] {
+        let target = [verb, WEBHOOK, "--state-url", STATE, "--spawn", GOOD, "--project", "mine", "--reset-cmd", &reset];
+        let ran = run([&target[..], more].concat());
+        assert_eq!(ran.code, 0, "{verb}: {}{}", ran.stdout, ran.stderr);
+        let seen = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(seen.trim(), format!("{{\"records\":[]}}401 mine {key}").trim(), "{verb}");
+        std::fs::remove_file(&file).unwrap();
+    }
+    let broken = "python3 tests/receivers/python/broken.py does-nothing";
+    let ran = check(broken, &["--case", "rec-created", "--settle", "100ms", "--reset-cmd", "true 'it is ready'"]);
+    assert!(ran.stdout.contains(r#"--reset-cmd "true 'it is ready'""#), "{ran}");
+}
+
+#[test]
+fn nothing_is_judged_if_the_receiver_cannot_be_prepared() {
+    for (reset, told) in [
+        (
+            "echo empties it; echo 'it is locked' >&2; exit 7",
+            ["exit status: 7:\n", "  | empties it\n", "  | it is locked\n"],
+        ),
+        ("kill -9 $$", ["signal: 9", ", and printed nothing\n", "--reset-cmd \"kill -9 $$\": "]),
+    ] {
+        for verb in ["doctor", "check"] {
+            let ran = run([verb, WEBHOOK, "--state-url", STATE, "--spawn", GOOD, "--reset-cmd", reset]);
+            assert_eq!((ran.code, &*ran.stdout), (3, ""), "{}", ran.stderr);
+            assert!(told.iter().all(|told| ran.stderr.contains(told)), "{}", ran.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_proxy_that_may_take_the_calls_is_named() {
+    // The address of the proxy stands for a receiver that makes its calls through the proxy, whatever NO_PROXY says.
+    let proxy = sign_in();
+    let spawn = "PARAGON_API_URL=$HTTP_PROXY exec python3 tests/receivers/python/queue_worker.py";
+    let hint = "HTTP_PROXY is set, and a receiver that ignores NO_PROXY sends its calls to that proxy";
+    for (verb, code) in [("doctor", 4), ("check", 1)] {
+        let target = [verb, WEBHOOK, "--state-url", STATE, "--spawn", spawn, "--settle", "500ms"];
+        let case: &[&str] = if verb == "check" { &["--case", "rec-created"] } else { &[] };
+        let told = |set: bool| {
+            let mut command = program([&target[..], case].concat());
+            for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
+                command.env_remove(name);
+            }
+            if set {
+                command.env("HTTP_PROXY", proxy.replace("//", "//ada:s3cret@"));
+            } else {
+                command.env("HTTP_PROXY", "");
+            }
+            let ran = command.output().unwrap();
+            let printed = String::from_utf8(if verb == "doctor" { ran.stdout } else { ran.stderr }).unwrap();
+            assert_eq!(ran.status.code(), Some(code), "{printed}");
+            let line = printed.lines().find(|line| line.starts_with("not seen  calls: no call arrived at "));
+            line.unwrap_or_else(|| panic!("{printed}")).to_owned()
+        };
+        let line = told(true);
+        assert!(line.contains(hint) && !line.contains("s3cret"), "{line}");
+        assert!(!told(false).contains(hint));
+    }
+}
+
+#[test]
+fn the_state_of_one_sync_is_asked_for_by_url_and_by_command() {
+    let spawn = "python3 tests/receivers/right/right.py one-sync";
+    let url = "http://127.0.0.1:{port}/state?sync={sync}";
+    let command = r#"[ '{sync}' = "$PARAGON_SYNC_ID" ] && curl -sf "http://127.0.0.1:$PORT/state?sync={sync}""#;
+    for state in [["--state-url", url], ["--state-cmd", command]] {
+        let ran = run([&["doctor", WEBHOOK, "--spawn", spawn], &state[..]].concat());
+        assert!(ran.code == 0 && ran.stdout.contains("state: the receiver lists its records"), "{}", ran.stdout);
+        let judged = judge(&[&["check", WEBHOOK, "--spawn", spawn, "--case", "rec-*"], &state[..]].concat());
+        assert!(judged.code == 0 && judged.all_pass(), "{judged}");
+    }
+    // Without the id, this receiver lists nothing.
+    let ran = run(["doctor", WEBHOOK, "--spawn", spawn, "--state-url", STATE, "--settle", "500ms"]);
+    assert!(ran.code == 3 && ran.stdout.contains("state: ") && ran.stdout.contains("400"), "{}", ran.stdout);
+    let unknown = "http://127.0.0.1:{port}/nothing/{sync}";
+    let ran = run(["doctor", WEBHOOK, "--spawn", GOOD, "--state-url", unknown, "--settle", "500ms"]);
+    let told = "list no records for a sync that it does not know";
+    assert!(ran.code == 3 && ran.stdout.contains(told), "{}", ran.stdout);
+    // A wrong receiver is found in the same way.
+    let broken = "python3 tests/receivers/python/broken.py drops-deletions";
+    let judged = judge(
+        &[&["check", WEBHOOK, "--spawn", broken, "--case", "rec-deleted", "--settle", "1s"], &["--state-url", url][..]]
+            .concat(),
+    );
+    assert_eq!((judged.code, judged.with("fail")), (1, vec!["rec-deleted"]), "{judged}");
 }

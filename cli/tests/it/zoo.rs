@@ -247,6 +247,14 @@ fn receivers_pass_behind_a_path_prefix_and_if_they_refuse_old_events() {
 }
 
 #[test]
+fn a_receiver_that_lists_the_records_of_one_sync_only_passes() {
+    let spawn = "python3 tests/receivers/right/right.py one-sync";
+    let state = "http://127.0.0.1:{port}/state?sync={sync}";
+    let target = ["check", WEBHOOK, "--state-url", state, "--seed", "7", "--start", START];
+    assert_passes_the_whole_suite(&judged_by(spawn, &target));
+}
+
+#[test]
 #[ignore = "`.ci/run` runs it"]
 fn a_receiver_that_needs_to_know_its_users_passes_with_before_sync() {
     let folder = tempfile::tempdir().unwrap();

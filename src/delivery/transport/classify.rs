@@ -7,7 +7,7 @@ use super::outcome::Failure;
 /// Returns the failure for an error of reqwest, hyper or the system.
 ///
 /// The failure contains no text that differs between systems or that names a port.
-pub(super) fn classify(outermost: &(dyn Error + 'static), secure: bool) -> Failure {
+pub(crate) fn classify(outermost: &(dyn Error + 'static), secure: bool) -> Failure {
     let (mut connecting, mut unsent) = (false, false);
     let mut next = Some(outermost);
     while let Some(error) = next {
@@ -31,7 +31,7 @@ pub(super) fn classify(outermost: &(dyn Error + 'static), secure: bool) -> Failu
 }
 
 /// Returns the message of the innermost error.
-pub(super) fn reason(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn reason(error: &(dyn Error + 'static)) -> String {
     let mut error = error;
     while let Some(wrapped) = inner(error) {
         error = wrapped;
@@ -46,6 +46,15 @@ fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stati
         Some(wrapped) => Some(wrapped),
         None => error.source(),
     }
+}
+
+/// Returns why there is no secure connection.
+fn reason_of_tls(error: &io::Error) -> String {
+    #[cfg(feature = "tls")]
+    if let Some(why) = error.get_ref().and_then(|error| error.downcast_ref()).and_then(super::trust::explain) {
+        return why;
+    }
+    reason(error)
 }
 
 fn of_http(error: &hyper::Error) -> Option<Failure> {
@@ -73,7 +82,7 @@ fn of_io(error: &io::Error, handshake: bool) -> Option<Failure> {
     match error.kind() {
         ConnectionRefused => Some(Failure::Refused),
         ConnectionReset | ConnectionAborted => Some(Failure::Reset),
-        UnexpectedEof | InvalidData | InvalidInput if handshake => Some(Failure::Tls(reason(error))),
+        UnexpectedEof | InvalidData | InvalidInput if handshake => Some(Failure::Tls(reason_of_tls(error))),
         // A broken pipe is the error of writing after the other side has closed the connection.
         BrokenPipe | UnexpectedEof => Some(Failure::Closed),
         InvalidData | InvalidInput => Some(Failure::NotHttp(error.to_string())),

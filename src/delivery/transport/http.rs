@@ -14,6 +14,8 @@ use super::pool::Pool;
 use super::redirect::{Hop, target};
 use super::request::{Request, Wire};
 use super::secure::Clients;
+#[cfg(feature = "tls")]
+use super::trust::Trust;
 use super::wire;
 use super::{Sending, Transmitting, Transport};
 use crate::clock::Stopwatch;
@@ -59,6 +61,12 @@ impl Http {
     /// Creates a transport without connections.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Creates a transport that accepts these certificates over https.
+    #[cfg(feature = "tls")]
+    pub fn trusting(trust: Trust) -> Self {
+        Self { secure: Arc::new(Clients::trusting(trust)), ..Self::default() }
     }
 
     /// Sends a request, and follows redirects. Sets `reconnected` if the request has to be sent twice.

@@ -21,15 +21,21 @@ mod request;
 mod secure;
 #[cfg(feature = "tower")]
 mod service;
+#[cfg(feature = "tls")]
+mod trust;
 mod wire;
 
 use std::pin::Pin;
 
+#[cfg(feature = "check")]
+pub(crate) use self::classify::{classify, reason};
 pub use self::http::Http;
 pub use self::outcome::{Answer, Failure, Outcome, Transmission};
 pub use self::request::{Request, Timeouts, Wire};
 #[cfg(feature = "tower")]
 pub use self::service::{InProcess, RequestBody};
+#[cfg(feature = "tls")]
+pub use self::trust::{Trust, TrustError};
 
 /// Future of a request that is under way. It returns the outcome.
 pub type Sending<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;

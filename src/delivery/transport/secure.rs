@@ -10,12 +10,24 @@ use super::names::Names;
 use super::outcome::Failure;
 use super::pool::IDLE;
 use super::redirect::Hop;
+#[cfg(feature = "tls")]
+use super::trust::Trust;
 
 /// Clients of reqwest, which makes the requests over TLS. There is one client for each connect timeout.
 #[derive(Debug, Default)]
-pub(super) struct Clients(Mutex<BTreeMap<Option<Duration>, reqwest::Client>>);
+pub(super) struct Clients {
+    clients: Mutex<BTreeMap<Option<Duration>, reqwest::Client>>,
+    #[cfg(feature = "tls")]
+    trust: Trust,
+}
 
 impl Clients {
+    /// Creates clients that accept these certificates.
+    #[cfg(feature = "tls")]
+    pub(super) fn trusting(trust: Trust) -> Self {
+        Self { trust, ..Self::default() }
+    }
+
     /// Sends a request, and waits for the head of the response.
     pub(super) async fn ask(
         &self,
@@ -35,18 +47,21 @@ impl Clients {
     }
 
     fn client(&self, connect: Option<Duration>) -> Result<reqwest::Client, Failure> {
-        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&connect) {
             return Ok(client.clone());
         }
         // On a system without certificates, a client for https cannot be built.
-        let client = build(connect).map_err(|error| Failure::Tls(reason(&error)))?;
+        let builder = builder(connect);
+        #[cfg(feature = "tls")]
+        let builder = self.trust.apply(builder).map_err(|error| Failure::Tls(error.to_string()))?;
+        let client = builder.build().map_err(|error| Failure::Tls(reason(&error)))?;
         clients.insert(connect, client.clone());
         Ok(client)
     }
 }
 
-fn build(connect: Option<Duration>) -> reqwest::Result<reqwest::Client> {
+fn builder(connect: Option<Duration>) -> reqwest::ClientBuilder {
     // Requests must stay the same, whatever features of reqwest other crates enable.
     let mut builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
@@ -61,5 +76,5 @@ fn build(connect: Option<Duration>) -> reqwest::Result<reqwest::Client> {
     if let Some(connect) = connect {
         builder = builder.connect_timeout(connect);
     }
-    builder.build()
+    builder
 }

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import ssl
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -137,13 +138,21 @@ class Server(ThreadingHTTPServer):
 
 
 def serve(receiver, handler=Handler):
-    """Serves a receiver until SIGTERM: `handle(body)` returns a status and a text, `state()` returns JSON."""
+    """Serves a receiver until SIGTERM: `handle(body)` returns a status and a text, `state()` returns JSON.
+
+    TLS_CERT and TLS_KEY name the files of a certificate and its key. With them, the server speaks TLS.
+    """
 
     def end(*_):
         raise SystemExit
 
     signal.signal(signal.SIGTERM, end)
     server = Server(("127.0.0.1", int(os.environ["PORT"])), handler)
+    if certificate := os.environ.get("TLS_CERT"):
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate, os.environ["TLS_KEY"])
+        # Each connection makes its handshake in its own thread.
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     server.receiver = receiver
     try:
         server.serve_forever()

@@ -13,6 +13,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from urllib.parse import parse_qs, urlsplit
 
 # First: this module makes the modules in ../python importable.
 from full_pull import DAY, FetchPuller, FetchReceiver, FullPullStore, QueuePuller, QueueReceiver
@@ -524,6 +525,22 @@ class Prefix(QueueReceiver):
     HANDLER = PrefixHandler
 
 
+class OneSyncHandler(Handler):
+    """Lists the records of the sync that the query names."""
+
+    def do_GET(self):
+        match parse_qs(urlsplit(self.path).query).get("sync"):
+            case [sync]:
+                records = json.loads(self.server.receiver.state())["records"]
+                self.answer(200, json.dumps({"records": [held for held in records if held["syncInstanceId"] == sync]}))
+            case _:
+                self.answer(400, json.dumps({"error": "name one sync"}))
+
+
+class OneSync(QueueReceiver):
+    HANDLER = OneSyncHandler
+
+
 class SlowHandler(Handler):
     def answer(self, status, body):
         time.sleep(0.3)
@@ -641,6 +658,7 @@ STYLES = {
     "knows-users": KnowsUsers,
     "newest-wins": NewestWins,
     "no-folders": NoFolders,
+    "one-sync": OneSync,
     "one-worker": OneWorker,
     "only-newer": OnlyNewer,
     "patient": Patient,
