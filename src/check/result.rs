@@ -6,7 +6,8 @@ use serde::Serialize;
 use url::Url;
 
 use super::case::{Case, Level};
-use crate::contract::Revision;
+use super::members::Members;
+use crate::contract::{Revision, SpecialRecord};
 use crate::fake::Timeline;
 
 /// Verdict on a requirement.
@@ -82,7 +83,11 @@ pub struct Judgment {
     pub policy: String,
     /// Revision of the contract that events and records followed.
     pub revision: Revision,
-    /// Remarks on what is unusual about the receiver but not wrong.
+    /// Kinds of records that no case contained.
+    pub without: Vec<SpecialRecord>,
+    /// Members of records that were compared with the receiver's state.
+    pub members: Members,
+    /// Remarks on what is unusual about the receiver but not wrong, and on what was left out.
     pub remarks: Vec<String>,
     /// Results of the cases, in the order of the plan.
     pub results: Vec<CaseResult>,
@@ -100,8 +105,20 @@ impl Judgment {
         results: Vec<CaseResult>,
         took: Duration,
     ) -> Self {
-        let remarks = Vec::new();
-        Self { target, seed, policy: policy.into(), revision, remarks, results, took }
+        let (without, members, remarks) = (Vec::new(), Members::default(), Vec::new());
+        Self { target, seed, policy: policy.into(), revision, without, members, remarks, results, took }
+    }
+
+    /// Sets what the run left out, and adds a remark on each part.
+    #[must_use]
+    pub fn narrowed(mut self, without: Vec<SpecialRecord>, members: Members) -> Self {
+        if !without.is_empty() {
+            self.remarks.push(format!("{}: no case contained such records", left_out(&without)));
+        }
+        if !members.are_all() {
+            self.remarks.push(members.to_string());
+        }
+        Self { without, members, ..self }
     }
 
     /// Returns the number of cases with this verdict.
@@ -152,6 +169,12 @@ impl Judgment {
     }
 }
 
+/// Returns that these kinds of records were left out, and by which option.
+pub(super) fn left_out(without: &[SpecialRecord]) -> String {
+    let names: Vec<_> = without.iter().map(|kind| kind.name()).collect();
+    format!("left out by --without {}", names.join(","))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,6 +197,8 @@ mod tests {
             seed: 7,
             policy: "paragon-assumed".to_owned(),
             revision: Revision::default(),
+            without: Vec::new(),
+            members: Members::default(),
             remarks: Vec::new(),
             results: results.iter().map(result).collect(),
             took: Duration::ZERO,

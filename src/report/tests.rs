@@ -46,9 +46,20 @@ fn report(cases: Vec<ReportedCase>) -> Report {
     let target = "http://127.0.0.1:3000/hooks/a:b?x=<script>&y='\"".to_owned();
     let failed = cases.iter().filter(|case| case.verdict == Verdict::Fail);
     let failed: std::collections::BTreeSet<_> = failed.map(|case| case.id).collect();
-    let (revision, remarks) = (Revision::default(), Vec::new());
-    let first = failed.into_iter().collect();
-    Report { schema_version: 1, seed: 7, target, revision, causes: first, remarks, cases, summary, interrupted: false }
+    Report {
+        schema_version: 1,
+        seed: 7,
+        target,
+        revision: Revision::default(),
+        causes: failed.into_iter().collect(),
+        without: Vec::new(),
+        compared_members: Vec::new(),
+        ignored_members: Vec::new(),
+        remarks: Vec::new(),
+        cases,
+        summary,
+        interrupted: false,
+    }
 }
 
 /// Returns a timeline whose texts come from receivers and from names of files.
@@ -130,6 +141,8 @@ fn nasty() -> Report {
         case("out-api-failing", Level::Should, Verdict::Fail, policy),
         unseen,
     ]);
+    report.without = vec!["folders"];
+    (report.compared_members, report.ignored_members) = (vec!["hash".to_owned()], vec!["hash.value".to_owned()]);
     report.remarks = vec!["the state gives `updatedAt` with another offset: <b>| the same time".to_owned()];
     report
 }
