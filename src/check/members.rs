@@ -69,7 +69,7 @@ impl Members {
     /// Returns the names of the members that records of these pipelines have in these revisions, without the members
     /// inside of members.
     pub fn known(pipelines: &[Pipeline], revisions: &[Revision]) -> BTreeSet<&'static str> {
-        records(pipelines, revisions).flat_map(|record| record.members()).map(|(name, _)| name).collect()
+        records(pipelines, revisions).flat_map(Place::members).map(|(name, _)| name).collect()
     }
 
     /// Returns whether the member at this path is compared, wholly or in part.

@@ -457,7 +457,7 @@ mod tests {
             json!({"id": "a", "name": "A", "size": 1, "hash": {"type": "MD5", "value": "1"}, "tags": [{"n": 1}]});
         let found = |members: &Members, value: &Value, unfetched: &[Unfetched]| {
             let held = held("a", Some(value.clone()));
-            let comparison = members.compare(Some(Pipeline::Files), &[latest.clone()], &[&held], unfetched);
+            let comparison = members.compare(Some(Pipeline::Files), std::slice::from_ref(&latest), &[&held], unfetched);
             comparison.found.into_iter().map(|found| found.text).collect::<Vec<_>>()
         };
         let all = Members::default();

@@ -22,7 +22,7 @@ pub enum SpecialRecord {
     Folders,
     /// Google-native documents: they have no size, and a download converts them.
     GoogleDocs,
-    /// Records whose MIME type is empty, such as folders in SharePoint.
+    /// Records whose MIME type is empty, such as folders in `SharePoint`.
     EmptyTypes,
     /// Files of 0 bytes.
     EmptyFiles,

@@ -170,14 +170,16 @@ fn agree(pipeline: Pipeline, members: &mut Map<String, Value>, without: &[Specia
             // A file must have a `size`; `null` leaves it to the source.
             members.entry("size").or_insert(Value::Null);
             // The extension follows from the type, and is a part of the name.
-            let (names, others): (Vec<SpecialRecord>, Vec<_>) =
-                without.iter().partition(|kind| **kind == SpecialRecord::OddNames);
-            others.into_iter().for_each(|kind| make_ordinary(members, kind));
+            for kind in without.iter().filter(|kind| **kind != SpecialRecord::OddNames) {
+                make_ordinary(members, *kind);
+            }
             let extension = extension(members);
             if let Some(Value::String(name)) = members.get_mut("name") {
                 name.push_str(extension);
             }
-            names.into_iter().for_each(|kind| make_ordinary(members, kind));
+            if without.contains(&SpecialRecord::OddNames) {
+                make_ordinary(members, SpecialRecord::OddNames);
+            }
         }
         Pipeline::Contacts => {
             let names = ["firstName", "lastName", "fullName"];

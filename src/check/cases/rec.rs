@@ -406,13 +406,12 @@ async fn odd(context: &CaseContext<'_>) -> Result<(), CaseError> {
     let names =
         ["", " ", "\u{1f4c4} \u{65e5}\u{672c}\u{8a9e}.pdf", "\"quoted\" <b>&amp; %20 ../../etc.pdf", "null", &long];
     // Each unusual file is listed with a file that differs from it only in what is unusual.
-    let named = names.map(|name| (File::named(name), File { name: PLAIN.to_owned(), ..File::named(name) }));
-    let of_size = |size| File { size, ..File::named("sized.pdf") };
-    let sized = [0, (1 << 53) - 1].map(|size| (of_size(Some(size)), of_size(Some(1))));
+    let of_size = |size| File { size: Some(size), ..File::named("sized.pdf") };
     // A file without a type has no content, so its size is null.
-    let untyped = (File { mime_type: String::new(), ..File::named(PLAIN) }, of_size(Some(1)));
-    let untyped = (untyped.0, File { name: PLAIN.to_owned(), ..untyped.1 });
-    let all: Vec<_> = named.into_iter().chain(sized).chain([untyped]).collect();
+    let untyped = File { mime_type: String::new(), ..File::named(PLAIN) };
+    let mut all = vec![(untyped, File { size: Some(1), ..File::named(PLAIN) })];
+    all.extend(names.map(|name| (File::named(name), File { name: PLAIN.to_owned(), ..File::named(name) })));
+    all.extend([0, (1 << 53) - 1].map(|size| (of_size(size), of_size(1))));
     let contained: Vec<_> = all.into_iter().filter(|(odd, _)| context.may_contain(odd)).collect();
     if contained.is_empty() {
         return Err(CaseError::NotEvaluable(left_out(&context.run.target.without)));
