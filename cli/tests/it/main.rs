@@ -5,6 +5,7 @@ mod check;
 mod contract;
 mod demo;
 mod docs;
+mod keeps;
 mod output;
 mod policies;
 mod processes;
