@@ -1,6 +1,7 @@
 //! Checks the options of the target: URLs, templates, keys, files. All invalid values are reported here, before
 //! anything is started.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -86,11 +87,13 @@ impl Aim {
             _ => "--compare",
         };
         if let Some(unknown) = members.first_unknown(pipelines, &[revision]) {
+            let synced: BTreeSet<_> = pipelines.iter().map(|pipeline| pipeline.name()).collect();
             let known: Vec<_> = Members::known(pipelines, &[revision]).into_iter().collect();
             return Err(format!(
-                "{} {unknown:?}: no record has this member{}; expected one of {}, or a path to a member inside one of \
+                "{} {unknown:?}: no record of {} has this member{}; expected one of {}, or a path to a member inside one of \
                  them, such as hash.value",
                 flag(Some(unknown)),
+                synced.into_iter().collect::<Vec<_>>().join(", "),
                 names::meant(unknown, known.iter().copied()),
                 known.join(", "),
             ));

@@ -24,8 +24,8 @@ fn the_report_says_what_was_left_out_and_the_command_that_repeats_a_case_leaves_
         assert!(ran.stdout.contains(remark), "{ran}");
     }
     let again = ran.stdout.lines().find(|line| line.starts_with("      again ")).unwrap();
-    assert!(again.contains(" --compare hash,id,name --ignore-member hash.value "), "{again}");
-    assert!(again.contains(" --without folders,odd-names "), "{again}");
+    assert!(again.contains(" --compare 'hash,id,name' --ignore-member hash.value "), "{again}");
+    assert!(again.contains(" --without 'odd-names,folders' "), "{again}");
     let schemas = paragon_testkit::contract::schemas();
     let schema = schemas.iter().find(|schema| schema.name == "report").unwrap();
     assert!(jsonschema::draft202012::is_valid(&schema.json, &ran.report), "{}", ran.report);
@@ -74,7 +74,7 @@ fn a_scenario_can_be_played_with_some_members_compared() {
     let file = folder.path().join("renamed.json");
     std::fs::write(
         &file,
-        r#"{"seed": 1, "steps": [
+        r#"{"scenario": 1, "seed": 1, "steps": [
             {"do": "create", "user": "ada", "integration": "googledrive", "pipeline": "files", "object": "a",
              "record": {"name": "a.pdf", "mimeType": "application/pdf", "size": 1}},
             {"do": "enable", "user": "ada", "integration": "googledrive", "pipeline": "files", "then": "1m"},
@@ -90,7 +90,7 @@ fn a_scenario_can_be_played_with_some_members_compared() {
     let ran = replay(&["--compare", "id,name"]);
     assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stdout.contains("has name \"a.pdf\", the latest version has \"b.pdf\""), "{}", ran.stdout);
-    assert!(ran.stdout.contains(" --compare id,name "), "{}", ran.stdout);
+    assert!(ran.stdout.contains(" --compare 'id,name' "), "{}", ran.stdout);
     let ran = replay(&["--compare", "id"]);
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
     assert!(
