@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use paragon_testkit::clock::Timestamp;
-use paragon_testkit::contract::{Pipeline, Revision};
+use paragon_testkit::contract::{Pipeline, Revision, SpecialRecord};
+
+use crate::names;
 
 /// Simulates Paragon for a Managed Sync webhook receiver, and judges whether the receiver ends up with the right data.
 #[derive(Parser)]
@@ -488,6 +490,20 @@ pub(crate) struct Target {
     pub(crate) configuration: Configuration,
 }
 
+/// Options that say which members of records are compared.
+#[derive(Args)]
+pub(crate) struct Comparing {
+    /// Compares only these members of records with the state of the receiver, for a receiver that keeps nothing else.
+    /// `hash.value` is a member inside a member. Default: every member that the state gives. A case that changes a record
+    /// in no compared member is not evaluable.
+    #[arg(long, value_name = "MEMBER,…", value_delimiter = ',')]
+    pub(crate) compare: Vec<String>,
+    /// Leaves a member of records, such as `updatedAt`, out of the comparison with the state of the receiver. May be
+    /// repeated.
+    #[arg(long, value_name = "MEMBER")]
+    pub(crate) ignore_member: Vec<String>,
+}
+
 #[derive(Args)]
 pub(crate) struct Doctor {
     #[command(flatten)]
@@ -498,6 +514,8 @@ pub(crate) struct Doctor {
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) comparing: Comparing,
     #[command(flatten)]
     pub(crate) judging: Judging,
 }
@@ -531,6 +549,11 @@ pub(crate) struct Judging {
     /// Pipelines that the `conv-` cases sync: `files`, `contacts`, `companies`, `deals`, `custom_objects`, `tickets`.
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "files", value_parser = pipeline)]
     pub(crate) pipelines: Vec<Pipeline>,
+    /// Leaves these kinds of records out of all cases, for a receiver that does not keep them: `folders`, `google-docs`,
+    /// `empty-types`, `empty-files` (0 bytes), `large-files` (more than 1 GiB), `odd-names`. A case that is about nothing
+    /// else is not evaluable.
+    #[arg(long, value_name = "KIND,…", value_delimiter = ',', value_parser = special_record)]
+    pub(crate) without: Vec<SpecialRecord>,
     /// Number of histories that each `conv-` case plays.
     #[arg(long = "cases", value_name = "N", default_value_t = 36, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) histories: u32,
@@ -562,6 +585,8 @@ pub(crate) struct Replay {
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) comparing: Comparing,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -589,6 +614,12 @@ fn revision(text: &str) -> Result<Revision, String> {
 fn pipeline(text: &str) -> Result<Pipeline, String> {
     let names = Pipeline::ALL.map(Pipeline::name).join(", ");
     Pipeline::from_name(text).ok_or_else(|| format!("expected one of {names}"))
+}
+
+fn special_record(text: &str) -> Result<SpecialRecord, String> {
+    let names = SpecialRecord::ALL.map(SpecialRecord::name);
+    SpecialRecord::from_name(text)
+        .ok_or_else(|| format!("expected one of {}{}", names.join(", "), names::meant(text, names.into_iter())))
 }
 
 fn moment(text: &str) -> Result<Timestamp, String> {

@@ -1,17 +1,20 @@
 //! Checks the options of the target: URLs, templates, keys, files. All invalid values are reported here, before
 //! anything is started.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use paragon_testkit::check::Members;
 use paragon_testkit::clock::Timestamp;
+use paragon_testkit::contract::{Pipeline, Revision};
 use paragon_testkit::delivery::{Http, Trust};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use crate::shell::BeforeSync;
-use crate::{args, reports};
+use crate::{args, names, reports};
 
 /// The checked options that say which receiver to test and how to reach it.
 pub(crate) struct Aim {
@@ -26,6 +29,8 @@ pub(crate) struct Aim {
     pub(crate) before_sync: Option<BeforeSync>,
     pub(crate) signing_key: Option<String>,
     pub(crate) reports: Vec<reports::RequestedReports>,
+    /// Members of records that are compared with the receiver's state.
+    pub(crate) members: Members,
     /// Start time of the virtual clock.
     pub(crate) start: Timestamp,
     /// Name that the ids of users derive from.
@@ -53,6 +58,7 @@ impl Aim {
         let signing_key = typed.signing_key.as_deref().map(self::signing_key).transpose()?;
         let start = typed.start.unwrap_or_else(this_second);
         let users = typed.users.clone().unwrap_or_else(new_users);
+        let members = Members::default();
         Ok(Self {
             typed,
             webhook,
@@ -64,9 +70,46 @@ impl Aim {
             before_sync,
             signing_key,
             reports,
+            members,
             start,
             users,
         })
+    }
+
+    /// Sets which members of records are compared. Returns an error if no record of these pipelines has one of the
+    /// members, or if there is no state to compare with.
+    pub(crate) fn comparing(
+        self,
+        typed: args::Comparing,
+        pipelines: &[Pipeline],
+        revision: Revision,
+    ) -> Result<Self, String> {
+        let members = Members::default().only(typed.compare);
+        let members = typed.ignore_member.into_iter().fold(members, Members::ignore);
+        let flag = |path: Option<&str>| match path {
+            Some(path) if members.ignored().any(|ignored| ignored == path) => "--ignore-member",
+            None if members.compared().next().is_none() => "--ignore-member",
+            _ => "--compare",
+        };
+        if let Some(unknown) = members.first_unknown(pipelines, &[revision]) {
+            let synced: BTreeSet<_> = pipelines.iter().map(|pipeline| pipeline.name()).collect();
+            let known: Vec<_> = Members::known(pipelines, &[revision]).into_iter().collect();
+            return Err(format!(
+                "{} {unknown:?}: no record of {} has this member{}; expected one of {}, or a path to a member inside one of \
+                 them, such as hash.value",
+                flag(Some(unknown)),
+                synced.into_iter().collect::<Vec<_>>().join(", "),
+                names::meant(unknown, known.iter().copied()),
+                known.join(", "),
+            ));
+        }
+        if !members.are_all() && self.typed.state_url.is_none() && self.typed.state_cmd.is_none() {
+            return Err(format!(
+                "{}: without a state probe, no member of a record is compared; add --state-url or --state-cmd",
+                flag(None)
+            ));
+        }
+        Ok(Self { members, ..self })
     }
 
     /// Returns the command that repeats this run, with the additional options in `more`.
@@ -101,6 +144,11 @@ impl Aim {
         if typed.trust.insecure {
             option("--insecure", "");
         }
+        let compared: Vec<_> = self.members.compared().collect();
+        if !compared.is_empty() {
+            option("--compare", &compared.join(","));
+        }
+        self.members.ignored().for_each(|member| option("--ignore-member", member));
         // The values may be secrets, and the command is in reports.
         self.headers.keys().for_each(|name| option("--header", &format!("{name}: …")));
         if let Some(policy) = &typed.policy {

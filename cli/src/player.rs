@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use paragon_testkit::FakeParagon;
 use paragon_testkit::check::{CaseResult, Judgment, Probe, StateUrl, Suite, Verdict};
 use paragon_testkit::clock::Stopwatch;
-use paragon_testkit::contract::Revision;
+use paragon_testkit::contract::{Revision, SpecialRecord};
 use paragon_testkit::delivery::Policy;
 use paragon_testkit::fake::Server;
 use paragon_testkit::report::{self, Report, Text, exits};
@@ -123,7 +123,8 @@ impl Play<'_> {
                 let Seen { results, planned } = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
                 let (target, policy) = (self.aim.webhook.clone(), self.policy.name.clone());
                 let took = watch.elapsed();
-                let judgment = Judgment::of_results(target, self.seed, policy, self.revision, results, took);
+                let judgment = Judgment::of_results(target, self.seed, policy, self.revision, results, took)
+                    .narrowed(self.without(), self.aim.members.clone());
                 let told = self.tell(&judgment, &receiver, Some(planned)).await;
                 if let Err(Unable(_, why)) = told {
                     output::error(&why);
@@ -204,6 +205,14 @@ impl Play<'_> {
         Ok(report::exit_code(judgment))
     }
 
+    /// Returns the kinds of records that no case contains.
+    fn without(&self) -> Vec<SpecialRecord> {
+        match self.judging {
+            Judging::Cases(plan) => plan.typed.without.clone(),
+            Judging::Scenario(..) | Judging::SetUp => Vec::new(),
+        }
+    }
+
     /// Returns the state probe of `--state-url` or `--state-cmd`; `None` without these options.
     fn probe(&self) -> Option<Box<dyn Probe>> {
         match (&self.aim.state_url, &self.aim.typed.state_cmd) {
@@ -225,6 +234,7 @@ impl Play<'_> {
             .users(&self.aim.users)
             .settle(self.aim.typed.settle)
             .patience(self.aim.typed.patience)
+            .compare(self.aim.members.compared())
             .on_start(move |starting| {
                 progress.start(starting);
                 note(&|seen| seen.planned = starting.of);
@@ -234,6 +244,9 @@ impl Play<'_> {
                 note(&|seen| seen.results.push(result.clone()));
                 output::result(&text.case(result, &self.reproduce(result.case.id)));
             });
+        for member in self.aim.members.ignored() {
+            suite = suite.ignore_member(member);
+        }
         if let Some(probe) = self.probe() {
             suite = suite.state(probe);
         }

@@ -4,7 +4,7 @@ use std::fs;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use paragon_testkit::check::{Case, Histories, Judgment, Known, Level, Suite, Verdict, cases};
-use paragon_testkit::contract::Revision;
+use paragon_testkit::contract::{Pipeline, Revision};
 use paragon_testkit::delivery::Policy;
 
 use crate::plan::{Aim, a_seed, typed};
@@ -27,8 +27,10 @@ const LAST: &str = "report.json";
 
 impl Selection {
     pub(crate) fn of(typed: args::Check) -> Result<Self, String> {
-        let args::Check { target, judging: typed } = typed;
-        let aim = Aim::of(target)?;
+        let args::Check { target, comparing, judging: typed } = typed;
+        // The cases that play no histories sync files.
+        let pipelines = [&[Pipeline::Files], &typed.pipelines[..]].concat();
+        let aim = Aim::of(target)?.comparing(comparing, &pipelines, typed.revision.name)?;
         let failed = typed.rerun_failed.then(|| failed_last(&typed.failures.join(LAST))).transpose()?;
         let policy = policies::asked(aim.typed.policy.as_deref())?;
         let policies = if typed.all_policies { policies::runnable() } else { Vec::new() };
@@ -62,6 +64,7 @@ impl Selection {
         let suite = if self.typed.fail_fast { suite.fail_fast() } else { suite };
         suite
             .histories(self.histories())
+            .without(self.typed.without.iter().copied())
             .policies(self.policies.clone())
             .failures(&self.typed.failures)
             .known(self.known.clone())
@@ -105,6 +108,10 @@ impl Selection {
         }
         if self.typed.level != args::Level::Should {
             more.push(("--level", self.typed.level.name().to_owned()));
+        }
+        if !self.typed.without.is_empty() {
+            let names: Vec<_> = self.typed.without.iter().map(|kind| kind.name()).collect();
+            more.push(("--without", names.join(",")));
         }
         if self.typed.all_policies && case.starts_with("pol-") {
             more.push(("--all-policies", String::new()));

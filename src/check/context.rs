@@ -14,7 +14,7 @@ use super::need::Need;
 use super::probe::HeldRecord;
 use super::process::Process;
 use crate::clock::pass;
-use crate::contract::{Event, EventKind, File, UserId};
+use crate::contract::{Event, EventKind, ExternalId, File, Object, Pipeline, RecordId, UserId};
 use crate::delivery::Outcome;
 use crate::fake::{Connection, EventAttempt, FakeParagon, Item, PAUSES, SyncHandle, Timeline, may_accept_later};
 use crate::scenario::Scenario;
@@ -155,6 +155,43 @@ impl<'a> CaseContext<'a> {
     /// Creates this many files.
     pub(super) fn fill(&self, count: usize) -> Vec<Item<File>> {
         (0..count).map(|number| self.create(&format!("{number}.pdf"))).collect()
+    }
+
+    /// Renames a file. The case is about this change, so it is not evaluable if the comparison with the receiver's state
+    /// does not see the change.
+    pub(super) fn rename(&self, file: &Item<File>, name: &str) -> Result<(), CaseError> {
+        self.rename_in(&self.drive, file, name)
+    }
+
+    /// Does the same as [`CaseContext::rename`], in the account of another user of this case.
+    pub(super) fn rename_in(&self, drive: &Connection, file: &Item<File>, name: &str) -> Result<(), CaseError> {
+        let before = drive.object(file);
+        drive.update(file, |file| file.name = name.into());
+        if self.sees(&before, &drive.object(file)) {
+            return Ok(());
+        }
+        Err(CaseError::NotEvaluable(format!(
+            "the case gives a file another name, and nobody can see whether the receiver follows this change: {}",
+            self.run.target.members
+        )))
+    }
+
+    /// Returns whether the verdict can depend on the difference between two versions of a file: whether the comparison
+    /// with the receiver's state includes a member that differs. Without a state probe the fetched versions count, and
+    /// nothing is compared.
+    pub(super) fn sees(&self, one: &File, other: &File) -> bool {
+        let record = |file: &File| -> Value {
+            let object = Object::from(file.clone());
+            let (id, external_id) = (RecordId::from("id"), ExternalId::from("external"));
+            serde_json::from_str(&object.record(self.paragon.revision(), &id, &external_id)).unwrap_or_default()
+        };
+        let is_told = || self.run.target.members.tell_apart(Pipeline::Files, &record(one), &record(other));
+        self.run.looks.is_none() || is_told()
+    }
+
+    /// Returns whether the case may contain a file, because the run is not without a kind that includes the file.
+    pub(super) fn may_contain(&self, file: &File) -> bool {
+        !self.run.target.without.iter().any(|kind| kind.includes(file))
     }
 
     /// Creates these files and runs an initial sync. The receiver has been notified, and may still be at work.

@@ -44,7 +44,7 @@ pub(super) async fn converges(context: &CaseContext<'_>, faults: &[Fault]) -> Re
     {
         return Err(play.shortest(known, wrong).await);
     }
-    let mut source = Source::new(context.seed, context.case, faults, &budget.pipelines);
+    let mut source = Source::new(context.seed, context.case, faults, &budget.pipelines, &context.run.target.without);
     let watch = Stopwatch::start();
     let mut rest = budget.cases.max(1).div_ceil(SIDE_BY_SIDE);
     // Each batch takes its own turns, so the next batches go on while the receiver finishes its work for an earlier

@@ -1,10 +1,12 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use serde_json::Value;
 
-use crate::contract::Pipeline;
-use crate::scenario::{Fault, Scenario};
+use crate::contract::{File, Pipeline, SpecialRecord};
+use crate::scenario::{Action, Fault, Scenario};
 use crate::strategies::{HistoryParams, Params, history};
 
 /// Number and kind of the histories that the `conv-` cases play.
@@ -66,7 +68,13 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(seed: u64, case: &str, faults: &[Fault], pipelines: &[Pipeline]) -> Self {
+    pub(super) fn new(
+        seed: u64,
+        case: &str,
+        faults: &[Fault],
+        pipelines: &[Pipeline],
+        without: &[SpecialRecord],
+    ) -> Self {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
         for (place, byte) in case.bytes().enumerate() {
@@ -76,6 +84,7 @@ impl Source {
         let params = HistoryParams {
             payloads: Params::tidy(),
             incoherent: Vec::new(),
+            without: without.to_vec(),
             users: SIDE_BY_SIDE,
             syncs: SYNCS,
             pipelines: pipelines.to_vec(),
@@ -93,14 +102,57 @@ impl Source {
     }
 }
 
+/// Returns whether a scenario creates a file of one of these kinds, or changes a file so that it is of one.
+pub(super) fn contains(scenario: &Scenario, kinds: &[SpecialRecord]) -> bool {
+    let mut files: BTreeMap<&str, File> = BTreeMap::new();
+    scenario.steps.iter().any(|step| {
+        let (object, set) = match &step.action {
+            Action::Create { object, pipeline: Pipeline::Files, record, .. } => {
+                files.insert(object, File::named(""));
+                (object, record)
+            }
+            Action::Update { object, set } => (object, set),
+            _ => return false,
+        };
+        let Some(file) = files.get_mut(object.as_str()) else { return false };
+        let text = |name: &str| set.get(name).and_then(Value::as_str).map(str::to_owned);
+        file.name = text("name").unwrap_or_else(|| file.name.clone());
+        file.mime_type = text("mimeType").unwrap_or_else(|| file.mime_type.clone());
+        file.size = set.get("size").map_or(file.size, Value::as_u64);
+        kinds.iter().any(|kind| kind.includes(file))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn histories_contain_no_kind_that_is_left_out() {
+        use SpecialRecord::{Folders, GoogleDocs};
+        let scenarios = |without: &[SpecialRecord]| {
+            let mut source = Source::new(3, "conv-quiet", &[], &[Pipeline::Files], without);
+            std::iter::repeat_with(|| source.next()).take(20).collect::<Vec<_>>()
+        };
+        for kinds in [&[Folders][..], &[GoogleDocs], &SpecialRecord::ALL] {
+            assert!(scenarios(&[]).iter().any(|scenario| contains(scenario, kinds)), "{kinds:?}");
+            assert!(!scenarios(kinds).iter().any(|scenario| contains(scenario, kinds)), "{kinds:?}");
+        }
+        // A change counts like a creation.
+        let step = |json: &str| serde_json::from_str(json).unwrap();
+        let create = r#"{"do": "create", "user": "ada", "integration": "googledrive", "pipeline": "files",
+            "object": "a", "record": {"name": "a.pdf", "mimeType": "application/pdf", "size": 1}}"#;
+        let update = r#"{"do": "update", "object": "a", "set": {"size": 0}}"#;
+        let scenario = |steps: &[&str]| Scenario::new(0, steps.iter().map(|json| step(json)).collect::<Vec<_>>());
+        assert!(!contains(&scenario(&[create]), &SpecialRecord::ALL));
+        assert!(contains(&scenario(&[create, update]), &[SpecialRecord::EmptyFiles]));
+        assert!(!contains(&scenario(&[create, update]), &[SpecialRecord::LargeFiles]));
+    }
+
+    #[test]
     fn histories_depend_only_on_the_seed() {
         let made = |seed, case| {
-            let mut source = Source::new(seed, case, Fault::ALL, &Pipeline::ALL);
+            let mut source = Source::new(seed, case, Fault::ALL, &Pipeline::ALL, &[]);
             [source.next(), source.next()]
         };
         assert_eq!(made(1, "conv-quiet"), made(1, "conv-quiet"));

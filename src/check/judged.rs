@@ -6,6 +6,7 @@ use super::case::{Case, Family};
 use super::context::CaseContext;
 use super::converge::SHRINKING;
 use super::error::{CaseError, humane};
+use super::histories::contains;
 use super::lane::{Lane, Turn};
 use super::result::{CaseResult, Verdict};
 use super::run::Run;
@@ -76,6 +77,10 @@ impl Settings<'_> {
                 (None, Some(format!("the saved history that failed in an earlier run cannot be read: {error}")))
             }
         };
+        // A saved history is kept, and not played, if it contains records that this run is without.
+        let is_left_out =
+            scenario.is_none() && known.as_ref().is_some_and(|known| contains(known, &run.target.without));
+        let known = known.filter(|_| !is_left_out);
         let context = CaseContext::new(lane, name, known, is_again);
         let missing = case.needs.iter().find(|need| !context.has(**need));
         // Several policies are compared with each other. So each verdict counts by itself, and a failure is not
@@ -119,7 +124,7 @@ impl Settings<'_> {
                     Ok(file) => kept = Some(file),
                     Err(error) => detail = format!("{detail}\n(the history could not be saved to a file: {error})"),
                 },
-                (Verdict::Pass, _) => failures.forget(case.id),
+                (Verdict::Pass, _) if !is_left_out => failures.forget(case.id),
                 _ => {}
             }
         }

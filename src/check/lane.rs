@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::{CaseError, humane, refused, was_refused};
 use super::looks::key;
-use super::oracle::{Difference, DifferenceKind, compare};
+use super::oracle::{Difference, DifferenceKind};
 use super::probe::{HeldRecord, ProbeError};
 use super::rest::{Pause, RESTLESS, Rest};
 use super::run::Run;
@@ -141,7 +141,8 @@ impl<'a> Lane<'a> {
             let found = match &told {
                 Some(told) => {
                     let held: Vec<&HeldRecord> = told.get(&key(sync.id())).into_iter().flatten().collect();
-                    let compared = compare(sync.pipeline(), &records, &held, &unfetched);
+                    let compared = self.run.target.members.compare(sync.pipeline(), &records, &held, &unfetched);
+                    self.run.note_compared(compared.members);
                     // Folders may arrive a moment after the files. Missing folders count as wrong until the receiver is
                     // at rest, because only then is it known that the receiver keeps no folders.
                     let is_open = !self.run.keeps_no_folders();

@@ -3,10 +3,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use super::members::Members;
 use super::probe::{HeldRecord, canonical};
 use crate::contract::{Pipeline, RecordId};
 use crate::fake::Unfetched;
-use same::Shape;
+use same::{Comparing, Shape};
 
 mod same;
 
@@ -19,6 +20,8 @@ pub struct Comparison {
     /// The missing folders, if every folder is missing and no other record is. Then the receiver keeps no folders,
     /// which is its choice. Otherwise empty, and missing folders are in `found`.
     pub folders: Vec<Difference>,
+    /// Names of the members that were compared. `id` is among them if any record is held.
+    pub members: BTreeSet<String>,
     /// Remarks on what is unusual but not wrong, such as a time with another offset. There is one remark for each
     /// member.
     pub remarks: BTreeSet<String>,
@@ -67,7 +70,7 @@ pub fn differences(expected: &[Value], held: &[&HeldRecord], unfetched: &[Unfetc
     compare(None, expected, held, unfetched).found.into_iter().map(|difference| difference.text).collect()
 }
 
-/// Compares what a receiver holds of one sync with what it should hold.
+/// Compares what a receiver holds of one sync with what it should hold. [`Members::compare`] compares some members only.
 ///
 /// A member of a held record is compared if the latest version has it. Members that the receiver adds are ignored.
 /// Values are compared by the types in the schema of the pipeline. Two texts for the same time are equal. So are a
@@ -97,30 +100,56 @@ pub fn compare(
     held: &[&HeldRecord],
     unfetched: &[Unfetched],
 ) -> Comparison {
-    let shape = Shape::of_records(pipeline);
-    let mut comparison = Comparison::default();
-    let mut by_record: BTreeMap<Cow<'_, str>, Vec<&HeldRecord>> = BTreeMap::new();
-    for held in held {
-        by_record.entry(canonical(held.record.as_str())).or_default().push(held);
+    Members::default().compare(pipeline, expected, held, unfetched)
+}
+
+impl Members {
+    /// Does the same as [`compare`](fn@super::compare), but compares only these members of records.
+    pub fn compare(
+        &self,
+        pipeline: Option<Pipeline>,
+        expected: &[Value],
+        held: &[&HeldRecord],
+        unfetched: &[Unfetched],
+    ) -> Comparison {
+        let mut comparison = Comparison::default();
+        let mut by_record: BTreeMap<Cow<'_, str>, Vec<&HeldRecord>> = BTreeMap::new();
+        for held in held {
+            by_record.entry(canonical(held.record.as_str())).or_default().push(held);
+        }
+        for latest in expected {
+            let id = latest["id"].as_str().unwrap_or_default();
+            let copies = by_record.remove(&canonical(id)).unwrap_or_default();
+            comparison.record(self, pipeline, latest, &copies, unfetched);
+        }
+        for (id, copies) in by_record {
+            let name = copies.iter().find_map(|held| Some(Told::of(held).members()?.get("name")?.as_str()?.to_owned()));
+            let name = name.map_or_else(|| "a record".to_owned(), |name| format!("{name:?}"));
+            let text = format!("{name} is held, but it was deleted (record {id})");
+            comparison.found.push(Difference { record: id.into(), kind: DifferenceKind::Extra, text });
+        }
+        comparison.put_folders_apart(expected);
+        comparison
     }
-    for latest in expected {
-        let id = latest["id"].as_str().unwrap_or_default();
-        let copies = by_record.remove(&canonical(id)).unwrap_or_default();
-        comparison.record(shape, latest, &copies, unfetched);
+
+    /// Returns whether a comparison of these members tells two versions of a record apart.
+    pub(super) fn tell_apart(&self, pipeline: Pipeline, one: &Value, other: &Value) -> bool {
+        let shape = Shape::of_records(Some(pipeline));
+        !shape.same("", one, other, &mut Comparing { members: self, remarks: &mut BTreeSet::new() })
     }
-    for (id, copies) in by_record {
-        let name = copies.iter().find_map(|held| Some(Told::of(held).members()?.get("name")?.as_str()?.to_owned()));
-        let name = name.map_or_else(|| "a record".to_owned(), |name| format!("{name:?}"));
-        let text = format!("{name} is held, but it was deleted (record {id})");
-        comparison.found.push(Difference { record: id.into(), kind: DifferenceKind::Extra, text });
-    }
-    comparison.put_folders_apart(expected);
-    comparison
 }
 
 impl Comparison {
     /// Compares one record with the copies that the receiver holds.
-    fn record(&mut self, shape: &Shape, latest: &Value, copies: &[&HeldRecord], unfetched: &[Unfetched]) {
+    fn record(
+        &mut self,
+        members: &Members,
+        pipeline: Option<Pipeline>,
+        latest: &Value,
+        copies: &[&HeldRecord],
+        unfetched: &[Unfetched],
+    ) {
+        let shape = Shape::of_records(pipeline);
         let id = latest["id"].as_str().unwrap_or_default();
         let name = latest["name"].as_str().unwrap_or(id);
         let mut find = |kind, text| self.found.push(Difference { record: id.into(), kind, text });
@@ -149,10 +178,21 @@ impl Comparison {
                 Told::Nothing | Told::Members(_) => {}
             }
         }
-        for (member, latest) in latest.as_object().into_iter().flatten() {
+        let compared = latest.as_object().into_iter().flatten().filter(|(member, _)| members.include(member));
+        let mut comparing = Comparing { members, remarks: &mut self.remarks };
+        // Whether the state gives each compared member.
+        let mut is_complete = true;
+        self.members.insert("id".to_owned());
+        for (member, latest) in compared {
             for told in &told {
-                let Some(held) = told.members().and_then(|members| members.get(member)) else { continue };
-                if !shape.member(member).same(member, held, latest, &mut self.remarks) {
+                let Some(held) = told.members().and_then(|members| members.get(member)) else {
+                    is_complete &= member == "id";
+                    continue;
+                };
+                if !self.members.contains(member) {
+                    self.members.insert(member.clone());
+                }
+                if !shape.member(member).same(member, held, latest, &mut comparing) {
                     is_whole = false;
                     let text = format!("{name:?} has {member} {held}, the latest version has {latest}");
                     find(DifferenceKind::Member { name: member.clone() }, text);
@@ -160,7 +200,10 @@ impl Comparison {
             }
         }
         let stale = unfetched.iter().find(|unfetched| canonical(unfetched.record.as_str()) == canonical(id));
-        if let Some(Unfetched { older_fetched: older, .. }) = stale.filter(|_| is_whole) {
+        // If a change is in no compared member, the receiver need not fetch the new version.
+        let is_unchanged = !members.are_all() && is_complete;
+        let stale = stale.filter(|stale| is_whole && !(is_unchanged && stale.older_fetched));
+        if let Some(Unfetched { older_fetched: older, .. }) = stale {
             let what = if *older { "only an older version of it was fetched" } else { "it was never fetched" };
             let text = format!("{name:?} is held, but {what} (record {id})");
             find(DifferenceKind::Stub { older: *older }, text);
@@ -406,6 +449,47 @@ mod tests {
         }
         let gone = held("b", Some(json!(r#"{"name": "B"}"#)));
         assert_eq!(differences(&[], &[&gone], &[]), [r#""B" is held, but it was deleted (record b)"#]);
+    }
+
+    #[test]
+    fn only_the_chosen_members_are_compared() {
+        let latest =
+            json!({"id": "a", "name": "A", "size": 1, "hash": {"type": "MD5", "value": "1"}, "tags": [{"n": 1}]});
+        let found = |members: &Members, value: &Value, unfetched: &[Unfetched]| {
+            let held = held("a", Some(value.clone()));
+            let comparison = members.compare(Some(Pipeline::Files), std::slice::from_ref(&latest), &[&held], unfetched);
+            comparison.found.into_iter().map(|found| found.text).collect::<Vec<_>>()
+        };
+        let all = Members::default();
+        let stored = json!({"name": "A", "size": 2, "hash": {"type": "MD5", "value": "2"}, "tags": [{"n": 2}]});
+        assert_eq!(found(&all, &stored, &[]).len(), 3);
+        assert_eq!(found(&all.clone().only(["id", "name"]), &stored, &[]).len(), 0);
+        assert_eq!(found(&all.clone().only(["id", "name", "size"]), &stored, &[]).len(), 1);
+        assert_eq!(found(&all.clone().only(["hash.type"]), &stored, &[]).len(), 0);
+        assert_eq!(found(&all.clone().only(["hash"]), &stored, &[]).len(), 1);
+        let but = all.clone().ignore("size").ignore("hash.value");
+        assert_eq!(found(&but, &stored, &[]), [r#""A" has tags [{"n":2}], the latest version has [{"n":1}]"#]);
+        assert_eq!(found(&but.ignore("tags.n"), &stored, &[]).len(), 0);
+        assert_eq!(found(&all.clone().only(["name"]), &json!({"name": "B"}), &[]).len(), 1, "the name is still wrong");
+
+        // A version that differs in no compared member need not be fetched, but the record must be fetched once.
+        let older = [Unfetched::new("a").older_fetched()];
+        let names = all.clone().only(["id", "name"]);
+        assert_eq!(found(&names, &stored, &older).len(), 0);
+        assert_eq!(found(&names, &json!({}), &older).len(), 1, "the state does not give the name");
+        assert_eq!(found(&names, &stored, &[Unfetched::new("a")]).len(), 1);
+        assert_eq!(found(&all, &json!({"name": "A"}), &older).len(), 1);
+    }
+
+    #[test]
+    fn two_versions_are_told_apart_by_a_compared_member_only() {
+        let version = |name: &str, hash: &str| json!({"id": "a", "name": name, "hash": {"value": hash}});
+        let tells = |members: &Members, one: &Value, other: &Value| members.tell_apart(Pipeline::Files, one, other);
+        let (before, after) = (version("A", "1"), version("B", "2"));
+        assert!(tells(&Members::default(), &before, &after) && !tells(&Members::default(), &before, &before));
+        assert!(!tells(&Members::default().only(["id"]), &before, &after));
+        assert!(tells(&Members::default().only(["hash.value"]), &before, &after));
+        assert!(!tells(&Members::default().ignore("name"), &before, &version("B", "1")));
     }
 
     #[test]

@@ -6,8 +6,9 @@ use serde::Serialize;
 use url::Url;
 
 use super::case::{Case, Family, Level};
+use super::members::Members;
 use crate::clock::Timestamp;
-use crate::contract::Revision;
+use crate::contract::{Revision, SpecialRecord};
 use crate::fake::Timeline;
 
 /// Verdict on a requirement.
@@ -98,7 +99,11 @@ pub struct Judgment {
     pub policy: String,
     /// Revision of the contract that events and records followed.
     pub revision: Revision,
-    /// Remarks on what is unusual about the receiver but not wrong.
+    /// Kinds of records that no case contained.
+    pub without: Vec<SpecialRecord>,
+    /// Members of records that were compared with the receiver's state.
+    pub members: Members,
+    /// Remarks on what is unusual about the receiver but not wrong, and on what was left out.
     pub remarks: Vec<String>,
     /// Results of the cases, in the order of the plan.
     pub results: Vec<CaseResult>,
@@ -122,10 +127,22 @@ impl Judgment {
         results: Vec<CaseResult>,
         took: Duration,
     ) -> Self {
-        let (policy, remarks) = (policy.into(), Vec::new());
+        let (without, members, remarks) = (Vec::new(), Members::default(), Vec::new());
         let took_millis = i64::try_from(took.as_millis()).unwrap_or(i64::MAX);
         let started = Timestamp::from_millis(Timestamp::wall().as_millis().saturating_sub(took_millis));
-        Self { target, seed, policy, revision, remarks, results, started, took }
+        Self { target, seed, policy: policy.into(), revision, without, members, remarks, results, started, took }
+    }
+
+    /// Sets what the run left out, and adds a remark on each part.
+    #[must_use]
+    pub fn narrowed(mut self, without: Vec<SpecialRecord>, members: Members) -> Self {
+        if !without.is_empty() {
+            self.remarks.push(format!("{}: no case contained such records", left_out(&without)));
+        }
+        if !members.are_all() {
+            self.remarks.push(members.to_string());
+        }
+        Self { without, members, ..self }
     }
 
     /// Returns the number of cases with this verdict.
@@ -178,6 +195,12 @@ impl Judgment {
     }
 }
 
+/// Returns that these kinds of records were left out, and by which option.
+pub(super) fn left_out(without: &[SpecialRecord]) -> String {
+    let names: Vec<_> = without.iter().map(|kind| kind.name()).collect();
+    format!("left out by --without {}", names.join(","))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,6 +224,8 @@ mod tests {
             seed: 7,
             policy: "paragon-assumed".to_owned(),
             revision: Revision::default(),
+            without: Vec::new(),
+            members: Members::default(),
             remarks: Vec::new(),
             results: results.iter().map(result).collect(),
             started: Timestamp::from_millis(0),

@@ -28,6 +28,8 @@ pub(super) struct Run<'a> {
     pub(super) turns: Arc<Semaphore>,
     pub(super) board: Board,
     remarks: Mutex<BTreeSet<String>>,
+    /// Names of the members of records that were compared.
+    compared: Mutex<BTreeSet<String>>,
     keeps_no_folders: AtomicBool,
     gone: Mutex<Option<String>>,
 }
@@ -42,6 +44,7 @@ impl<'a> Run<'a> {
             turns: Arc::new(Semaphore::new(PLAYING)),
             board: Board::default(),
             remarks: Mutex::default(),
+            compared: Mutex::default(),
             keeps_no_folders: AtomicBool::new(false),
             gone: Mutex::default(),
         }
@@ -103,6 +106,19 @@ impl<'a> Run<'a> {
     pub(super) fn note_no_folders(&self) {
         self.keeps_no_folders.store(true, Ordering::Relaxed);
         self.remark(["the receiver keeps no folders; everything else was compared".to_owned()]);
+    }
+
+    /// Notes the names of members that were compared.
+    pub(super) fn note_compared(&self, members: BTreeSet<String>) {
+        self.compared.lock().unwrap_or_else(PoisonError::into_inner).extend(members);
+    }
+
+    /// Adds a remark on the chosen members that the state never gave, although it gave records.
+    pub(super) fn remark_uncompared(&self) {
+        let compared = self.compared.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let is_missing = |path: &&str| path.split('.').next().is_some_and(|name| !compared.contains(name));
+        let missing = self.target.members.compared().filter(is_missing).filter(|_| !compared.is_empty());
+        self.remark(missing.map(|path| format!("the state never gave `{path}`, so this member was not compared")));
     }
 
     pub(super) fn remarks(&self) -> Vec<String> {

@@ -328,7 +328,7 @@ mod tests {
     #[test]
     fn parallel_shrinking_ends_after_a_few_rounds() {
         for seed in 1..=20 {
-            let mut source = Source::new(seed, "conv-test", Fault::ALL, &[Pipeline::Files]);
+            let mut source = Source::new(seed, "conv-test", Fault::ALL, &[Pipeline::Files], &[]);
             let updates = |scenario: &Scenario| {
                 let mut of_each: BTreeMap<&str, usize> = BTreeMap::new();
                 for step in &scenario.steps {
@@ -346,7 +346,7 @@ mod tests {
     }
 
     fn histories(faults: &[Fault]) -> Scenario {
-        Source::new(7, "conv-test", faults, &Pipeline::ALL).next()
+        Source::new(7, "conv-test", faults, &Pipeline::ALL, &[]).next()
     }
 
     #[test]
@@ -372,7 +372,7 @@ mod tests {
             in_outage.count() >= 2
         };
         let mut source =
-            Source::new(7, "conv-test", &[Fault::ReceiverUnreachable, Fault::EventsDoubled], &[Pipeline::Files]);
+            Source::new(7, "conv-test", &[Fault::ReceiverUnreachable, Fault::EventsDoubled], &[Pipeline::Files], &[]);
         let failing = std::iter::repeat_with(|| source.next()).find(matters).unwrap();
         let (best, tried) = shrunk(failing.clone(), matters);
         let is = |which: fn(&Action) -> bool| best.steps.iter().filter(|step| which(&step.action)).count();

@@ -9,6 +9,7 @@ use super::examine::{Examination, examine};
 use super::failures::Failures;
 use super::histories::Histories;
 use super::known::Known;
+use super::members::Members;
 use super::probe::{Probe, StateUrl};
 use super::process::Process;
 use super::result::{CaseResult, Judgment};
@@ -17,6 +18,7 @@ use super::schedule::{Planned, Schedule};
 use super::settings::{Settings, Starting};
 use super::target::Target;
 use crate::clock::{Stopwatch, Timestamp};
+use crate::contract::{Pipeline, Revision, SpecialRecord};
 use crate::delivery::Policy;
 use crate::fake::{self, FakeParagon};
 use crate::scenario::Scenario;
@@ -147,6 +149,56 @@ impl<'a> Suite<'a> {
         self
     }
 
+    /// Leaves records of these kinds out of all cases and all generated histories, for receivers that do not keep them. A
+    /// case that is about nothing else is not evaluable. By default, nothing is left out.
+    ///
+    /// ```no_run
+    /// # async fn example(app_url: url::Url) {
+    /// use paragon_testkit::check::Suite;
+    /// use paragon_testkit::contract::SpecialRecord;
+    ///
+    /// let suite = Suite::for_receiver(app_url).without([SpecialRecord::Folders, SpecialRecord::GoogleDocs]);
+    /// # }
+    /// ```
+    pub fn without(mut self, kinds: impl IntoIterator<Item = SpecialRecord>) -> Self {
+        self.target.without.extend(kinds);
+        self.target.without.sort_unstable();
+        self.target.without.dedup();
+        self
+    }
+
+    /// Compares only these members of records with the receiver's state, for receivers that keep nothing else. A path
+    /// with dots, such as `hash.value`, names a member inside a member. By default, every member that the state gives is
+    /// compared. A case that changes a record in no compared member is not evaluable.
+    ///
+    /// ```no_run
+    /// # async fn example(app_url: url::Url) {
+    /// use paragon_testkit::check::Suite;
+    ///
+    /// let suite = Suite::for_receiver(app_url).compare(["id", "name"]);
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics if no record of any pipeline has one of these members.
+    #[track_caller]
+    pub fn compare(mut self, members: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.target.members = known(self.target.members.only(members));
+        self
+    }
+
+    /// Leaves a member of records out of the comparison with the receiver's state. For the path see [`Suite::compare`].
+    ///
+    /// # Panics
+    ///
+    /// Panics if no record of any pipeline has this member.
+    #[track_caller]
+    pub fn ignore_member(mut self, member: impl Into<String>) -> Self {
+        self.target.members = known(self.target.members.ignore(member));
+        self
+    }
+
     /// Runs the `pol-` cases under each of these policies. By default, they run only under the policy of the fake.
     pub fn policies(mut self, policies: impl IntoIterator<Item = Policy>) -> Self {
         self.settings.policies = policies.into_iter().collect();
@@ -241,15 +293,31 @@ impl<'a> Suite<'a> {
         let run = Run::new(&self.target, paragon);
         let results = Schedule::of(&run, &self.settings, planned, scenario).play().await;
         paragon.set_webhook(self.target.webhook.clone()).await;
+        run.remark_uncompared();
         Judgment {
             target: self.target.webhook.clone(),
             seed: self.target.seed,
             policy: paragon.policy().name,
             revision: paragon.revision(),
+            without: Vec::new(),
+            members: Members::default(),
             remarks: run.remarks(),
             results,
             started,
             took: watch.elapsed(),
         }
+        .narrowed(self.target.without.clone(), self.target.members.clone())
     }
+}
+
+/// Returns the members if records have all of them.
+#[track_caller]
+fn known(members: Members) -> Members {
+    let unknown = members.first_unknown(&Pipeline::ALL, &Revision::ALL);
+    assert!(
+        unknown.is_none(),
+        "expected members of records, got {:?}, which no record has",
+        unknown.unwrap_or_default()
+    );
+    members
 }

@@ -4,8 +4,10 @@ use std::time::Duration;
 use url::Url;
 
 use super::histories::Histories;
+use super::members::Members;
 use super::probe::Probe;
 use super::process::Process;
+use crate::contract::SpecialRecord;
 use crate::fake::SyncHandle;
 
 /// Callback set with `Suite::before_sync`.
@@ -24,6 +26,10 @@ pub(super) struct Target<'a> {
     /// Prefix of the names from which the ids of users derive; may be empty.
     pub(super) users: String,
     pub(super) histories: Histories,
+    /// Kinds of records that no case contains.
+    pub(super) without: Vec<SpecialRecord>,
+    /// Members of records that are compared.
+    pub(super) members: Members,
 }
 
 impl Target<'_> {
@@ -38,6 +44,8 @@ impl Target<'_> {
             seed: 0,
             users: String::new(),
             histories: Histories::default(),
+            without: Vec::new(),
+            members: Members::default(),
         }
     }
 }

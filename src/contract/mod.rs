@@ -28,6 +28,7 @@ mod pipeline;
 mod record;
 mod revision;
 mod schema;
+mod special;
 mod synced;
 mod words;
 
@@ -51,5 +52,6 @@ pub use record::{Company, Contact, CustomObject, Deal, File, Hash, Record, Ticke
 pub use revision::Revision;
 pub(crate) use schema::Place;
 pub use schema::{ADMIN_API, ASYNCAPI, Contract, Layer, OPENAPI, Schema, Violation, schemas, validate_event};
+pub use special::SpecialRecord;
 pub use synced::{Object, Synced};
 pub(crate) use words::WORDS;

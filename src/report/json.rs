@@ -27,7 +27,16 @@ pub struct Report {
     pub revision: Revision,
     /// Ids of the cases that failed. The case that explains most of the cases that could not be judged comes first.
     pub causes: Vec<&'static str>,
-    /// Remarks on what is unusual about the receiver but not wrong.
+    /// Names of the kinds of records that no case contained, such as `folders`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<&'static str>,
+    /// Members of records that were compared with the receiver's state. Empty if all were.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub compared_members: Vec<String>,
+    /// Members of records that were left out of the comparison.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignored_members: Vec<String>,
+    /// Remarks on what is unusual about the receiver but not wrong, and on what was left out.
     pub remarks: Vec<String>,
     /// The cases, in the order of the plan.
     pub cases: Vec<ReportedCase>,
@@ -98,6 +107,9 @@ impl Report {
             target: judgment.target.to_string(),
             revision: judgment.revision,
             causes: judgment.causes().into_iter().map(|cause| cause.case.id).collect(),
+            without: judgment.without.iter().map(|kind| kind.name()).collect(),
+            compared_members: judgment.members.compared().map(str::to_owned).collect(),
+            ignored_members: judgment.members.ignored().map(str::to_owned).collect(),
             remarks: judgment.remarks.clone(),
             cases: cases.collect(),
             summary: Summary {

@@ -50,8 +50,6 @@ fn report(cases: Vec<ReportedCase>) -> Report {
     let target = "http://127.0.0.1:3000/hooks/a:b?x=<script>&y='\"".to_owned();
     let failed = cases.iter().filter(|case| case.verdict == Verdict::Fail);
     let failed: std::collections::BTreeSet<_> = failed.map(|case| case.id).collect();
-    let (revision, remarks) = (Revision::default(), Vec::new());
-    let first = failed.into_iter().collect();
     Report {
         schema_version: 2,
         version: "1.2.3",
@@ -59,9 +57,12 @@ fn report(cases: Vec<ReportedCase>) -> Report {
         seconds: 1.25,
         seed: 7,
         target,
-        revision,
-        causes: first,
-        remarks,
+        revision: Revision::default(),
+        causes: failed.into_iter().collect(),
+        without: Vec::new(),
+        compared_members: Vec::new(),
+        ignored_members: Vec::new(),
+        remarks: Vec::new(),
         cases,
         summary,
         policies: None,
@@ -150,6 +151,8 @@ fn nasty() -> Report {
     ]);
     let known = &mut report.cases[3];
     (known.known, known.decides, report.summary.known) = (true, false, 1);
+    report.without = vec!["folders"];
+    (report.compared_members, report.ignored_members) = (vec!["hash".to_owned()], vec!["hash.value".to_owned()]);
     report.remarks = vec!["the state gives `updatedAt` with another offset: <b>| the same time".to_owned()];
     report
 }

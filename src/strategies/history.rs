@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::Params;
 use super::policy::policy;
 use super::provider::{Incoherence, extension, members};
-use crate::contract::{File, Pipeline, UserId, sample_integration};
+use crate::contract::{File, Pipeline, SpecialRecord, UserId, sample_integration};
 use crate::delivery::Policy;
 use crate::scenario::{Action, Fault, Scenario, Step};
 
@@ -25,6 +25,8 @@ pub struct HistoryParams {
     /// Contradictions in the objects, in addition to edge cases. Default none: an object is created before it changes,
     /// each version is later than the previous one, folders exist, and sizes and hashes are those of the contents.
     pub incoherent: Vec<Incoherence>,
+    /// Kinds of files that no history contains. Default none.
+    pub without: Vec<SpecialRecord>,
     /// Maximum number of users. Default 2.
     pub users: usize,
     /// Maximum number of syncs of an account. Several syncs show the same external ids under different record ids.
@@ -53,6 +55,13 @@ impl HistoryParams {
     #[must_use]
     pub fn incoherent(mut self, incoherent: impl IntoIterator<Item = Incoherence>) -> Self {
         self.incoherent = incoherent.into_iter().collect();
+        self
+    }
+
+    /// Sets the kinds of files that no history contains.
+    #[must_use]
+    pub fn without(mut self, without: impl IntoIterator<Item = SpecialRecord>) -> Self {
+        self.without = without.into_iter().collect();
         self
     }
 
@@ -104,6 +113,7 @@ impl Default for HistoryParams {
         Self {
             payloads: Params::tidy(),
             incoherent: Vec::new(),
+            without: Vec::new(),
             users: 2,
             syncs: 2,
             pipelines: vec![Pipeline::Files],
@@ -176,12 +186,12 @@ pub fn history(params: HistoryParams) -> impl Strategy<Value = Scenario> {
     ];
     let created = params.pipelines.iter().map(|pipeline| {
         let pipeline = *pipeline;
-        let object = members(pipeline, params.payloads, &params.incoherent);
+        let object = members(pipeline, params.payloads, &params.incoherent, &params.without);
         (object, weighted(0.5, any::<Index>()))
             .prop_map(move |(record, within)| Chance::Create(pipeline, record, within))
             .boxed()
     });
-    let change_of = |pipeline| change(pipeline, params.payloads, &params.incoherent);
+    let change_of = |pipeline| change(pipeline, &params);
     let changes: Vec<_> = params.pipelines.iter().map(|pipeline| (Just(*pipeline), change_of(*pipeline))).collect();
     // Bugs show up when one object meets several faults.
     let which = || prop_oneof![2 => Just(Which::Last), 1 => any::<Index>().prop_map(Which::Any)];
@@ -208,8 +218,9 @@ pub fn history(params: HistoryParams) -> impl Strategy<Value = Scenario> {
 
 /// Generates the members that a change sets. The extension of a file name is added later, because it depends on the
 /// file.
-fn change(pipeline: Pipeline, params: Params, incoherent: &[Incoherence]) -> BoxedStrategy<Map<String, Value>> {
-    let strategy = members(pipeline, params, incoherent).prop_map(move |mut members| {
+fn change(pipeline: Pipeline, params: &HistoryParams) -> BoxedStrategy<Map<String, Value>> {
+    let objects = members(pipeline, params.payloads, &params.incoherent, &params.without);
+    let strategy = objects.prop_map(move |mut members| {
         let extension = extension(&members);
         if let Some(Value::String(name)) = members.get_mut("name").filter(|_| pipeline == Pipeline::Files) {
             name.truncate(name.len() - extension.len());
@@ -408,6 +419,41 @@ mod tests {
         for member in ["parentFolderId", "accountId"] {
             let refers = |step: &Step| matches!(&step.action, Action::Create { record, .. } if record.get(member).is_some_and(Value::is_object));
             assert!(steps.iter().any(refers), "{member}");
+        }
+    }
+
+    #[test]
+    fn histories_contain_special_files_unless_they_are_left_out() {
+        let files = |scenario: &Scenario| -> Vec<File> {
+            let changed = scenario.steps.iter().filter_map(|step| match &step.action {
+                Action::Create { record, .. } => Some(record.clone()),
+                Action::Update { set, .. } => Some(set.clone()),
+                _ => None,
+            });
+            let whole = changed.map(|set| {
+                let mut members = File::named("a.pdf");
+                members.size = Some(1);
+                let Ok(Value::Object(mut members)) = serde_json::to_value(members) else { unreachable!() };
+                members.extend(set);
+                members.remove("parentFolderId");
+                serde_json::from_value(members.into()).unwrap()
+            });
+            whole.collect()
+        };
+        for kind in SpecialRecord::ALL {
+            // Without edge cases, histories contain folders and Google-native documents only.
+            let plain = matches!(kind, SpecialRecord::Folders | SpecialRecord::GoogleDocs);
+            let payloads = if plain { Params::tidy() } else { Params::default() };
+            let incoherent = if plain { vec![] } else { Incoherence::ALL.to_vec() };
+            let params = HistoryParams { payloads, incoherent, rounds: 20..=40, ..HistoryParams::default() };
+            let contains = |params: HistoryParams| {
+                let mut runner = TestRunner::deterministic();
+                let strategy = history(params);
+                let scenarios = std::iter::repeat_with(|| strategy.new_tree(&mut runner).unwrap().current());
+                scenarios.take(30).flat_map(|scenario| files(&scenario)).any(|file| kind.includes(&file))
+            };
+            assert!(!contains(params.clone().without([kind])), "{kind}");
+            assert!(!plain || contains(params), "{kind}");
         }
     }
 

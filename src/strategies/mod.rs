@@ -96,7 +96,7 @@ pub fn event_of(kind: EventKind, params: Params) -> impl Strategy<Value = Event>
 /// Generates files and folders without ids, to be created in a simulated integration. They are of the newest revision
 /// and look as a provider has them, apart from edge cases. Times, size and hash are left to the source.
 pub fn file(params: Params) -> impl Strategy<Value = File> {
-    provider::members(Pipeline::Files, params, &[]).prop_map(|members| {
+    provider::members(Pipeline::Files, params, &[], &[]).prop_map(|members| {
         serde_json::from_value(members.into())
             .unwrap_or_else(|error| unreachable!("the types take what the schemas let through: {error}"))
     })

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::Params;
 use super::payload::payload_with;
-use crate::contract::{Pipeline, Revision, SAMPLE_OBJECT, WORDS, sample_integration};
+use crate::contract::{File, Pipeline, Revision, SAMPLE_OBJECT, SpecialRecord, WORDS, sample_integration};
 
 /// Contradiction in generated objects, used on request only. Providers do not produce it, but receivers must survive
 /// it.
@@ -69,22 +69,24 @@ const STREETS: [&str; 4] = ["1 Market Street", "221B Baker Street", "12 Harbour 
 const CITIES: [(&str, &str); 4] = [("San Francisco", "US"), ("London", "GB"), ("Singapore", "SG"), ("Paris", "FR")];
 const ZONES: [&str; 4] = ["America/New_York", "Europe/London", "Asia/Singapore", "Europe/Paris"];
 
-/// Generates the members of an object of a pipeline, without its ids.
+/// Generates the members of an object of a pipeline, without its ids. No file is of a kind in `without`.
 pub(super) fn members(
     pipeline: Pipeline,
     params: Params,
     incoherent: &[Incoherence],
+    without: &[SpecialRecord],
 ) -> BoxedStrategy<Map<String, Value>> {
     // Objects in a source are of the newest revision. The API converts them if another revision is requested.
     let params = Params { revision: Revision::default(), ..params };
     let of_provider = Incoherence::ALL.iter().filter(|wrong| !incoherent.contains(wrong));
     let left_open: Vec<_> =
         of_provider.flat_map(|wrong| wrong.members()).chain(&["id", "externalId"]).copied().collect();
+    let without = without.to_vec();
     let payload = payload_with(pipeline.schema(), params, Some(tidy_member));
     let object = payload.prop_map(move |value| {
         let Value::Object(mut members) = value else { unreachable!("records are objects") };
         members.retain(|name, _| !left_open.contains(&name.as_str()));
-        agree(pipeline, &mut members);
+        agree(pipeline, &mut members, &without);
         members
     });
     object.boxed()
@@ -162,14 +164,21 @@ fn tidy_member(schema: &str, name: &str) -> Option<BoxedStrategy<Value>> {
 }
 
 /// Makes the members of an object consistent with each other.
-fn agree(pipeline: Pipeline, members: &mut Map<String, Value>) {
+fn agree(pipeline: Pipeline, members: &mut Map<String, Value>, without: &[SpecialRecord]) {
     match pipeline {
         Pipeline::Files => {
             // A file must have a `size`; `null` leaves it to the source.
             members.entry("size").or_insert(Value::Null);
+            // The extension follows from the type, and is a part of the name.
+            for kind in without.iter().filter(|kind| **kind != SpecialRecord::OddNames) {
+                make_ordinary(members, *kind);
+            }
             let extension = extension(members);
             if let Some(Value::String(name)) = members.get_mut("name") {
                 name.push_str(extension);
+            }
+            if without.contains(&SpecialRecord::OddNames) {
+                make_ordinary(members, SpecialRecord::OddNames);
             }
         }
         Pipeline::Contacts => {
@@ -202,6 +211,25 @@ fn agree(pipeline: Pipeline, members: &mut Map<String, Value>) {
         }
         Pipeline::Companies | Pipeline::Tickets => {}
     }
+}
+
+/// Makes a file ordinary if it is of this special kind. The other members stay, so a seed gives the same history with and
+/// without the kind, apart from such files.
+fn make_ordinary(members: &mut Map<String, Value>, kind: SpecialRecord) {
+    let file: File = serde_json::from_value(Value::Object(members.clone()))
+        .unwrap_or_else(|error| unreachable!("the types take what the schemas let through: {error}"));
+    if !kind.includes(&file) {
+        return;
+    }
+    let (member, ordinary) = match kind {
+        SpecialRecord::Folders | SpecialRecord::GoogleDocs | SpecialRecord::EmptyTypes => {
+            ("mimeType", TYPES[0].0.into())
+        }
+        // The source sets the size to that of the content.
+        SpecialRecord::EmptyFiles | SpecialRecord::LargeFiles => ("size", Value::Null),
+        SpecialRecord::OddNames => ("name", format!("{}{}", WORDS[0], extension(members)).into()),
+    };
+    members.insert(member.to_owned(), ordinary);
 }
 
 /// Returns the host, and perhaps a path, of the web page where a person opens an object of an integration.
@@ -281,7 +309,7 @@ mod tests {
     #[test]
     fn members_of_every_pipeline_are_coherent_and_valid() {
         for pipeline in Pipeline::ALL {
-            proptest!(ProptestConfig::with_cases(200), |(members in members(pipeline, Params::tidy(), &[]))| {
+            proptest!(ProptestConfig::with_cases(200), |(members in members(pipeline, Params::tidy(), &[], &[]))| {
                 look_right(pipeline, &members);
                 let mut object = Object::from_members(pipeline, members).unwrap();
                 object.fill_times(0);
@@ -299,7 +327,7 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         let mut runner = proptest::test_runner::TestRunner::deterministic();
         for pipeline in Pipeline::ALL {
-            let strategy = members(pipeline, Params::default(), Incoherence::ALL);
+            let strategy = members(pipeline, Params::default(), Incoherence::ALL, &[]);
             for _ in 0..200 {
                 let made = proptest::strategy::ValueTree::current(&strategy.new_tree(&mut runner).unwrap());
                 seen.extend(made.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, _)| name));

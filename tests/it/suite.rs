@@ -11,11 +11,11 @@ use paragon_testkit::check::{
     Case, Health, HeldRecord, Histories, Judgment, Looking, Probe, ProbeError, SetUpPart, StateUrl, Suite, Verdict,
 };
 use paragon_testkit::clock::Stopwatch;
-use paragon_testkit::contract::File;
+use paragon_testkit::contract::{File, SpecialRecord};
 use paragon_testkit::delivery::{DisableRule, Failing, Limit, Policy};
 use paragon_testkit::fake;
 use paragon_testkit::scenario::Scenario;
-use serde_json::Value;
+use serde_json::{Value, json};
 use url::Url;
 
 use crate::api::Client;
@@ -219,6 +219,90 @@ async fn a_history_that_fails_is_kept_until_it_passes_and_can_be_played_again() 
     std::fs::write(&file, scenario.to_json()).unwrap();
     suite().seed(4).state_url(app.state()).failures(&kept).run(&paragon).await.assert_passed();
     assert!(!kept.exists());
+}
+
+/// Returns whether a held record is a file of one of these kinds.
+fn is_special(held: &HeldRecord, kinds: &[SpecialRecord]) -> bool {
+    let file: File = serde_json::from_value(held.value.clone().unwrap()).unwrap();
+    kinds.iter().any(|kind| kind.includes(&file))
+}
+
+#[tokio::test]
+async fn a_receiver_that_keeps_no_special_records_is_right_in_a_world_without_them() {
+    use SpecialRecord::{EmptyFiles, EmptyTypes, GoogleDocs, LargeFiles, OddNames};
+    const CASES: [&str; 2] = ["rec-odd", "conv-quiet"];
+    let paragon = FakeParagon::start().await;
+    let app = Receiver::start(&paragon).await;
+    let suite = |kinds: &'static [SpecialRecord]| {
+        let keeps_less = altered(&app, move |held| held.retain(|held| !is_special(held, kinds)));
+        let suite = Suite::for_receiver(app.webhook()).state(keeps_less).settle(Duration::from_millis(300));
+        suite.select(only(&CASES)).histories(Histories::default().cases(3))
+    };
+    for kinds in [&[GoogleDocs, EmptyTypes, EmptyFiles][..], &[LargeFiles, OddNames]] {
+        let judgment = suite(kinds).users(format!("{kinds:?}")).without(kinds.iter().copied()).run(&paragon).await;
+        assert_eq!(found(&judgment), CASES.map(|case| (case, Verdict::Pass)), "{kinds:?}: {judgment:?}");
+        assert_eq!(judgment.without, kinds);
+        let accused = suite(kinds).users(format!("{kinds:?} again")).run(&paragon).await;
+        assert!(accused.failed() && accused.without.is_empty(), "{kinds:?}: {accused:?}");
+    }
+
+    // A case about nothing but such records is left out. A history of an earlier run is neither played nor removed.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("conv-quiet.json");
+    let steps = json!([
+        {"do": "create", "user": "ada", "integration": "googledrive", "pipeline": "files", "object": "a",
+         "record": {"name": "a", "mimeType": "application/vnd.google-apps.document", "size": null}},
+        {"do": "enable", "user": "ada", "integration": "googledrive", "pipeline": "files"},
+    ]);
+    let steps = serde_json::from_value::<Vec<_>>(steps).unwrap();
+    std::fs::write(&file, Scenario::new(0, steps).to_json()).unwrap();
+    let suite = suite(&SpecialRecord::ALL).without(SpecialRecord::ALL).failures(folder.path());
+    let judgment = suite.run(&paragon).await;
+    assert_eq!(found(&judgment), [("rec-odd", Verdict::NotEvaluable), ("conv-quiet", Verdict::Pass)], "{judgment:?}");
+    let left_out = "left out by --without folders,google-docs,empty-types,empty-files,large-files,odd-names";
+    assert_eq!(judgment.results[0].detail, left_out);
+    assert_eq!(judgment.remarks, [format!("{left_out}: no case contained such records")]);
+    assert!(file.exists());
+}
+
+#[tokio::test]
+async fn a_receiver_that_keeps_only_names_is_right_if_only_names_are_compared() {
+    let paragon = FakeParagon::start().await;
+    let app = Receiver::start(&paragon).await;
+    let suite = |keeps: &'static [&str]| {
+        let keeps_less = altered(&app, |held| {
+            for held in held {
+                let name = json!(name(held));
+                held.value = Some(json!({"name": name, "updatedAt": "2000-01-01T00:00:00Z"}));
+            }
+        });
+        let suite = Suite::for_receiver(app.webhook()).state(keeps_less).settle(SHORT);
+        suite.select(only(&["rec-created", "rec-updated", "rec-deleted"])).compare(keeps.iter().copied())
+    };
+    let verdicts = |updated| [("rec-created", Verdict::Pass), ("rec-updated", updated), ("rec-deleted", Verdict::Pass)];
+    let judgment = suite(&["id", "name"]).run(&paragon).await;
+    assert_eq!(found(&judgment), verdicts(Verdict::Pass), "{judgment:?}");
+    assert_eq!(judgment.members.compared().collect::<Vec<_>>(), ["id", "name"]);
+    let all = suite(&[]).seed(1).run(&paragon).await;
+    assert!(all.failed() && all.remarks.is_empty(), "{all:?}");
+    let judgment = suite(&[]).ignore_member("updatedAt").seed(2).run(&paragon).await;
+    assert_eq!(found(&judgment), verdicts(Verdict::Pass), "{judgment:?}");
+
+    // The change of the name cannot be seen, but the deletion can.
+    let judgment = suite(&["id"]).seed(3).run(&paragon).await;
+    assert_eq!(found(&judgment), verdicts(Verdict::NotEvaluable), "{judgment:?}");
+    assert!(judgment.results[1].detail.ends_with(": `id` (--compare)"), "{judgment:?}");
+
+    // The state never gives the size.
+    let judgment = suite(&["name", "size"]).seed(4).run(&paragon).await;
+    let remark = "the state never gave `size`, so this member was not compared";
+    assert!(judgment.remarks.iter().any(|told| told == remark), "{judgment:?}");
+}
+
+#[test]
+#[should_panic(expected = "expected members of records, got \"titel\", which no record has")]
+fn a_member_that_no_record_has_cannot_be_compared() {
+    let _ = Suite::for_receiver("http://127.0.0.1:1/".parse().unwrap()).compare(["id", "titel"]);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod config;
 mod contract;
 mod demo;
 mod docs;
+mod keeps;
 mod output;
 mod policies;
 mod processes;

@@ -41,6 +41,8 @@ struct Right {
     unusual: String,
     waiting: String,
     #[serde(default)]
+    options: Vec<String>,
+    #[serde(default)]
     own_options: bool,
 }
 
@@ -51,6 +53,8 @@ struct Broken {
     table: Table,
     programs: Vec<Program>,
     wrong: String,
+    #[serde(default)]
+    options: Vec<String>,
     #[serde(default)]
     fails: Vec<String>,
     #[serde(default)]
@@ -184,6 +188,10 @@ impl Drop for Taken {
     }
 }
 
+fn texts(options: &[String]) -> Vec<&str> {
+    options.iter().map(String::as_str).collect()
+}
+
 /// Runs the suite on a receiver.
 fn judged(spawn: &str, more: &[&str]) -> Judged {
     let target = ["check", WEBHOOK, "--state-url", STATE, "--seed", "7", "--start", START];
@@ -264,6 +272,20 @@ fn a_receiver_that_needs_to_know_its_users_passes_with_before_sync() {
     assert_passes_the_whole_suite(&judged(spawn, &["--before-sync", &told, "--env", &env]));
 }
 
+/// A receiver that keeps less than Paragon serves is right, but only the options of its entry tell the suite so.
+#[test]
+#[ignore = "`.ci/run` runs it"]
+fn receivers_that_keep_less_pass_with_the_options_that_say_so() {
+    let keep_less: Vec<_> = ZOO.right.iter().filter(|entry| !entry.options.is_empty()).collect();
+    assert!(keep_less.len() > 1);
+    for entry in keep_less {
+        let spawn = entry.programs[0].spawn(&entry.name);
+        assert_passes_the_whole_suite(&judged(&spawn, &texts(&entry.options)));
+        let accused = judged(&spawn, &["--case", "rec-created", "--case", "rec-odd", "--settle", "1s"]);
+        assert!(!accused.with("fail").is_empty(), "{accused}");
+    }
+}
+
 #[test]
 #[ignore = "`.ci/run` runs it"]
 fn receivers_that_refuse_events_for_a_while_pass() {
@@ -280,16 +302,19 @@ fn receivers_that_refuse_events_for_a_while_pass() {
 #[ignore = "plays all cases to all right receivers, under five seeds"]
 fn no_right_receiver_is_accused() {
     let right = ZOO.right.iter().filter(|entry| !entry.own_options);
-    let spawns = right.flat_map(|entry| entry.programs.iter().map(|program| program.spawn(&entry.name)));
+    let spawns =
+        right.flat_map(|entry| entry.programs.iter().map(|program| (program.spawn(&entry.name), &entry.options)));
     let spawns: Vec<_> = spawns.collect();
-    let accused = |spawn: &str, seed: &str| {
-        let judged = judged_by(spawn, &["check", WEBHOOK, "--state-url", STATE, "--seed", seed]);
+    let accused = |spawn: &str, options: &[String], seed: &str| {
+        let target = ["check", WEBHOOK, "--state-url", STATE, "--seed", seed];
+        let judged = judged_by(spawn, &[&target, &texts(options)[..]].concat());
         let failed = judged.with("fail");
         (!failed.is_empty()).then(|| format!("{spawn}, seed {seed}: {failed:?}"))
     };
     let accused: Vec<_> = std::thread::scope(|scope| {
-        let looks = spawns.iter().flat_map(|spawn| ["1", "2", "3", "4", "5"].map(|seed| (spawn, seed)));
-        let looks: Vec<_> = looks.map(|(spawn, seed)| scope.spawn(move || accused(spawn, seed))).collect();
+        let looks = spawns.iter().flat_map(|receiver| ["1", "2", "3", "4", "5"].map(|seed| (receiver, seed)));
+        let looks: Vec<_> =
+            looks.map(|((spawn, options), seed)| scope.spawn(move || accused(spawn, options, seed))).collect();
         looks.into_iter().filter_map(|look| look.join().unwrap()).collect()
     });
     assert!(accused.is_empty(), "{}", accused.join("\n"));
@@ -298,6 +323,8 @@ fn no_right_receiver_is_accused() {
 /// A broken receiver in one language.
 struct Bug {
     spawn: String,
+    /// The options that say what the receiver does not keep.
+    options: &'static [String],
     /// The cases that the receiver fails. It fails no other case.
     fails: Vec<&'static str>,
 }
@@ -316,7 +343,8 @@ fn bugs_alone() -> Vec<Bug> {
 
 fn bugs_of(entry: &'static Broken, fails: &'static [String]) -> impl Iterator<Item = Bug> {
     let fails = fails.iter().map(String::as_str);
-    entry.programs.iter().map(move |program| Bug { spawn: program.spawn(&entry.name), fails: fails.clone().collect() })
+    let spawns = entry.programs.iter().map(|program| program.spawn(&entry.name));
+    spawns.map(move |spawn| Bug { spawn, options: &entry.options, fails: fails.clone().collect() })
 }
 
 impl Bug {
@@ -328,7 +356,7 @@ impl Bug {
 
     fn wrong_of(&self, cases: &[&str]) -> Option<String> {
         let quick = ["--settle", "3s", "--patience", "30s", "--timeout", "3s"];
-        let judged = judged(&self.spawn, &[&quick[..], cases].concat());
+        let judged = judged(&self.spawn, &[&quick[..], &texts(self.options), cases].concat());
         let (failed, verdicts) = (judged.with("fail"), judged.verdicts());
         let missed: Vec<_> = self.fails.iter().filter(|case| !failed.contains(case)).collect();
         let others: Vec<_> = failed.iter().filter(|case| !self.fails.contains(case)).collect();
@@ -407,7 +435,7 @@ fn a_crash_is_attributed_to_the_case_that_causes_it() {
 #[ignore = "`.ci/run` runs it"]
 fn cases_that_presume_others_also_find_the_bugs_alone() {
     let played = bugs_alone().into_iter().flat_map(|bug| {
-        let one = |case: &&'static str| Bug { spawn: bug.spawn.clone(), fails: vec![*case] };
+        let one = |case: &&'static str| Bug { spawn: bug.spawn.clone(), options: bug.options, fails: vec![*case] };
         bug.fails.iter().map(one).collect::<Vec<_>>()
     });
     let wrong: Vec<_> = played.filter_map(|bug| bug.wrong_of(&["--case", bug.fails[0]])).collect();

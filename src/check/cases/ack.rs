@@ -245,7 +245,8 @@ async fn odd(context: &CaseContext<'_>) -> Result<(), CaseError> {
     // The regular event of this change is lost. Below, the receiver must understand the event with white space, not
     // only answer it.
     context.paragon.delivery_fault(DeliveryFault::new(DeliveryFaultKind::Lose).next(1));
-    context.drive.update(&files[0], |file| file.name = "\u{1f4c4} b.pdf".into());
+    let odd = "\u{1f4c4} b.pdf";
+    context.rename(&files[0], if context.may_contain(&File::named(odd)) { odd } else { "b.pdf" })?;
     context.paragon.advance(MINUTE).await;
     let updated = about(&sync, "record_updated", &record);
     let errored = |message: &str| {
@@ -326,7 +327,7 @@ async fn burst(context: &CaseContext<'_>) -> Result<(), CaseError> {
 async fn over(context: &CaseContext<'_>, wire: Wire) -> Result<(), CaseError> {
     let (sync, files) = context.enabled(&["a.pdf"]).await?;
     context.rest(RESTLESS).await;
-    context.drive.update(&files[0], |file| file.name = "b.pdf".into());
+    context.rename(&files[0], "b.pdf")?;
     context.paragon.delivery_fault(DeliveryFaultKind::Wire(wire));
     let mark = context.paragon.timeline_mark();
     context.paragon.advance(MINUTE).await;

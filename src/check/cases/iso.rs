@@ -138,7 +138,7 @@ async fn forged_user(context: &CaseContext<'_>) -> Result<(), CaseError> {
         context.deliver(event).await?;
     }
     context.stays_right(&[&sync]).await?;
-    context.drive.update(&files[1], |file| file.name = "b 2.pdf".into());
+    context.rename(&files[1], "b 2.pdf")?;
     context.paragon.advance(MINUTE).await;
     context.stays_right(&[&sync]).await
 }

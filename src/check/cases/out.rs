@@ -133,7 +133,7 @@ async fn once_over(context: &CaseContext<'_>, wire: Wire) -> Result<(), CaseErro
         let mark = context.paragon.timeline_mark();
         match change {
             0 => drop(context.create("new.pdf")),
-            _ => other.update(&file, |file| file.name = "a 2.pdf".into()),
+            _ => context.rename_in(&other, &file, "a 2.pdf")?,
         }
         context.paragon.advance(MINUTE).await;
         // A real sender also lets some real time pass before a retry.

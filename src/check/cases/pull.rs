@@ -410,7 +410,7 @@ async fn late_record(context: &CaseContext<'_>) -> Result<(), CaseError> {
     context.create("new.pdf");
     context.paragon.advance(MINUTE).await;
     context.ends_right(&[&sync]).await?;
-    context.drive.update(&files[0], |file| file.name = "a 2.pdf".into());
+    context.rename(&files[0], "a 2.pdf")?;
     context.paragon.advance(MINUTE).await;
     context.ends_right(&[&sync]).await
 }

@@ -6,6 +6,7 @@ use crate::check::case::{Case, Family, Level};
 use crate::check::context::{CaseContext, DAY, MINUTE, about};
 use crate::check::error::CaseError;
 use crate::check::need::Need;
+use crate::check::result::left_out;
 use crate::contract::{EventKind, File, SyncId};
 use crate::delivery::{DeliveryFault, DeliveryFaultKind};
 use crate::source::ProviderFaultKind;
@@ -57,7 +58,7 @@ pub(super) const UPDATED: Case = Case {
 async fn updated(context: &CaseContext<'_>) -> Result<(), CaseError> {
     let (sync, files) = context.synced(&["draft.docx", "other.pdf"]).await?;
     for name in ["draft 2.docx", "final.docx"] {
-        context.drive.update(&files[0], |file| file.name = name.into());
+        context.rename(&files[0], name)?;
         context.paragon.advance(MINUTE).await;
         context.right(&[&sync]).await?;
     }
@@ -86,7 +87,7 @@ async fn restored(context: &CaseContext<'_>) -> Result<(), CaseError> {
     const NEWER: &str = "worse.pdf";
     let (sync, files) = context.synced(&["a.pdf"]).await?;
     let first = context.drive.object(&files[0]);
-    context.drive.update(&files[0], |file| file.name = NEWER.into());
+    context.rename(&files[0], NEWER)?;
     context.paragon.advance(MINUTE).await;
     context.given(&[&sync]).await?;
     context.drive.restore(&files[0], first);
@@ -344,7 +345,7 @@ pub(super) const ERRORED: Case = Case {
 async fn errored(context: &CaseContext<'_>) -> Result<(), CaseError> {
     let (sync, files) = context.synced(&["a.pdf", "locked.pdf"]).await?;
     context.drive.make_unreadable(&files[1], "the file is locked");
-    context.drive.update(&files[1], |file| file.name = "locked 2.pdf".into());
+    context.rename(&files[1], "locked 2.pdf")?;
     context.create("b.pdf");
     context.paragon.advance(MINUTE).await;
     context.right(&[&sync]).await?;
@@ -376,7 +377,7 @@ async fn sync_errored(context: &CaseContext<'_>) -> Result<(), CaseError> {
     context.drive.provider_fault(ProviderFaultKind::CredentialRevoked);
     context.paragon.advance(MINUTE).await;
     context.answered(mark, &[EventKind::SyncErrored]).await?;
-    context.drive.update(&files[0], |file| file.name = "a 2.pdf".into());
+    context.rename(&files[0], "a 2.pdf")?;
     context.drive.end_provider_faults();
     sync.reenable();
     context.paragon.advance(MINUTE).await;
@@ -398,16 +399,33 @@ pub(super) const ODD: Case = Case {
     run: |context| Box::pin(odd(context)),
 };
 
+/// Creates the unusual files that the run is not without, and whose unusual member is compared.
 async fn odd(context: &CaseContext<'_>) -> Result<(), CaseError> {
-    let (sync, _) = context.synced(&["a.pdf"]).await?;
+    const PLAIN: &str = "plain.pdf";
     let long = "x".repeat(251) + ".pdf";
     let names =
         ["", " ", "\u{1f4c4} \u{65e5}\u{672c}\u{8a9e}.pdf", "\"quoted\" <b>&amp; %20 ../../etc.pdf", "null", &long];
-    for name in names {
-        context.create(name);
+    // Each unusual file is listed with a file that differs from it only in what is unusual.
+    let of_size = |size| File { size: Some(size), ..File::named("sized.pdf") };
+    // A file without a type has no content, so its size is null.
+    let untyped = File { mime_type: String::new(), ..File::named(PLAIN) };
+    let mut all = vec![(untyped, File { size: Some(1), ..File::named(PLAIN) })];
+    all.extend(names.map(|name| (File::named(name), File { name: PLAIN.to_owned(), ..File::named(name) })));
+    all.extend([0, (1 << 53) - 1].map(|size| (of_size(size), of_size(1))));
+    let contained: Vec<_> = all.into_iter().filter(|(odd, _)| context.may_contain(odd)).collect();
+    if contained.is_empty() {
+        return Err(CaseError::NotEvaluable(left_out(&context.run.target.without)));
     }
-    for size in [None, Some(0), Some((1 << 53) - 1)] {
-        context.drive.create(File { size, hash: None, mime_type: String::new(), ..File::named("sized.pdf") });
+    let seen: Vec<_> = contained.into_iter().filter(|(odd, plain)| context.sees(odd, plain)).collect();
+    if seen.is_empty() {
+        return Err(CaseError::NotEvaluable(format!(
+            "nothing that is unusual about the records of this case is compared: {}",
+            context.run.target.members
+        )));
+    }
+    let (sync, _) = context.synced(&["a.pdf"]).await?;
+    for (odd, _) in seen {
+        context.drive.create(odd);
     }
     context.paragon.advance(MINUTE).await;
     context.stays_right(&[&sync]).await

@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 use serde_json::{Map, Number, Value};
 use uuid::Uuid;
 
+use crate::check::members::Members;
 use crate::clock::Timestamp;
 use crate::contract::{Contract, Layer, Pipeline, Place, Revision};
 use crate::fake::ApiFault;
@@ -23,6 +24,14 @@ pub(super) enum Shape {
     List(Box<Shape>),
     /// Anything else, which is compared as JSON.
     Any,
+}
+
+/// What a comparison of two values needs beside the values.
+pub(super) struct Comparing<'a> {
+    /// The members that are compared.
+    pub(super) members: &'a Members,
+    /// Remarks on values that only look different.
+    pub(super) remarks: &'a mut BTreeSet<String>,
 }
 
 impl Shape {
@@ -75,8 +84,9 @@ impl Shape {
         }
     }
 
-    /// Returns whether a held value equals the latest one. Adds a remark if the two only look different.
-    pub(super) fn same(&self, member: &str, held: &Value, latest: &Value, remarks: &mut BTreeSet<String>) -> bool {
+    /// Returns whether a held value equals the latest one. Adds a remark if the two only look different. `member` is the
+    /// path of the value; it is empty for a whole record.
+    pub(super) fn same(&self, member: &str, held: &Value, latest: &Value, comparing: &mut Comparing<'_>) -> bool {
         if held == latest {
             return true;
         }
@@ -84,21 +94,25 @@ impl Shape {
             (Self::Time, ..) => {
                 let form = other_form_of_time(held, latest);
                 if let Some(form) = form {
-                    remarks.insert(format!("the state gives `{member}` {form}: the same time in another form"));
+                    comparing
+                        .remarks
+                        .insert(format!("the state gives `{member}` {form}: the same time in another form"));
                 }
                 form.is_some()
             }
             (Self::Number, Value::String(held), Value::Number(latest)) => {
                 let same = held.parse().is_ok_and(|held: Number| is_exactly(&held, latest));
                 if same {
-                    remarks.insert(format!("the state gives `{member}` as text: the same number in another form"));
+                    comparing
+                        .remarks
+                        .insert(format!("the state gives `{member}` as text: the same number in another form"));
                 }
                 same
             }
             (Self::Uuid, Value::String(held), Value::String(latest)) => {
                 let same = Uuid::parse_str(held).is_ok_and(|held| Uuid::parse_str(latest) == Ok(held));
                 if same {
-                    remarks.insert(format!(
+                    comparing.remarks.insert(format!(
                         "the state gives `{member}` in capitals or without hyphens; this counts as the same UUID"
                     ));
                 }
@@ -109,26 +123,29 @@ impl Shape {
             (_, Value::Array(held), Value::Array(latest)) => {
                 let item = if let Self::List(item) = self { item } else { &Self::Any };
                 held.len() == latest.len()
-                    && held.iter().zip(latest).all(|(held, latest)| item.same(member, held, latest, remarks))
+                    && held.iter().zip(latest).all(|(held, latest)| item.same(member, held, latest, comparing))
             }
-            (_, Value::Object(held), Value::Object(latest)) => self.same_members(member, held, latest, remarks),
+            (_, Value::Object(held), Value::Object(latest)) => self.same_members(member, held, latest, comparing),
             _ => false,
         }
     }
 
-    /// Compares objects inside a record. Each object must have the members of the other. Members that
+    /// Compares objects. Each object must have the compared members of the other. Members that
     /// [`ApiFaultKind::UnknownMembers`](crate::fake::ApiFaultKind) added are ignored, whether the receiver keeps them or not.
     fn same_members(
         &self,
         at: &str,
         held: &Map<String, Value>,
         latest: &Map<String, Value>,
-        remarks: &mut BTreeSet<String>,
+        comparing: &mut Comparing<'_>,
     ) -> bool {
-        let told = |members: &Map<String, Value>| members.keys().filter(|key| *key != ApiFault::UNKNOWN_MEMBER).count();
+        let path = |name: &str| if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") };
+        let members = comparing.members;
+        let is_compared = |name: &String| name != ApiFault::UNKNOWN_MEMBER && members.include(&path(name));
+        let told = |members: &Map<String, Value>| members.keys().filter(|name| is_compared(name)).count();
         told(held) == told(latest)
-            && latest.iter().filter(|(name, _)| *name != ApiFault::UNKNOWN_MEMBER).all(|(name, latest)| {
-                let same = |held| self.member(name).same(&format!("{at}.{name}"), held, latest, remarks);
+            && latest.iter().filter(|(name, _)| is_compared(name)).all(|(name, latest)| {
+                let same = |held| self.member(name).same(&path(name), held, latest, comparing);
                 held.get(name).is_some_and(same)
             })
     }

@@ -492,6 +492,25 @@ class IgnoresUpdated(Receiver):
                 super().put(sync, record)
 
 
+class KeepsFirstNames(Receiver):
+    """Stores nothing but names, and never replaces a name. Each row has a time at which the row was written."""
+
+    class STORE(Store):
+        def put(self, sync, record):
+            name = (self.held(sync, record["id"]) or record).get("name")
+            super().put(sync, {"id": record["id"], "name": name, "updatedAt": time.time()})
+
+
+class KeepsDeletedFiles(DropsDeletions):
+    """Stores no folders, documents without content, or empty files, and never removes a record."""
+
+    class STORE(DropsDeletions.STORE):
+        def put(self, sync, record):
+            kind = record.get("mimeType", record.get("mime_type", ""))
+            if kind and record.get("size") and not kind.startswith("application/vnd.google-apps."):
+                super().put(sync, record)
+
+
 class InsertsTwice(Receiver):
     class STORE(Store):
         def __init__(self, path):
@@ -1047,6 +1066,8 @@ BUGS = {
     "inserts-each-pulled": InsertsEachPulled,
     "inserts-twice": InsertsTwice,
     "int32-sizes": Int32Sizes,
+    "keeps-deleted-files": KeepsDeletedFiles,
+    "keeps-first-names": KeepsFirstNames,
     "keeps-last-record": KeepsLastRecord,
     "keeps-records-in-memory": KeepsRecordsInMemory,
     "keeps-state-in-memory": KeepsStateInMemory,

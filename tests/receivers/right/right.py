@@ -331,6 +331,38 @@ class NoFolders(QueueReceiver):
     STORE = NoFoldersStore
 
 
+def has_content(record):
+    """Returns whether a record is a file with a content of its own, which a download returns unchanged."""
+    kind = record.get("mimeType", record.get("mime_type"))
+    return not is_folder(record) and not kind.startswith("application/vnd.google-apps.") and record["size"] != 0
+
+
+class OnlyContentStore(FullPullStore):
+    def put(self, sync, record):
+        if has_content(record):
+            super().put(sync, record)
+        else:
+            # The record may have been stored before, when it had a content.
+            self.remove(sync, record["id"])
+
+
+class OnlyContent(QueueReceiver):
+    STORE = OnlyContentStore
+
+
+class OnlyNamesStore(FullPullStore):
+    """Stores names. Each row has columns `createdAt` and `updatedAt`, which say when the row was written."""
+
+    def put(self, sync, record):
+        now = datetime.now(UTC).isoformat()
+        created = (self.held(sync, record["id"]) or {}).get("createdAt", now)
+        super().put(sync, {"id": record["id"], "name": record["name"], "createdAt": created, "updatedAt": now})
+
+
+class OnlyNames(QueueReceiver):
+    STORE = OnlyNamesStore
+
+
 class ContentStore(FullPullStore):
     """Stores the contents of files too. A row whose body is null has not been downloaded yet."""
 
@@ -660,6 +692,8 @@ STYLES = {
     "no-folders": NoFolders,
     "one-sync": OneSync,
     "one-worker": OneWorker,
+    "only-content": OnlyContent,
+    "only-names": OnlyNames,
     "only-newer": OnlyNewer,
     "patient": Patient,
     "polls": Polls,
