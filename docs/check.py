@@ -56,6 +56,8 @@ def in_pages():
                 continue
             file, _, heading = target.partition("#")
             to = (path.parent / file).resolve() if file else path
+            if to.suffix == ".png" and to.exists():
+                continue
             if to not in pages:
                 yield f"{name}: {target} leads to no page"
             elif heading and heading not in ids(pages[to]):

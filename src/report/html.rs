@@ -64,7 +64,10 @@ pub(super) fn write(report: &Report) -> String {
             page.push_str(&self::group(&format!("{} {}", cases.len(), group.name()), &articles));
         }
     }
-    let remarks: String = report.remarks.iter().map(|remark| format!("<p>{}</p>\n", Html(remark))).collect();
+    let mut remarks = String::new();
+    for remark in &report.remarks {
+        let _ = writeln!(remarks, "<p>{}</p>", Html(remark));
+    }
     match report.remarks.len() {
         0 => (),
         1 => page.push_str(&group("1 remark", &remarks)),
