@@ -494,8 +494,8 @@ pub(crate) struct Target {
 #[derive(Args)]
 pub(crate) struct Comparing {
     /// Compares only these members of records with the state of the receiver, for a receiver that keeps nothing else.
-    /// `hash.value` is a member inside a member. Default: every member that the state gives. A case that changes a record
-    /// in no compared member is not evaluable.
+    /// `hash.value` is a member inside a member. Default: every member that the state gives. A case that changes a
+    /// record in no compared member is not evaluable.
     #[arg(long, value_name = "MEMBER,…", value_delimiter = ',')]
     pub(crate) compare: Vec<String>,
     /// Leaves a member of records, such as `updatedAt`, out of the comparison with the state of the receiver. May be
@@ -549,9 +549,9 @@ pub(crate) struct Judging {
     /// Pipelines that the `conv-` cases sync: `files`, `contacts`, `companies`, `deals`, `custom_objects`, `tickets`.
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "files", value_parser = pipeline)]
     pub(crate) pipelines: Vec<Pipeline>,
-    /// Leaves these kinds of records out of all cases, for a receiver that does not keep them: `folders`, `google-docs`,
-    /// `empty-types`, `empty-files` (0 bytes), `large-files` (more than 1 GiB), `odd-names`. A case that is about nothing
-    /// else is not evaluable.
+    /// Leaves these kinds of records out of all cases, for a receiver that does not keep them: `folders`,
+    /// `google-docs`, `empty-types`, `empty-files` (0 bytes), `large-files` (more than 1 GiB), `odd-names`. A case that
+    /// is about nothing else is not evaluable.
     #[arg(long, value_name = "KIND,…", value_delimiter = ',', value_parser = special_record)]
     pub(crate) without: Vec<SpecialRecord>,
     /// Number of histories that each `conv-` case plays.

@@ -95,8 +95,8 @@ impl Aim {
             let synced: BTreeSet<_> = pipelines.iter().map(|pipeline| pipeline.name()).collect();
             let known: Vec<_> = Members::known(pipelines, &[revision]).into_iter().collect();
             return Err(format!(
-                "{} {unknown:?}: no record of {} has this member{}; expected one of {}, or a path to a member inside one of \
-                 them, such as hash.value",
+                "{} {unknown:?}: no record of {} has this member{}; expected one of {}, or a path to a member inside one \
+                 of them, such as hash.value",
                 flag(Some(unknown)),
                 synced.into_iter().collect::<Vec<_>>().join(", "),
                 names::meant(unknown, known.iter().copied()),

@@ -157,8 +157,8 @@ impl<'a> CaseContext<'a> {
         (0..count).map(|number| self.create(&format!("{number}.pdf"))).collect()
     }
 
-    /// Renames a file. The case is about this change, so it is not evaluable if the comparison with the receiver's state
-    /// does not see the change.
+    /// Renames a file. The case is about this change, so it is not evaluable if the comparison with the receiver's
+    /// state does not see the change.
     pub(super) fn rename(&self, file: &Item<File>, name: &str) -> Result<(), CaseError> {
         self.rename_in(&self.drive, file, name)
     }
@@ -202,7 +202,8 @@ impl<'a> CaseContext<'a> {
         Ok((sync, files))
     }
 
-    /// Does the same as [`CaseContext::enabled`], and waits until the receiver holds the files. Most cases start from there.
+    /// Does the same as [`CaseContext::enabled`], and waits until the receiver holds the files. Most cases start from
+    /// there.
     pub(super) async fn synced(&self, names: &[&str]) -> Result<(SyncHandle, Vec<Item<File>>), CaseError> {
         let (sync, files) = self.enabled(names).await?;
         self.given(&[&sync]).await?;
@@ -223,15 +224,16 @@ impl<'a> CaseContext<'a> {
         })
     }
 
-    /// Delivers all events that are still due. Then waits until the receiver holds the right records of these syncs, and
-    /// fails the case if the receiver never does.
+    /// Delivers all events that are still due. Then waits until the receiver holds the right records of these syncs,
+    /// and fails the case if the receiver never does.
     pub(super) async fn ends_right(&self, syncs: &[&SyncHandle]) -> Result<(), CaseError> {
         self.paragon.run_until_idle().await;
         self.right(syncs).await
     }
 
     /// Checks that every event since `mark` was answered 2xx in time, and that each of these kinds was sent. An event
-    /// that the receiver refused is sent again first, as any sender does: a receiver may refuse what it cannot accept now.
+    /// that the receiver refused is sent again first, as any sender does: a receiver may refuse what it cannot accept
+    /// now.
     pub(super) async fn answered(&self, mark: usize, kinds: &[EventKind]) -> Result<(), CaseError> {
         let timeline = self.timeline_since(mark);
         let outcomes = || timeline.attempts().map(|attempt| &attempt.record.outcome);

@@ -70,7 +70,8 @@ pub fn differences(expected: &[Value], held: &[&HeldRecord], unfetched: &[Unfetc
     compare(None, expected, held, unfetched).found.into_iter().map(|difference| difference.text).collect()
 }
 
-/// Compares what a receiver holds of one sync with what it should hold. [`Members::compare`] compares some members only.
+/// Compares what a receiver holds of one sync with what it should hold. [`Members::compare`] compares some members
+/// only.
 ///
 /// A member of a held record is compared if the latest version has it. Members that the receiver adds are ignored.
 /// Values are compared by the types in the schema of the pipeline. Two texts for the same time are equal. So are a

@@ -149,8 +149,8 @@ impl<'a> Suite<'a> {
         self
     }
 
-    /// Leaves records of these kinds out of all cases and all generated histories, for receivers that do not keep them. A
-    /// case that is about nothing else is not evaluable. By default, nothing is left out.
+    /// Leaves records of these kinds out of all cases and all generated histories, for receivers that do not keep them.
+    /// A case that is about nothing else is not evaluable. By default, nothing is left out.
     ///
     /// ```no_run
     /// # async fn example(app_url: url::Url) {
@@ -168,8 +168,8 @@ impl<'a> Suite<'a> {
     }
 
     /// Compares only these members of records with the receiver's state, for receivers that keep nothing else. A path
-    /// with dots, such as `hash.value`, names a member inside a member. By default, every member that the state gives is
-    /// compared. A case that changes a record in no compared member is not evaluable.
+    /// with dots, such as `hash.value`, names a member inside a member. By default, every member that the state gives
+    /// is compared. A case that changes a record in no compared member is not evaluable.
     ///
     /// ```no_run
     /// # async fn example(app_url: url::Url) {
@@ -258,10 +258,10 @@ impl<'a> Suite<'a> {
         self.judge(paragon, &planned, None).await
     }
 
-    /// Examines how the receiver is set up, without judging it: whether the state probe works, whether the webhook takes
-    /// an event, and whether the calls that follow have the right base URL, project and signing key. What does not work
-    /// yet is tried again until the settle time is over. The user of the examination is in no case. Sets the webhook of
-    /// the fake.
+    /// Examines how the receiver is set up, without judging it: whether the state probe works, whether the webhook
+    /// takes an event, and whether the calls that follow have the right base URL, project and signing key. What does
+    /// not work yet is tried again until the settle time is over. The user of the examination is in no case. Sets the
+    /// webhook of the fake.
     ///
     /// ```no_run
     /// # async fn example(app_url: url::Url) {

@@ -213,8 +213,8 @@ fn agree(pipeline: Pipeline, members: &mut Map<String, Value>, without: &[Specia
     }
 }
 
-/// Makes a file ordinary if it is of this special kind. The other members stay, so a seed gives the same history with and
-/// without the kind, apart from such files.
+/// Makes a file ordinary if it is of this special kind. The other members stay, so a seed gives the same history with
+/// and without the kind, apart from such files.
 fn make_ordinary(members: &mut Map<String, Value>, kind: SpecialRecord) {
     let file: File = serde_json::from_value(Value::Object(members.clone()))
         .unwrap_or_else(|error| unreachable!("the types take what the schemas let through: {error}"));

@@ -84,8 +84,8 @@ impl Shape {
         }
     }
 
-    /// Returns whether a held value equals the latest one. Adds a remark if the two only look different. `member` is the
-    /// path of the value; it is empty for a whole record.
+    /// Returns whether a held value equals the latest one. Adds a remark if the two only look different. `member` is
+    /// the path of the value; it is empty for a whole record.
     pub(super) fn same(&self, member: &str, held: &Value, latest: &Value, comparing: &mut Comparing<'_>) -> bool {
         if held == latest {
             return true;
@@ -131,7 +131,8 @@ impl Shape {
     }
 
     /// Compares objects. Each object must have the compared members of the other. Members that
-    /// [`ApiFaultKind::UnknownMembers`](crate::fake::ApiFaultKind) added are ignored, whether the receiver keeps them or not.
+    /// [`ApiFaultKind::UnknownMembers`](crate::fake::ApiFaultKind) added are ignored, whether the receiver keeps them
+    /// or not.
     fn same_members(
         &self,
         at: &str,
