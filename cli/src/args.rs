@@ -60,6 +60,7 @@ pub(crate) enum Verb {
     Policies(Policies),
     /// Validates payloads against the contract: JSON, NDJSON, or standard input.
     ///
+    /// The output of `generate`, also with `--invalid`, is accepted too.
     /// Without `--as` each payload must be an event, and is validated against the schema of that event. The exit code
     /// is 1 if a payload is invalid, and 4 if there was no payload.
     Validate(Validate),
@@ -107,7 +108,8 @@ pub(crate) struct Validate {
     /// Files to validate. Standard input if no file is given, or for `-`.
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// Schema to validate against, such as `records/file`. Default: the schema of the event that the payload names.
+    /// Schema to validate against, such as `records/file`. Default: `event`, the schema of the event that the payload
+    /// names.
     #[arg(long = "as", value_name = "SCHEMA")]
     pub(crate) schema: Option<String>,
     /// Rejects members that the schema does not list; the fake's own payloads have none. Without this option everything
@@ -563,8 +565,9 @@ pub(crate) struct Judging {
     /// Folder where failing histories are kept until they pass.
     #[arg(long, value_name = "FOLDER", default_value = ".paragon-testkit/failures")]
     pub(crate) failures: PathBuf,
-    /// Runs only the cases that failed in the last run. Kept histories run first, with users new to the receiver.
-    #[arg(long, conflicts_with = "cases")]
+    /// Runs only the cases that failed in the last run; with `--case`, those of them that match. Kept histories run
+    /// first, with users new to the receiver.
+    #[arg(long)]
     pub(crate) rerun_failed: bool,
     /// File that lists cases that are known to fail, one on each line. They do not fail the run. A listed case that
     /// passes does, so that the list cannot become outdated.

@@ -19,6 +19,8 @@ pub(crate) struct Selection {
     policies: Vec<Policy>,
     only: GlobSet,
     exclude: GlobSet,
+    /// Ids of the cases that failed in the last run, with `--rerun-failed`.
+    failed: Option<Vec<String>>,
     known: Known,
 }
 
@@ -34,11 +36,11 @@ impl Selection {
         let failed = typed.rerun_failed.then(|| failed_last(&typed.failures.join(LAST))).transpose()?;
         let policy = policies::asked(aim.typed.policy.as_deref())?;
         let policies = if typed.all_policies { policies::runnable() } else { Vec::new() };
-        let only = globs("--case", failed.as_ref().unwrap_or(&typed.cases))?;
+        let only = globs("--case", &typed.cases)?;
         let exclude = globs("--exclude", &typed.exclude)?;
         let known = typed.known.as_deref().map(|file| known(file, typed.write_known)).transpose()?.unwrap_or_default();
         let seed = aim.typed.seed.unwrap_or_else(a_seed);
-        Ok(Self { typed, aim, seed, policy, policies, only, exclude, known })
+        Ok(Self { typed, aim, seed, policy, policies, only, exclude, failed, known })
     }
 
     fn selects(&self, case: &Case) -> bool {
@@ -47,7 +49,11 @@ impl Selection {
             args::Level::Should => Level::Should,
             args::Level::May => Level::May,
         };
-        case.level <= level && (self.only.is_empty() || self.only.is_match(case.id)) && !self.exclude.is_match(case.id)
+        let has_failed = |ids: &Vec<String>| ids.iter().any(|id| id == case.id);
+        self.failed.as_ref().is_none_or(has_failed)
+            && case.level <= level
+            && (self.only.is_empty() || self.only.is_match(case.id))
+            && !self.exclude.is_match(case.id)
     }
 
     pub(crate) fn selected(&self) -> impl Iterator<Item = &'static Case> {

@@ -13,7 +13,9 @@ use crate::{args, names, output};
 pub(crate) fn run(typed: &args::Validate) -> u8 {
     let layer = if typed.strict { Layer::Strict } else { Layer::Tolerant };
     let contract = Contract::new(typed.revision.name, layer);
-    let schema = match typed.schema.as_deref().map(names::schema).transpose() {
+    // Any event is what is expected anyway.
+    let named = typed.schema.as_deref().filter(|name| *name != "event");
+    let schema = match named.map(names::schema).transpose() {
         Ok(schema) => schema,
         Err(error) => {
             output::error(&format!("--as: {error}"));
@@ -106,6 +108,7 @@ impl Judge {
     }
 
     fn payload(&mut self, place: &str, payload: &Value) {
+        let payload = near_miss(payload).unwrap_or(payload);
         let violations = match self.schema {
             Some(schema) => self.contract.validate(schema, payload),
             None => self.contract.validate_event(payload),
@@ -201,6 +204,13 @@ fn number_out_of_range<'a>(text: &'a [u8], error: &serde_json::Error) -> Option<
     let start = line[..inside].iter().rposition(|byte| !of_number(byte)).map_or(0, |before| before + 1);
     let length = line[start..].iter().position(|byte| !of_number(byte)).unwrap_or(line.len() - start);
     std::str::from_utf8(&line[start..start + length]).ok()
+}
+
+/// Returns the payload of a line of `generate --invalid`, which also names the rule that the payload breaks.
+fn near_miss(line: &Value) -> Option<&Value> {
+    let members = line.as_object().filter(|members| members.len() == 2)?;
+    members.get("breaks")?.get("rule")?;
+    members.get("payload")
 }
 
 fn example(kind: EventKind) -> String {

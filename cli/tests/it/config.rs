@@ -169,7 +169,7 @@ fn an_option_displaces_what_it_excludes_in_a_weaker_origin() {
     state-url - default
     state-cmd cat state flag
     policy - default
-    case - default
+    case a paragon-testkit.toml:3
     all-policies true flag
     rerun-failed true environment PARAGON_TESTKIT_RERUN_FAILED
     ");

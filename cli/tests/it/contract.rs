@@ -40,6 +40,18 @@ fn each_violation_of_a_payload_is_reported_with_its_member() {
 }
 
 #[test]
+fn what_generate_prints_can_be_validated() {
+    for (options, valid, code) in [(&[][..], 20, 0), (&["--invalid"], 0, 1)] {
+        let generated = run([&["generate", "record_updated", "--count", "20"], options].concat());
+        for validate in [&["validate"][..], &["validate", "--as", "event"], &["validate", "--as", "record_updated"]] {
+            let ran = fed(&[validate, &["--strict"]].concat(), generated.stdout.as_bytes());
+            let told = format!("{valid} valid, {} invalid, by credential_id, strict\n", 20 - valid);
+            assert_eq!((ran.code, ran.stderr), (code, told), "{options:?} {validate:?}\n{}", ran.stdout);
+        }
+    }
+}
+
+#[test]
 fn the_readme_shows_the_real_output() {
     let readme = include_str!("../../../README.md");
     let ran = fed(&["validate"], br#"{"event":"recordCreated","sync":"googledrive"}"#);
