@@ -374,10 +374,15 @@ fn the_schema_lists_exactly_the_options_that_the_commands_have() {
     let mut options = BTreeSet::from(["url".to_owned()]);
     for verb in ["check", "doctor", "replay", "serve"] {
         let help = run([verb, "--help"]).stdout;
-        let long = |line: &str| Some(line.trim_start().strip_prefix("--")?.split(' ').next()?.to_owned());
+        // An option may have a short form as well: `-v, --verbose`.
+        let long = |line: &str| {
+            let line = line.trim_start();
+            let line = line.split_once(", ").filter(|(short, _)| short.len() == 2).map_or(line, |(_, long)| long);
+            Some(line.strip_prefix("--")?.split(' ').next()?.to_owned())
+        };
         options.extend(help.lines().filter_map(long));
     }
-    options.retain(|option| !["config", "no-config"].contains(&option.as_str()));
+    options.retain(|option| !["config", "no-config", "help"].contains(&option.as_str()));
     assert!(options.len() > 30, "{options:?}");
     let schema = schema();
     let keys: BTreeSet<_> = schema["properties"].as_object().unwrap().keys().cloned().collect();
