@@ -92,7 +92,7 @@ impl Selection {
         }
     }
 
-    /// Writes the list of known failures anew if `--write-known` asks for that. Returns what was changed.
+    /// Updates the file of known failures if `--write-known` asks for that. Returns what was changed.
     pub(crate) fn write_known(&self, judgment: &Judgment) -> Result<Option<String>, String> {
         let Some(file) = self.typed.known.as_deref().filter(|_| self.typed.write_known) else { return Ok(None) };
         let known = self.known.after(judgment);

@@ -171,8 +171,7 @@ fn nearest(name: &str) -> Option<&'static str> {
         let within = name.len() > 1 && (known.contains(&name) || name.contains(&known));
         if within { 1.0 } else { strsim::jaro_winkler(&known, &name) }
     };
-    let scored = INTEGRATIONS.iter().map(|integration| (likeness(integration.name), integration.name));
-    scored.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(likeness, _)| *likeness >= 0.8).map(|(_, name)| name)
+    super::nearest::nearest(INTEGRATIONS.iter().map(|integration| integration.name), likeness)
 }
 
 impl Integration {

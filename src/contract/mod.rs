@@ -23,6 +23,7 @@ mod grade;
 mod id;
 mod integration;
 mod ledger;
+mod nearest;
 mod object;
 mod pipeline;
 mod record;
@@ -47,6 +48,8 @@ pub use integration::{
     integrations, sample_integration,
 };
 pub use ledger::{Member, Rule, RuleKind, members, provenance_table, rule, rules};
+#[cfg(feature = "check")]
+pub(crate) use nearest::nearest;
 pub use pipeline::Pipeline;
 pub use record::{Company, Contact, CustomObject, Deal, File, Hash, Record, Ticket, Tombstone};
 pub use revision::Revision;

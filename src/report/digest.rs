@@ -33,39 +33,31 @@ fn headline_of_judged(report: &Report) -> String {
     let summary = &report.summary;
     let judged = summary.pass + summary.fail - summary.known;
     let what = if policies(&report.cases).len() > 1 { "verdicts" } else { "cases" };
+    let known = counted(summary.known, "known failure");
     let failed = match (summary.fail - summary.known, judged) {
+        (0, 0) => format!("Nothing passed, and there is no failure besides {known}"),
         (0, 1) => "The one case that was judged passed".to_owned(),
         (0, _) => format!("All {judged} {what} that were judged passed"),
         (failed, _) => format!("{failed} of {judged} {what} failed"),
     };
-    let failed = match summary.known {
-        0 => failed,
-        1 => format!("{failed}, besides 1 known failure"),
-        known => format!("{failed}, besides {known} known failures"),
-    };
+    let failed = if summary.known == 0 || judged == 0 { failed } else { format!("{failed}, besides {known}") };
     match Outcome::of(&report.cases) {
         Outcome::NothingJudged => "Nothing was judged".to_owned(),
         Outcome::Passed if summary.fail > summary.known => {
             format!("{failed}, but only at level may, which never decides")
         }
-        _ => match mended(report).len() {
-            0 => failed,
-            _ => format!("{failed}, but the list of known failures is outdated"),
-        },
+        _ if outdated(report).is_some() => format!("{failed}, but the list of known failures is outdated"),
+        _ => failed,
     }
-}
-
-/// Returns the ids of the cases that pass although they are listed as known failures.
-pub(super) fn mended(report: &Report) -> Vec<&'static str> {
-    report.cases.iter().filter(|case| case.decides && case.verdict == Verdict::Pass).map(|case| case.id).collect()
 }
 
 /// Says which cases must be taken out of the list of known failures, if there are any.
 pub(super) fn outdated(report: &Report) -> Option<String> {
-    let mended = mended(report);
+    let mended = report.cases.iter().filter(|case| case.decides && case.verdict == Verdict::Pass);
+    let mended: Vec<_> = mended.map(|case| case.id).collect();
     let cases = if mended.len() == 1 { "passes now, but is" } else { "pass now, but are" };
     (!mended.is_empty())
-        .then(|| format!("{} {cases} listed as known to fail: write the list anew (--write-known)", mended.join(", ")))
+        .then(|| format!("{} {cases} listed as known to fail: update the list (--write-known)", mended.join(", ")))
 }
 
 /// Returns what to fix first, if it explains other cases, such as `fix pull-all-pages first: it explains 28 other cases
@@ -115,17 +107,12 @@ pub(super) fn ends(lines: &[String]) -> Vec<String> {
 
 /// Says how many lines are left out.
 pub(super) fn left_out(lines: usize) -> String {
-    format!("… {} more in the JSON report …", lines_of(lines))
+    format!("… {} more in the JSON report …", counted(lines, "line"))
 }
 
-/// `1 case`, `2 cases`
-pub(super) fn cases_of(count: usize) -> String {
-    format!("{count} case{}", if count == 1 { "" } else { "s" })
-}
-
-/// `1 line`, `2 lines`
-pub(super) fn lines_of(count: usize) -> String {
-    format!("{count} line{}", if count == 1 { "" } else { "s" })
+/// Returns a number with a noun: `1 line`, `2 lines`.
+pub(super) fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Returns `end` items from each end, and between them the result of `gap` for the number of items that are left out.

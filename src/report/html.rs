@@ -1,7 +1,9 @@
 use std::fmt::Write as _;
 
 use super::case::ReportedCase;
-use super::digest::{DOCUMENTED, assumptions, causes, counts, ends_of, headline, lines_of, outcome, outdated, when};
+use super::digest::{
+    DOCUMENTED, assumptions, causes, counted, counts, ends_of, headline, left_out, outcome, outdated, when,
+};
 use super::escape::Html;
 use super::json::Report;
 use super::lanes::{Lane, Step, What};
@@ -68,10 +70,8 @@ pub(super) fn write(report: &Report) -> String {
     for remark in &report.remarks {
         let _ = writeln!(remarks, "<p>{}</p>", Html(remark));
     }
-    match report.remarks.len() {
-        0 => (),
-        1 => page.push_str(&group("1 remark", &remarks)),
-        several => page.push_str(&group(&format!("{several} remarks"), &remarks)),
+    if !remarks.is_empty() {
+        page.push_str(&group(&counted(report.remarks.len(), "remark"), &remarks));
     }
     page.push_str("</main>\n</body>\n</html>\n");
     page
@@ -160,7 +160,7 @@ fn failure(index: usize, case: &ReportedCase, several: bool) -> String {
     let (first, more) = lines.split_at(lines.len().min(FOUND));
     let mut found = pre(&first.join("\n"));
     if !more.is_empty() {
-        let (count, more) = (lines_of(more.len()), pre(&more.join("\n")));
+        let (count, more) = (counted(more.len(), "line"), pre(&more.join("\n")));
         let _ = write!(found, "<details><summary>{count} more</summary>{more}</details>");
     }
     format!(
@@ -229,7 +229,7 @@ fn timeline(case: &ReportedCase) -> String {
     }
     let mut text = format!(
         "<details class=\"timeline\">\n<summary>Timeline: {}</summary>\n<div class=\"lanes\" aria-hidden=\"true\">",
-        lines_of(steps.len())
+        counted(steps.len(), "line")
     );
     for (_, name) in Lane::ALL {
         let _ = write!(text, "<span>{name}</span>");
@@ -251,7 +251,7 @@ fn drawn(at: &str, what: &What) -> String {
             format!("<li class=\"{}\"><p>{time}<span class=\"note\">{}</span></p></li>\n", lane.letter(), Html(text))
         }
         What::Gap(lines) => {
-            format!("<li class=\"gap\"><p>… {} more in the JSON report …</p></li>\n", lines_of(*lines))
+            format!("<li class=\"gap\"><p>{}</p></li>\n", left_out(*lines))
         }
         What::Message { from, to, text, answer } => {
             let way = format!("{}{}", from.letter(), to.letter());

@@ -56,7 +56,8 @@ pub struct Report {
 pub struct ComparedPolicies {
     /// Names of all policies that were compared.
     pub compared: Vec<String>,
-    /// Names of those that are safe: something was judged under them, and no failure decides.
+    /// Names of the safe policies. Under a safe policy something was judged, and nothing that was judged makes the run
+    /// fail.
     pub safe: Vec<String>,
 }
 

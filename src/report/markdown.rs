@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
 use super::case::ReportedCase;
-use super::digest::{DOCUMENTED, assumptions, causes, counts, ends, headline, lines_of, outcome, outdated, when};
+use super::digest::{DOCUMENTED, assumptions, causes, counted, counts, ends, headline, outcome, outdated, when};
 use super::escape::{cut, one_line, visible};
 use super::json::Report;
 use super::policies::{Outcome, Row, policies, safe_policies};
@@ -116,7 +116,7 @@ fn failure(case: &ReportedCase, several: bool) -> String {
     let _ = write!(text, "\n**Again**\n\n{}", fenced("sh", &case.reproduce));
     let timeline = case.timeline.lines();
     if !timeline.is_empty() {
-        let (entries, lines) = (lines_of(timeline.len()), ends(&timeline).join("\n"));
+        let (entries, lines) = (counted(timeline.len(), "line"), ends(&timeline).join("\n"));
         let _ = write!(
             text,
             "\n<details><summary>Timeline: {entries}</summary>\n\n{}\n</details>\n",

@@ -71,8 +71,8 @@ impl<'a> Row<'a> {
         self.results.iter().copied().filter(move |result| result.verdict == verdict)
     }
 
-    /// Returns a text such as `2 of 3`: the number of policies that passed, out of those that were judged. Returns
-    /// `None` if none was judged.
+    /// Returns under how many policies the case passed, of those under which it was judged, such as `2 of 3`. Returns
+    /// `None` if it was judged under no policy.
     pub(super) fn safe_under(&self) -> Option<String> {
         let (pass, fail) = (self.with(Verdict::Pass).count(), self.with(Verdict::Fail).count());
         (pass + fail > 0).then(|| format!("{pass} of {}", pass + fail))

@@ -210,7 +210,7 @@ fn a_list_of_known_failures_that_is_outdated_is_a_failure_in_every_format() {
     (mended.known, mended.decides) = (true, true);
     let report = report(vec![mended]);
     let told = |format: Format| format.write(&report);
-    let outdated = "rec-created passes now, but is listed as known to fail: write the list anew (--write-known)";
+    let outdated = "rec-created passes now, but is listed as known to fail: update the list (--write-known)";
     let junit = told(Format::Junit);
     assert!(junit.contains(r#"<testsuites name="paragon-testkit" tests="1" failures="1" errors="0""#), "{junit}");
     assert!(junit.contains("listed as a known failure: take it out of the list"), "{junit}");

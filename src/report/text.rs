@@ -106,7 +106,7 @@ impl Text {
         match judgment.results.iter().filter(covered_less).count() {
             0 => (),
             cases => {
-                let cases = digest::cases_of(cases);
+                let cases = digest::counted(cases, "case");
                 let _ = writeln!(
                     text,
                     "there is no state probe: in {cases} that passed, the stored records were not checked"
@@ -176,7 +176,8 @@ impl Text {
                 0 => String::new(),
                 more => format!(", and {more} more (--verbose lists all)"),
             };
-            let _ = writeln!(text, "{}  {}: {shown}{more}", self.paint(word, color), digest::cases_of(names.len()));
+            let _ =
+                writeln!(text, "{}  {}: {shown}{more}", self.paint(word, color), digest::counted(names.len(), "case"));
             Self::block(&mut text, "", why);
         }
         text

@@ -43,15 +43,18 @@ fn known_failures_do_not_fail_a_run_until_one_is_mended() {
     assert!(!second.stdout.contains("FAIL") && second.stdout.contains("0 failed"), "{second}");
     assert!(second.stdout.contains("5 known to fail"), "{second}");
 
+    // A comment of the team stays when the list is updated.
+    fs::write(&file, fs::read_to_string(&file).unwrap().replace("rec-deleted", "# TICKET-7\nrec-deleted")).unwrap();
     let mended = DEFECTS.replace("requires-credential ", "");
     let outdated = judged(&mended, &["--known", &file]);
-    let told = "ack-older-revision passes now, but is listed as known to fail: write the list anew (--write-known)\n";
+    let told = "ack-older-revision passes now, but is listed as known to fail: update the list (--write-known)\n";
     assert!(outdated.code == 1 && outdated.stdout.contains(told), "{outdated}");
     assert_eq!(outdated.report["cases"].as_array().unwrap().iter().filter(|case| case["decides"] == true).count(), 1);
 
     let written = judged(&mended, &["--known", &file, "--write-known"]);
     let told = format!("{file}: 4 cases known to fail, 0 added, 1 taken out\n");
     assert!(written.code == 0 && written.stdout.ends_with(&told), "{written}");
+    assert!(fs::read_to_string(&file).unwrap().ends_with("\n# TICKET-7\nrec-deleted\n"));
     let third = judged(&mended, &["--known", &file]);
     assert_eq!((third.code, third.summary(["pass", "fail", "known"])), (0, [2, 4, 4]), "{third}");
 }
