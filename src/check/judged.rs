@@ -77,7 +77,7 @@ impl Settings<'_> {
                 (None, Some(format!("the saved history that failed in an earlier run cannot be read: {error}")))
             }
         };
-        // A saved history is kept, and not played, if it contains records that this run is without.
+        // A saved history is kept, and not played, if it contains records that this run leaves out.
         let is_left_out =
             scenario.is_none() && known.as_ref().is_some_and(|known| contains(known, &run.target.without));
         let known = known.filter(|_| !is_left_out);
@@ -143,8 +143,8 @@ impl Settings<'_> {
         }
         let timeline = context.story().from_first().with_calls();
         let (policy, took) = (policy.name.clone(), watch.elapsed());
-        let (title, because_of, known) = (case.title_covered(is_state_seen), Vec::new(), false);
-        let scenario = kept;
+        let (title, because_of) = (case.title_covered(is_state_seen), Vec::new());
+        let (known, scenario) = (false, kept);
         let result = CaseResult { case, title, policy, verdict, detail, known, because_of, timeline, scenario, took };
         Judged { result, presumes, is_silent, is_doubtful, is_cut_off }
     }

@@ -130,13 +130,14 @@ impl<'a> Schedule<'a> {
                 }
                 Some((number, judged)) = playing.next() => {
                     let mut judged: Judged = judged;
-                    // A case that ends the receiver's process may leave it ended. That disturbs no other case.
                     let listens = run.listens().await;
+                    // A case that ends the receiver's process may leave it ended. That disturbs no other case.
                     if run.revived().await && !self.case(number).ends_process() {
                         disturbed.extend(self.open(&under_way));
                     }
                     under_way.remove(&number);
-                    if (judged.is_doubtful || judged.is_cut_off) && !part.is_alone && !run.board.is_doomed(self.case(number).id) {
+                    let may_be_disturbed = (judged.is_doubtful || judged.is_cut_off) && !part.is_alone;
+                    if may_be_disturbed && !run.board.is_doomed(self.case(number).id) {
                         disturbed.insert(number);
                     }
                     let is_silent = judged.is_silent && !(judged.is_cut_off && listens);

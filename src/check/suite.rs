@@ -17,7 +17,7 @@ use super::run::Run;
 use super::schedule::{Planned, Schedule};
 use super::settings::{Settings, Starting};
 use super::target::Target;
-use crate::clock::{Stopwatch, Timestamp};
+use crate::clock::Stopwatch;
 use crate::contract::{Pipeline, Revision, SpecialRecord};
 use crate::delivery::Policy;
 use crate::fake::{self, FakeParagon};
@@ -212,8 +212,8 @@ impl<'a> Suite<'a> {
         self
     }
 
-    /// Sets the failures that are known. They do not decide, and a case that is listed as known and passes does. By
-    /// default none is known.
+    /// Sets the list of cases that are known to fail. Such a failure does not fail the run, but the pass of a listed case
+    /// does. By default the list is empty.
     pub fn known(mut self, known: Known) -> Self {
         self.settings.known = known;
         self
@@ -289,24 +289,15 @@ impl<'a> Suite<'a> {
     }
 
     async fn judge(&self, paragon: &FakeParagon, planned: &[Planned<'_>], scenario: Option<&Scenario>) -> Judgment {
-        let (started, watch) = (Timestamp::wall(), Stopwatch::start());
+        let watch = Stopwatch::start();
         let run = Run::new(&self.target, paragon);
         let results = Schedule::of(&run, &self.settings, planned, scenario).play().await;
         paragon.set_webhook(self.target.webhook.clone()).await;
         run.remark_uncompared();
-        Judgment {
-            target: self.target.webhook.clone(),
-            seed: self.target.seed,
-            policy: paragon.policy().name,
-            revision: paragon.revision(),
-            without: Vec::new(),
-            members: Members::default(),
-            remarks: run.remarks(),
-            results,
-            started,
-            took: watch.elapsed(),
-        }
-        .narrowed(self.target.without.clone(), self.target.members.clone())
+        let (target, seed, took) = (self.target.webhook.clone(), self.target.seed, watch.elapsed());
+        let judgment = Judgment::of_results(target, seed, paragon.policy().name, paragon.revision(), results, took);
+        Judgment { remarks: run.remarks(), ..judgment }
+            .narrowed(self.target.without.clone(), self.target.members.clone())
     }
 }
 

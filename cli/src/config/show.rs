@@ -25,10 +25,9 @@ fn table(args::Show { verb, typed }: args::Show) -> Result<String, Failure> {
     let options = Options::new();
     let words: Vec<OsString> = ["paragon-testkit", verb.name()].into_iter().map(OsString::from).chain(typed).collect();
     let matches = matches(&words)?;
-    let (Some((name, matches)), Some(definitions)) = (matches.subcommand(), options.of(verb.name())) else {
+    let (Some((_, matches)), Some(definitions)) = (matches.subcommand(), options.of(verb.name())) else {
         return Ok(String::new());
     };
-    debug_assert_eq!(name, verb.name());
     let merged = merge(&options, &definitions, matches)?;
     let rows: Vec<_> = definitions.iter().map(|definition| row(*definition, &merged)).collect();
     let widest = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
