@@ -60,7 +60,8 @@ pub(crate) enum Verb {
     Policies(Policies),
     /// Validates payloads against the contract: JSON, NDJSON, or standard input.
     ///
-    /// The output of `generate`, also with `--invalid`, is accepted too.
+    /// The output of `generate` can be validated, also with `--invalid`.
+    ///
     /// Without `--as` each payload must be an event, and is validated against the schema of that event. The exit code
     /// is 1 if a payload is invalid, and 4 if there was no payload.
     Validate(Validate),
@@ -386,8 +387,9 @@ pub(crate) struct Man {
 /// Options that say which certificates are accepted from a receiver.
 #[derive(Args)]
 pub(crate) struct Trust {
-    /// File with certificates in PEM that are accepted from the receiver over https, beside those that the operating
-    /// system trusts: its own certificate, or that of the authority that signed it. May be repeated.
+    /// PEM file with a certificate to accept from the receiver over https: the receiver's own certificate, or the
+    /// certificate of the authority that signed it. May be repeated. The file may contain several. Certificates that the
+    /// operating system trusts are accepted anyway.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Vec<PathBuf>,
     /// Accepts every certificate from the receiver.
@@ -569,12 +571,12 @@ pub(crate) struct Judging {
     /// first, with users new to the receiver.
     #[arg(long)]
     pub(crate) rerun_failed: bool,
-    /// File that lists cases that are known to fail, one on each line. They do not fail the run. A listed case that
-    /// passes does, so that the list cannot become outdated.
+    /// File that lists cases that are known to fail, one on each line. Their failures do not fail the run. If a listed
+    /// case passes, the run fails, so that the list cannot become outdated.
     #[arg(long, value_name = "FILE")]
     pub(crate) known: Option<PathBuf>,
-    /// Writes the list of `--known` after the run: adds the cases that failed, and takes out those that passed. Cases
-    /// that were not judged stay as they are.
+    /// Updates the file of `--known` after the run: adds the cases that failed, and takes out the cases that passed,
+    /// except for `conv-` cases. Comments and all other cases stay.
     #[arg(long, requires = "known")]
     pub(crate) write_known: bool,
     #[command(flatten)]

@@ -14,10 +14,10 @@ use crate::args::Color;
 /// end.
 static UNWRITTEN: OnceLock<io::Error> = OnceLock::new();
 
-/// Places that the options come from which are not typed, by the name of the option, such as `--settle` or `URL`.
+/// For each option that is not typed, such as `--settle` or `URL`: the variable or the line of a file that contains it.
 static ORIGINS: OnceLock<BTreeMap<String, String>> = OnceLock::new();
 
-/// Says which options are not typed, and which variable or line of a file contains each.
+/// Remembers the origin of each option that is not typed.
 pub(crate) fn set_origins(origins: Vec<(String, String)>) {
     let _ = ORIGINS.set(origins.into_iter().collect());
 }

@@ -189,7 +189,7 @@ impl<'a> CaseContext<'a> {
         self.run.looks.is_none() || is_told()
     }
 
-    /// Returns whether the case may contain a file, because the run is not without a kind that includes the file.
+    /// Returns whether the case may contain a file: whether the run leaves out no kind that the file is of.
     pub(super) fn may_contain(&self, file: &File) -> bool {
         !self.run.target.without.iter().any(|kind| kind.includes(file))
     }

@@ -185,7 +185,8 @@ impl StateUrl {
         Self { url, headers, client: built(builder) }
     }
 
-    /// Sets the certificates that are accepted if the URL is https. Default: those that the operating system trusts.
+    /// Sets which certificates are accepted if the URL is https. Default: the certificates that the operating system
+    /// trusts.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn trust(self, trust: &Trust) -> Self {

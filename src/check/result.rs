@@ -75,9 +75,9 @@ pub struct CaseResult {
 }
 
 impl CaseResult {
-    /// Returns whether the verdict makes the run fail: a failure that is not known, or a pass of a case that is listed as
-    /// a known failure. A failure at level `may` never does, and neither does a pass of a `conv-` case: its histories are
-    /// random, so a known failure may not show in every run.
+    /// Returns whether the verdict makes the run fail. A failure does, unless it is known or at level `may`. The pass of a
+    /// case that is listed as a known failure does too, unless it is a `conv-` case: its histories are random, so it may
+    /// fail in the next run.
     pub fn decides(&self) -> bool {
         match self.verdict {
             Verdict::Fail => !self.known && self.case.level != Level::May,

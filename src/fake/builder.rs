@@ -238,8 +238,8 @@ impl Builder {
         Self { headers, ..self }
     }
 
-    /// Sets the certificates that are accepted from a receiver whose URL is https. Default: those that the operating
-    /// system trusts.
+    /// Sets which certificates are accepted from a receiver whose URL is https. Default: the certificates that the
+    /// operating system trusts.
     #[cfg(feature = "tls")]
     pub fn trust(self, trust: Trust) -> Self {
         Self { transport: Http::trusting(trust), ..self }

@@ -97,7 +97,7 @@ pub(crate) fn parse(typed: &[OsString]) -> Result<Program, Failure> {
     if let Some(file) = merged.file.filter(|_| !merged.settings.contains_key("config")) {
         added.push(format!("--config={}", file.display()).into());
     }
-    // The options directly follow the command, because a `--` may stand behind them.
+    // The added options stand directly after the command, because the words after them may contain a `--`.
     let behind = 1 + typed.iter().skip(1).position(|word| word == verb).map_or(0, |at| at + 1);
     let words = [&typed[..behind], &added, &typed[behind..]].concat();
     let elsewhere =
@@ -167,8 +167,8 @@ fn typed(definitions: &[Definition<'_>], matches: &ArgMatches) -> Settings {
     typed.collect()
 }
 
-/// Adds settings of a weaker origin, except for those that a stronger setting replaces or excludes, and for those of
-/// other commands.
+/// Adds the settings of a weaker origin. Leaves out the settings of other commands, and the settings that a stronger one
+/// replaces or excludes.
 fn complete(settings: &mut Settings, weaker: Settings, definitions: &[Definition<'_>]) {
     let of = |key: &str| definitions.iter().find(|definition| definition.key() == key);
     let excludes = |stronger: &Definition<'_>, weaker: &Definition<'_>, settings: &Settings| {

@@ -399,7 +399,7 @@ pub(super) const ODD: Case = Case {
     run: |context| Box::pin(odd(context)),
 };
 
-/// Creates the unusual files that the run is not without, and whose unusual member is compared.
+/// Creates unusual files, except for those that the run leaves out, and those whose unusual member is not compared.
 async fn odd(context: &CaseContext<'_>) -> Result<(), CaseError> {
     const PLAIN: &str = "plain.pdf";
     let long = "x".repeat(251) + ".pdf";

@@ -81,7 +81,7 @@ impl Trust {
     }
 }
 
-/// Returns the explanation of an error that people have with certificates, or `None` if its own text will do.
+/// Explains an error of TLS in plain words. Returns `None` for an error whose own text is clear enough.
 pub(super) fn explain(error: &Error) -> Option<String> {
     use CertificateError::{Expired, ExpiredContext, NotValidForName, NotValidForNameContext, Other, UnknownIssuer};
     Some(match error {
